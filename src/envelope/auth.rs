@@ -1,0 +1,193 @@
+use serde::Serialize;
+
+use super::key::Field;
+use super::{Envelope, Secret};
+use crate::open_enum::open_enum;
+
+/// The `auth` block of an event: which portal it is from, and tokens to call it with.
+///
+/// Every field but the application token is optional. An outgoing webhook and an event caused by a
+/// robot, an agent or a workflow carry no OAuth fields (`access_token`, `expires`, `expires_in`,
+/// `scope`, `status`, `user_id`, `refresh_token`). Documentation page: *Events*, section *Event
+/// handler*.
+///
+/// ```
+/// use tower_bitrix24::{ApplicationStatus, Envelope};
+///
+/// let auth = Envelope::scan(
+///     "event=ONAPPTEST&auth[scope]=crm, documentgenerator&auth[status]=L&auth[expires]=1714653232\
+///      &auth[access_token]=s6p6eclrvim6da22ft9ch94ekreb52lv",
+/// )?.auth();
+/// assert_eq!(auth.scope(), ["crm", "documentgenerator"]);
+/// assert_eq!(auth.status(), Some(&ApplicationStatus::Local));
+/// assert_eq!(auth.expires(), Some(1_714_653_232));
+/// assert_eq!(auth.member_id(), None);
+/// assert!(!format!("{auth:?}").contains("s6p6"));
+/// # Ok::<(), tower_bitrix24::EnvelopeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Auth {
+    access_token: Option<Secret>,
+    expires: Option<u64>,
+    expires_in: Option<u64>,
+    scope: Vec<String>,
+    domain: String,
+    server_endpoint: Option<String>,
+    status: Option<ApplicationStatus>,
+    client_endpoint: Option<String>,
+    member_id: Option<String>,
+    user_id: Option<u64>,
+    refresh_token: Option<Secret>,
+    application_token: Option<Secret>,
+}
+
+impl Auth {
+    pub(super) fn read(envelope: &Envelope) -> Self {
+        let text = |field| {
+            let text = envelope.text(field).filter(|text| !text.is_empty());
+            text.map(|text| text.into_owned())
+        };
+        let secret = |field| text(field).map(Secret::new);
+        Self {
+            access_token: secret(Field::AccessToken),
+            expires: envelope.number(Field::Expires),
+            expires_in: envelope.number(Field::ExpiresIn),
+            scope: split_scope(&text(Field::Scope).unwrap_or_default()),
+            domain: text(Field::Domain).unwrap_or_default(),
+            server_endpoint: text(Field::ServerEndpoint),
+            status: text(Field::Status).map(|status| status.as_str().into()),
+            client_endpoint: text(Field::ClientEndpoint),
+            member_id: text(Field::MemberId),
+            user_id: envelope.number(Field::UserId),
+            refresh_token: secret(Field::RefreshToken),
+            application_token: secret(Field::ApplicationToken),
+        }
+    }
+
+    /// The OAuth access token for calls to the portal, valid for [`expires_in`](Self::expires_in)
+    /// seconds. It acts for [`user_id`](Self::user_id).
+    pub fn access_token(&self) -> Option<&Secret> {
+        self.access_token.as_ref()
+    }
+
+    /// When the access token ends, in unix seconds.
+    pub fn expires(&self) -> Option<u64> {
+        self.expires
+    }
+
+    /// How long the access token lives from the moment of the event, in seconds.
+    pub fn expires_in(&self) -> Option<u64> {
+        self.expires_in
+    }
+
+    /// The permissions of the application, such as `crm`. Empty where none were sent. The platform
+    /// separates them by commas, with or without a space, or by spaces alone: all are understood.
+    pub fn scope(&self) -> &[String] {
+        &self.scope
+    }
+
+    /// The host that raised the event, such as `some-domain.bitrix24.com`; empty where none was
+    /// sent. It can change, carry a port and differ from the host of
+    /// [`client_endpoint`](Self::client_endpoint): show it, but know a portal by its
+    /// [`member_id`](Self::member_id).
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The authorization server's REST address.
+    pub fn server_endpoint(&self) -> Option<&str> {
+        self.server_endpoint.as_deref()
+    }
+
+    /// What kind of installation the application is on this portal.
+    pub fn status(&self) -> Option<&ApplicationStatus> {
+        self.status.as_ref()
+    }
+
+    /// The portal's REST address, such as `https://some-domain.bitrix24.com/rest/`.
+    pub fn client_endpoint(&self) -> Option<&str> {
+        self.client_endpoint.as_deref()
+    }
+
+    /// The portal's id, the same for as long as the portal lives.
+    pub fn member_id(&self) -> Option<&str> {
+        self.member_id.as_deref()
+    }
+
+    /// The user who caused the event; 0 where it was nobody on the portal.
+    pub fn user_id(&self) -> Option<u64> {
+        self.user_id
+    }
+
+    /// The OAuth refresh token, sent with ONAPPINSTALL, ONAPPUPDATE, ONAPPTEST and the events of
+    /// chat bots.
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The token that proves the event. A verified event always has one.
+    pub fn application_token(&self) -> Option<&Secret> {
+        self.application_token.as_ref()
+    }
+}
+
+fn split_scope(text: &str) -> Vec<String> {
+    text.split([',', ' '])
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+open_enum! {
+    /// What kind of installation an application is (`auth[status]`).
+    ///
+    /// Documentation pages: *Events* and *onAppPayment*.
+    ApplicationStatus {
+        /// A free application from the Market.
+        Free = "F",
+        /// A demo version.
+        Demo = "D",
+        /// A trial version, limited in time.
+        Trial = "T",
+        /// A paid application.
+        Paid = "P",
+        /// A local application, made for one portal.
+        Local = "L",
+        /// An application of the Market subscription.
+        Subscription = "S",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scope_is_a_list_whichever_separator_came() {
+        for text in ["crm,task", "crm, task", "crm task", " crm ,, task "] {
+            assert_eq!(split_scope(text), ["crm", "task"], "{text}");
+        }
+        assert!(split_scope("").is_empty());
+    }
+
+    #[test]
+    fn a_status_outside_the_documented_list_is_kept() {
+        assert_eq!(ApplicationStatus::from("Z").as_str(), "Z");
+        assert_eq!(
+            ApplicationStatus::from("S"),
+            ApplicationStatus::Subscription
+        );
+    }
+
+    #[test]
+    fn a_webhook_s_auth_has_no_oauth_fields() {
+        let auth = Envelope::scan("event=X&auth[domain]=&auth[member_id]=m&auth[expires]=soon")
+            .unwrap()
+            .auth();
+        assert_eq!((auth.domain(), auth.member_id()), ("", Some("m")));
+        assert_eq!(
+            (auth.access_token(), auth.expires(), auth.status()),
+            (None, None, None)
+        );
+    }
+}

@@ -1,0 +1,320 @@
+//! Which envelope field a form key names, if any.
+//!
+//! Frameworks differ in how they read a key. The scan must see an envelope key wherever *any* of
+//! them would, or the token it proves could be another than the one a later parser reads. So keys
+//! compare after one percent-decoding, and a key that PHP would fold into an envelope key without
+//! being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`) is refused.
+
+use crate::form::decoded_bytes;
+
+/// A field of the envelope. The discriminant is its place in the scan's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Field {
+    Event,
+    EventHandlerId,
+    Ts,
+    AccessToken,
+    Expires,
+    ExpiresIn,
+    Scope,
+    Domain,
+    ServerEndpoint,
+    Status,
+    ClientEndpoint,
+    MemberId,
+    UserId,
+    RefreshToken,
+    ApplicationToken,
+}
+
+impl Field {
+    /// How many fields there are.
+    pub(crate) const COUNT: usize = Self::ApplicationToken as usize + 1;
+
+    /// The key as the platform spells it.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::EventHandlerId => "event_handler_id",
+            Self::Ts => "ts",
+            Self::AccessToken => "auth[access_token]",
+            Self::Expires => "auth[expires]",
+            Self::ExpiresIn => "auth[expires_in]",
+            Self::Scope => "auth[scope]",
+            Self::Domain => "auth[domain]",
+            Self::ServerEndpoint => "auth[server_endpoint]",
+            Self::Status => "auth[status]",
+            Self::ClientEndpoint => "auth[client_endpoint]",
+            Self::MemberId => "auth[member_id]",
+            Self::UserId => "auth[user_id]",
+            Self::RefreshToken => "auth[refresh_token]",
+            Self::ApplicationToken => "auth[application_token]",
+        }
+    }
+
+    fn top_level(key: &[u8]) -> Option<Self> {
+        Some(match key {
+            b"event" => Self::Event,
+            b"event_handler_id" => Self::EventHandlerId,
+            b"ts" => Self::Ts,
+            _ => return None,
+        })
+    }
+
+    fn of_auth(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"access_token" => Self::AccessToken,
+            b"expires" => Self::Expires,
+            b"expires_in" => Self::ExpiresIn,
+            b"scope" => Self::Scope,
+            b"domain" => Self::Domain,
+            b"server_endpoint" => Self::ServerEndpoint,
+            b"status" => Self::Status,
+            b"client_endpoint" => Self::ClientEndpoint,
+            b"member_id" => Self::MemberId,
+            b"user_id" => Self::UserId,
+            b"refresh_token" => Self::RefreshToken,
+            b"application_token" => Self::ApplicationToken,
+            _ => return None,
+        })
+    }
+}
+
+/// What a key means to the envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// An envelope field, spelled as the platform spells it (percent-encoding aside).
+    Field(Field),
+    /// `data` itself or a key beneath it.
+    Data,
+    /// Another spelling that some parsers take for the named envelope key.
+    Alias(&'static str),
+    /// Nothing of the envelope.
+    Other,
+}
+
+impl Key {
+    /// Reads an encoded key.
+    pub(crate) fn read(key: &[u8]) -> Self {
+        Self::read_plain(key).unwrap_or_else(|| Self::read_odd(key))
+    }
+
+    /// The spellings that real bodies use, without decoding anything.
+    fn read_plain(key: &[u8]) -> Option<Self> {
+        if let Some(rest) = key.strip_prefix(b"data") {
+            return between_brackets(rest).map(|_| Self::Data);
+        }
+        if let Some(rest) = key.strip_prefix(b"auth") {
+            return Field::of_auth(between_brackets(rest)?).map(Self::Field);
+        }
+        Field::top_level(key).map(Self::Field)
+    }
+
+    /// Every spelling, the way PHP folds keys: leading spaces dropped, the name cut at NUL,
+    /// spaces and dots in it read as `_`, an unclosed bracket no bracket.
+    fn read_odd(key: &[u8]) -> Self {
+        // Longer than any envelope key and what may stand behind it: the rest decides nothing.
+        let mut head = [0; 64];
+        let mut len = 0;
+        let mut odd = false;
+        for byte in decoded_bytes(key) {
+            if len == 0 && byte == b' ' {
+                odd = true;
+            } else if len < head.len() {
+                head[len] = byte;
+                len += 1;
+            } else {
+                break;
+            }
+        }
+        let head = &head[..len];
+
+        let (spelled, brackets) = match head.iter().position(|&byte| byte == b'[') {
+            Some(open) => (&head[..open], Some(&head[open + 1..])),
+            None => (head, None),
+        };
+        let Some(root) = Root::fold(spelled) else {
+            return Self::Other;
+        };
+        let odd = odd || spelled != root.as_str().as_bytes();
+        let closed = || decoded_bytes(key).any(|byte| byte == b']');
+
+        match (root, brackets) {
+            (_, Some(_)) if !closed() => Self::Other,
+            (root, _) if odd => Self::Alias(root.as_str()),
+            (Root::Data, _) => Self::Data,
+            (Root::Top(field), None) => Self::Field(field),
+            (Root::Auth, Some(inner)) => Self::read_auth(inner),
+            (root, _) => Self::Alias(root.as_str()),
+        }
+    }
+
+    /// What follows `auth[`: a known field must be all of it.
+    fn read_auth(inner: &[u8]) -> Self {
+        let Some(close) = inner.iter().position(|&byte| byte == b']') else {
+            return Self::Other;
+        };
+        let (name, behind) = (&inner[..close], &inner[close + 1..]);
+        let text = name.split(|&byte| byte == 0).next().unwrap_or_default();
+        match Field::of_auth(text) {
+            Some(field) if text.len() == name.len() && behind.is_empty() => Self::Field(field),
+            Some(field) => Self::Alias(field.key()),
+            None => Self::Other,
+        }
+    }
+}
+
+/// The first part of an envelope key.
+#[derive(Clone, Copy, Debug)]
+enum Root {
+    Top(Field),
+    Auth,
+    Data,
+}
+
+impl Root {
+    /// The root that PHP would make of `spelled`.
+    fn fold(spelled: &[u8]) -> Option<Self> {
+        let text = spelled.split(|&byte| byte == 0).next().unwrap_or_default();
+        let mut folded = [0; Field::EventHandlerId.key().len()];
+        let folded = folded.get_mut(..text.len())?;
+        for (to, from) in folded.iter_mut().zip(text) {
+            *to = if matches!(from, b' ' | b'.') {
+                b'_'
+            } else {
+                *from
+            };
+        }
+        match &*folded {
+            b"auth" => Some(Self::Auth),
+            b"data" => Some(Self::Data),
+            name => Field::top_level(name).map(Self::Top),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Top(field) => field.key(),
+            Self::Auth => "auth",
+            Self::Data => "data",
+        }
+    }
+}
+
+/// What stands between the first and the last bracket of `rest`, if it is all in brackets.
+fn between_brackets(rest: &[u8]) -> Option<&[u8]> {
+    let inner = match rest {
+        [b'[', inner @ ..] | [b'%', b'5', b'B' | b'b', inner @ ..] => inner,
+        _ => return None,
+    };
+    match inner {
+        [inner @ .., b']'] | [inner @ .., b'%', b'5', b'D' | b'd'] => Some(inner),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKEN: Key = Key::Field(Field::ApplicationToken);
+
+    #[test]
+    fn a_bracket_is_the_same_in_every_spelling() {
+        for key in [
+            "auth[application_token]",
+            "auth%5Bapplication_token%5D",
+            "auth%5bapplication_token%5d",
+            "auth%5bapplication_token]",
+            "%61uth[application%5Ftoken]",
+        ] {
+            assert_eq!(Key::read(key.as_bytes()), TOKEN, "{key}");
+        }
+    }
+
+    #[test]
+    fn every_field_is_known_by_its_key() {
+        for field in [Field::Event, Field::Ts, Field::Domain, Field::RefreshToken] {
+            assert_eq!(Key::read(field.key().as_bytes()), Key::Field(field));
+        }
+    }
+
+    #[test]
+    fn spellings_that_a_parser_may_fold_into_an_envelope_key_are_aliases() {
+        for key in [
+            "+event",
+            "%20event",
+            "event%00",
+            "event%00x",
+            "event[]",
+            "event[x]",
+            "event.handler.id",
+            "event+handler_id",
+            "ts[0]",
+            "auth",
+            "+auth[application_token]",
+            "auth[application_token]x",
+            "auth[application_token][]",
+            "auth[application_token][x]",
+            "auth[application_token%00]",
+            "auth[application_token%00x]",
+            "+data[FIELDS][ID]",
+            "data%00",
+        ] {
+            assert!(matches!(Key::read(key.as_bytes()), Key::Alias(_)), "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_of_no_parser_s_envelope_are_left_alone() {
+        for key in [
+            "",
+            "[event]",
+            "EVENT",
+            "Auth[application_token]",
+            "auth[APPLICATION_TOKEN]",
+            "auth[+application_token]",
+            "auth[x][application_token]",
+            "auth[application_token",
+            "auth.application_token",
+            "auth%255Bapplication_token%255D",
+            "APPLICATION_TOKEN",
+            "event_token",
+            "event[x",
+            "data_x",
+            "data[x",
+            "document_id[0]",
+        ] {
+            assert_eq!(Key::read(key.as_bytes()), Key::Other, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_token_deeper_in_data_is_data() {
+        for key in [
+            "data[auth][application_token]",
+            "data%5BBOT%5D%5B7%5D%5Bapplication_token%5D",
+        ] {
+            assert_eq!(Key::read(key.as_bytes()), Key::Data, "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_reading_and_the_whole_one_agree(
+            key in "(data|auth|event|ts|event_handler_id|[a-z. ]{0,5})((\\[|%5B|%5b)(application_token|domain|ID|.{0,3})(\\]|%5D|%5d)){0,3}"
+        ) {
+            if let Some(plain) = Key::read_plain(key.as_bytes()) {
+                prop_assert_eq!(plain, Key::read_odd(key.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(key in prop::collection::vec(any::<u8>(), 0..200)) {
+            Key::read(&key);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The envelope: what a request says about itself, found by one flat pass and not yet proven.
+//!
+//! [`Envelope::scan`] is all that unproven input ever meets. It walks the `key=value` pairs once,
+//! builds no tree, allocates nothing, stops at [`Envelope::MAX_PAIRS`] pairs and refuses a body in
+//! which an envelope key stands twice or in two spellings, so that the token that is verified is
+//! the token that any later parser of the same body sees.
+
+mod auth;
+mod error;
+mod key;
+mod secret;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+pub use self::auth::{ApplicationStatus, Auth};
+pub use self::error::{EnvelopeError, EnvelopeErrorKind};
+use self::key::{Field, Key};
+pub(crate) use self::secret::REDACTED;
+pub use self::secret::Secret;
+use crate::form::{self, pairs};
+
+/// The parts of an event request's body, located and **not yet proven**.
+///
+/// An envelope says what a request claims. Only verification makes an [`Event`](crate::Event) of
+/// it; until then nothing in it may be trusted, least of all the addresses.
+///
+/// ```
+/// use tower_bitrix24::Envelope;
+///
+/// let envelope = Envelope::scan(
+///     "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27&auth[domain]=some-domain.bitrix24.com\
+///      &auth[application_token]=51856fefc120afa4b628cc82d3935cce",
+/// )?;
+/// assert_eq!(envelope.code(), "ONCRMREQUISITEADD");
+/// assert_eq!(envelope.auth().domain(), "some-domain.bitrix24.com");
+///
+/// // A second token would let the verifier and a later parser see different values.
+/// let refused = Envelope::scan("event=ONAPPTEST&auth[application_token]=a&auth%5bapplication_token]=b");
+/// assert_eq!(refused.unwrap_err().to_string(), "the key auth[application_token] appears twice");
+/// # Ok::<(), tower_bitrix24::EnvelopeError>(())
+/// ```
+#[derive(Clone)]
+pub struct Envelope {
+    body: Bytes,
+    fields: [Span; Field::COUNT],
+    data: DataSpan,
+}
+
+/// A value's place in the body. The end of a pair that exists is never 0, so 0 means absent.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// From the start of the first pair of `data` to the end of the last.
+#[derive(Clone, Copy, Default)]
+struct DataSpan {
+    span: Span,
+    /// Other pairs stand between those of `data`.
+    mixed: bool,
+}
+
+impl Envelope {
+    /// How many `key=value` pairs a body may have. The longest documented event has under a
+    /// hundred, and PHP itself reads no more than 1,000 by default.
+    pub const MAX_PAIRS: usize = 10_000;
+
+    /// Finds the envelope in a form-encoded body.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeErrorKind::NoEvent`] where the body has no `event` or an empty one, and the other
+    /// kinds where it cannot be read in one way only. The body itself is never part of the error.
+    pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
+        let body = body.into();
+        if u32::try_from(body.len()).is_err() {
+            return Err(EnvelopeErrorKind::TooLong.into());
+        }
+        let span = |range: Range<usize>| Span {
+            start: range.start as u32,
+            end: range.end as u32,
+        };
+
+        let mut fields = [Span::default(); Field::COUNT];
+        let mut data = DataSpan::default();
+        for (count, pair) in pairs(&body).enumerate() {
+            if count == Self::MAX_PAIRS {
+                return Err(EnvelopeErrorKind::TooManyPairs.into());
+            }
+            match Key::read(pair.key) {
+                Key::Field(field) => {
+                    let place = &mut fields[field as usize];
+                    if place.end != 0 {
+                        return Err(EnvelopeError::repeated(field.key()));
+                    }
+                    *place = span(pair.end - pair.value.len()..pair.end);
+                }
+                Key::Data if data.span.end == 0 => data.span = span(pair.start..pair.end),
+                Key::Data => {
+                    // Adjacent pairs have nothing but their `&`s between them.
+                    let between = &body[data.span.end as usize..pair.start];
+                    data.mixed |= between.iter().any(|&byte| byte != b'&');
+                    data.span.end = pair.end as u32;
+                }
+                Key::Alias(name) => return Err(EnvelopeError::alias(name)),
+                Key::Other => {}
+            }
+        }
+
+        let envelope = Self { body, fields, data };
+        match envelope.raw(Field::Event) {
+            Some(code) if !code.is_empty() => Ok(envelope),
+            _ => Err(EnvelopeErrorKind::NoEvent.into()),
+        }
+    }
+
+    /// The event's code as it was sent, such as `ONCRMREQUISITEADD`.
+    pub fn code(&self) -> Cow<'_, str> {
+        self.text(Field::Event).unwrap_or_default()
+    }
+
+    /// The id of the handler registration (`event_handler_id`) that this request is for.
+    ///
+    /// Older portals send none.
+    pub fn handler_id(&self) -> Option<u64> {
+        self.number(Field::EventHandlerId)
+    }
+
+    /// When the event happened by the portal's clock (`ts`), in unix seconds.
+    pub fn ts(&self) -> Option<i64> {
+        self.text(Field::Ts)?.parse().ok()
+    }
+
+    /// The bytes of `auth[application_token]`, decoded: the only proof a request carries.
+    /// `None` where it is absent or empty.
+    pub fn application_token(&self) -> Option<Cow<'_, [u8]>> {
+        let token = form::decode(self.raw(Field::ApplicationToken)?);
+        (!token.is_empty()).then_some(token)
+    }
+
+    /// The portal that the request claims to come from, `auth[member_id]`.
+    /// `None` where it is absent or empty.
+    pub fn member_id(&self) -> Option<Cow<'_, str>> {
+        self.text(Field::MemberId).filter(|id| !id.is_empty())
+    }
+
+    /// Everything in `auth`, decoded.
+    pub fn auth(&self) -> Auth {
+        Auth::read(self)
+    }
+
+    /// The whole body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The pairs of `data`, still encoded, without whatever stands between them. `None` where the
+    /// body has no `data`.
+    pub(crate) fn data(&self) -> Option<Bytes> {
+        let DataSpan {
+            span: Span { start, end },
+            mixed,
+        } = self.data;
+        if end == 0 {
+            return None;
+        }
+        let data = self.body.slice(start as usize..end as usize);
+        if !mixed {
+            return Some(data);
+        }
+        let mut gathered = BytesMut::with_capacity(data.len());
+        for pair in pairs(&data).filter(|pair| Key::read(pair.key) == Key::Data) {
+            if !gathered.is_empty() {
+                gathered.extend_from_slice(b"&");
+            }
+            gathered.extend_from_slice(&data[pair.start..pair.end]);
+        }
+        Some(gathered.freeze())
+    }
+
+    fn raw(&self, field: Field) -> Option<&[u8]> {
+        let Span { start, end } = self.fields[field as usize];
+        (end != 0).then(|| &self.body[start as usize..end as usize])
+    }
+
+    fn text(&self, field: Field) -> Option<Cow<'_, str>> {
+        self.raw(field).map(form::decode_text)
+    }
+
+    fn number(&self, field: Field) -> Option<u64> {
+        self.text(field)?.parse().ok()
+    }
+}
+
+/// Shows what is safe to log: the code and sizes, no token and nothing of the body.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("code", &self.code())
+            .field("handler_id", &self.handler_id())
+            .field("ts", &self.ts())
+            .field("member_id", &self.member_id())
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scan(body: &'static str) -> Result<Envelope, EnvelopeErrorKind> {
+        Envelope::scan(body).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_envelope_is_found_wherever_its_keys_stand() {
+        let envelope =
+            scan("auth[member_id]=m&ts=1466439714&data[ID]=1&auth[application_token]=t%2B&event=X&event_handler_id=7")
+                .unwrap();
+        assert_eq!(envelope.code(), "X");
+        assert_eq!(envelope.handler_id(), Some(7));
+        assert_eq!(envelope.ts(), Some(1_466_439_714));
+        assert_eq!(envelope.member_id().as_deref(), Some("m"));
+        assert_eq!(envelope.application_token().as_deref(), Some(&b"t+"[..]));
+    }
+
+    #[test]
+    fn an_envelope_key_that_appears_twice_is_refused() {
+        for body in [
+            "event=A&event=B",
+            "event=A&%65vent=A",
+            "event=A&auth[application_token]=a&auth[application_token]=a",
+            "event=A&auth[application_token]=a&auth%5Bapplication_token%5D=b",
+            "event=A&auth[application_token]=a&auth%5bapplication_token%5d=b",
+            "event=A&auth[member_id]&auth[member_id]=b",
+            "event=A&ts=&ts=1",
+        ] {
+            assert_eq!(
+                scan(body).unwrap_err(),
+                EnvelopeErrorKind::RepeatedKey,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_second_spelling_of_an_envelope_key_is_refused() {
+        for body in [
+            "event=A&+event=B",
+            "event=A&auth[application_token]=a&auth[application_token][]=b",
+        ] {
+            assert_eq!(
+                scan(body).unwrap_err(),
+                EnvelopeErrorKind::AliasKey,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_without_an_event_has_no_envelope() {
+        for body in [
+            "",
+            "&&",
+            "event",
+            "event=",
+            "auth[application_token]=a",
+            "data[event]=A",
+            "=event",
+        ] {
+            assert_eq!(
+                scan(body).unwrap_err(),
+                EnvelopeErrorKind::NoEvent,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_nested_token_never_counts() {
+        let envelope =
+            scan("event=A&data[auth][application_token]=t&data[BOT][7][application_token]=t&auth[x][application_token]=t")
+                .unwrap();
+        assert_eq!(envelope.application_token(), None);
+    }
+
+    #[test]
+    fn the_pairs_are_bounded() {
+        let body = |pairs: usize| format!("event=A{}", "&a=".repeat(pairs - 1));
+        assert!(Envelope::scan(body(Envelope::MAX_PAIRS)).is_ok());
+        let error = Envelope::scan(body(Envelope::MAX_PAIRS + 1)).unwrap_err();
+        assert_eq!(error.kind(), EnvelopeErrorKind::TooManyPairs);
+    }
+
+    #[test]
+    fn data_is_gathered_from_between_other_keys() {
+        let data = |body| scan(body).unwrap().data();
+        assert_eq!(data("event=A&ts=1"), None);
+        assert_eq!(
+            data("event=A&data=107&ts=1").as_deref(),
+            Some(&b"data=107"[..])
+        );
+        assert_eq!(
+            data("data[a]=1&&data[b]=2&event=A").as_deref(),
+            Some(&b"data[a]=1&&data[b]=2"[..])
+        );
+        assert_eq!(
+            data("data[a]=1&event=A&data%5Bb%5D=2&x=y").as_deref(),
+            Some(&b"data[a]=1&data%5Bb%5D=2"[..])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_scanned_without_panic(body in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Envelope::scan(body).map(|envelope| (envelope.auth(), envelope.data()));
+        }
+
+        #[test]
+        fn any_form_is_scanned_without_panic(body in "((event|ts|auth|data|a)?(\\[|%5B)?[a-z]?(\\]|%5D)?=?[a-z%+]{0,2}&?){0,12}") {
+            let _ = Envelope::scan(body).map(|envelope| (envelope.auth(), envelope.data()));
+        }
+    }
+}

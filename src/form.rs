@@ -1,0 +1,73 @@
+//! The words of `application/x-www-form-urlencoded`: pairs, keys, and one percent-decoding.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr_iter, memchr2};
+use percent_encoding::percent_decode;
+
+/// A `key=value` pair as it stands in the body, still encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair<'a> {
+    pub(crate) key: &'a [u8],
+    /// Empty where the pair has no `=`.
+    pub(crate) value: &'a [u8],
+    /// Where the pair starts in the body, in bytes.
+    pub(crate) start: usize,
+    /// Where the pair and its value end in the body, before the `&`.
+    pub(crate) end: usize,
+}
+
+/// The pairs of `body` in their order; empty ones (`&&`) are left out.
+pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = Pair<'_>> {
+    let mut start = 0;
+    memchr_iter(b'&', body)
+        .chain(std::iter::once(body.len()))
+        .filter_map(move |end| {
+            let pair = &body[start..end];
+            let at = std::mem::replace(&mut start, end + 1);
+            if pair.is_empty() {
+                return None;
+            }
+            let (key, value) = match memchr(b'=', pair) {
+                Some(equals) => (&pair[..equals], &pair[equals + 1..]),
+                None => (pair, &[][..]),
+            };
+            Some(Pair {
+                key,
+                value,
+                start: at,
+                end,
+            })
+        })
+}
+
+/// Decodes `+` and `%XX` once. A `%` that starts no escape stays as it is, as in PHP.
+pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr2(b'%', b'+', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend(decoded_bytes(text));
+    Cow::Owned(decoded)
+}
+
+/// The decoded bytes of `text` one after another, for readers that need only the first few.
+pub(crate) fn decoded_bytes(text: &[u8]) -> impl Iterator<Item = u8> {
+    text.split(|&byte| byte == b'+')
+        .enumerate()
+        .flat_map(|(i, run)| {
+            let space = (i > 0).then_some(b' ');
+            space.into_iter().chain(percent_decode(run))
+        })
+}
+
+/// Decodes to text; bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn decode_text(text: &[u8]) -> Cow<'_, str> {
+    match decode(text) {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => Cow::Owned(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }),
+    }
+}
