@@ -1,0 +1,274 @@
+use std::fmt;
+use std::future::{Ready, ready};
+
+use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::{VerifyError, VerifyToken};
+use crate::{ConfigError, Envelope, Secret};
+
+/// The one application token of one application or outgoing webhook.
+///
+/// The token is shown in the portal where the webhook was made, and comes with ONAPPINSTALL to an
+/// application. Documentation page: *Safe event handlers*.
+///
+/// ```
+/// use tower_bitrix24::{ApplicationToken, Envelope, Event};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let token = ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?;
+///
+/// let body = "event=ONAPPTEST&auth[application_token]=51856fefc120afa4b628cc82d3935cce";
+/// let event = Event::verify(Envelope::scan(body)?, &token).await?;
+/// assert_eq!(event.code(), "ONAPPTEST");
+///
+/// let forged = "event=ONAPPTEST&auth[application_token]=guess";
+/// assert!(Event::verify(Envelope::scan(forged)?, &token).await.is_err());
+///
+/// // A token that was never set must not become one that everybody knows.
+/// assert!(ApplicationToken::new("").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ApplicationToken(Secret);
+
+impl ApplicationToken {
+    /// Takes the token as the portal shows it. Neither its length nor its alphabet is checked: the
+    /// platform promises neither.
+    ///
+    /// # Errors
+    ///
+    /// Where it is empty, or begins or ends with white space (a line break from a file, say), which
+    /// no token of the platform does and which would refuse every event.
+    pub fn new(token: impl Into<String>) -> Result<Self, ConfigError> {
+        let token = token.into();
+        if token.trim().is_empty() {
+            Err(ConfigError::new("an application token is empty"))
+        } else if token.trim().len() != token.len() {
+            Err(ConfigError::new(
+                "an application token begins or ends with white space",
+            ))
+        } else {
+            Ok(Self(Secret::new(token)))
+        }
+    }
+
+    fn matches(&self, claimed: &[u8]) -> Choice {
+        self.0.expose().as_bytes().ct_eq(claimed)
+    }
+}
+
+impl VerifyToken for ApplicationToken {
+    type Future = Ready<Result<(), VerifyError>>;
+
+    fn verify(&self, envelope: &Envelope) -> Self::Future {
+        ready(verify_any(std::slice::from_ref(self), envelope))
+    }
+}
+
+/// Several application tokens, each of which is accepted: an old and a new one, or those of several
+/// outgoing webhooks that call one address.
+///
+/// Every token is compared every time, so the time taken does not tell which one was near. From
+/// configuration it is read as one text or as a list of texts.
+///
+/// ```
+/// use tower_bitrix24::TokenSet;
+///
+/// let tokens = TokenSet::new(["51856fefc120afa4b628cc82d3935cce", "192735"])?;
+/// assert_eq!(tokens.len(), 2);
+/// assert!(TokenSet::new(["51856fefc120afa4b628cc82d3935cce", ""]).is_err());
+/// assert!(TokenSet::new([""; 0]).is_err());
+/// # Ok::<(), tower_bitrix24::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenSet(Box<[ApplicationToken]>);
+
+impl TokenSet {
+    /// Takes the tokens.
+    ///
+    /// # Errors
+    ///
+    /// Where there are none, or [`ApplicationToken::new`] refuses one.
+    pub fn new<T: Into<String>>(tokens: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
+        let tokens: Box<[_]> = tokens
+            .into_iter()
+            .map(ApplicationToken::new)
+            .collect::<Result<_, _>>()?;
+        match tokens.is_empty() {
+            true => Err(ConfigError::new("there is no application token")),
+            false => Ok(Self(tokens)),
+        }
+    }
+
+    /// Takes a text with one token or several, separated by commas, as an environment variable
+    /// holds them. White space round a token is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_list(text: &str) -> Result<Self, ConfigError> {
+        Self::new(text.split(',').map(str::trim))
+    }
+
+    /// How many tokens there are: at least one.
+    #[allow(clippy::len_without_is_empty, reason = "a set is never empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<ApplicationToken> for TokenSet {
+    fn from(token: ApplicationToken) -> Self {
+        Self(Box::new([token]))
+    }
+}
+
+impl VerifyToken for TokenSet {
+    type Future = Ready<Result<(), VerifyError>>;
+
+    fn verify(&self, envelope: &Envelope) -> Self::Future {
+        ready(verify_any(&self.0, envelope))
+    }
+}
+
+fn verify_any(tokens: &[ApplicationToken], envelope: &Envelope) -> Result<(), VerifyError> {
+    let claimed = envelope.application_token().unwrap_or_default();
+    // No early end: every candidate is compared.
+    let known = tokens
+        .iter()
+        .fold(Choice::from(0), |any, token| any | token.matches(&claimed));
+    if known.into() {
+        Ok(())
+    } else {
+        Err(VerifyError::refused())
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_any(OneOrMany { nested: false })
+            .and_then(|tokens| Self::new(tokens).map_err(de::Error::custom))
+    }
+}
+
+/// Reads one text or a list of them. What is not a text is refused without being quoted: a token
+/// of digits is easily left without quotes, and serde's own message would show it.
+struct OneOrMany {
+    nested: bool,
+}
+
+impl OneOrMany {
+    fn refuse<E: de::Error>(self) -> Result<Vec<String>, E> {
+        Err(E::custom(
+            "an application token is not a text: put it in quotes",
+        ))
+    }
+}
+
+impl<'de> Visitor<'de> for OneOrMany {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an application token or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, token: &str) -> Result<Vec<String>, E> {
+        Ok(vec![token.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+        if self.nested {
+            return self.refuse();
+        }
+        let mut tokens = Vec::new();
+        while let Some(token) = list.next_element_seed(Self { nested: true })? {
+            tokens.extend(token);
+        }
+        Ok(tokens)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Vec<String>, E> {
+        self.refuse()
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Vec<String>, E> {
+        self.refuse()
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Vec<String>, E> {
+        self.refuse()
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Vec<String>, E> {
+        self.refuse()
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for OneOrMany {
+    type Value = Vec<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::VerifyErrorKind;
+
+    fn verify(
+        verifier: &impl VerifyToken<Future = Ready<Result<(), VerifyError>>>,
+        token: &str,
+    ) -> bool {
+        let body = format!("event=X&auth[application_token]={token}");
+        let verdict = verifier.verify(&Envelope::scan(body).unwrap()).into_inner();
+        verdict
+            .map_err(|error| assert_eq!(error.kind(), VerifyErrorKind::Refused))
+            .is_ok()
+    }
+
+    #[test]
+    fn only_the_very_token_is_accepted() {
+        let token = ApplicationToken::new("secret").unwrap();
+        assert!(verify(&token, "secret"));
+        assert!(verify(&token, "%73ecret"));
+        for wrong in [
+            "",
+            "secre",
+            "secrets",
+            "Secret",
+            "secret%00",
+            "secret+",
+            "%2573ecret",
+        ] {
+            assert!(!verify(&token, wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn each_token_of_a_set_is_accepted_and_no_other() {
+        let tokens = TokenSet::from_list("one, two,three").unwrap();
+        for token in ["one", "two", "three"] {
+            assert!(verify(&tokens, token));
+        }
+        for wrong in ["", "onetwo", "one,two", "four"] {
+            assert!(!verify(&tokens, wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_accept_or_refuse_everything_is_a_configuration_error() {
+        for token in ["", " ", "\n", "secret\n", " secret"] {
+            assert!(ApplicationToken::new(token).is_err(), "{token:?}");
+        }
+        for list in ["", ",", "one,", "one,,two"] {
+            assert!(TokenSet::from_list(list).is_err(), "{list:?}");
+        }
+    }
+}
