@@ -1,0 +1,239 @@
+//! Events: what a verified request says happened.
+//!
+//! An [`Event`] has passed verification; there is no other way to get one. Its [`Payload`] is one of
+//! the [documented events](EventKind) or `Unknown`, and whatever it is, [`Event::data`] has the data
+//! whole.
+
+mod catalogue;
+mod data;
+pub mod field;
+pub mod payload;
+mod value;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+pub use self::catalogue::{EventKind, Payload, UnknownCode};
+use self::data::Data;
+pub use self::data::Mismatch;
+pub use self::value::{Array, Value};
+use crate::{Auth, Envelope, VerifyError, VerifyToken};
+
+/// A verified event.
+///
+/// The layer puts it into the extensions of the request; [`verify`](Self::verify) makes one without
+/// a layer. A clone is cheap and shares everything.
+///
+/// `Debug` and the serialised form are safe to log: tokens are redacted and the body is not shown.
+/// Serialised, an event has the fields `event`, `kind`, `handler_id`, `ts`, `auth`, `payload`,
+/// `mismatch` and `data`.
+#[derive(Clone)]
+pub struct Event(Arc<Inner>);
+
+struct Inner {
+    envelope: Envelope,
+    kind: Option<EventKind>,
+    /// The code where it is not spelled as the documented one.
+    code: Option<Box<str>>,
+    payload: Payload,
+    mismatch: Option<Mismatch>,
+    // Many a handler needs neither, so they are read when first asked for.
+    auth: OnceLock<Auth>,
+    data: OnceLock<Option<Value>>,
+}
+
+impl Event {
+    /// Verifies an envelope without a layer, in a queue's worker say, and reads the event.
+    ///
+    /// ```
+    /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let token = ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?;
+    /// let body = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27&ts=1466439714\
+    ///             &auth[application_token]=51856fefc120afa4b628cc82d3935cce";
+    ///
+    /// let envelope = Envelope::scan(body)?;
+    /// let event = Event::verify(envelope, &token).await?;
+    /// let Payload::CrmRequisiteAdd(requisite) = event.payload() else { panic!("{event:?}") };
+    /// assert_eq!(requisite.id, 27);
+    ///
+    /// let other = ApplicationToken::new("c289487163b58658eae5e8b42eaf11b8")?;
+    /// let error = Event::verify(Envelope::scan(body)?, &other).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "the application token is refused");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the verifier answers, and [`Missing`](crate::VerifyErrorKind::Missing) where the
+    /// envelope has no token.
+    pub async fn verify<V>(envelope: Envelope, verifier: &V) -> Result<Self, VerifyError>
+    where
+        V: VerifyToken + ?Sized,
+    {
+        if envelope.application_token().is_none() {
+            return Err(VerifyError::missing());
+        }
+        verifier.verify(&envelope).await?;
+        Ok(Self::proven(envelope))
+    }
+
+    /// Reads the event of an envelope that has been verified.
+    pub(crate) fn proven(envelope: Envelope) -> Self {
+        let code = envelope.code();
+        let kind = EventKind::from_code(&code);
+        let code = match kind {
+            Some(kind) if kind.as_str() == code => None,
+            _ => Some(code.into()),
+        };
+        let data = || Data::new(envelope.data());
+        let (payload, mismatch) = match kind.map(|kind| Payload::read(kind, &data())) {
+            Some(Ok(payload)) => (payload, None),
+            Some(Err(mismatch)) => (Payload::Unknown, Some(mismatch)),
+            None => (Payload::Unknown, None),
+        };
+        Self(Arc::new(Inner {
+            envelope,
+            kind,
+            code,
+            payload,
+            mismatch,
+            auth: OnceLock::new(),
+            data: OnceLock::new(),
+        }))
+    }
+
+    /// The code as it was sent, such as `ONCRMREQUISITEADD`.
+    pub fn code(&self) -> &str {
+        match (&self.0.code, self.0.kind) {
+            (Some(code), _) => code,
+            (None, kind) => kind.map_or("", EventKind::as_str),
+        }
+    }
+
+    /// The documented event that the code means, in upper or lower case; `None` where it means
+    /// none.
+    pub fn kind(&self) -> Option<EventKind> {
+        self.0.kind
+    }
+
+    /// The id of the handler registration that this request is for (`event_handler_id`). Two
+    /// handlers of one event get two requests that differ in nothing else. Older portals send none.
+    pub fn handler_id(&self) -> Option<u64> {
+        self.0.envelope.handler_id()
+    }
+
+    /// When it happened, in unix seconds by the portal's clock (`ts`). The request may come any
+    /// time later.
+    pub fn ts(&self) -> Option<i64> {
+        self.0.envelope.ts()
+    }
+
+    /// When it happened, by the portal's clock. `None` where [`ts`](Self::ts) is, or is out of the
+    /// system's range.
+    pub fn time(&self) -> Option<SystemTime> {
+        let ts = self.ts()?;
+        let distance = Duration::from_secs(ts.unsigned_abs());
+        match ts < 0 {
+            true => SystemTime::UNIX_EPOCH.checked_sub(distance),
+            false => SystemTime::UNIX_EPOCH.checked_add(distance),
+        }
+    }
+
+    /// The portal it is from, and the tokens to call it with.
+    pub fn auth(&self) -> &Auth {
+        self.0.auth.get_or_init(|| self.0.envelope.auth())
+    }
+
+    /// What happened, in the type of its [`kind`](Self::kind).
+    pub fn payload(&self) -> &Payload {
+        &self.0.payload
+    }
+
+    /// Why a documented event's payload is [`Payload::Unknown`]; `None` where it is not.
+    pub fn mismatch(&self) -> Option<&Mismatch> {
+        self.0.mismatch.as_ref()
+    }
+
+    /// The data whole, as they came. `None` where the event has none.
+    pub fn data(&self) -> Option<&Value> {
+        let read = || self.0.envelope.data().and_then(|data| Value::read(&data));
+        self.0.data.get_or_init(read).as_ref()
+    }
+
+    /// Reads the data as a type of one's own, from under `data`.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Shipment {
+    ///     weight: f64,
+    ///     stops: Vec<String>,
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let body = "event=ONSHIPMENT&data[weight]=2.5&data[stops][0]=Riga&data[stops][1]=Kaunas\
+    ///             &auth[application_token]=192735";
+    /// let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+    /// let shipment: Shipment = event.data_as()?;
+    /// assert_eq!((shipment.weight, shipment.stops.len()), (2.5, 2));
+    /// assert!(event.data_as::<u64>().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the data do not fit `T`. The message quotes what was found.
+    pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+        Data::new(self.0.envelope.data()).data()
+    }
+
+    /// The whole body, as it came, tokens and all.
+    pub fn body(&self) -> &Bytes {
+        self.0.envelope.body()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("code", &self.code())
+            .field("kind", &self.kind())
+            .field("handler_id", &self.handler_id())
+            .field("ts", &self.ts())
+            .field("auth", self.auth())
+            .field("payload", self.payload())
+            .field("mismatch", &self.mismatch())
+            .field("data", &self.data())
+            .field("body_bytes", &self.body().len())
+            .finish()
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("Event", 8)?;
+        event.serialize_field("event", self.code())?;
+        event.serialize_field("kind", &self.kind())?;
+        event.serialize_field("handler_id", &self.handler_id())?;
+        event.serialize_field("ts", &self.ts())?;
+        event.serialize_field("auth", self.auth())?;
+        event.serialize_field("payload", self.payload())?;
+        event.serialize_field("mismatch", &self.mismatch().map(Mismatch::to_string))?;
+        event.serialize_field("data", &self.data())?;
+        event.end()
+    }
+}

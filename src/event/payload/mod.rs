@@ -1,0 +1,16 @@
+//! The payloads of the documented events, by scope.
+//!
+//! Field names are those of the wire in Rust's spelling. A field is optional unless the event would
+//! mean nothing without it: the documentation's own marks are not reliable.
+
+mod basic;
+mod crm;
+mod shared;
+mod user;
+
+pub use self::basic::{
+    AppInstall, AppMethodConfirm, AppPayment, AppTest, AppUninstall, AppUpdate, NoData,
+};
+pub use self::crm::{CrmAddress, UserField};
+pub use self::shared::ItemId;
+pub use self::user::User;
