@@ -1,0 +1,164 @@
+//! Taking in a whole body, of bounded size and within bounded time.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame};
+use http_body_util::{LengthLimitError, Limited};
+use pin_project_lite::pin_project;
+use tower_http::timeout::DeadlineBody;
+
+use crate::RejectionKind;
+
+pin_project! {
+    /// Collects a body. Unlike `http_body_util`'s it has no bounds on the struct, does not copy a
+    /// body of one frame, and knows a deadline.
+    pub(crate) struct Collect<B> {
+        #[pin]
+        body: Limited<B>,
+        // Armed when the body first makes us wait: most are there already, and a timer costs more
+        // than the verification. By then the body is pinned and cannot move into a `DeadlineBody`,
+        // so that one guards a body beside it that never ends.
+        #[pin]
+        timer: Option<DeadlineBody<Endless>>,
+        deadline: Duration,
+        data: Data,
+        trailers: Option<Box<HeaderMap>>,
+    }
+}
+
+/// How many frames one poll takes in before it lets others run and looks at the time: a body that
+/// always has another, perhaps empty, must neither keep a thread nor escape the deadline.
+const FRAMES_A_POLL: usize = 64;
+
+/// A body in memory.
+pub(crate) struct Collected {
+    pub(crate) bytes: Bytes,
+    pub(crate) trailers: Option<Box<HeaderMap>>,
+}
+
+/// What has arrived. The room grows with what is there, never with what is announced.
+enum Data {
+    None,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl<B> Collect<B> {
+    /// Collects up to `limit` bytes within `deadline`.
+    pub(crate) fn new(body: B, limit: usize, deadline: Duration) -> Self {
+        Self {
+            body: Limited::new(body, limit),
+            timer: None,
+            deadline,
+            data: Data::None,
+            trailers: None,
+        }
+    }
+}
+
+impl<B> Future for Collect<B>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Output = Result<Collected, RejectionKind>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        // Looked at before the body, or one that always has another byte would never be late.
+        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+            if timer.poll_frame(cx).is_ready() {
+                return Poll::Ready(Err(RejectionKind::BodyTimeout));
+            }
+        }
+        let mut waits = false;
+        for _ in 0..FRAMES_A_POLL {
+            let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
+                waits = true;
+                break;
+            };
+            match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => this.data.push(data),
+                    Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
+                },
+                Some(Err(error)) => {
+                    return Poll::Ready(Err(match error.is::<LengthLimitError>() {
+                        true => RejectionKind::BodyTooLarge,
+                        false => RejectionKind::BodyBroken,
+                    }));
+                }
+                None => {
+                    return Poll::Ready(Ok(Collected {
+                        bytes: std::mem::replace(this.data, Data::None).into_bytes(),
+                        trailers: this.trailers.take(),
+                    }));
+                }
+            }
+        }
+        if !waits {
+            cx.waker().wake_by_ref();
+        }
+        if this.timer.is_none() {
+            this.timer
+                .set(Some(DeadlineBody::new(*this.deadline, Endless)));
+        }
+        if let Some(timer) = this.timer.as_pin_mut() {
+            // Polled for its waker; a deadline of zero is over already.
+            let _: Option<_> = ready!(timer.poll_frame(cx));
+            return Poll::Ready(Err(RejectionKind::BodyTimeout));
+        }
+        Poll::Pending
+    }
+}
+
+impl Data {
+    fn push(&mut self, mut frame: impl Buf) {
+        if !frame.has_remaining() {
+            return;
+        }
+        match std::mem::replace(self, Self::None) {
+            Self::None => *self = Self::One(frame.copy_to_bytes(frame.remaining())),
+            Self::One(first) => {
+                let mut many = BytesMut::with_capacity(2 * (first.len() + frame.remaining()));
+                many.extend_from_slice(&first);
+                many.extend_from_slice(&frame.copy_to_bytes(frame.remaining()));
+                *self = Self::Many(many);
+            }
+            Self::Many(mut many) => {
+                many.extend_from_slice(&frame.copy_to_bytes(frame.remaining()));
+                *self = Self::Many(many);
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::None => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}
+
+/// A body that never has anything.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}

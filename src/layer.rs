@@ -1,0 +1,232 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use tower::Layer;
+
+use crate::rejection::Answer;
+use crate::{AnswerPolicy, EventService, Rejection};
+
+/// Verifies the Bitrix24 events among the requests and hands them on typed.
+///
+/// Round a service, the layer takes every request, or those that [`path`](Self::path) and
+/// [`when`](Self::when) select, for an event: it reads the body within a
+/// [limit](Self::body_limit) and a [deadline](Self::body_deadline), has the `application_token`
+/// verified, and only then reads `data` and calls the service, with an [`Event`](crate::Event) in
+/// the request's extensions and the body whole. Everything else that comes on a selected path is
+/// refused; [`RejectionKind`](crate::RejectionKind) lists the answers. What is not selected passes
+/// with its body unread.
+///
+/// The layer needs a tokio runtime with time for bodies that do not come at once.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::Full;
+/// use std::convert::Infallible;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
+///
+/// async fn handle(
+///     request: Request<EventBody<Full<Bytes>>>,
+/// ) -> Result<Response<Full<Bytes>>, Infallible> {
+///     let event: &Event = request.extensions().get().expect("the layer selects every request");
+///     Ok(Response::new(Full::from(event.code().to_owned())))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let token = ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?;
+/// let service = ServiceBuilder::new().layer(EventLayer::new(token)).service(service_fn(handle));
+///
+/// let post = |body: &'static str| {
+///     Request::post("/")
+///         .header("content-type", "application/x-www-form-urlencoded")
+///         .body(Full::new(Bytes::from_static(body.as_bytes())))
+/// };
+/// let good = post("event=ONAPPTEST&auth[application_token]=51856fefc120afa4b628cc82d3935cce")?;
+/// assert_eq!(service.clone().oneshot(good).await?.status(), StatusCode::OK);
+///
+/// let bad = post("event=ONAPPTEST&auth[application_token]=guess")?;
+/// assert_eq!(service.oneshot(bad).await?.status(), StatusCode::FORBIDDEN);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct EventLayer<V> {
+    shared: Arc<Shared<V>>,
+}
+
+/// The settings that a layer, its services and their futures share.
+pub(crate) struct Shared<V> {
+    pub(crate) verifier: Arc<V>,
+    paths: Vec<Box<str>>,
+    predicates: Vec<Arc<Predicate>>,
+    pub(crate) body_limit: usize,
+    pub(crate) body_deadline: Duration,
+    pub(crate) pass_other_callbacks: bool,
+    pub(crate) answer: Answer,
+}
+
+type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
+
+/// The default of [`EventLayer::body_limit`]: 256 KiB.
+pub const DEFAULT_BODY_LIMIT: usize = 256 * 1024;
+
+/// The default of [`EventLayer::body_deadline`]: 10 seconds.
+pub const DEFAULT_BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+impl<V> EventLayer<V> {
+    /// A layer that takes every request for an event and asks `verifier` for its proof.
+    pub fn new(verifier: V) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                verifier: Arc::new(verifier),
+                paths: Vec::new(),
+                predicates: Vec::new(),
+                body_limit: DEFAULT_BODY_LIMIT,
+                body_deadline: DEFAULT_BODY_DEADLINE,
+                pass_other_callbacks: false,
+                answer: Answer::Policy(AnswerPolicy::Refuse),
+            }),
+        }
+    }
+
+    /// Selects the requests for exactly this path, such as `/bitrix24/events`. Called more than
+    /// once, it selects each of the paths.
+    ///
+    /// The path is compared as the layer sees it: a router that nests another strips its prefix.
+    pub fn path(self, path: impl Into<String>) -> Self {
+        self.with(|shared| shared.paths.push(path.into().into()))
+    }
+
+    /// Selects only the requests whose head fulfils `predicate`, beside what
+    /// [`path`](Self::path) says. Called more than once, all must be fulfilled.
+    ///
+    /// ```
+    /// # use tower_bitrix24::{ApplicationToken, EventLayer};
+    /// let layer = EventLayer::new(ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?)
+    ///     .when(|head| head.uri.path().starts_with("/portals/"));
+    /// # Ok::<(), tower_bitrix24::ConfigError>(())
+    /// ```
+    pub fn when(self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.predicates.push(Arc::new(predicate)))
+    }
+
+    /// How many bytes a body may have; [256 KiB](DEFAULT_BODY_LIMIT) unless set. A longer one is
+    /// answered 413, at once where `Content-Length` tells.
+    pub fn body_limit(self, bytes: usize) -> Self {
+        self.with(|shared| shared.body_limit = bytes)
+    }
+
+    /// How long the whole body may take to arrive; [10 seconds](DEFAULT_BODY_DEADLINE) unless set.
+    /// A slower one is answered 408.
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        self.with(|shared| shared.body_deadline = deadline)
+    }
+
+    /// Hands on what is no event instead of refusing it: forms without `event` (placements, the
+    /// application's page, robots, SMS providers), other methods and other content types. They
+    /// reach the service with their body intact and without an [`Event`](crate::Event), **not
+    /// verified**: proving them is the service's work.
+    ///
+    /// A form must still keep to the limits, and a form with an `event` is still verified or
+    /// refused.
+    pub fn pass_other_callbacks(self) -> Self {
+        self.with(|shared| shared.pass_other_callbacks = true)
+    }
+
+    /// How refused requests are answered: with a [status](AnswerPolicy::Refuse) unless set.
+    pub fn answer(self, policy: AnswerPolicy) -> Self {
+        self.with(|shared| shared.answer = Answer::Policy(policy))
+    }
+
+    /// Answers refused requests with what `answer` makes of the [`Rejection`]. The rejection is
+    /// added to the response's extensions.
+    ///
+    /// ```
+    /// # use http::{Response, StatusCode};
+    /// # use tower_bitrix24::{ApplicationToken, EventLayer, Rejection};
+    /// let layer = EventLayer::new(ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?)
+    ///     .answer_with(|rejection: &Rejection| {
+    ///         let mut response = Response::new("no event for us");
+    ///         *response.status_mut() = rejection.status();
+    ///         response
+    ///     });
+    /// # Ok::<(), tower_bitrix24::ConfigError>(())
+    /// ```
+    pub fn answer_with<F, T>(self, answer: F) -> Self
+    where
+        F: Fn(&Rejection) -> Response<T> + Send + Sync + 'static,
+        T: Into<Bytes>,
+    {
+        let answer = move |rejection: &Rejection| answer(rejection).map(Into::into);
+        self.with(|shared| shared.answer = Answer::Custom(Arc::new(answer)))
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Shared<V>)) -> Self {
+        set(Arc::make_mut(&mut self.shared));
+        self
+    }
+}
+
+impl<V> Shared<V> {
+    pub(crate) fn selects(&self, head: &Parts) -> bool {
+        let path = head.uri.path();
+        (self.paths.is_empty() || self.paths.iter().any(|selected| **selected == *path))
+            && self.predicates.iter().all(|predicate| predicate(head))
+    }
+}
+
+impl<S, V> Layer<S> for EventLayer<V> {
+    type Service = EventService<S, V>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        EventService::new(inner, self.shared.clone())
+    }
+}
+
+impl<V> Clone for EventLayer<V> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<V> fmt::Debug for EventLayer<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl<V> Clone for Shared<V> {
+    fn clone(&self) -> Self {
+        Self {
+            verifier: self.verifier.clone(),
+            paths: self.paths.clone(),
+            predicates: self.predicates.clone(),
+            body_limit: self.body_limit,
+            body_deadline: self.body_deadline,
+            pass_other_callbacks: self.pass_other_callbacks,
+            answer: self.answer.clone(),
+        }
+    }
+}
+
+/// Shows no verifier: a user's own may hold tokens.
+impl<V> fmt::Debug for Shared<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLayer")
+            .field("paths", &self.paths)
+            .field("predicates", &self.predicates.len())
+            .field("body_limit", &self.body_limit)
+            .field("body_deadline", &self.body_deadline)
+            .field("pass_other_callbacks", &self.pass_other_callbacks)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! What a refused request is told, and how to tell it something else.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Deserialize;
+
+use crate::{EnvelopeError, EnvelopeErrorKind, VerifyError, VerifyErrorKind};
+
+/// Why a request was refused.
+///
+/// It stands in the extensions of the response to a refused request, so that an outer layer can
+/// count or log it. Its text is the body of the default answer; it never holds anything of the
+/// request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    kind: RejectionKind,
+    envelope: Option<EnvelopeError>,
+}
+
+/// The check that a request failed.
+///
+/// | kind | default status |
+/// |---|---|
+/// | [`MethodNotAllowed`](Self::MethodNotAllowed) | 405, with `Allow: POST` |
+/// | [`NotAForm`](Self::NotAForm), [`ContentEncoding`](Self::ContentEncoding) | 415 |
+/// | [`BodyTooLarge`](Self::BodyTooLarge) | 413 |
+/// | [`BodyTimeout`](Self::BodyTimeout) | 408 |
+/// | [`BodyBroken`](Self::BodyBroken), [`Malformed`](Self::Malformed), [`NoEvent`](Self::NoEvent) | 400 |
+/// | [`TokenMissing`](Self::TokenMissing), [`TokenRefused`](Self::TokenRefused) | 403, with one text |
+/// | [`Unavailable`](Self::Unavailable) | 503 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// The method is not POST.
+    MethodNotAllowed,
+    /// The `Content-Type` is not `application/x-www-form-urlencoded`.
+    NotAForm,
+    /// The body is compressed (`Content-Encoding`), which the platform never does.
+    ContentEncoding,
+    /// The body is, or says it is, longer than the limit.
+    BodyTooLarge,
+    /// The body did not arrive within the deadline.
+    BodyTimeout,
+    /// The body broke off.
+    BodyBroken,
+    /// The body cannot be read in one way only.
+    Malformed,
+    /// The form has no `event`: it may be another kind of callback.
+    NoEvent,
+    /// The event carries no application token.
+    TokenMissing,
+    /// The application token is wrong, or the portal is not known.
+    TokenRefused,
+    /// Whether the token is right could not be found out.
+    Unavailable,
+}
+
+impl Rejection {
+    /// The check that failed.
+    pub const fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// The status of the default answer.
+    pub const fn status(&self) -> StatusCode {
+        match self.kind {
+            RejectionKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            RejectionKind::NotAForm | RejectionKind::ContentEncoding => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            RejectionKind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            RejectionKind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            RejectionKind::BodyBroken | RejectionKind::Malformed | RejectionKind::NoEvent => {
+                StatusCode::BAD_REQUEST
+            }
+            RejectionKind::TokenMissing | RejectionKind::TokenRefused => StatusCode::FORBIDDEN,
+            RejectionKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl From<RejectionKind> for Rejection {
+    fn from(kind: RejectionKind) -> Self {
+        Self {
+            kind,
+            envelope: None,
+        }
+    }
+}
+
+impl From<EnvelopeError> for Rejection {
+    fn from(error: EnvelopeError) -> Self {
+        let kind = match error.kind() {
+            EnvelopeErrorKind::NoEvent => RejectionKind::NoEvent,
+            EnvelopeErrorKind::TooLong => RejectionKind::BodyTooLarge,
+            _ => RejectionKind::Malformed,
+        };
+        Self {
+            kind,
+            envelope: Some(error),
+        }
+    }
+}
+
+impl From<VerifyError> for Rejection {
+    fn from(error: VerifyError) -> Self {
+        Self::from(match error.kind() {
+            VerifyErrorKind::Missing => RejectionKind::TokenMissing,
+            VerifyErrorKind::Refused => RejectionKind::TokenRefused,
+            VerifyErrorKind::Unavailable => RejectionKind::Unavailable,
+        })
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = &self.envelope {
+            return error.fmt(f);
+        }
+        f.write_str(match self.kind {
+            RejectionKind::MethodNotAllowed => "events are sent by POST",
+            RejectionKind::NotAForm => "events are sent as application/x-www-form-urlencoded",
+            RejectionKind::ContentEncoding => "events are sent without content encoding",
+            RejectionKind::BodyTooLarge => "the body is too large",
+            RejectionKind::BodyTimeout => "the body did not arrive in time",
+            RejectionKind::BodyBroken => "the body broke off",
+            RejectionKind::Malformed => "the body cannot be read",
+            RejectionKind::NoEvent => "the body has no event",
+            // One text for both, so that nobody learns by asking.
+            RejectionKind::TokenMissing | RejectionKind::TokenRefused => {
+                "the application token is not accepted"
+            }
+            RejectionKind::Unavailable => "the application token cannot be verified now",
+        })
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// How refused requests are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnswerPolicy {
+    /// With the status of the failed check and one line of text (`"refuse"` in configuration). The
+    /// portal's administrator can see that something is wrong.
+    #[default]
+    Refuse,
+    /// With 200 and an empty body (`"acknowledge"` in configuration), whatever the check: the
+    /// request is dropped and its sender learns nothing, as the platform's SDK documentation
+    /// advises. The [`Rejection`] stands in the response's extensions all the same.
+    Acknowledge,
+}
+
+/// Makes the answer to a refused request.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    Policy(AnswerPolicy),
+    Custom(Arc<CustomAnswer>),
+}
+
+type CustomAnswer = dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync;
+
+impl Answer {
+    pub(crate) fn to(&self, rejection: Rejection) -> Response<Bytes> {
+        let mut response = match self {
+            Self::Policy(AnswerPolicy::Refuse) => refuse(&rejection),
+            Self::Policy(AnswerPolicy::Acknowledge) => Response::default(),
+            Self::Custom(answer) => answer(&rejection),
+        };
+        response.extensions_mut().insert(rejection);
+        response
+    }
+}
+
+fn refuse(rejection: &Rejection) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(format!("{rejection}\n")));
+    *response.status_mut() = rejection.status();
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    if rejection.kind == RejectionKind::MethodNotAllowed {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(policy) => policy.fmt(f),
+            Self::Custom(_) => f.write_str("Custom"),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response};
+use http_body::Body;
+use tower::Service;
+
+use crate::future::ResponseFuture;
+use crate::layer::Shared;
+use crate::{EventBody, RejectionKind, VerifyToken};
+
+/// The service that [`EventLayer`](crate::EventLayer) puts round another.
+///
+/// The inner service gets its requests with an [`EventBody`] and, where one was proven, an
+/// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a refused
+/// request is a response.
+pub struct EventService<S, V> {
+    inner: S,
+    shared: Arc<Shared<V>>,
+}
+
+impl<S, V> EventService<S, V> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared<V>>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+/// What the head of a request says is to be done with it.
+enum Way {
+    Pass,
+    Collect,
+    Refuse(RejectionKind),
+}
+
+impl<V> Shared<V> {
+    fn way<B: Body>(&self, head: &Parts, body: &B) -> Way {
+        if !self.selects(head) {
+            return Way::Pass;
+        }
+        let not_an_event = match () {
+            () if head.method != Method::POST => RejectionKind::MethodNotAllowed,
+            () if !is_form(&head.headers) => RejectionKind::NotAForm,
+            () if is_encoded(&head.headers) => return Way::Refuse(RejectionKind::ContentEncoding),
+            () if announced_length(head, body) > self.body_limit as u64 => {
+                return Way::Refuse(RejectionKind::BodyTooLarge);
+            }
+            () => return Way::Collect,
+        };
+        match self.pass_other_callbacks {
+            true => Way::Pass,
+            false => Way::Refuse(not_an_event),
+        }
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default();
+    essence
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+fn announced_length<B: Body>(head: &Parts, body: &B) -> u64 {
+    let header = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let header = header.and_then(|value| value.parse().ok()).unwrap_or(0);
+    body.size_hint().lower().max(header)
+}
+
+impl<S, B, V, R> Service<Request<B>> for EventService<S, V>
+where
+    S: Service<Request<EventBody<B>>, Response = Response<R>> + Clone,
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    V: VerifyToken,
+{
+    type Response = Response<EventBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, V, V::Future, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        match self.shared.way(&head, &body) {
+            Way::Pass => {
+                let request = Request::from_parts(head, EventBody::stream(body));
+                ResponseFuture::call(self.inner.call(request))
+            }
+            Way::Refuse(kind) => ResponseFuture::refused(&self.shared, kind),
+            Way::Collect => {
+                // The service that was polled ready goes along; a fresh clone was never polled.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::collect(body, head, ready, self.shared.clone())
+            }
+        }
+    }
+}
+
+impl<S: Clone, V> Clone for EventService<S, V> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, V> fmt::Debug for EventService<S, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventService")
+            .field("inner", &self.inner)
+            .field("layer", &self.shared)
+            .finish()
+    }
+}
