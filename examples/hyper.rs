@@ -1,0 +1,83 @@
+//! A hyper server, without a framework, that prints the Bitrix24 events it receives.
+//!
+//! ```text
+//! BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example hyper
+//! ```
+//!
+//! `BIND` sets the address, `127.0.0.1:3000` unless set. The variables of
+//! `EventSettings::from_env` set the rest.
+
+use std::convert::Infallible;
+use std::error::Error;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower::{ServiceBuilder, service_fn};
+use tower_bitrix24::{Event, EventBody, EventSettings, Payload};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut settings = EventSettings::from_env().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        eprintln!("Set the token that the portal shows for your webhook or application:");
+        eprintln!("  BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example hyper");
+        std::process::exit(2);
+    });
+    settings
+        .path
+        .get_or_insert_with(|| "/bitrix24/events".to_owned());
+    let service = ServiceBuilder::new()
+        .layer(settings.into_layer())
+        .service(service_fn(on_request));
+
+    let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(&bind).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let service = TowerToHyperService::new(service.clone());
+        tokio::spawn(async move {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                eprintln!("connection: {error}");
+            }
+        });
+    }
+}
+
+async fn on_request(
+    request: Request<EventBody<Incoming>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::default();
+    match request.extensions().get::<Event>() {
+        Some(event) => on_event(event),
+        // Not on the events' path.
+        None => *response.status_mut() = StatusCode::NOT_FOUND,
+    }
+    Ok(response)
+}
+
+fn on_event(event: &Event) {
+    match event.payload() {
+        Payload::CrmRequisiteAdd(requisite) => {
+            println!(
+                "CrmRequisiteAdd: requisite {} on {}",
+                requisite.id,
+                event.auth().domain()
+            );
+        }
+        Payload::Unknown => match event.mismatch() {
+            Some(mismatch) => println!("{}: {mismatch}, data {:?}", event.code(), event.data()),
+            None => println!("{}: data {:?}", event.code(), event.data()),
+        },
+        payload => println!("{payload:?} on {}", event.auth().domain()),
+    }
+}
