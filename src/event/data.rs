@@ -121,3 +121,84 @@ impl fmt::Display for Mismatch {
 }
 
 impl std::error::Error for Mismatch {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
+
+    fn data(pairs: &'static str) -> Data {
+        Data::new(Some(Bytes::from_static(pairs.as_bytes())))
+    }
+
+    #[test]
+    fn every_spelling_of_a_key_gives_the_same_type() {
+        for pairs in [
+            "data[FIELDS][ID]=27",
+            "data%5BFIELDS%5D%5BID%5D=27",
+            "data%5bFIELDS%5d%5bID%5d=27",
+            "data[FIELDS]%5bID]=27",
+            "data[%46IELDS][ID]=%32%37",
+            "data[FIELDS][ID]=26&data[FIELDS][ID]=27",
+            "data[FIELDS]=&data[FIELDS][ID]=27",
+            "data[FIELDS][ID]x=27",
+        ] {
+            assert_eq!(data(pairs).fields::<ItemId>().unwrap().id, 27, "{pairs}");
+        }
+    }
+
+    #[test]
+    fn what_is_empty_or_absent_is_no_mismatch_where_it_is_optional() {
+        let address = data(
+            "data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=8\
+             &data[FIELDS][ENTITY_ID]=1&data[FIELDS][ANCHOR_ID]=",
+        )
+        .fields::<CrmAddress>()
+        .unwrap();
+        assert_eq!((address.anchor_id, address.anchor_type_id), (None, None));
+
+        let gone = data("data[CLEAN]=&data[LANGUAGE_ID]=")
+            .data::<AppUninstall>()
+            .unwrap();
+        assert_eq!(gone.clean.map(bool::from), Some(false));
+        assert_eq!(gone.language_id.as_deref(), Some(""));
+
+        assert!(Data::new(None).data::<NoData>().is_ok());
+        assert!(Data::new(None).data::<AppTest>().is_ok());
+        assert!(data("data[whatever][else]=1").data::<NoData>().is_ok());
+    }
+
+    #[test]
+    fn a_list_may_have_gaps_and_ids_for_indices() {
+        let user = data("data[ID]=1&data[UF_DEPARTMENT][999999999]=12&data[UF_DEPARTMENT][3]=1");
+        assert_eq!(*user.data::<User>().unwrap().departments, [1, 12]);
+        let user = data("data[ID]=1&data[UF_DEPARTMENT][]=1&data[UF_DEPARTMENT][]=2");
+        assert_eq!(*user.data::<User>().unwrap().departments, [1, 2]);
+        assert!(
+            data("data[ID]=1&data[UF_DEPARTMENT]=x")
+                .data::<User>()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_does_not_lose_the_payload() {
+        let user = data("data[ID]=1&data[NAME]=%CF%F0").data::<User>().unwrap();
+        assert_eq!(user.name.as_deref(), Some("\u{FFFD}\u{FFFD}"));
+    }
+
+    #[test]
+    fn a_mismatch_says_where_and_why() {
+        let mismatch = |pairs| data(pairs).fields::<ItemId>().unwrap_err().to_string();
+        assert_eq!(mismatch("data[x]=1"), "data: missing field `FIELDS`");
+        assert_eq!(
+            mismatch("data[FIELDS][x]=1"),
+            "data.FIELDS: missing field `ID`"
+        );
+        assert_eq!(
+            mismatch("data[FIELDS][ID]=27a"),
+            "data.FIELDS.ID: invalid type: string \"27a\", expected u64"
+        );
+        assert!(mismatch("data[FIELDS][ID][x]=1").starts_with("data.FIELDS.ID: invalid type"));
+    }
+}

@@ -119,7 +119,8 @@ impl Value {
         }
     }
 
-    /// The same data as form pairs that every parser reads in one way: `data[FIELDS][ID]=27`.
+    /// The same data as form pairs that every parser reads in one way: `data[FIELDS][ID]=27`. What
+    /// is not UTF-8 is replaced, so that it does not keep a whole payload from being read.
     pub(crate) fn to_form(&self) -> Vec<u8> {
         let mut form = Vec::new();
         self.write_form(&mut "data".to_owned(), &mut form);
@@ -136,7 +137,8 @@ impl Value {
             }
             form.extend_from_slice(key.as_bytes());
             form.push(b'=');
-            form.extend(percent_encode(text, ESCAPED).flat_map(str::bytes));
+            let text = String::from_utf8_lossy(text);
+            form.extend(percent_encode(text.as_bytes(), ESCAPED).flat_map(str::bytes));
         }
         for (name, value) in self.as_array().into_iter().flat_map(Array::iter) {
             let end = key.len();
