@@ -1,0 +1,166 @@
+//! The examples, started as a user starts them and sent what a portal sends.
+
+mod common;
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use common::{SEED, TOKEN, corpus, forged};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// Building an example may have to wait for another build.
+const START: Duration = Duration::from_secs(300);
+const ANSWER: Duration = Duration::from_secs(10);
+
+fn cargo_run(example: &str) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["run", "--quiet", "--example", example])
+        .env("BIND", "127.0.0.1:0")
+        .env_remove("BITRIX24_APPLICATION_TOKEN")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+struct Example {
+    _child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    address: String,
+    client: reqwest::Client,
+}
+
+impl Example {
+    async fn start(name: &str, tokens: &str) -> Self {
+        let mut child = cargo_run(name)
+            .env("BITRIX24_APPLICATION_TOKEN", tokens)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = timeout(START, lines.next_line())
+            .await
+            .expect("the example starts")
+            .unwrap();
+        let ready = ready.expect("the example says where it listens");
+        let address = ready.strip_prefix("listening on ").unwrap().to_owned();
+        Self {
+            _child: child,
+            lines,
+            address,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
+        let request = self
+            .client
+            .post(format!("{}/bitrix24/events", self.address))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        let response = timeout(ANSWER, request.send()).await.unwrap().unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn line(&mut self) -> String {
+        timeout(ANSWER, self.lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    }
+}
+
+async fn prints_the_seed_event_and_refuses_a_forged_one(example: &str) {
+    let mut example = Example::start(example, TOKEN).await;
+    let refused = (403, "the application token is not accepted\n".to_owned());
+    assert_eq!(example.post(forged()).await, refused);
+    assert_eq!(example.post(SEED).await.0, 200);
+    // Nothing was printed for the forged one.
+    assert_eq!(
+        example.line().await,
+        "CrmRequisiteAdd: requisite 27 on some-domain.bitrix24.com"
+    );
+}
+
+async fn says_how_to_set_a_token_and_stops(example: &str) {
+    let mut child = cargo_run(example).spawn().unwrap();
+    let mut text = String::new();
+    let mut stderr = child.stderr.take().unwrap();
+    timeout(START, stderr.read_to_string(&mut text))
+        .await
+        .unwrap()
+        .unwrap();
+    let status: ExitStatus = child.wait().await.unwrap();
+    assert_eq!(status.code(), Some(2));
+    assert!(
+        text.contains("BITRIX24_APPLICATION_TOKEN is not set"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("cargo run --example {example}")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn axum_prints_events() {
+    prints_the_seed_event_and_refuses_a_forged_one("axum").await;
+}
+
+#[tokio::test]
+async fn hyper_prints_events() {
+    prints_the_seed_event_and_refuses_a_forged_one("hyper").await;
+}
+
+#[tokio::test]
+async fn each_example_without_a_token_says_how_to_set_one() {
+    for example in ["axum", "hyper", "inspect"] {
+        says_how_to_set_a_token_and_stops(example).await;
+    }
+}
+
+#[tokio::test]
+async fn inspect_answers_every_sample_with_what_php_would_read() {
+    let mut tokens: Vec<_> = corpus()
+        .into_iter()
+        .filter_map(|sample| sample.token)
+        .collect();
+    tokens.sort();
+    tokens.dedup();
+    let example = Example::start("inspect", &tokens.join(",")).await;
+    let mut compared = 0;
+    for sample in corpus() {
+        let (status, text) = example.post(sample.form).await;
+        if sample.token.is_none() {
+            assert_eq!(status, 403);
+            continue;
+        }
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["event"], sample.tree["event"]);
+        assert_eq!(
+            answer["data"],
+            *sample.tree.get("data").unwrap_or(&Value::Null)
+        );
+        assert_eq!(answer["mismatch"], Value::Null, "{}", sample.name);
+        assert_eq!(answer["auth"]["application_token"], "[redacted]");
+        assert_eq!(
+            answer["typed"].is_null(),
+            answer["kind"].is_null(),
+            "{}",
+            sample.name
+        );
+        compared += 1;
+    }
+    assert_eq!(compared, 191);
+
+    let (_, seed) = example.post(SEED).await;
+    let seed: Value = serde_json::from_str(&seed).unwrap();
+    assert_eq!(seed["kind"], "CrmRequisiteAdd");
+    assert_eq!(seed["typed"], json!({"ID": 27}));
+    assert_eq!(seed["ts"], 1_466_439_714);
+    assert_eq!(seed["handler_id"], Value::Null);
+}

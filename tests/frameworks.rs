@@ -1,0 +1,191 @@
+//! The layer in axum and in hyper, over a real socket with a real client.
+
+mod common;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Extension, Form, Router};
+use bytes::Bytes;
+use common::{Frames, SEED, TOKEN, data, forged};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tower::{ServiceBuilder, service_fn};
+use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+async fn serve_axum(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
+/// Posts a form and gives the answer's status and text.
+async fn send(address: SocketAddr, path: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
+    let response = reqwest::Client::new()
+        .post(format!("http://{address}{path}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("user-agent", "Bitrix24 Webhook Engine")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+async fn code(Extension(event): Extension<Event>) -> String {
+    event.code().to_owned()
+}
+
+#[tokio::test]
+async fn a_router_s_layer_guards_its_path_and_no_other() {
+    let app = Router::new()
+        .route("/", get(|| async { "index" }))
+        .route("/echo", post(|body: String| async { body }))
+        .route("/bitrix24/events", post(code))
+        .layer(layer().path("/bitrix24/events"));
+    let address = serve_axum(app).await;
+
+    assert_eq!(
+        send(address, "/bitrix24/events", SEED).await,
+        (200, "ONCRMREQUISITEADD".into())
+    );
+    assert_eq!(send(address, "/bitrix24/events", forged()).await.0, 403);
+    assert_eq!(send(address, "/echo", "a=1").await, (200, "a=1".into()));
+    let index = reqwest::get(format!("http://{address}/")).await.unwrap();
+    assert_eq!(index.text().await.unwrap(), "index");
+    let probe = reqwest::get(format!("http://{address}/bitrix24/events"))
+        .await
+        .unwrap();
+    assert_eq!(probe.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(probe.headers()["allow"], "POST");
+}
+
+#[tokio::test]
+async fn a_route_s_own_layer_guards_the_route_nested_or_not() {
+    let events = Router::new().route("/events", post(code).layer(layer()));
+    let app = Router::new()
+        .route("/events", post(code))
+        .route_layer(layer().path("/events"))
+        .nest("/bitrix24", events);
+    let address = serve_axum(app).await;
+    for path in ["/events", "/bitrix24/events"] {
+        assert_eq!(
+            send(address, path, SEED).await,
+            (200, "ONCRMREQUISITEADD".into()),
+            "{path}"
+        );
+        assert_eq!(send(address, path, forged()).await.0, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_body_can_still_be_extracted_behind_the_layer() {
+    async fn bytes(
+        State(greeting): State<&'static str>,
+        Extension(event): Extension<Event>,
+        body: Bytes,
+    ) -> String {
+        assert_eq!(event.body(), &body);
+        format!("{greeting} {}", body.len())
+    }
+    async fn form(
+        Extension(event): Extension<Event>,
+        Form(form): Form<Vec<(String, String)>>,
+    ) -> String {
+        let (_, id) = form
+            .iter()
+            .find(|(key, _)| key == "data[FIELDS][ID]")
+            .unwrap();
+        format!("{} {id}", event.code())
+    }
+    let app = Router::new()
+        .route("/bytes", post(bytes))
+        .route("/form", post(form))
+        .layer(layer())
+        .with_state("read");
+    let address = serve_axum(app).await;
+    assert_eq!(
+        send(address, "/bytes", SEED).await,
+        (200, format!("read {}", SEED.len()))
+    );
+    assert_eq!(
+        send(address, "/form", SEED).await,
+        (200, "ONCRMREQUISITEADD 27".into())
+    );
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
+    let address = serve_axum(Router::new().route("/", post(code)).layer(layer())).await;
+    let chunked = |body: &str| {
+        let chunks = body
+            .as_bytes()
+            .chunks(50)
+            .map(|chunk| data(std::str::from_utf8(chunk).unwrap()));
+        reqwest::Body::wrap(Frames(chunks.collect::<Vec<_>>().into_iter()))
+    };
+    assert_eq!(
+        send(address, "/", chunked(SEED)).await,
+        (200, "ONCRMREQUISITEADD".into())
+    );
+    let large = format!("{SEED}&data[x]={}", "a".repeat(256 * 1024));
+    assert_eq!(
+        send(address, "/", chunked(&large)).await,
+        (413, "the body is too large\n".into())
+    );
+}
+
+#[tokio::test]
+async fn a_length_over_the_limit_is_answered_before_the_body_is_sent() {
+    let address = serve_axum(Router::new().route("/", post(code)).layer(layer())).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                content-length: 10000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn hyper_serves_the_layer_without_a_framework() {
+    async fn handle(
+        request: Request<EventBody<Incoming>>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let event = request.extensions().get::<Event>().cloned();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let text = event
+            .map(|event| format!("{} ", event.code()))
+            .unwrap_or_default();
+        Ok(Response::new(Full::from(format!("{text}{}", body.len()))))
+    }
+    let service = ServiceBuilder::new()
+        .layer(layer().path("/bitrix24/events"))
+        .service(service_fn(handle));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+
+    let whole = format!("ONCRMREQUISITEADD {}", SEED.len());
+    assert_eq!(send(address, "/bitrix24/events", SEED).await, (200, whole));
+    assert_eq!(send(address, "/bitrix24/events", forged()).await.0, 403);
+    assert_eq!(send(address, "/", "a=1").await, (200, "3".into()));
+}

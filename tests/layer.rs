@@ -1,0 +1,568 @@
+//! The layer as a whole: what it selects, refuses, hands on and leaves alone.
+
+mod common;
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Channel, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_bitrix24::{
+    AnswerPolicy, ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection,
+    RejectionKind, TokenSet, VerifyError,
+};
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+/// What the service behind the layer saw.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    event: Option<Event>,
+    body: Bytes,
+    trailers: Option<HeaderMap>,
+}
+
+/// Sends `request` through `layer` to a service that reads the body and tells what it saw.
+async fn send<V, B>(layer: EventLayer<V>, request: Request<B>) -> Response<EventBody<Full<Bytes>>>
+where
+    V: tower_bitrix24::VerifyToken,
+    B: Body,
+    B::Error: Into<BoxError> + std::fmt::Debug,
+{
+    let service = layer.layer(service_fn(|request: Request<EventBody<B>>| async move {
+        let event = request.extensions().get::<Event>().cloned();
+        let collected = request.into_body().collect().await.unwrap();
+        let trailers = collected.trailers().cloned();
+        let seen = Seen {
+            event,
+            body: collected.to_bytes(),
+            trailers,
+        };
+        let mut response = Response::new(Full::from("handled"));
+        response.extensions_mut().insert(seen);
+        Ok::<_, Infallible>(response)
+    }));
+    service.oneshot(request).await.unwrap()
+}
+
+fn seen<T>(response: &Response<T>) -> &Seen {
+    response
+        .extensions()
+        .get()
+        .expect("the request reached the service")
+}
+
+fn rejection<T>(response: &Response<T>) -> RejectionKind {
+    assert!(
+        response.extensions().get::<Seen>().is_none(),
+        "the request reached the service"
+    );
+    response
+        .extensions()
+        .get::<Rejection>()
+        .expect("the request is refused")
+        .kind()
+}
+
+async fn text(response: Response<EventBody<Full<Bytes>>>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn full(body: impl Into<Bytes>) -> Full<Bytes> {
+    Full::new(body.into())
+}
+
+// What an event is and how it arrives.
+
+#[tokio::test]
+async fn an_event_arrives_typed_with_its_body_whole() {
+    let response = send(layer(), post(full(SEED))).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let seen = seen(&response);
+    assert_eq!(seen.body, SEED);
+    let event = seen.event.as_ref().unwrap();
+    assert_eq!(event.code(), "ONCRMREQUISITEADD");
+    assert_eq!(event.ts(), Some(1_466_439_714));
+    assert_eq!(
+        event
+            .time()
+            .unwrap()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs(),
+        1_466_439_714
+    );
+    assert_eq!(
+        format!("{:?}", event.payload()),
+        "CrmRequisiteAdd(ItemId { id: 27 })"
+    );
+    assert_eq!(text(response).await, "handled");
+}
+
+#[tokio::test]
+async fn a_body_of_many_frames_arrives_whole_with_its_trailers() {
+    let mut frames: Vec<_> = SEED
+        .as_bytes()
+        .chunks(7)
+        .map(|chunk| data(std::str::from_utf8(chunk).unwrap()))
+        .collect();
+    frames.insert(3, data(""));
+    let trailers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("x"))]);
+    frames.push(Ok(Frame::trailers(trailers.clone())));
+
+    let response = send(layer(), post(Frames(frames.into_iter()))).await;
+    let seen = seen(&response);
+    assert_eq!(seen.body, SEED);
+    assert_eq!(seen.trailers.as_ref(), Some(&trailers));
+    assert!(seen.event.is_some());
+}
+
+#[tokio::test]
+async fn a_content_type_may_have_parameters_and_any_case() {
+    for value in [
+        "application/x-www-form-urlencoded; charset=UTF-8",
+        "Application/X-WWW-Form-Urlencoded",
+        "application/x-www-form-urlencoded ;charset=windows-1251",
+    ] {
+        let mut request = post(full(SEED));
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(value));
+        request
+            .headers_mut()
+            .insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+        assert!(
+            seen(&send(layer(), request).await).event.is_some(),
+            "{value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_undocumented_event_is_delivered_with_its_data() {
+    let body = format!("event=OnSomethingNew&data[x]=1&auth[application_token]={TOKEN}");
+    let response = send(layer(), post(full(body))).await;
+    let event = seen(&response).event.as_ref().unwrap();
+    assert_eq!((event.code(), event.kind()), ("OnSomethingNew", None));
+    assert_eq!(event.data().unwrap()["x"].as_str(), Some("1"));
+    assert_eq!(event.mismatch(), None);
+}
+
+#[tokio::test]
+async fn an_event_whose_data_do_not_fit_is_delivered_with_the_reason() {
+    for (data, reason) in [
+        ("", "data: missing field `FIELDS`"),
+        ("&data=107", "data: "),
+        ("&data[FIELDS][ID]=", "data.FIELDS.ID: "),
+        ("&data[FIELDS][ID]=27x", "data.FIELDS.ID: "),
+    ] {
+        let body = format!("event=ONCRMREQUISITEADD{data}&auth[application_token]={TOKEN}");
+        let response = send(layer(), post(full(body))).await;
+        let event = seen(&response).event.as_ref().unwrap();
+        assert_eq!(event.payload(), &tower_bitrix24::Payload::Unknown);
+        assert!(
+            event.mismatch().unwrap().to_string().starts_with(reason),
+            "{:?}",
+            event.mismatch()
+        );
+    }
+}
+
+#[tokio::test]
+async fn several_tokens_are_accepted_at_once() {
+    let tokens = TokenSet::new([TOKEN, "c289487163b58658eae5e8b42eaf11b8"]).unwrap();
+    for body in [SEED.to_owned(), forged()] {
+        let response = send(EventLayer::new(tokens.clone()), post(full(body))).await;
+        assert!(seen(&response).event.is_some());
+    }
+}
+
+// What is refused, and how it is told.
+
+#[tokio::test]
+async fn each_refusal_has_its_status_and_one_line_of_text() {
+    let head = |edit: fn(&mut Request<Full<Bytes>>)| {
+        let mut request = post(full(SEED));
+        edit(&mut request);
+        request
+    };
+    let body = |body: &str| post(full(body.to_owned()));
+    let twice = format!("{SEED}&auth%5bapplication_token%5d={TOKEN}");
+    use RejectionKind as Kind;
+    for (request, kind, status, line) in [
+        (
+            head(|r| *r.method_mut() = Method::GET),
+            Kind::MethodNotAllowed,
+            405,
+            "events are sent by POST",
+        ),
+        (
+            head(|r| *r.method_mut() = Method::HEAD),
+            Kind::MethodNotAllowed,
+            405,
+            "events are sent by POST",
+        ),
+        (
+            head(|r| {
+                r.headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }),
+            Kind::NotAForm,
+            415,
+            "events are sent as application/x-www-form-urlencoded",
+        ),
+        (
+            head(|r| {
+                r.headers_mut().remove(CONTENT_TYPE);
+            }),
+            Kind::NotAForm,
+            415,
+            "events are sent as application/x-www-form-urlencoded",
+        ),
+        (
+            head(|r| {
+                r.headers_mut()
+                    .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }),
+            Kind::ContentEncoding,
+            415,
+            "events are sent without content encoding",
+        ),
+        (
+            body(&"a".repeat(300_000)),
+            Kind::BodyTooLarge,
+            413,
+            "the body is too large",
+        ),
+        (
+            body("data[FIELDS][ID]=27"),
+            Kind::NoEvent,
+            400,
+            "the body has no event",
+        ),
+        (body(""), Kind::NoEvent, 400, "the body has no event"),
+        (
+            body(&twice),
+            Kind::Malformed,
+            400,
+            "the key auth[application_token] appears twice",
+        ),
+        (
+            body(&format!("{SEED}&+event=X")),
+            Kind::Malformed,
+            400,
+            "a key can be mistaken for event",
+        ),
+        (
+            body(&"&a".repeat(20_000)),
+            Kind::Malformed,
+            400,
+            "the body has too many pairs",
+        ),
+        (
+            body("event=ONAPPTEST"),
+            Kind::TokenMissing,
+            403,
+            "the application token is not accepted",
+        ),
+        (
+            body("event=ONAPPTEST&auth[application_token]="),
+            Kind::TokenMissing,
+            403,
+            "the application token is not accepted",
+        ),
+        (
+            body(&forged()),
+            Kind::TokenRefused,
+            403,
+            "the application token is not accepted",
+        ),
+    ] {
+        let response = send(layer(), request).await;
+        assert_eq!(rejection(&response), kind);
+        assert_eq!(response.status(), status, "{kind:?}");
+        let allow = (kind == Kind::MethodNotAllowed).then_some("POST");
+        assert_eq!(
+            response
+                .headers()
+                .get(ALLOW)
+                .map(|value| value.to_str().unwrap()),
+            allow
+        );
+        assert_eq!(text(response).await, format!("{line}\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_verifier_that_cannot_find_out_answers_503_and_keeps_the_reason() {
+    let verifier =
+        |_: &Envelope| async { Err(VerifyError::unavailable("the database is at 10.0.0.7")) };
+    let response = send(EventLayer::new(verifier), post(full(SEED))).await;
+    assert_eq!(rejection(&response), RejectionKind::Unavailable);
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        text(response).await,
+        "the application token cannot be verified now\n"
+    );
+}
+
+#[tokio::test]
+async fn a_verifier_is_never_asked_about_a_request_without_a_token() {
+    let verifier = |_: &Envelope| async { panic!("asked") };
+    let response = send(
+        EventLayer::new(verifier),
+        post(full("event=ONAPPTEST&data[auth][application_token]=x")),
+    )
+    .await;
+    assert_eq!(rejection(&response), RejectionKind::TokenMissing);
+}
+
+#[tokio::test]
+async fn the_answer_can_be_replaced() {
+    let layer = layer().answer_with(|rejection| {
+        let status = if rejection.kind() == RejectionKind::TokenRefused {
+            410
+        } else {
+            400
+        };
+        Response::builder()
+            .status(status)
+            .body(format!("no: {rejection}"))
+            .unwrap()
+    });
+    let response = send(layer, post(full(forged()))).await;
+    assert_eq!(response.status(), StatusCode::GONE);
+    assert_eq!(rejection(&response), RejectionKind::TokenRefused);
+    assert_eq!(
+        text(response).await,
+        "no: the application token is not accepted"
+    );
+}
+
+#[tokio::test]
+async fn acknowledge_and_drop_answers_200_and_says_nothing() {
+    for request in [
+        post(full(forged())),
+        post(full("x")),
+        Request::get("/").body(full("")).unwrap(),
+    ] {
+        let response = send(layer().answer(AnswerPolicy::Acknowledge), request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        rejection(&response);
+        assert_eq!(text(response).await, "");
+    }
+}
+
+// What is selected, and what passes.
+
+#[tokio::test]
+async fn only_what_is_selected_is_guarded() {
+    let get = |path: &str| Request::get(path).body(full("untouched")).unwrap();
+    let guarded = layer().path("/bitrix24/events").path("/other");
+    for path in [
+        "/",
+        "/bitrix24/event",
+        "/bitrix24/events/",
+        "/BITRIX24/events",
+        "/x/other",
+    ] {
+        let response = send(guarded.clone(), get(path)).await;
+        assert_eq!(seen(&response).body, "untouched", "{path}");
+        assert!(seen(&response).event.is_none());
+    }
+    for path in ["/bitrix24/events", "/bitrix24/events?x=1", "/other"] {
+        rejection(&send(guarded.clone(), get(path)).await);
+    }
+    let guarded = layer()
+        .path("/a")
+        .when(|head| head.headers.contains_key("x-guard"));
+    seen(&send(guarded.clone(), get("/a")).await);
+    let mut both = get("/a");
+    both.headers_mut()
+        .insert("x-guard", HeaderValue::from_static("1"));
+    rejection(&send(guarded, both).await);
+}
+
+#[tokio::test]
+async fn what_is_not_selected_passes_while_its_body_is_still_being_sent() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    let service = layer().path("/bitrix24/events").layer(service_fn(
+        move |request: Request<EventBody<Channel<Bytes>>>| {
+            let tell = tell.clone();
+            async move {
+                let mut body = request.into_body();
+                let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+                tell.send(first).await.unwrap();
+                let rest = body.collect().await.unwrap().to_bytes();
+                Ok::<_, Infallible>(Response::new(Full::new(rest)))
+            }
+        },
+    ));
+    let call = service.oneshot(Request::post("/upload").body(body).unwrap());
+    let sending = async {
+        sender.send_data(Bytes::from("one")).await.unwrap();
+        // The second part is not sent before the service has the first.
+        assert_eq!(told.recv().await.unwrap(), "one");
+        sender.send_data(Bytes::from("two")).await.unwrap();
+        drop(sender);
+    };
+    let (response, ()) = tokio::join!(call, sending);
+    let rest = response
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes();
+    assert_eq!(rest, "two");
+}
+
+#[tokio::test]
+async fn other_callbacks_pass_untouched_if_they_are_let() {
+    let passing = || layer().pass_other_callbacks();
+    let robot = "workflow_id=1&code=robot&auth[application_token]=x&auth[member_id]=m&ts=1";
+    let response = send(passing(), post(full(robot))).await;
+    assert_eq!(seen(&response).body, robot);
+    assert!(seen(&response).event.is_none());
+
+    let mut frames = vec![data("AUTH_ID=1&"), data("PLACEMENT=DEFAULT")];
+    frames.push(Ok(Frame::trailers(HeaderMap::new())));
+    let response = send(passing(), post(Frames(frames.into_iter()))).await;
+    assert_eq!(seen(&response).body, "AUTH_ID=1&PLACEMENT=DEFAULT");
+    assert!(seen(&response).trailers.is_some());
+
+    for method in [Method::GET, Method::HEAD, Method::PUT] {
+        let mut request = post(full("x"));
+        *request.method_mut() = method;
+        assert_eq!(seen(&send(passing(), request).await).body, "x");
+    }
+    let mut json = post(full("{}"));
+    json.headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    assert_eq!(seen(&send(passing(), json).await).body, "{}");
+}
+
+#[tokio::test]
+async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
+    for body in [
+        forged(),
+        "event=ONAPPTEST".to_owned(),
+        format!("event=A&event=B&auth[application_token]={TOKEN}"),
+        format!("%65vent=A&auth[application_token]=x{TOKEN}"),
+        "+event=A".to_owned(),
+        "event[]=A".to_owned(),
+        "event%00=A".to_owned(),
+    ] {
+        rejection(&send(layer().pass_other_callbacks(), post(full(body))).await);
+    }
+    let large = post(full("a".repeat(300_000)));
+    assert_eq!(
+        rejection(&send(layer().pass_other_callbacks(), large).await),
+        RejectionKind::BodyTooLarge
+    );
+}
+
+// Limits.
+
+#[tokio::test]
+async fn a_body_of_exactly_the_limit_is_read() {
+    let response = send(layer().body_limit(SEED.len()), post(full(SEED))).await;
+    assert!(seen(&response).event.is_some());
+    let response = send(layer().body_limit(SEED.len() - 1), post(full(SEED))).await;
+    assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn an_announced_length_over_the_limit_is_answered_before_the_body_is_polled() {
+    let never = std::iter::from_fn(|| panic!("the body was polled"));
+    let mut request = post(Frames(never));
+    request
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from_static("262145"));
+    let response = send(layer(), request).await;
+    assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_refused_once_it_is_over_the_limit() {
+    let frames = (0..100).map(|_| data(&"a".repeat(10_000)));
+    let response = send(layer(), post(Frames(frames))).await;
+    assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stops_coming_is_refused_at_the_deadline() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let start = tokio::time::Instant::now();
+    let sending = async {
+        sender.send_data(Bytes::from("event=")).await.unwrap();
+        pending::<()>().await
+    };
+    let response = tokio::select! {
+        response = send(layer(), post(body)) => response,
+        () = sending => unreachable!(),
+    };
+    assert_eq!(rejection(&response), RejectionKind::BodyTimeout);
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_dribbles_is_refused_at_the_deadline_of_the_whole() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let start = tokio::time::Instant::now();
+    let sending = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let _ = sender.send_data(Bytes::from("a")).await;
+        }
+    };
+    let response = tokio::select! {
+        response = send(layer().body_deadline(Duration::from_secs(3)), post(body)) => response,
+        () = sending => unreachable!(),
+    };
+    assert_eq!(rejection(&response), RejectionKind::BodyTimeout);
+    assert!(
+        (3000..3400).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_always_has_another_empty_frame_meets_the_deadline() {
+    let layer = layer().body_deadline(Duration::from_millis(20));
+    let response = send(layer, post(Frames(std::iter::repeat_with(|| data(""))))).await;
+    assert_eq!(rejection(&response), RejectionKind::BodyTimeout);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_refused() {
+    let frames = vec![data(SEED), Err("connection reset".into())];
+    let response = send(layer(), post(Frames(frames.into_iter()))).await;
+    assert_eq!(rejection(&response), RejectionKind::BodyBroken);
+    assert_eq!(text(response).await, "the body broke off\n");
+}
+
+#[test]
+fn a_body_that_is_there_needs_no_timer_and_no_runtime() {
+    let mut call = pin!(send(layer(), post(full(SEED))));
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(response) = call.as_mut().poll(&mut context) else {
+        panic!("the layer waits for nothing")
+    };
+    assert!(seen(&response).event.is_some());
+}

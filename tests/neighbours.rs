@@ -1,0 +1,293 @@
+//! Mistakes that other webhook receivers made, by their numbers in our list; each is a test here.
+
+mod common;
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{Frames, SEED, TOKEN, data, forged, post};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Channel, Full};
+use tower::buffer::BufferLayer;
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::{
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, RejectionKind, TokenSet, VerifyError,
+};
+
+type Body = Full<Bytes>;
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+fn request(body: impl Into<Bytes>) -> Request<Body> {
+    post(Full::new(body.into()))
+}
+
+async fn handle<B>(request: Request<EventBody<B>>) -> Result<Response<Body>, Infallible> {
+    let event: &Event = request.extensions().get().unwrap();
+    Ok(Response::new(Full::from(event.code().to_owned())))
+}
+
+/// A service that panics when it is called without having been polled ready, as
+/// `tower::limit::ConcurrencyLimit` does.
+#[derive(Default)]
+struct Strict {
+    ready: bool,
+    called: Arc<AtomicUsize>,
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        Self {
+            ready: false,
+            called: self.called.clone(),
+        }
+    }
+}
+
+impl Service<Request<EventBody<Body>>> for Strict {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<EventBody<Body>>) -> Self::Future {
+        assert!(
+            std::mem::take(&mut self.ready),
+            "called without having been polled ready"
+        );
+        self.called.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(Ok(Response::default()))
+    }
+}
+
+#[tokio::test]
+async fn mistake_1_the_service_that_is_called_was_polled_ready() {
+    let strict = Strict::default();
+    let mut service = layer().path("/bitrix24/events").layer(strict.clone());
+    for _ in 0..3 {
+        let other = Request::get("/").body(Body::default()).unwrap();
+        for request in [request(SEED), request(forged()), other] {
+            service.ready().await.unwrap().call(request).await.unwrap();
+        }
+    }
+    assert_eq!(strict.called.load(Ordering::Relaxed), 6);
+}
+
+#[tokio::test]
+async fn mistake_1_the_layer_works_round_and_inside_concurrency_limits_and_buffers() {
+    let service = ServiceBuilder::new()
+        .layer(BufferLayer::new(8))
+        .layer(ConcurrencyLimitLayer::new(2))
+        .layer(layer())
+        .layer(ConcurrencyLimitLayer::new(1))
+        .layer(BufferLayer::new(8))
+        .service(service_fn(handle::<Body>));
+    let calls = (0..20).map(|i| {
+        let body = if i % 2 == 0 {
+            SEED.to_owned()
+        } else {
+            forged()
+        };
+        tokio::spawn(service.clone().oneshot(request(body)))
+    });
+    for (i, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
+        let status = call.await.unwrap().unwrap().status();
+        assert_eq!(
+            status,
+            if i % 2 == 0 {
+                StatusCode::OK
+            } else {
+                StatusCode::FORBIDDEN
+            }
+        );
+    }
+}
+
+#[tokio::test]
+async fn mistake_1_a_refused_request_gives_its_place_back() {
+    let mut service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(ConcurrencyLimitLayer::new(1))
+        .service(service_fn(handle::<Body>));
+    for _ in 0..3 {
+        let response = service
+            .ready()
+            .await
+            .unwrap()
+            .call(request(forged()))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    }
+    let response = service
+        .ready()
+        .await
+        .unwrap()
+        .call(request(SEED))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn mistake_2_a_body_ends_when_its_frames_end_and_an_error_ends_it_too() {
+    let service = layer().layer(service_fn(handle));
+    let (first, second) = SEED.split_at(100);
+    let whole = vec![data(first), data(""), data(second)].into_iter();
+    let response = service.clone().oneshot(post(Frames(whole))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+
+    let broken = vec![data(SEED), Err("reset".into())].into_iter();
+    let response = service.oneshot(post(Frames(broken))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn mistake_3_the_documented_axum_use_compiles_and_the_error_stays_the_service_s() {
+    use axum::routing::post;
+    use axum::{Extension, Router};
+
+    async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
+        assert!(event.kind().is_some());
+        StatusCode::OK
+    }
+    let _: Router = Router::new()
+        .route("/bitrix24/events", post(on_event).layer(layer()))
+        .route("/other", post(on_event))
+        .layer(layer().path("/other"));
+
+    struct OwnError;
+    fn error_of<S: Service<Request<Body>, Error = OwnError>>(_: &S) {}
+    let service =
+        service_fn(|_: Request<EventBody<Body>>| async { Err::<Response<Body>, _>(OwnError) });
+    error_of(&layer().layer(service));
+}
+
+#[tokio::test]
+async fn mistake_4_no_more_than_the_limit_is_ever_held() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let service = layer().body_limit(64 * 1024).layer(service_fn(handle));
+    let sending = async {
+        let mut sent = 0;
+        while sender
+            .send_data(Bytes::from_static(&[b'a'; 4096]))
+            .await
+            .is_ok()
+        {
+            sent += 4096;
+        }
+        sent
+    };
+    let (response, sent) = tokio::join!(service.oneshot(post(body)), sending);
+    let response = response.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(sent <= 64 * 1024 + 3 * 4096, "{sent} bytes were taken");
+}
+
+// Mistake 5, secrets in logs and errors, is `secrets.rs`.
+
+#[tokio::test]
+async fn mistake_6_an_old_and_a_new_token_are_accepted_at_once() {
+    let tokens = TokenSet::new(["c289487163b58658eae5e8b42eaf11b8", TOKEN]).unwrap();
+    let service = EventLayer::new(tokens).layer(service_fn(handle::<Body>));
+    for body in [SEED.to_owned(), forged()] {
+        let response = service.clone().oneshot(request(body)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn mistake_7_nothing_is_accepted_where_nothing_is_configured() {
+    assert!(ApplicationToken::new("").is_err());
+    assert!(TokenSet::new([""; 0]).is_err());
+    assert!(TokenSet::from_list("").is_err());
+
+    // A store that knows no token for the portal.
+    let empty = |_: &Envelope| async { Err(VerifyError::refused()) };
+    let service = EventLayer::new(empty).layer(service_fn(handle::<Body>));
+    for token in ["", "undefined", "null", TOKEN] {
+        let body = format!("event=ONAPPINSTALL&auth[application_token]={token}");
+        let response = service.clone().oneshot(request(body)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn mistake_8_an_unknown_event_is_delivered() {
+    let service = layer().layer(service_fn(handle::<Body>));
+    let body = format!("event=ONSOMETHINGOF2030&auth[application_token]={TOKEN}");
+    let response = service.oneshot(request(body)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let code = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(code, "ONSOMETHINGOF2030");
+}
+
+#[test]
+fn mistake_9_tokens_are_compared_in_constant_time() {
+    // Time is no matter for a test; that no other comparison is left in the sources is one.
+    let sources = [
+        include_str!("../src/verify/token.rs"),
+        include_str!("../src/envelope/secret.rs"),
+    ];
+    for source in sources {
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        assert!(code.contains("ct_eq"));
+        assert!(!code.contains("expose() ==") && !code.contains("== claimed"));
+    }
+    assert!(
+        !sources[0].contains(".any("),
+        "a search ends at the first token that matches"
+    );
+}
+
+#[tokio::test]
+async fn mistake_10_a_verifier_that_fails_is_no_wrong_token() {
+    let failing = |_: &Envelope| async { Err(VerifyError::unavailable("connection refused")) };
+    let service = EventLayer::new(failing).layer(service_fn(handle::<Body>));
+    let response = service.oneshot(request(SEED)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let rejection = response
+        .extensions()
+        .get::<tower_bitrix24::Rejection>()
+        .unwrap();
+    assert_eq!(rejection.kind(), RejectionKind::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_while_it_waits_calls_nothing() {
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = handled.clone();
+    let service = service_fn(move |_: Request<EventBody<Channel<Bytes>>>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, Infallible>(Response::new(Body::default())) }
+    });
+    let slow = |_: &Envelope| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    };
+    let service = EventLayer::new(slow).layer(service);
+
+    // Once while the body comes, once while the token is verified, once to the end.
+    for (whole, patience, calls) in [(false, 100, 0), (true, 100, 0), (true, 2_000, 1)] {
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        sender.send_data(Bytes::from(SEED)).await.unwrap();
+        let sender = (!whole).then_some(sender);
+        let call = pin!(service.clone().oneshot(post(body)));
+        let ended = tokio::time::timeout(Duration::from_millis(patience), call).await;
+        assert_eq!(ended.is_ok(), calls == 1);
+        assert_eq!(handled.load(Ordering::Relaxed), calls);
+        drop(sender);
+    }
+}

@@ -1,0 +1,151 @@
+//! A canary in every token: it must not come out anywhere but through `expose`.
+
+mod common;
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use common::{corpus, post};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_bitrix24::{
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventSettings, Rejection, TokenSet,
+};
+
+const CANARY: &str = "canary7f3a";
+
+/// Bodies of several events with the canary wherever a token can be.
+fn bodies() -> Vec<String> {
+    let auth = ["application_token", "access_token", "refresh_token"]
+        .map(|key| format!("&auth[{key}]={CANARY}"))
+        .concat();
+    [
+        "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27",
+        "event=ONCRMREQUISITEADD&data[FIELDS][ID]=x",
+        "event=ONAPPINSTALL&data[VERSION]=1",
+        "event=ONAPPMETHODCONFIRM&data[TOKEN]=canary7f3a&data[METHOD]=user.get&data[CONFIRMED]=1",
+        "event=ONAPPMETHODCONFIRM&data[TOKEN]=canary7f3a",
+        "event=ONIMBOTMESSAGEADD&data[BOT][7][application_token]=canary7f3a\
+         &data[BOT][7][AUTH][access_token]=canary7f3a&data[BOT][7][AUTH][refresh_token]=canary7f3a",
+        "event=ONIMBOTV2MESSAGEADD&data[bot][auth][application_token]=canary7f3a&data[bot][id]=1",
+        "event=ONAPPTEST&data[QUERY][client_secret]=canary7f3a&data[QUERY][AUTH_ID]=canary7f3a",
+        "event=ONUNKNOWN&data[a][b][REFRESH_ID]=canary7f3a&data[password]=canary7f3a",
+    ]
+    .map(|body| format!("{body}{auth}"))
+    .to_vec()
+}
+
+fn assert_silent(what: &str, shown: &str) {
+    assert!(!shown.contains(CANARY), "{what} tells the token: {shown}");
+}
+
+fn assert_debug_silent(value: &impl Debug) {
+    assert_silent(
+        std::any::type_name_of_val(value),
+        &format!("{value:?} {value:#?}"),
+    );
+}
+
+#[tokio::test]
+async fn no_token_is_in_a_debug_text_or_a_serialised_event() {
+    let token = ApplicationToken::new(CANARY).unwrap();
+    for body in bodies() {
+        let envelope = Envelope::scan(body).unwrap();
+        assert_debug_silent(&envelope);
+        let event = Event::verify(envelope, &token).await.unwrap();
+        assert_debug_silent(&event);
+        assert_debug_silent(event.auth());
+        assert_debug_silent(event.payload());
+        assert_debug_silent(&event.data());
+        assert_debug_silent(&event.mismatch());
+        assert_silent("Event as JSON", &serde_json::to_string(&event).unwrap());
+        assert_silent(
+            "Auth as JSON",
+            &serde_json::to_string(event.auth()).unwrap(),
+        );
+        assert_silent(
+            "Payload as JSON",
+            &serde_json::to_string(event.payload()).unwrap(),
+        );
+        assert_silent(
+            "data as JSON",
+            &serde_json::to_string(&event.data()).unwrap(),
+        );
+
+        // The canary was there to be found.
+        assert_eq!(event.auth().application_token().unwrap().expose(), CANARY);
+    }
+}
+
+#[tokio::test]
+async fn no_token_of_the_documentation_s_samples_is_shown() {
+    for sample in corpus() {
+        let Some(token) = &sample.token else { continue };
+        let verifier = ApplicationToken::new(token).unwrap();
+        let event = Event::verify(Envelope::scan(sample.form).unwrap(), &verifier)
+            .await
+            .unwrap();
+        for shown in [format!("{event:?}"), serde_json::to_string(&event).unwrap()] {
+            for key in ["access_token", "refresh_token", "application_token"] {
+                let Some(secret) = sample.tree["auth"][key].as_str() else {
+                    continue;
+                };
+                // Two samples have `xxx…` and `...` for it, and one of them elsewhere too.
+                let placeholder = secret.chars().all(|letter| secret.starts_with(letter));
+                assert!(
+                    placeholder || !shown.contains(secret),
+                    "{}: {key}",
+                    sample.name
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_in_an_answer_an_error_or_a_setting() {
+    let configured = "configured51c2";
+    let token = ApplicationToken::new(configured).unwrap();
+    let shown = [
+        format!("{token:?}"),
+        format!("{:?}", TokenSet::from(token.clone())),
+        format!("{:?}", EventSettings::new(token.clone())),
+        format!("{:?}", EventLayer::new(token.clone())),
+    ];
+    assert!(
+        shown.iter().all(|shown| !shown.contains(configured)),
+        "{shown:?}"
+    );
+
+    let service = EventLayer::new(token.clone()).layer(service_fn(
+        |_: Request<EventBody<Full<Bytes>>>| async {
+            Ok::<_, Infallible>(Response::new(Full::default()))
+        },
+    ));
+    assert_debug_silent(&EventLayer::new(token.clone()).layer(()));
+    for body in bodies() {
+        let error = Event::verify(Envelope::scan(body.clone()).unwrap(), &token)
+            .await
+            .unwrap_err();
+        assert_silent("VerifyError", &format!("{error} {error:?}"));
+
+        let twice = format!("{body}&auth[application_token]={CANARY}");
+        let error = Envelope::scan(twice.clone()).unwrap_err();
+        assert_silent("EnvelopeError", &format!("{error} {error:?}"));
+
+        for body in [body, twice] {
+            let response: Response<EventBody<Full<Bytes>>> = service
+                .clone()
+                .oneshot(post(Full::from(body)))
+                .await
+                .unwrap();
+            let rejection = response.extensions().get::<Rejection>().unwrap();
+            assert_silent("Rejection", &format!("{rejection} {rejection:?}"));
+            assert_silent("the answer's head", &format!("{:?}", response.headers()));
+            let text = response.into_body().collect().await.unwrap().to_bytes();
+            assert_silent("the answer", std::str::from_utf8(&text).unwrap());
+        }
+    }
+}
