@@ -3,7 +3,9 @@
 mod flag;
 mod list;
 mod number;
+mod undefined_or;
 
 pub use self::flag::Flag;
 pub use self::list::List;
 pub(crate) use self::number::optional_number;
+pub use self::undefined_or::UndefinedOr;
