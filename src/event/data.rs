@@ -45,6 +45,17 @@ impl Data {
         self.data().map(|Fields { fields }| fields)
     }
 
+    /// The type that `data[FIELDS]` is where there is one, and `data` itself where there is none:
+    /// the documentation does not always say.
+    // The rows that need it are still to come.
+    #[cfg_attr(not(test), expect(dead_code))]
+    pub(super) fn either<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+        match self.fields::<Value>() {
+            Ok(Value::Array(_)) => self.fields(),
+            _ => self.data(),
+        }
+    }
+
     /// Reads the pairs as they are, which does for what the platform sends.
     fn quickly<T: DeserializeOwned>(&self) -> Option<T> {
         let config = config().use_form_encoding(true);
@@ -125,6 +136,7 @@ impl std::error::Error for Mismatch {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::field::{Flag, UndefinedOr};
     use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
 
     fn data(pairs: &'static str) -> Data {
@@ -179,6 +191,62 @@ mod tests {
                 .data::<User>()
                 .is_err()
         );
+    }
+
+    #[test]
+    fn what_is_in_fields_or_beside_them_is_read_from_where_it_is() {
+        let id = |pairs| data(pairs).either::<ItemId>().map(|item| item.id);
+        assert_eq!(id("data[FIELDS][ID]=27"), Ok(27));
+        assert_eq!(id("data[ID]=27"), Ok(27));
+        assert_eq!(id("data[FIELDS]=&data[ID]=27"), Ok(27));
+        assert_eq!(id("data[FIELDS][ID]=27&data[ID]=28"), Ok(27));
+        assert_eq!(
+            id("data[FIELDS][ID]=x").unwrap_err().path(),
+            "data.FIELDS.ID"
+        );
+        assert_eq!(id("data[ID]=x").unwrap_err().path(), "data.ID");
+        assert_eq!(id("data=27").unwrap_err().path(), "data");
+    }
+
+    #[test]
+    fn a_value_may_be_undefined() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Change {
+            #[serde(default)]
+            item: UndefinedOr<ItemId>,
+            #[serde(default)]
+            flag: UndefinedOr<Flag>,
+        }
+        let read = |pairs| {
+            let Change { item, flag } = data(pairs).data()?;
+            let id = item.into_value().map(|item| item.id);
+            Ok((id, flag.into_value().map(Flag::is_yes)))
+        };
+        assert_eq!(
+            read("data[item]=undefined&data[flag]=undefined"),
+            Ok((None, None))
+        );
+        assert_eq!(read("data[item]=&data[flag]="), Ok((None, None)));
+        assert_eq!(read("data[x]=1"), Ok((None, None)));
+        assert_eq!(
+            read("data[item][ID]=27&data[flag]=Y"),
+            Ok((Some(27), Some(true)))
+        );
+        assert_eq!(
+            read("data%5bitem%5d[ID]=27&data[flag]=0"),
+            Ok((Some(27), Some(false)))
+        );
+        let refused = |pairs| -> Mismatch { read(pairs).unwrap_err() };
+        for pairs in [
+            "data[item]=27",
+            "data[item][0]=27",
+            "data[item][]=27",
+            "data[flag][ID]=Y",
+        ] {
+            let path = refused(pairs).path;
+            assert_eq!(path, pairs[..9].replace('[', "."), "{pairs}");
+        }
+        assert_eq!(refused("data[item][ID]=x").path, "data.item.ID");
     }
 
     #[test]
