@@ -5,6 +5,8 @@
 
 mod basic;
 mod crm;
+#[cfg(test)]
+mod samples;
 mod shared;
 mod user;
 
