@@ -178,6 +178,12 @@ impl Array {
             .map(|(_, value)| value)
     }
 
+    /// Takes the value under `key` out.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
+        let position = self.0.iter().position(|(name, _)| name == key)?;
+        Some(self.0.remove(position).1)
+    }
+
     /// The keys and their values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
         self.0.iter().map(|(key, value)| (key.as_str(), value))

@@ -13,6 +13,10 @@ mod user;
 pub use self::basic::{
     AppInstall, AppMethodConfirm, AppPayment, AppTest, AppUninstall, AppUpdate, NoData,
 };
-pub use self::crm::{CrmAddress, UserField};
+pub use self::crm::{
+    CrmAddress, CrmCurrency, CrmDealMove, CrmDocument, CrmDynamicItem, CrmRecurringDeal,
+    CrmRecurringDealExpose, CrmRecurringInvoice, CrmRecurringInvoiceExpose, CrmTimelineAction,
+    UserField,
+};
 pub use self::shared::ItemId;
 pub use self::user::User;
