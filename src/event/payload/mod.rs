@@ -4,7 +4,10 @@
 //! mean nothing without it: the documentation's own marks are not reliable.
 
 mod basic;
+mod catalog;
 mod crm;
+mod log;
+mod sale;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -13,10 +16,13 @@ mod user;
 pub use self::basic::{
     AppInstall, AppMethodConfirm, AppPayment, AppTest, AppUninstall, AppUpdate, NoData,
 };
+pub use self::catalog::{CatalogProduct, ProductType};
 pub use self::crm::{
     CrmAddress, CrmCurrency, CrmDealMove, CrmDocument, CrmDynamicItem, CrmRecurringDeal,
     CrmRecurringDealExpose, CrmRecurringInvoice, CrmRecurringInvoiceExpose, CrmTimelineAction,
     UserField,
 };
+pub use self::log::FeedPost;
+pub use self::sale::{OrderAction, SaleOrder};
 pub use self::shared::ItemId;
 pub use self::user::User;

@@ -1,0 +1,30 @@
+use serde::{Deserialize, Serialize};
+
+/// A post in the feed. Documentation pages: *OnLiveFeedPostAdd*, *OnLiveFeedPostUpdate* and
+/// *OnLiveFeedPostDelete*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct FeedPost {
+    /// The post's id (`POST_ID`).
+    #[serde(rename = "POST_ID")]
+    pub post_id: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::data::Data;
+    use crate::event::payload::samples;
+
+    #[test]
+    fn the_samples_of_posts_are_read_whole() {
+        let codes = [
+            "ONLIVEFEEDPOSTADD",
+            "ONLIVEFEEDPOSTDELETE",
+            "ONLIVEFEEDPOSTUPDATE",
+        ];
+        let posts = samples::read(&codes, Data::fields::<FeedPost>);
+        let ids: Vec<u64> = posts.iter().map(|post| post.post_id).collect();
+        assert_eq!(ids, [209, 209, 205]);
+    }
+}
