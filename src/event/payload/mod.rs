@@ -11,6 +11,7 @@ mod sale;
 #[cfg(test)]
 mod samples;
 mod shared;
+mod task;
 mod user;
 
 pub use self::basic::{
@@ -25,4 +26,8 @@ pub use self::crm::{
 pub use self::log::FeedPost;
 pub use self::sale::{OrderAction, SaleOrder};
 pub use self::shared::ItemId;
+pub use self::task::{
+    AddedTaskComment, ChangedTaskComment, TaskChange, TaskComment, TaskCommentAction,
+    TaskCommentAdd, TaskCommentChange, TaskFields,
+};
 pub use self::user::User;

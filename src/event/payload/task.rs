@@ -1,0 +1,220 @@
+use serde::{Deserialize, Serialize};
+
+use crate::event::field::{Flag, UndefinedOr, optional_number};
+use crate::open_enum::open_enum;
+
+/// A task before and after what happened to it. Documentation pages: *OnTaskAdd*, *OnTaskUpdate*
+/// and *OnTaskDelete*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct TaskChange {
+    /// The task before (`FIELDS_BEFORE`); undefined where it was added.
+    #[serde(rename = "FIELDS_BEFORE", default)]
+    pub before: UndefinedOr<TaskFields>,
+    /// The task after (`FIELDS_AFTER`); undefined where it was deleted.
+    #[serde(rename = "FIELDS_AFTER", default)]
+    pub after: UndefinedOr<TaskFields>,
+    /// Whether the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined where that was not
+    /// checked.
+    #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
+    pub accessible_before: UndefinedOr<Flag>,
+    /// Whether the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined where that was not
+    /// checked.
+    #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
+    pub accessible_after: UndefinedOr<Flag>,
+}
+
+impl TaskChange {
+    /// The task's id, from after or before the change. `None` where the platform tells neither.
+    pub fn id(&self) -> Option<u64> {
+        let fields = self.after.value().or(self.before.value())?;
+        Some(fields.id)
+    }
+}
+
+/// What an event says of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct TaskFields {
+    /// The task's id (`ID`).
+    #[serde(rename = "ID")]
+    pub id: u64,
+}
+
+/// A comment was added to a task. Documentation page: *OnTaskCommentAdd*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct TaskCommentAdd {
+    /// The comment before (`FIELDS_BEFORE`); undefined, since there was none.
+    #[serde(rename = "FIELDS_BEFORE", default)]
+    pub before: UndefinedOr<AddedTaskComment>,
+    /// The comment (`FIELDS_AFTER`).
+    #[serde(rename = "FIELDS_AFTER", default)]
+    pub after: UndefinedOr<AddedTaskComment>,
+    /// Whether the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined where that was not
+    /// checked.
+    #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
+    pub accessible_before: UndefinedOr<Flag>,
+    /// Whether the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined where that was not
+    /// checked.
+    #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
+    pub accessible_after: UndefinedOr<Flag>,
+}
+
+/// What an event says of a comment that was added to a task.
+///
+/// In the new task card (module `tasks` 25.700.0 and later) a comment is a message in the task's
+/// chat: `id` is 0 there and `message_id` tells the message.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct AddedTaskComment {
+    /// The comment's id (`ID`); 0 in the new task card.
+    #[serde(rename = "ID", default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// The id of the comment's task (`TASK_ID`).
+    #[serde(rename = "TASK_ID")]
+    pub task_id: u64,
+    /// The id of the message in the task's chat (`MESSAGE_ID`); only in the new task card.
+    #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
+    pub message_id: Option<u64>,
+}
+
+/// A comment of a task before and after what happened to it. The new task card sends no such
+/// events. Documentation pages: *OnTaskCommentUpdate* and *OnTaskCommentDelete*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct TaskCommentChange {
+    /// The comment before (`FIELDS_BEFORE`).
+    #[serde(rename = "FIELDS_BEFORE", default)]
+    pub before: UndefinedOr<TaskComment>,
+    /// The comment after (`FIELDS_AFTER`), and what was done to it.
+    #[serde(rename = "FIELDS_AFTER", default)]
+    pub after: UndefinedOr<ChangedTaskComment>,
+    /// Whether the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined where that was not
+    /// checked.
+    #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
+    pub accessible_before: UndefinedOr<Flag>,
+    /// Whether the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined where that was not
+    /// checked.
+    #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
+    pub accessible_after: UndefinedOr<Flag>,
+}
+
+impl TaskCommentChange {
+    /// The comment's id, from after or before the change. `None` where the platform tells neither.
+    pub fn id(&self) -> Option<u64> {
+        let after = self.after.value().map(|comment| comment.id);
+        after.or_else(|| self.before.value().map(|comment| comment.id))
+    }
+}
+
+/// What an event says of a task's comment as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct TaskComment {
+    /// The comment's id (`ID`).
+    #[serde(rename = "ID")]
+    pub id: u64,
+    /// The id of the comment's task (`TASK_ID`).
+    #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
+    pub task_id: Option<u64>,
+}
+
+/// What an event says of a task's comment as it has become.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct ChangedTaskComment {
+    /// The comment's id (`ID`).
+    #[serde(rename = "ID")]
+    pub id: u64,
+    /// The id of the comment's task (`TASK_ID`).
+    #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
+    pub task_id: Option<u64>,
+    /// What was done to the comment (`ACTION`).
+    #[serde(rename = "ACTION")]
+    pub action: Option<TaskCommentAction>,
+}
+
+open_enum! {
+    /// What was done to a task's comment (`ACTION`).
+    ///
+    /// Documentation pages: *OnTaskCommentUpdate* and *OnTaskCommentDelete*.
+    TaskCommentAction {
+        /// The comment was changed.
+        Edit = "EDIT",
+        /// The comment was deleted.
+        Delete = "DEL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::data::Data;
+    use crate::event::payload::samples;
+
+    #[test]
+    fn the_samples_of_tasks_are_read_whole() {
+        let codes = ["ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"];
+        let tasks = samples::read(&codes, Data::data::<TaskChange>);
+        let [added, updated, deleted] = &tasks[..] else {
+            panic!("{tasks:?}")
+        };
+        assert!(tasks.iter().all(|task| task.id() == Some(123)));
+        assert_eq!(added.before, UndefinedOr::Undefined);
+        assert_eq!(added.accessible_before, UndefinedOr::Value(false.into()));
+        assert_eq!(added.accessible_after, UndefinedOr::Undefined);
+        assert_eq!(updated.before, UndefinedOr::Value(TaskFields { id: 123 }));
+        assert_eq!(updated.after, updated.before);
+        assert_eq!(deleted.after, UndefinedOr::Undefined);
+        assert_eq!(deleted.before, updated.before);
+    }
+
+    #[test]
+    fn the_samples_of_added_comments_are_read_whole() {
+        let comments = samples::read(&["ONTASKCOMMENTADD"], Data::data::<TaskCommentAdd>);
+        let comments: Vec<_> = comments
+            .iter()
+            .map(|comment| comment.after.value().unwrap())
+            .map(|comment| (comment.id, comment.task_id, comment.message_id))
+            .collect();
+        let (old_card, new_card) = ((Some(123), 555, None), (Some(0), 555, Some(1458)));
+        assert_eq!(comments, [old_card, new_card]);
+    }
+
+    #[test]
+    fn the_samples_of_changed_comments_are_read_whole() {
+        let codes = ["ONTASKCOMMENTUPDATE", "ONTASKCOMMENTDELETE"];
+        let comments = samples::read(&codes, Data::data::<TaskCommentChange>);
+        assert!(comments.iter().all(|comment| comment.id() == Some(123)));
+        let before = TaskComment {
+            id: 123,
+            task_id: Some(555),
+        };
+        assert!(
+            comments
+                .iter()
+                .all(|comment| comment.before.value() == Some(&before))
+        );
+        let actions = comments
+            .iter()
+            .map(|comment| comment.after.value()?.action.as_ref());
+        assert!(actions.eq([
+            Some(&TaskCommentAction::Edit),
+            Some(&TaskCommentAction::Delete)
+        ]));
+    }
+
+    #[test]
+    fn a_comment_gone_without_a_trace_is_known_by_what_it_was() {
+        let form = "event=ONTASKCOMMENTDELETE&data[FIELDS_BEFORE][ID]=123\
+                    &data[FIELDS_AFTER]=undefined&data[IS_ACCESSIBLE_AFTER]=Y";
+        let comment: TaskCommentChange = samples::data(form).data().unwrap();
+        assert_eq!(comment.id(), Some(123));
+        assert_eq!(comment.accessible_before, UndefinedOr::Undefined);
+        assert_eq!(
+            comment.accessible_after.value().map(|flag| flag.is_yes()),
+            Some(true)
+        );
+    }
+}
