@@ -12,6 +12,7 @@ mod sale;
 mod samples;
 mod shared;
 mod task;
+mod telephony;
 mod user;
 
 pub use self::basic::{
@@ -29,5 +30,9 @@ pub use self::shared::ItemId;
 pub use self::task::{
     AddedTaskComment, ChangedTaskComment, TaskChange, TaskComment, TaskCommentAction,
     TaskCommentAdd, TaskCommentChange, TaskFields,
+};
+pub use self::telephony::{
+    CallEnd, CallFailedCode, CallInit, CallStart, CallType, CrmEntityType, ExternalCall,
+    ExternalCallback,
 };
 pub use self::user::User;

@@ -1,0 +1,260 @@
+use serde::{Deserialize, Serialize};
+
+use crate::event::field::{Flag, optional_number};
+use crate::open_enum::open_enum;
+
+/// A user asked for an outgoing call through the application. Documentation page:
+/// *OnExternalCallStart*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ExternalCall {
+    /// The number to call (`PHONE_NUMBER`), as the user saw it.
+    pub phone_number: String,
+    /// The same number in international form (`PHONE_NUMBER_INTERNATIONAL`).
+    pub phone_number_international: Option<String>,
+    /// The extension to dial (`EXTENSION`); empty where there is none.
+    pub extension: Option<String>,
+    /// The id of the user that the call is for (`USER_ID`).
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+    /// The id of the call list that the call is from (`CALL_LIST_ID`); 0 where it is from none.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub call_list_id: Option<u64>,
+    /// The number of the external line to call from (`LINE_NUMBER`).
+    pub line_number: Option<String>,
+    /// Whether the user asked in the mobile application (`IS_MOBILE`).
+    pub is_mobile: Option<Flag>,
+    /// The call's id (`CALL_ID`). The call is registered already.
+    pub call_id: Option<String>,
+    /// The kind of CRM object that the call is about (`CRM_ENTITY_TYPE`).
+    pub crm_entity_type: Option<CrmEntityType>,
+    /// The id of that object (`CRM_ENTITY_ID`).
+    #[serde(default, deserialize_with = "optional_number")]
+    pub crm_entity_id: Option<u64>,
+}
+
+/// A visitor asked for a call in a CRM form. Documentation page: *OnExternalCallBackStart*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ExternalCallback {
+    /// The number to call (`PHONE_NUMBER`).
+    pub phone_number: String,
+    /// The text to read out to the operator before the call (`TEXT`).
+    pub text: Option<String>,
+    /// The id of the voice to read it with (`VOICE`), as `voximplant.tts.voices.get` lists them.
+    pub voice: Option<String>,
+    /// The kind of CRM object that the call is about (`CRM_ENTITY_TYPE`).
+    pub crm_entity_type: Option<CrmEntityType>,
+    /// The id of that object (`CRM_ENTITY_ID`).
+    #[serde(default, deserialize_with = "optional_number")]
+    pub crm_entity_id: Option<u64>,
+    /// The number of the external line to call from (`LINE_NUMBER`).
+    pub line_number: Option<String>,
+}
+
+/// A call was initialised: it came in, or it was begun. Documentation page: *OnVoximplantCallInit*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct CallInit {
+    /// The call's id (`CALL_ID`).
+    pub call_id: String,
+    /// What kind of call it is (`CALL_TYPE`).
+    pub call_type: Option<CallType>,
+    /// The id of the line (`ACCOUNT_SEARCH_ID`): a rented number, `reg…` for a cloud PBX, `sip…`
+    /// for an office PBX. An application's calls have none.
+    pub account_search_id: Option<String>,
+    /// The number that is called (`PHONE_NUMBER`). An application's calls have none.
+    pub phone_number: Option<String>,
+    /// The id of the line where the call is outgoing, the client's number where it is incoming
+    /// (`CALLER_ID`).
+    pub caller_id: Option<String>,
+    /// The id of the application that makes the call (`REST_APP_ID`); only for an application's
+    /// calls.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub rest_app_id: Option<u64>,
+}
+
+/// A call was answered. Documentation page: *OnVoximplantCallStart*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct CallStart {
+    /// The call's id (`CALL_ID`).
+    pub call_id: String,
+    /// The id of the user who answered (`USER_ID`).
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+}
+
+/// A call has ended and is in the history. Documentation page: *OnVoximplantCallEnd*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct CallEnd {
+    /// The call's id (`CALL_ID`).
+    pub call_id: String,
+    /// What kind of call it was (`CALL_TYPE`).
+    pub call_type: Option<CallType>,
+    /// The client's number (`PHONE_NUMBER`).
+    pub phone_number: Option<String>,
+    /// The portal's number (`PORTAL_NUMBER`), called or calling; `REST_APP:` for an application's
+    /// calls.
+    pub portal_number: Option<String>,
+    /// The id of the operator (`PORTAL_USER_ID`).
+    #[serde(default, deserialize_with = "optional_number")]
+    pub portal_user_id: Option<u64>,
+    /// How long the call was (`CALL_DURATION`), in seconds.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub call_duration: Option<u64>,
+    /// When the call began (`CALL_START_DATE`), in ISO 8601.
+    pub call_start_date: Option<String>,
+    /// The price of the call (`COST`), a decimal number.
+    pub cost: Option<String>,
+    /// The currency of the price (`COST_CURRENCY`); may be empty.
+    pub cost_currency: Option<String>,
+    /// How the call ended (`CALL_FAILED_CODE`).
+    pub call_failed_code: Option<CallFailedCode>,
+    /// How the call ended (`CALL_FAILED_REASON`), in words.
+    pub call_failed_reason: Option<String>,
+    /// The id of the call's activity in the CRM (`CRM_ACTIVITY_ID`).
+    #[serde(default, deserialize_with = "optional_number")]
+    pub crm_activity_id: Option<u64>,
+}
+
+open_enum! {
+    /// What kind of call a call is (`CALL_TYPE`).
+    ///
+    /// Documentation pages: *OnVoximplantCallInit* and *OnVoximplantCallEnd*.
+    CallType {
+        /// An outgoing call.
+        Outgoing = "1",
+        /// An incoming call.
+        Incoming = "2",
+        /// An incoming call that was redirected.
+        IncomingRedirected = "3",
+        /// A callback.
+        Callback = "4",
+        /// An informational call.
+        Informational = "5",
+    }
+}
+
+open_enum! {
+    /// How a call ended (`CALL_FAILED_CODE`).
+    ///
+    /// Documentation page: *OnVoximplantCallEnd*. It gives one meaning to 484 and 503; they are
+    /// named here as SIP names them.
+    CallFailedCode {
+        /// The call was a success.
+        Success = "200",
+        /// The call was missed.
+        Missed = "304",
+        /// Not enough money.
+        InsufficientFunds = "402",
+        /// The call was forbidden.
+        Forbidden = "403",
+        /// There is no such number.
+        InvalidNumber = "404",
+        /// The number was temporarily unavailable.
+        TemporarilyUnavailable = "480",
+        /// The direction was unavailable.
+        AddressIncomplete = "484",
+        /// The number was busy.
+        Busy = "486",
+        /// The call was blocked.
+        Blocked = "423",
+        /// The direction was unavailable.
+        ServiceUnavailable = "503",
+        /// The call was declined.
+        Declined = "603",
+        /// The call was cancelled.
+        Cancelled = "603-S",
+        /// The platform does not know.
+        Undefined = "OTHER",
+    }
+}
+
+open_enum! {
+    /// A kind of CRM object that a call is about (`CRM_ENTITY_TYPE`).
+    ///
+    /// Documentation pages: *OnExternalCallStart* and *telephony.externalCall.register*, which
+    /// lists the values.
+    CrmEntityType {
+        /// A contact.
+        Contact = "CONTACT",
+        /// A company.
+        Company = "COMPANY",
+        /// A lead.
+        Lead = "LEAD",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::data::Data;
+    use crate::event::payload::samples;
+
+    #[test]
+    fn the_samples_of_an_application_s_calls_are_read_whole() {
+        let calls = samples::read(&["ONEXTERNALCALLSTART"], Data::data::<ExternalCall>);
+        let call = &calls[0];
+        assert_eq!(call.phone_number, "+494951234567");
+        assert_eq!((call.user_id, call.call_list_id), (Some(1269), Some(0)));
+        assert_eq!(call.extension.as_deref(), Some(""));
+        assert_eq!(call.is_mobile.map(Flag::is_yes), Some(false));
+        assert_eq!(call.crm_entity_type, Some(CrmEntityType::Contact));
+        assert_eq!(call.crm_entity_id, Some(797));
+
+        let calls = samples::read(&["ONEXTERNALCALLBACKSTART"], Data::data::<ExternalCallback>);
+        assert_eq!(calls[0].phone_number, "+494951234567");
+        assert_eq!(calls[0].crm_entity_id, Some(5785));
+        assert_eq!(calls[0].line_number.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn the_samples_of_a_call_s_way_are_read_whole() {
+        let calls = samples::read(&["ONVOXIMPLANTCALLINIT"], Data::data::<CallInit>);
+        let [sip, application] = &calls[..] else {
+            panic!("{calls:?}")
+        };
+        assert_eq!(sip.call_type, Some(CallType::Outgoing));
+        assert_eq!(sip.account_search_id.as_deref(), Some("reg150908"));
+        assert_eq!(sip.rest_app_id, None);
+        assert_eq!(application.phone_number, None);
+        assert_eq!(application.rest_app_id, Some(3));
+
+        let calls = samples::read(&["ONVOXIMPLANTCALLSTART"], Data::data::<CallStart>);
+        assert_eq!(calls[0].call_id, application.call_id);
+        assert_eq!(calls[0].user_id, Some(1269));
+
+        let calls = samples::read(&["ONVOXIMPLANTCALLEND"], Data::data::<CallEnd>);
+        let call = &calls[0];
+        assert_eq!(call.call_id, application.call_id);
+        assert_eq!(call.call_duration, Some(0));
+        assert_eq!(call.cost.as_deref(), Some("0"));
+        assert_eq!(call.cost_currency.as_deref(), Some(""));
+        assert_eq!(call.call_failed_code, Some(CallFailedCode::Missed));
+        assert_eq!(call.crm_activity_id, Some(7953));
+    }
+
+    #[test]
+    fn codes_that_are_no_numbers_are_read() {
+        for (text, code) in [
+            ("603-S", CallFailedCode::Cancelled),
+            ("OTHER", CallFailedCode::Undefined),
+            ("500", CallFailedCode::Other("500".into())),
+        ] {
+            let form = format!(
+                "event=ONVOXIMPLANTCALLEND&data[CALL_ID]=c&data[CALL_FAILED_CODE]={text}\
+                 &data[CRM_ACTIVITY_ID]="
+            );
+            let call: CallEnd = samples::data(form).data().unwrap();
+            assert_eq!(call.call_failed_code, Some(code));
+            assert_eq!(call.crm_activity_id, None);
+        }
+    }
+}
