@@ -6,11 +6,13 @@
 mod basic;
 mod catalog;
 mod crm;
+mod hcmlink;
 mod log;
 mod sale;
 #[cfg(test)]
 mod samples;
 mod shared;
+mod sign;
 mod task;
 mod telephony;
 mod user;
@@ -24,9 +26,11 @@ pub use self::crm::{
     CrmRecurringDealExpose, CrmRecurringInvoice, CrmRecurringInvoiceExpose, CrmTimelineAction,
     UserField,
 };
+pub use self::hcmlink::{HcmLinkFieldValues, HcmLinkJob};
 pub use self::log::FeedPost;
 pub use self::sale::{OrderAction, SaleOrder};
 pub use self::shared::ItemId;
+pub use self::sign::{SignDocumentStatus, SignHcmLinkDocument, SignMemberStatus};
 pub use self::task::{
     AddedTaskComment, ChangedTaskComment, TaskChange, TaskComment, TaskCommentAction,
     TaskCommentAdd, TaskCommentChange, TaskFields,
