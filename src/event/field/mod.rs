@@ -1,11 +1,16 @@
 //! The shapes that PHP gives to values: field types for the payloads, and for types of one's own.
 
+mod entered;
 mod flag;
+mod id_map;
 mod list;
 mod number;
 mod undefined_or;
+mod one_or_many;
 
 pub use self::flag::Flag;
+pub use self::id_map::IdMap;
 pub use self::list::List;
 pub(crate) use self::number::optional_number;
 pub use self::undefined_or::UndefinedOr;
+pub use self::one_or_many::OneOrMany;

@@ -1,0 +1,206 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, SeqAccess};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::entered::Entered;
+
+/// A single value or a list of them: the same field is `data[id]=a` in one event and
+/// `data[id][0]=a` in another.
+///
+/// Either way it is a slice. An empty text is no value, and so is an absent field with
+/// `#[serde(default)]`. The value may be an array itself, if its keys are names: numeric keys are
+/// those of a list. It is serialised as a list.
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_bitrix24::event::field::OneOrMany;
+///
+/// #[derive(Deserialize)]
+/// struct Message {
+///     #[serde(default)]
+///     id: OneOrMany<String>,
+/// }
+///
+/// # use tower_bitrix24::{ApplicationToken, Envelope, Event};
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let read = async |data: &str| {
+///     let body = format!("event=ONMESSAGE&{data}&auth[application_token]=192735");
+///     let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+///     Ok::<_, Box<dyn std::error::Error>>(event.data_as::<Message>()?.id)
+/// };
+/// assert_eq!(*read("data[id]=ext-5").await?, ["ext-5"]);
+/// assert_eq!(*read("data[id][0]=ext-5&data[id][7]=ext-6").await?, ["ext-5", "ext-6"]);
+/// assert!(read("data[id]=").await?.is_empty());
+/// assert!(read("data[id][name]=ext-5").await.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct OneOrMany<T>(Vec<T>);
+
+impl<T> OneOrMany<T> {
+    /// The values.
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+}
+
+impl<T> Deref for OneOrMany<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> Default for OneOrMany<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> From<Vec<T>> for OneOrMany<T> {
+    fn from(values: Vec<T>) -> Self {
+        Self(values)
+    }
+}
+
+impl<T> IntoIterator for OneOrMany<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a OneOrMany<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for OneOrMany<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(value) = values.next_element()? {
+                    list.push(value);
+                }
+                Ok(OneOrMany(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut entries: A,
+            ) -> Result<OneOrMany<T>, A::Error> {
+                let Some(key) = entries.next_key::<String>()? else {
+                    return Ok(OneOrMany::default());
+                };
+                if key.is_empty() {
+                    return Ok(OneOrMany(vec![entries.next_value()?]));
+                }
+                if key.parse::<i64>().is_err() {
+                    let entries = Entered::new(key, entries);
+                    let value = T::deserialize(MapAccessDeserializer::new(entries))?;
+                    return Ok(OneOrMany(vec![value]));
+                }
+                let mut list = vec![entries.next_value()?];
+                while let Some((_, value)) = entries.next_entry::<i64, T>()? {
+                    list.push(value);
+                }
+                Ok(OneOrMany(list))
+            }
+        }
+
+        // Asked for a sequence, serde_qs refuses a gap; asked for a map, it gives a text as a map
+        // with an empty key, and an empty text as an empty map.
+        deserializer.deserialize_map(Visitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
+    struct Message {
+        id: u64,
+        text: Option<String>,
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(form: &str) -> Result<Vec<T>, serde_qs::Error> {
+        #[derive(Deserialize)]
+        struct Form<T> {
+            #[serde(default = "OneOrMany::default")]
+            value: OneOrMany<T>,
+        }
+        serde_qs::from_str(form).map(|Form { value }| value.into_vec())
+    }
+
+    #[test]
+    fn a_text_and_a_list_of_one_are_the_same() {
+        for form in ["value=7", "value[0]=7", "value[9]=7", "value[]=7"] {
+            assert_eq!(read::<u64>(form).unwrap(), [7], "{form}");
+            assert_eq!(read::<String>(form).unwrap(), ["7"], "{form}");
+        }
+        for form in ["value=", "other=1"] {
+            assert!(read::<u64>(form).unwrap().is_empty(), "{form}");
+        }
+    }
+
+    #[test]
+    fn an_object_and_a_list_of_objects_are_told_apart_by_their_keys() {
+        let message = |id, text: &str| Message {
+            id,
+            text: Some(text.to_owned()),
+        };
+        let one = read::<Message>("value[text]=a&value[id]=1").unwrap();
+        assert_eq!(one, [message(1, "a")]);
+        let form = "value[3][id]=1&value[3][text]=a&value[5][id]=2&value[5][text]=b";
+        let many = read::<Message>(form).unwrap();
+        assert_eq!(many, [message(1, "a"), message(2, "b")]);
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        assert!(read::<u64>("value=x").is_err());
+        assert!(read::<u64>("value[x]=1").is_err());
+        assert!(read::<u64>("value[0]=1&value[x]=1").is_err());
+        assert!(read::<Message>("value=x").is_err());
+        assert!(read::<Message>("value[text]=a").is_err());
+    }
+
+    #[test]
+    fn it_is_shown_as_a_list() {
+        let ids = OneOrMany::from(vec!["a".to_owned()]);
+        assert_eq!(serde_json::to_string(&ids).unwrap(), r#"["a"]"#);
+        assert_eq!(format!("{ids:?}"), r#"["a"]"#);
+        assert_eq!((&ids).into_iter().count(), 1);
+        assert_eq!(ids.into_iter().next().as_deref(), Some("a"));
+    }
+}
