@@ -9,6 +9,7 @@ mod crm;
 mod hcmlink;
 mod log;
 mod sale;
+mod im;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -29,6 +30,11 @@ pub use self::crm::{
 pub use self::hcmlink::{HcmLinkFieldValues, HcmLinkJob};
 pub use self::log::FeedPost;
 pub use self::sale::{OrderAction, SaleOrder};
+pub use self::crm::{CrmAddress, UserField};
+pub use self::im::{
+    ImChat, ImChatType, ImForward, ImGender, ImMessage, ImMessageType, ImReactionAction, ImUser,
+    ImUserType, ImV2JoinChat, ImV2Message, ImV2MessageDelete, ImV2Reaction,
+};
 pub use self::shared::ItemId;
 pub use self::sign::{SignDocumentStatus, SignHcmLinkDocument, SignMemberStatus};
 pub use self::task::{

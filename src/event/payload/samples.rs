@@ -1,15 +1,21 @@
-//! The documentation's sample bodies, for the tests of the payloads.
+//! The documentation's sample bodies, read into payload types.
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::Envelope;
 use crate::event::data::{Data, Mismatch};
 use crate::event::field::Flag;
 
-/// Reads `data` out of a form.
+/// The `data` of a form.
 pub(super) fn data(form: impl Into<Vec<u8>>) -> Data {
     Data::new(Envelope::scan(form.into()).unwrap().data())
+}
+
+/// Reads the type that the `data` of a form is.
+pub(super) fn parse<T: DeserializeOwned>(form: impl Into<Vec<u8>>) -> Result<T, Mismatch> {
+    data(form).data()
 }
 
 /// The payloads of the samples of each of the `codes`, in the corpus's order. Every value of a
@@ -22,25 +28,16 @@ pub(super) fn read<T: Serialize>(
     codes: &[&str],
     place: impl Fn(&Data) -> Result<T, Mismatch>,
 ) -> Vec<T> {
-    let corpus = include_str!("../../../tests/corpus/docs.jsonl");
-    let samples: Vec<Json> = corpus
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
     let mut payloads = Vec::new();
     for code in codes {
         let before = payloads.len();
-        for sample in &samples {
-            let event = sample["tree"]["event"].as_str().unwrap();
-            if !event.eq_ignore_ascii_case(code) {
-                continue;
-            }
+        for sample in corpus().filter(|sample| is_of(sample, code)) {
             let name = sample["name"].as_str().unwrap();
             let payload = place(&data(sample["form"].as_str().unwrap()))
                 .unwrap_or_else(|mismatch| panic!("{name}: {mismatch}"));
-            let sent = &sample["tree"]["data"];
-            let sent = sent.get("FIELDS").unwrap_or(sent);
-            compare(&serde_json::to_value(&payload).unwrap(), sent, name);
+            let tree = &sample["tree"]["data"];
+            let tree = tree.get("FIELDS").unwrap_or(tree);
+            agrees(tree, &serde_json::to_value(&payload).unwrap(), name);
             payloads.push(payload);
         }
         assert!(payloads.len() > before, "{code} has no sample");
@@ -48,20 +45,70 @@ pub(super) fn read<T: Serialize>(
     payloads
 }
 
-fn compare(read: &Json, sent: &Json, path: &str) {
-    let same = match (read, sent) {
-        (Json::Object(read), Json::Object(sent)) => {
-            return sent.iter().for_each(|(key, sent)| {
-                // An id is read under either spelling of its key.
-                let read = read.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-                let (_, read) = read.unwrap_or_else(|| panic!("{path}: {key} is lost"));
-                compare(read, sent, &format!("{path}.{key}"));
-            });
+/// The payload of the sample with this name. Every value of the sample is in it.
+pub(super) fn sample<T: DeserializeOwned + Serialize>(name: &str) -> T {
+    let (payload, tree) = with_tree(name);
+    agrees(&tree, &serde_json::to_value(&payload).unwrap(), name);
+    payload
+}
+
+/// The payload of the sample with this name, and what PHP reads in its `data`.
+pub(super) fn with_tree<T: DeserializeOwned>(name: &str) -> (T, Json) {
+    let mut sample = corpus().find(|sample| sample["name"] == name).unwrap();
+    let payload = parse(sample["form"].as_str().unwrap());
+    let payload = payload.unwrap_or_else(|mismatch| panic!("{name}: {mismatch}"));
+    (payload, sample["tree"]["data"].take())
+}
+
+/// How many samples there are of an event.
+pub(super) fn count(code: &str) -> usize {
+    corpus().filter(|sample| is_of(sample, code)).count()
+}
+
+fn corpus() -> impl Iterator<Item = Json> {
+    let corpus = include_str!("../../../tests/corpus/docs.jsonl");
+    corpus.lines().map(|line| serde_json::from_str(line).unwrap())
+}
+
+fn is_of(sample: &Json, code: &str) -> bool {
+    sample["tree"]["event"].as_str().unwrap().eq_ignore_ascii_case(code)
+}
+
+/// Whether the payload says of everything in the tree what the tree says.
+fn agrees(tree: &Json, payload: &Json, path: &str) {
+    match (tree, payload) {
+        (Json::String(text), Json::Number(number)) => {
+            assert_eq!(number.to_string(), *text, "{path}")
         }
-        (Json::Null, Json::String(sent)) => sent == "undefined",
-        (Json::Bool(read), Json::String(sent)) => Flag::parse(sent) == Some((*read).into()),
-        (Json::Number(read), Json::String(sent)) => read.to_string() == *sent,
-        (read, sent) => read == sent,
-    };
-    assert!(same, "{path}: {read} is not {sent}");
+        (Json::String(text), Json::Bool(yes)) => {
+            assert_eq!(Flag::parse(text).map(bool::from), Some(*yes), "{path}");
+        }
+        (Json::String(_), Json::Array(list)) if list.len() == 1 => agrees(tree, &list[0], path),
+        (Json::String(text), Json::Null) => {
+            assert!(matches!(text.as_str(), "" | "undefined"), "{path}: {text} is lost");
+        }
+        (Json::String(_), Json::String(shown)) if shown == "[redacted]" => {}
+        (Json::String(_), _) => assert_eq!(payload, tree, "{path}"),
+        (Json::Array(list), _) => {
+            for (index, value) in list.iter().enumerate() {
+                agrees(value, &payload[index], &format!("{path}[{index}]"));
+            }
+        }
+        (Json::Object(entries), _) => {
+            for (key, value) in entries {
+                let path = format!("{path}[{key}]");
+                let found = entry(payload, key).unwrap_or_else(|| panic!("{path} is lost"));
+                agrees(value, found, &path);
+            }
+        }
+        _ => unreachable!("{path}: PHP's trees have texts and arrays"),
+    }
+}
+
+/// What the payload has under `key`: an id is read under either spelling of its key, and the tokens
+/// of a bot stand in its entry and once more in its `AUTH`.
+fn entry<'a>(payload: &'a Json, key: &str) -> Option<&'a Json> {
+    let here = || payload.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+    let here = here().map(|(_, value)| value);
+    here.or_else(|| payload.get("AUTH")?.get(key))
 }

@@ -1,0 +1,447 @@
+use serde::{Deserialize, Serialize};
+
+use crate::event::Value;
+use crate::event::field::{Flag, List, optional_number, optional_object};
+use crate::open_enum::open_enum;
+
+/// A message came into a chat or was edited. The documentation gives this event to those who poll
+/// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImV2Message {
+    /// The message; after an edit, with the new text.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub message: Option<ImMessage>,
+    /// The chat it is in.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<ImChat>,
+    /// Its author.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImUser>,
+    /// The portal's language, such as `en`.
+    pub language: Option<String>,
+}
+
+/// A message was deleted from a chat. The documentation gives this event to those who poll
+/// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImV2MessageDelete {
+    /// The id of the deleted message.
+    pub message_id: u64,
+    /// The chat it was in.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<ImChat>,
+    /// Its author.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImUser>,
+    /// The portal's language, such as `en`.
+    pub language: Option<String>,
+}
+
+/// A member was added to a chat. The documentation gives this event to those who poll
+/// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImV2JoinChat {
+    /// The dialog: `chat` and the chat's id, such as `chat5`.
+    pub dialog_id: String,
+    /// The chat.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<ImChat>,
+    /// The user who was added.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImUser>,
+    /// The portal's language, such as `en`.
+    pub language: Option<String>,
+}
+
+/// A reaction to a message was set or taken away. The documentation gives this event to those who
+/// poll `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImV2Reaction {
+    /// The reaction's code, such as `like`.
+    pub reaction: Option<String>,
+    /// Whether it was set or taken away.
+    pub action: Option<ImReactionAction>,
+    /// The message it is to.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub message: Option<ImMessage>,
+    /// The chat that the message is in.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<ImChat>,
+    /// The user whose reaction it is.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImUser>,
+    /// The portal's language, such as `en`.
+    pub language: Option<String>,
+}
+
+/// A chat message. The object *Message* of the events of `im.v2` and `imbot.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImMessage {
+    /// The message's id. The documentation has a shortened sample without one.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// The id of the chat it is in.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// The id of its author; 0 for a message of the system.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub author_id: Option<u64>,
+    /// When it was sent, in ISO 8601.
+    pub date: Option<String>,
+    /// The text. Of a text longer than 20000 characters the rest is cut off and ` (...)` put in its
+    /// place.
+    pub text: Option<String>,
+    /// Whether it is a message of the system.
+    pub is_system: Option<Flag>,
+    /// The id that its sender gave it to know a duplicate by; often empty.
+    pub uuid: Option<String>,
+    /// Where it was forwarded from, if it was.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub forward: Option<ImForward>,
+    /// What came with the text: attachments, a keyboard, files and more.
+    pub params: Option<Value>,
+    /// Whether anybody but the author has read it.
+    pub viewed_by_others: Option<Flag>,
+}
+
+/// Where a message was forwarded from. The field `forward` of the object *Message* of the events of
+/// `im.v2` and `imbot.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImForward {
+    /// The id of the message that was forwarded.
+    pub id: Option<String>,
+    /// The id of its author.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+    /// The id of the chat it was in.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// When it was sent.
+    pub date: Option<String>,
+}
+
+/// A chat. The object *Chat* of the events of `im.v2` and `imbot.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImChat {
+    /// The chat's id.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// The dialog: `chat` and the chat's id, such as `chat5`; in a private chat the id of the user
+    /// on the other side.
+    pub dialog_id: Option<String>,
+    /// The title.
+    pub name: Option<String>,
+    /// What kind of chat it is (`type`).
+    #[serde(rename = "type")]
+    pub kind: Option<ImChatType>,
+    /// The kind of chat as a letter.
+    pub message_type: Option<ImMessageType>,
+    /// The id of the user who owns the chat.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub owner: Option<u64>,
+    /// The colour, in hexadecimal, such as `#ab7761`.
+    pub color: Option<String>,
+    /// The address of the picture, or empty.
+    pub avatar: Option<String>,
+    /// The description.
+    pub description: Option<String>,
+    /// Whether users from outside take part.
+    pub extranet: Option<Flag>,
+    /// Whether collaborators take part.
+    pub contains_collaber: Option<Flag>,
+    /// The kind of object that the chat belongs to; `LINES` for an open line.
+    pub entity_type: Option<String>,
+    /// The id of that object.
+    pub entity_id: Option<String>,
+    /// More about that object.
+    pub entity_data1: Option<String>,
+    /// More about that object.
+    pub entity_data2: Option<String>,
+    /// More about that object.
+    pub entity_data3: Option<String>,
+    /// A link to that object.
+    pub entity_link: Option<Value>,
+    /// The id of the chat's folder on the drive.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub disk_folder_id: Option<u64>,
+    /// What the user may do in the chat.
+    pub permissions: Option<Value>,
+    /// Of a thread, the id of the chat it belongs to; otherwise 0.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub parent_chat_id: Option<u64>,
+    /// Of a thread, the id of the message it belongs to; otherwise 0.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub parent_message_id: Option<u64>,
+    /// Whether the chat is new.
+    pub is_new: Option<Flag>,
+    /// Whether there is a field to write in.
+    pub text_field_enabled: Option<Flag>,
+    /// The id of the background.
+    pub background_id: Option<String>,
+}
+
+/// A user of the messenger. The object *User* of the events of `im.v2` and `imbot.v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ImUser {
+    /// The user's id.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// Whether the user is active.
+    pub active: Option<Flag>,
+    /// The full name.
+    pub name: Option<String>,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+    /// The job title.
+    pub work_position: Option<String>,
+    /// The colour, in hexadecimal, such as `#df532d`.
+    pub color: Option<String>,
+    /// The address of the picture, or empty.
+    pub avatar: Option<String>,
+    /// The gender.
+    pub gender: Option<ImGender>,
+    /// The birthday, or empty.
+    pub birthday: Option<String>,
+    /// Whether the user is from outside.
+    pub extranet: Option<Flag>,
+    /// Whether it is a bot.
+    pub bot: Option<Flag>,
+    /// Whether it is a user of an open line's connector.
+    pub connector: Option<Flag>,
+    /// How the user signs in: `default`, `bot`, `email`, `replica` or another way.
+    pub external_auth_id: Option<String>,
+    /// The status that the user chose, such as `online` or `dnd`.
+    pub status: Option<String>,
+    /// Since when the user has been away from the keyboard, in ISO 8601, or false. Events say
+    /// false.
+    pub idle: Option<Value>,
+    /// When the user was last active, in ISO 8601, or false.
+    pub last_activity_date: Option<Value>,
+    /// When the user was last active on a mobile device, in ISO 8601, or false. Events say false.
+    pub mobile_last_date: Option<Value>,
+    /// When the user was last active in the desktop application, in ISO 8601, or false. Events say
+    /// false.
+    pub desktop_last_date: Option<Value>,
+    /// Until when the user is absent, in ISO 8601, or false.
+    pub absent: Option<Value>,
+    /// The ids of the user's departments.
+    #[serde(default)]
+    pub departments: List<u64>,
+    /// The telephone numbers by their kind, or false.
+    pub phones: Option<Value>,
+    /// What kind of user it is (`type`).
+    #[serde(rename = "type")]
+    pub kind: Option<ImUserType>,
+    /// The website.
+    pub website: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+}
+
+open_enum! {
+    /// What happened to a reaction. Documentation page: *Events*, of `im.v2`.
+    ImReactionAction {
+        /// The reaction was set.
+        Add = "add",
+        /// The reaction was taken away.
+        Delete = "delete",
+    }
+}
+
+open_enum! {
+    /// What kind of chat a chat is. The field `type` of the object *Chat* of the events of `im.v2`
+    /// and `imbot.v2`.
+    ImChatType {
+        /// A chat of two.
+        Private = "private",
+        /// A group chat.
+        Chat = "chat",
+        /// An open group chat.
+        Open = "open",
+        /// A channel.
+        Channel = "channel",
+        /// An open channel.
+        OpenChannel = "openChannel",
+        /// A chat with the artificial assistant.
+        Copilot = "copilot",
+        /// A thread of comments.
+        Thread = "thread",
+        /// The channel of the whole portal.
+        GeneralChannel = "generalChannel",
+    }
+}
+
+open_enum! {
+    /// The kind of chat that a message is in, as a letter. Documentation pages: *ONIMBOTMESSAGEADD*
+    /// and *Events*, of `im.v2`.
+    ImMessageType {
+        /// A chat of two.
+        Private = "P",
+        /// A group chat.
+        Chat = "C",
+        /// An open group chat.
+        Open = "O",
+        /// An open line.
+        OpenLine = "L",
+        /// Notifications of the system.
+        System = "S",
+        /// A channel.
+        Channel = "N",
+        /// An open channel.
+        OpenChannel = "J",
+        /// A thread of comments.
+        Thread = "T",
+        /// A chat with the artificial assistant.
+        Copilot = "A",
+        /// A collaboration.
+        Collab = "B",
+        /// An external chat.
+        External = "X",
+    }
+}
+
+open_enum! {
+    /// What kind of user a user is. The field `type` of the object *User* of the events of `im.v2`
+    /// and `imbot.v2`.
+    ImUserType {
+        /// An employee.
+        Employee = "employee",
+        /// A user from outside.
+        Extranet = "extranet",
+        /// A user who is known by e-mail.
+        Email = "email",
+        /// A collaborator.
+        Collaber = "collaber",
+        /// A bot.
+        Bot = "bot",
+    }
+}
+
+open_enum! {
+    /// The gender of a user. The field `gender` of the object *User* of the events of `im.v2` and
+    /// `imbot.v2`, and `GENDER` of those of older bots.
+    ImGender {
+        /// Male.
+        Male = "M",
+        /// Female.
+        Female = "F",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::payload::samples::{count, parse, sample};
+
+    #[test]
+    fn the_documented_message_is_read_whole() {
+        assert_eq!(count("ONIMV2MESSAGEADD"), 1);
+        let event: ImV2Message = sample("ONIMV2MESSAGEADD-data");
+        let message = event.message.unwrap();
+        assert_eq!((message.id, message.chat_id), (Some(5012), Some(5)));
+        assert_eq!(message.is_system, Some(false.into()));
+        assert_eq!((message.uuid.as_deref(), message.forward), (Some(""), None));
+
+        let chat = event.chat.unwrap();
+        assert_eq!(chat.kind, Some(ImChatType::Chat));
+        assert_eq!(chat.message_type, Some(ImMessageType::Chat));
+        assert_eq!(chat.text_field_enabled, Some(true.into()));
+
+        let user = event.user.unwrap();
+        assert_eq!(user.kind, Some(ImUserType::Employee));
+        assert_eq!(user.gender, Some(ImGender::Male));
+        assert_eq!(*user.departments, [1]);
+        assert_eq!(user.idle, Some(Value::Text("0".into())));
+        assert_eq!(event.language.as_deref(), Some("en"));
+    }
+
+    #[test]
+    fn a_forwarded_message_says_from_where() {
+        let event: ImV2Message = parse(
+            "event=ONIMV2MESSAGEUPDATE&data[message][id]=7&data[message][forward][id]=5012\
+             &data[message][forward][userId]=1&data[message][forward][chatId]=5\
+             &data[message][params][FILE_ID][0]=9&data[message][date]=",
+        )
+        .unwrap();
+        let message = event.message.unwrap();
+        let forward = message.forward.unwrap();
+        assert_eq!(forward.id.as_deref(), Some("5012"));
+        assert_eq!((forward.user_id, forward.chat_id), (Some(1), Some(5)));
+        assert_eq!(message.params.unwrap()["FILE_ID"]["0"].as_str(), Some("9"));
+        assert_eq!(message.date.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_deleted_message_leaves_its_id() {
+        let body =
+            "event=ONIMV2MESSAGEDELETE&data[messageId]=5012&data[chat][id]=5&data[user][id]=1";
+        let event: ImV2MessageDelete = parse(body).unwrap();
+        assert_eq!(event.message_id, 5012);
+        assert_eq!(event.chat.unwrap().id, Some(5));
+        assert!(parse::<ImV2MessageDelete>("event=X&data[chat][id]=5").is_err());
+    }
+
+    #[test]
+    fn a_member_joins_a_dialog() {
+        let body = "event=ONIMV2JOINCHAT&data[dialogId]=chat5&data[chat][id]=5\
+                    &data[chat][type]=collab&data[user][id]=1&data[user][phones][work]=%2B49";
+        let event: ImV2JoinChat = parse(body).unwrap();
+        assert_eq!(event.dialog_id, "chat5");
+        let kind = event.chat.unwrap().kind.unwrap();
+        assert_eq!(kind, ImChatType::Other("collab".into()));
+        let phones = event.user.unwrap().phones.unwrap();
+        assert_eq!(phones["work"].as_str(), Some("+49"));
+    }
+
+    #[test]
+    fn a_reaction_is_set_or_taken_away() {
+        let body = "event=ONIMV2REACTIONCHANGE&data[reaction]=like&data[action]=delete\
+                    &data[message][id]=5012";
+        let event: ImV2Reaction = parse(body).unwrap();
+        assert_eq!(event.reaction.as_deref(), Some("like"));
+        assert_eq!(event.action, Some(ImReactionAction::Delete));
+        assert_eq!(event.message.unwrap().id, Some(5012));
+    }
+
+    #[test]
+    fn an_object_may_be_missing_or_come_as_a_text() {
+        for body in [
+            "event=ONIMV2MESSAGEADD",
+            "event=ONIMV2MESSAGEADD&data=",
+            "event=ONIMV2MESSAGEADD&data[message]=&data[chat]=&data[user]",
+            "event=ONIMV2MESSAGEADD&data[message]=0&data[chat]=false&data[user]=",
+        ] {
+            let event: ImV2Message = parse(body).unwrap();
+            assert_eq!((event.message, event.chat, event.user), (None, None, None));
+        }
+        let event: ImV2Message = parse("event=X&data[user][departments]=&data[user][id]=").unwrap();
+        let user = event.user.unwrap();
+        assert_eq!((user.id, user.departments.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_field_that_does_not_fit_is_named_by_its_path() {
+        let body = "event=X&data[user][firstName]=a&data[user][departments][0]=b";
+        let mismatch = parse::<ImV2Message>(body).unwrap_err();
+        assert!(mismatch.path().starts_with("data.user"), "{mismatch}");
+        assert!(mismatch.path().contains("departments"), "{mismatch}");
+    }
+}
