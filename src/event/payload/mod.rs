@@ -10,6 +10,7 @@ mod hcmlink;
 mod log;
 mod sale;
 mod im;
+mod imbot;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -34,6 +35,14 @@ pub use self::crm::{CrmAddress, UserField};
 pub use self::im::{
     ImChat, ImChatType, ImForward, ImGender, ImMessage, ImMessageType, ImReactionAction, ImUser,
     ImUserType, ImV2JoinChat, ImV2Message, ImV2MessageDelete, ImV2Reaction,
+};
+pub use self::imbot::{
+    BotAuth, ImBotCommand, ImBotCommandContext, ImBotCommandEntry, ImBotCommandParams, ImBotDelete,
+    ImBotEntry, ImBotJoinChat, ImBotJoinChatParams, ImBotMessageAdd, ImBotMessageAddParams,
+    ImBotMessageDelete, ImBotMessageDeleteParams, ImBotMessageUpdate, ImBotMessageUpdateParams,
+    ImBotUser, ImBotV2Bot, ImBotV2Command, ImBotV2CommandCall, ImBotV2CommandContext,
+    ImBotV2Context, ImBotV2Delete, ImBotV2EventMode, ImBotV2JoinChat, ImBotV2Message,
+    ImBotV2MessageDelete, ImBotV2Reaction,
 };
 pub use self::shared::ItemId;
 pub use self::sign::{SignDocumentStatus, SignHcmLinkDocument, SignMemberStatus};

@@ -1,0 +1,43 @@
+use serde::{Deserialize, Serialize};
+
+use crate::event::field::optional_number;
+use crate::{ApplicationStatus, Secret};
+
+/// The tokens of one bot, inside the data of its events.
+///
+/// They prove nothing. What makes an event genuine is the application token of its own
+/// [`auth`](crate::Event::auth) alone. Documentation page: *ONIMBOTMESSAGEADD*.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct BotAuth {
+    /// The OAuth access token, for calls to the portal as the bot.
+    pub access_token: Option<Secret>,
+    /// When the access token ends, in unix seconds.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub expires: Option<u64>,
+    /// How long the access token lives from the moment of the event, in seconds.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub expires_in: Option<u64>,
+    /// The permissions of the application, such as `imbot`, separated by commas.
+    pub scope: Option<String>,
+    /// The portal's host.
+    pub domain: Option<String>,
+    /// The authorization server's REST address.
+    pub server_endpoint: Option<String>,
+    /// What kind of installation the application is.
+    pub status: Option<ApplicationStatus>,
+    /// The portal's REST address.
+    pub client_endpoint: Option<String>,
+    /// The portal's id.
+    pub member_id: Option<String>,
+    /// The OAuth refresh token.
+    pub refresh_token: Option<Secret>,
+    /// The id of the user that the bot is.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+    /// The application's id, as it was given when the bot was registered.
+    pub client_id: Option<String>,
+    /// A copy of the application token. It was not verified: the event's own [`Auth`](crate::Auth)
+    /// has the one that was.
+    pub application_token: Option<Secret>,
+}

@@ -1,0 +1,371 @@
+use serde::{Deserialize, Serialize};
+
+use super::ImBotCommandContext;
+use crate::event::field::{Flag, IdMap, optional_number};
+use crate::event::payload::ImMessageType;
+
+/// Where a bot was added, and by whom. Documentation page: *ONIMBOTJOINCHAT*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotJoinChatParams {
+    /// The kind of chat.
+    pub chat_type: Option<ImMessageType>,
+    /// The kind of chat, once more.
+    pub message_type: Option<ImMessageType>,
+    /// The bot's id.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub bot_id: Option<u64>,
+    /// The id of the user who added the bot.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+    /// The id of the user on one side, in private chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_user_id: Option<u64>,
+    /// The id of the user on the other side, in private chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub from_user_id: Option<u64>,
+    /// The chat's id, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// The id of the user who owns the chat, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_author_id: Option<u64>,
+    /// The kind of object that the chat belongs to.
+    pub chat_entity_type: Option<String>,
+    /// The id of that object.
+    pub chat_entity_id: Option<String>,
+    /// Whether the bot may read what was written before, in group chats.
+    pub access_history: Option<Flag>,
+    /// Whether the bot was added without a message of the system, in group chats with the
+    /// artificial assistant.
+    pub silent_join: Option<Flag>,
+    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// of a user.
+    pub dialog_id: String,
+    /// The portal's language, such as `de`.
+    pub language: Option<String>,
+}
+
+/// A message to a bot, and its chat. Documentation page: *ONIMBOTMESSAGEADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotMessageAddParams {
+    /// The text.
+    pub message: Option<String>,
+    /// The template's id, a UUID.
+    pub template_id: Option<String>,
+    /// The kind of chat that the message is in.
+    pub message_type: Option<ImMessageType>,
+    /// The id of the user that the message is from.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub from_user_id: Option<u64>,
+    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// of a user.
+    pub dialog_id: Option<String>,
+    /// The id of the chat that the message is to.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_chat_id: Option<u64>,
+    /// The id of the message's author.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub author_id: Option<u64>,
+    /// Whether it is a message of the system.
+    pub system: Option<Flag>,
+    /// The id of the user that the message is to.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_user_id: Option<u64>,
+    /// The chat's id, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// The chat's title, in group chats.
+    pub chat_title: Option<String>,
+    /// The id of the user who owns the chat, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_author_id: Option<u64>,
+    /// The kind of chat.
+    pub chat_type: Option<ImMessageType>,
+    /// The id of the chat's picture; `0` where it has none.
+    pub chat_avatar: Option<String>,
+    /// The name of the chat's colour, such as `GREEN`.
+    pub chat_color: Option<String>,
+    /// The kind of object that the chat belongs to.
+    pub chat_entity_type: Option<String>,
+    /// The id of that object.
+    pub chat_entity_id: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_1: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_2: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_3: Option<String>,
+    /// Whether users from outside take part in the chat.
+    pub chat_extranet: Option<Flag>,
+    /// The id of the chat's message before this one.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_prev_message_id: Option<u64>,
+    /// Who may write in the chat, such as `MEMBER`.
+    pub chat_can_post: Option<String>,
+    /// The id of the relation's record.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub rid: Option<u64>,
+    /// The field `IS_MANAGER`. The documentation says no more than yes or no.
+    pub is_manager: Option<Flag>,
+    /// The sender's setting `PUSH`. The documentation says no more than yes or no.
+    pub push: Option<Flag>,
+    /// The sender's setting `PUSH_IMPORTANT`. The documentation says no more than yes or no.
+    pub push_important: Option<Flag>,
+    /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation says no more than yes or no.
+    pub recent_skip_author: Option<Flag>,
+    /// The sender's setting `CONVERT`. The documentation says no more than yes or no.
+    pub convert: Option<Flag>,
+    /// The sender's setting `SKIP_COMMAND`. The documentation says no more than yes or no.
+    pub skip_command: Option<Flag>,
+    /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation says no more than yes or
+    /// no.
+    pub skip_counter_increments: Option<Flag>,
+    /// The sender's setting `SILENT_CONNECTOR`. The documentation says no more than yes or no.
+    pub silent_connector: Option<Flag>,
+    /// The sender's setting `SKIP_CONNECTOR`. The documentation says no more than yes or no.
+    pub skip_connector: Option<Flag>,
+    /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation says no more than yes or no.
+    pub important_connector: Option<Flag>,
+    /// The sender's setting `NO_SESSION_OL`. The documentation says no more than yes or no.
+    pub no_session_ol: Option<Flag>,
+    /// For the platform's inner use.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub fake_relation: Option<u64>,
+    /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
+    pub skip_url_index: Option<Flag>,
+    /// How the message was entered.
+    pub command_context: Option<ImBotCommandContext>,
+    /// How many members the chat has.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_user_count: Option<u64>,
+    /// The users and bots that the text mentions: each one's id, by the same id.
+    #[serde(default)]
+    pub mentioned_list: IdMap<u64>,
+    /// Where the message was written, such as `web`.
+    pub platform_context: Option<String>,
+    /// The text with its BB codes.
+    pub message_original: Option<String>,
+    /// The message's id.
+    pub message_id: u64,
+    /// The portal's language, such as `de`.
+    pub language: Option<String>,
+}
+
+/// An edited message to a bot, and its chat. Documentation page: *ONIMBOTMESSAGEUPDATE*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotMessageUpdateParams {
+    /// The message's id, once more.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// The chat's id, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// The id of the message's author.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub author_id: Option<u64>,
+    /// The new text.
+    pub message: Option<String>,
+    /// The kind of chat that the message is in.
+    pub message_type: Option<ImMessageType>,
+    /// The id of the user who owns the chat, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_author_id: Option<u64>,
+    /// The kind of object that the chat belongs to.
+    pub chat_entity_type: Option<String>,
+    /// The id of that object.
+    pub chat_entity_id: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_1: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_2: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_3: Option<String>,
+    /// The id of the user that the message is from.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub from_user_id: Option<u64>,
+    /// The id of the user that the message is to.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_user_id: Option<u64>,
+    /// How many members the chat has.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_user_count: Option<u64>,
+    /// The users and bots that the text mentions: each one's id, by the same id.
+    #[serde(default)]
+    pub mentioned_list: IdMap<u64>,
+    /// Where the message was written, such as `web`.
+    pub platform_context: Option<String>,
+    /// The text with its BB codes.
+    pub message_original: Option<String>,
+    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// of a user.
+    pub dialog_id: Option<String>,
+    /// The message's id.
+    pub message_id: u64,
+    /// The kind of chat.
+    pub chat_type: Option<ImMessageType>,
+    /// The portal's language, such as `de`.
+    pub language: Option<String>,
+}
+
+/// A deleted message to a bot, and its chat. Documentation page: *ONIMBOTMESSAGEDELETE*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotMessageDeleteParams {
+    /// The message's id, once more.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// The chat's id, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// The id of the message's author.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub author_id: Option<u64>,
+    /// A notice that the message was deleted, in place of its text.
+    pub message: Option<String>,
+    /// The kind of chat that the message is in.
+    pub message_type: Option<ImMessageType>,
+    /// The id of the user who owns the chat, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_author_id: Option<u64>,
+    /// The kind of object that the chat belongs to.
+    pub chat_entity_type: Option<String>,
+    /// The id of that object.
+    pub chat_entity_id: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_1: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_2: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_3: Option<String>,
+    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// of a user.
+    pub dialog_id: Option<String>,
+    /// The message's id.
+    pub message_id: u64,
+    /// The kind of chat.
+    pub chat_type: Option<ImMessageType>,
+    /// The portal's language, such as `de`.
+    pub language: Option<String>,
+    /// The id of the user that the message is from.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub from_user_id: Option<u64>,
+    /// The id of the user that the message is to.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_user_id: Option<u64>,
+}
+
+/// A message with a command of a bot, and its chat. Documentation page: *ONIMCOMMANDADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotCommandParams {
+    /// The text, with the command.
+    pub message: Option<String>,
+    /// The template's id, a UUID.
+    pub template_id: Option<String>,
+    /// The kind of chat that the message is in.
+    pub message_type: Option<ImMessageType>,
+    /// The id of the user that the message is from.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub from_user_id: Option<u64>,
+    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// of a user.
+    pub dialog_id: Option<String>,
+    /// The id of the chat that the message is to.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_chat_id: Option<u64>,
+    /// The id of the message's author.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub author_id: Option<u64>,
+    /// Whether it is a message of the system.
+    pub system: Option<Flag>,
+    /// The id of the user that the message is to.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub to_user_id: Option<u64>,
+    /// The sender's setting `SKIP_USER_CHECK`. The documentation says no more than yes or no.
+    pub skip_user_check: Option<Flag>,
+    /// The sender's setting `PUSH`. The documentation says no more than yes or no.
+    pub push: Option<Flag>,
+    /// The sender's setting `PUSH_IMPORTANT`. The documentation says no more than yes or no.
+    pub push_important: Option<Flag>,
+    /// The sender's setting `RECENT_ADD`. The documentation says no more than yes or no.
+    pub recent_add: Option<Flag>,
+    /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation says no more than yes or no.
+    pub recent_skip_author: Option<Flag>,
+    /// The sender's setting `CONVERT`. The documentation says no more than yes or no.
+    pub convert: Option<Flag>,
+    /// The sender's setting `SKIP_COMMAND`. The documentation says no more than yes or no.
+    pub skip_command: Option<Flag>,
+    /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation says no more than yes or
+    /// no.
+    pub skip_counter_increments: Option<Flag>,
+    /// The sender's setting `SILENT_CONNECTOR`. The documentation says no more than yes or no.
+    pub silent_connector: Option<Flag>,
+    /// The sender's setting `SKIP_CONNECTOR`. The documentation says no more than yes or no.
+    pub skip_connector: Option<Flag>,
+    /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation says no more than yes or no.
+    pub important_connector: Option<Flag>,
+    /// The sender's setting `NO_SESSION_OL`. The documentation says no more than yes or no.
+    pub no_session_ol: Option<Flag>,
+    /// For the platform's inner use.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub fake_relation: Option<u64>,
+    /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
+    pub skip_url_index: Option<Flag>,
+    /// The message's id.
+    pub message_id: u64,
+    /// The kind of chat.
+    pub chat_type: Option<ImMessageType>,
+    /// The portal's language, such as `de`.
+    pub language: Option<String>,
+    /// The chat's id, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+    /// The id of the chat that this one belongs to, in group chats; otherwise 0.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_parent_id: Option<u64>,
+    /// The id of the message that the chat belongs to, in group chats; otherwise 0.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_parent_mid: Option<u64>,
+    /// The chat's title, in group chats.
+    pub chat_title: Option<String>,
+    /// The id of the user who owns the chat, in group chats.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_author_id: Option<u64>,
+    /// The id of the chat's picture; `0` where it has none.
+    pub chat_avatar: Option<String>,
+    /// The name of the chat's colour, such as `GREEN`.
+    pub chat_color: Option<String>,
+    /// The kind of object that the chat belongs to.
+    pub chat_entity_type: Option<String>,
+    /// The id of that object.
+    pub chat_entity_id: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_1: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_2: Option<String>,
+    /// More about that object.
+    pub chat_entity_data_3: Option<String>,
+    /// Whether users from outside take part in the chat.
+    pub chat_extranet: Option<Flag>,
+    /// The id of the chat's message before this one.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_prev_message_id: Option<u64>,
+    /// Who may write in the chat, such as `MEMBER`.
+    pub chat_can_post: Option<String>,
+    /// The id of the relation's record.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub rid: Option<u64>,
+    /// The field `IS_MANAGER`. The documentation says no more than yes or no.
+    pub is_manager: Option<Flag>,
+    /// The bots in the chat: each one's id, by the same id.
+    #[serde(default)]
+    pub bot_in_chat: IdMap<u64>,
+}

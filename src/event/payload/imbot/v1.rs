@@ -1,0 +1,255 @@
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BotAuth, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
+    ImBotMessageDeleteParams, ImBotMessageUpdateParams,
+};
+use crate::event::field::{Flag, IdMap, optional_number, optional_object};
+use crate::event::payload::ImGender;
+use crate::open_enum::open_enum;
+use crate::{ApplicationStatus, Secret};
+
+/// A bot was deleted. Documentation page: *ONIMBOTDELETE*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotDelete {
+    /// The bot's id.
+    pub bot_id: u64,
+    /// The bot's code.
+    pub bot_code: Option<String>,
+}
+
+/// A bot was added to a chat. Documentation page: *ONIMBOTJOINCHAT*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotJoinChat {
+    /// The bots that the event is for, by their ids (`BOT`).
+    #[serde(rename = "BOT", default)]
+    pub bots: IdMap<ImBotEntry>,
+    /// Where and by whom.
+    pub params: ImBotJoinChatParams,
+    /// The user who did it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImBotUser>,
+}
+
+/// A user wrote to a bot. Documentation page: *ONIMBOTMESSAGEADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotMessageAdd {
+    /// The bots that the event is for, by their ids (`BOT`).
+    #[serde(rename = "BOT", default)]
+    pub bots: IdMap<ImBotEntry>,
+    /// The message and its chat.
+    pub params: ImBotMessageAddParams,
+    /// The user who did it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImBotUser>,
+}
+
+/// A message to a bot was edited. Documentation page: *ONIMBOTMESSAGEUPDATE*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotMessageUpdate {
+    /// The bots that the event is for, by their ids (`BOT`).
+    #[serde(rename = "BOT", default)]
+    pub bots: IdMap<ImBotEntry>,
+    /// The message and its chat.
+    pub params: ImBotMessageUpdateParams,
+    /// The user who did it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImBotUser>,
+}
+
+/// A message to a bot was deleted. Documentation page: *ONIMBOTMESSAGEDELETE*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotMessageDelete {
+    /// The bots that the event is for, by their ids (`BOT`).
+    #[serde(rename = "BOT", default)]
+    pub bots: IdMap<ImBotEntry>,
+    /// The message and its chat.
+    pub params: ImBotMessageDeleteParams,
+    /// The user who did it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImBotUser>,
+}
+
+/// A user called a command of a bot. Documentation page: *ONIMCOMMANDADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotCommand {
+    /// The commands that were called, by their ids (`COMMAND`).
+    #[serde(rename = "COMMAND", default)]
+    pub commands: IdMap<ImBotCommandEntry>,
+    /// The message with the command and its chat.
+    pub params: ImBotCommandParams,
+    /// The user who did it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ImBotUser>,
+}
+
+/// A bot that an event is for. Documentation page: *ONIMBOTMESSAGEADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Entry")]
+#[non_exhaustive]
+pub struct ImBotEntry {
+    /// The bot's id.
+    pub bot_id: Option<u64>,
+    /// The bot's code.
+    pub bot_code: Option<String>,
+    /// The bot's tokens. The platform sends them twice, in the entry itself and in its `AUTH`: this
+    /// is `AUTH` and, where there is none, the entry's own.
+    pub auth: Option<BotAuth>,
+}
+
+/// A command that was called. Documentation page: *ONIMCOMMANDADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Entry")]
+#[non_exhaustive]
+pub struct ImBotCommandEntry {
+    /// The command's code, without the slash.
+    pub command: Option<String>,
+    /// The command's id.
+    pub command_id: Option<u64>,
+    /// The text behind the command.
+    pub command_params: Option<String>,
+    /// How the command was called.
+    pub command_context: Option<ImBotCommandContext>,
+    /// The id of the message with the command, which the answer goes to.
+    pub message_id: Option<u64>,
+    /// The id of the bot whose command it is.
+    pub bot_id: Option<u64>,
+    /// The code of that bot.
+    pub bot_code: Option<String>,
+    /// That bot's tokens, as in [`ImBotEntry`].
+    pub auth: Option<BotAuth>,
+}
+
+/// The user who caused an event of a bot. Documentation page: *ONIMBOTMESSAGEADD*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ImBotUser {
+    /// The user's id.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// The full name.
+    pub name: Option<String>,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+    /// The job title.
+    pub work_position: Option<String>,
+    /// The gender.
+    pub gender: Option<ImGender>,
+    /// Whether it is a bot. Only the events of messages have this field and those below.
+    pub is_bot: Option<Flag>,
+    /// Whether it is a user of an open line's connector.
+    pub is_connector: Option<Flag>,
+    /// Whether it is a user of Bitrix24.Network.
+    pub is_network: Option<Flag>,
+    /// Whether the user is from outside.
+    pub is_extranet: Option<Flag>,
+}
+
+open_enum! {
+    /// How a command was called. Documentation page: *ONIMCOMMANDADD*.
+    ImBotCommandContext {
+        /// It was typed.
+        TextArea = "TEXTAREA",
+        /// A button was pressed.
+        Keyboard = "KEYBOARD",
+    }
+}
+
+/// An entry as it is on the wire, of a bot or of a command.
+#[derive(Deserialize)]
+struct Entry {
+    access_token: Option<Secret>,
+    #[serde(default, deserialize_with = "optional_number")]
+    expires: Option<u64>,
+    #[serde(default, deserialize_with = "optional_number")]
+    expires_in: Option<u64>,
+    scope: Option<String>,
+    domain: Option<String>,
+    server_endpoint: Option<String>,
+    status: Option<ApplicationStatus>,
+    client_endpoint: Option<String>,
+    member_id: Option<String>,
+    refresh_token: Option<Secret>,
+    #[serde(default, deserialize_with = "optional_number")]
+    user_id: Option<u64>,
+    client_id: Option<String>,
+    application_token: Option<Secret>,
+    #[serde(rename = "AUTH", default, deserialize_with = "optional_object")]
+    auth: Option<BotAuth>,
+    #[serde(rename = "BOT_ID", default, deserialize_with = "optional_number")]
+    bot_id: Option<u64>,
+    #[serde(rename = "BOT_CODE")]
+    bot_code: Option<String>,
+    #[serde(rename = "COMMAND")]
+    command: Option<String>,
+    #[serde(rename = "COMMAND_ID", default, deserialize_with = "optional_number")]
+    command_id: Option<u64>,
+    #[serde(rename = "COMMAND_PARAMS")]
+    command_params: Option<String>,
+    #[serde(rename = "COMMAND_CONTEXT")]
+    command_context: Option<ImBotCommandContext>,
+    #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
+    message_id: Option<u64>,
+}
+
+impl From<Entry> for ImBotEntry {
+    fn from(mut entry: Entry) -> Self {
+        Self {
+            bot_id: entry.bot_id,
+            bot_code: entry.bot_code.take(),
+            auth: entry.into_auth(),
+        }
+    }
+}
+
+impl From<Entry> for ImBotCommandEntry {
+    fn from(mut entry: Entry) -> Self {
+        Self {
+            command: entry.command.take(),
+            command_id: entry.command_id,
+            command_params: entry.command_params.take(),
+            command_context: entry.command_context.take(),
+            message_id: entry.message_id,
+            bot_id: entry.bot_id,
+            bot_code: entry.bot_code.take(),
+            auth: entry.into_auth(),
+        }
+    }
+}
+
+impl Entry {
+    fn into_auth(self) -> Option<BotAuth> {
+        let own = BotAuth {
+            access_token: self.access_token,
+            expires: self.expires,
+            expires_in: self.expires_in,
+            scope: self.scope,
+            domain: self.domain,
+            server_endpoint: self.server_endpoint,
+            status: self.status,
+            client_endpoint: self.client_endpoint,
+            member_id: self.member_id,
+            refresh_token: self.refresh_token,
+            user_id: self.user_id,
+            client_id: self.client_id,
+            application_token: self.application_token,
+        };
+        self.auth
+            .or_else(|| (own != BotAuth::default()).then_some(own))
+    }
+}
