@@ -11,6 +11,8 @@ mod log;
 mod sale;
 mod im;
 mod imbot;
+mod imconnector;
+mod imopenlines;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -43,6 +45,18 @@ pub use self::imbot::{
     ImBotUser, ImBotV2Bot, ImBotV2Command, ImBotV2CommandCall, ImBotV2CommandContext,
     ImBotV2Context, ImBotV2Delete, ImBotV2EventMode, ImBotV2JoinChat, ImBotV2Message,
     ImBotV2MessageDelete, ImBotV2Reaction,
+};
+pub use self::imconnector::{
+    ConnectorChangedMessage, ConnectorChat, ConnectorDeletedMessage, ConnectorDialog,
+    ConnectorDialogRecord, ConnectorIm, ConnectorInfo, ConnectorLineId, ConnectorMessageAdd,
+    ConnectorMessageAddRecord, ConnectorMessageDelete, ConnectorMessageDeleteRecord,
+    ConnectorMessageUpdate, ConnectorMessageUpdateRecord, ConnectorNewMessage, ConnectorSession,
+    ConnectorStatus, ConnectorUser,
+};
+pub use self::imopenlines::{
+    OpenLine, OpenLineChangedMessage, OpenLineChat, OpenLineExtra, OpenLineMessage,
+    OpenLineMessageAdd, OpenLineMessageAddRecord, OpenLineMessageChange,
+    OpenLineMessageChangeRecord, OpenLineSession, OpenLineSessionRecord,
 };
 pub use self::shared::ItemId;
 pub use self::sign::{SignDocumentStatus, SignHcmLinkDocument, SignMemberStatus};

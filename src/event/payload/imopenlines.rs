@@ -1,0 +1,277 @@
+use serde::{Deserialize, Serialize};
+
+use super::{ConnectorIm, ConnectorInfo, ConnectorSession, ConnectorUser};
+use crate::event::Value;
+use crate::event::field::{Flag, OneOrMany, optional_number, optional_object};
+
+/// A message came into the chat of an open line. Documentation pages: *OnOpenLineMessageAdd* and
+/// *Overview of Events When Working with Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct OpenLineMessageAdd {
+    /// The connector's code, with a message that has to go out to the customer.
+    pub connector: Option<String>,
+    /// The id of the open line, with a message that has to go out to the customer.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub line: Option<u64>,
+    /// The messages. The documentation shows a list on the event's own page and a single record on
+    /// that of all the events (`DATA`).
+    #[serde(rename = "DATA", default)]
+    pub records: OneOrMany<OpenLineMessageAddRecord>,
+}
+
+/// A message that came. Documentation page: *OnOpenLineMessageAdd*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLineMessageAddRecord {
+    /// The connector that the dialog goes through.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub connector: Option<ConnectorInfo>,
+    /// The chat.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<OpenLineChat>,
+    /// The message.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub message: Option<OpenLineMessage>,
+    /// The tracker code `trackId`, which ties the message to an object of the CRM (`ref`).
+    #[serde(rename = "ref")]
+    pub tracking: Option<Value>,
+    /// More about the message.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub extra: Option<OpenLineExtra>,
+}
+
+/// The content of a message that came. Documentation page: *OnOpenLineMessageAdd*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLineMessage {
+    /// The message's id: of a customer's message the one it has in the outside system, whatever
+    /// that is, and otherwise its number in Bitrix24.
+    pub id: Option<String>,
+    /// When it was added; may be empty.
+    pub date: Option<String>,
+    /// The text.
+    pub text: Option<String>,
+    /// The files.
+    pub files: Option<Value>,
+    /// What is attached; may be empty.
+    pub attach: Option<Value>,
+    /// Whether it is a message of the system.
+    pub system: Option<Flag>,
+    /// The id of its author.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+}
+
+/// More about a message that came. Documentation page: *OnOpenLineMessageAdd*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct OpenLineExtra {
+    /// A link to the outside; may be empty.
+    pub extra_url: Option<String>,
+}
+
+/// A message in the chat of an open line was changed or deleted. Documentation pages:
+/// *OnOpenLineMessageUpdate*, *OnOpenLineMessageDelete* and *Overview of Events When Working with
+/// Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct OpenLineMessageChange {
+    /// The connector's code, with a message that has to go out to the customer.
+    pub connector: Option<String>,
+    /// The id of the open line, with a message that has to go out to the customer.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub line: Option<u64>,
+    /// The messages. The documentation shows a list on the event's own page and a single record on
+    /// that of all the events (`DATA`).
+    #[serde(rename = "DATA", default)]
+    pub records: OneOrMany<OpenLineMessageChangeRecord>,
+}
+
+/// A message that was changed or deleted. Documentation page: *OnOpenLineMessageUpdate*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLineMessageChangeRecord {
+    /// The message in Bitrix24, where an operator or the system wrote it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub im: Option<ConnectorIm>,
+    /// The connector that the dialog goes through, where the customer wrote it.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub connector: Option<ConnectorInfo>,
+    /// The message.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub message: Option<OpenLineChangedMessage>,
+    /// The chat.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<OpenLineChat>,
+}
+
+/// The content of a message that was changed or deleted. Documentation pages:
+/// *OnOpenLineMessageUpdate* and *Overview of Events When Working with Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLineChangedMessage {
+    /// The ids that the message has in the outside system. A change by an operator brings a list,
+    /// any other event a single one.
+    #[serde(default)]
+    pub id: OneOrMany<String>,
+    /// The new text, after a change.
+    pub text: Option<String>,
+}
+
+/// A session of an open line began or ended. Documentation pages: *OnSessionStart*,
+/// *OnSessionFinish* and *Overview of Events When Working with Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct OpenLineSession {
+    /// The sessions. The documentation shows a list on the event's own page and a single record on
+    /// that of all the events (`DATA`).
+    #[serde(rename = "DATA", default)]
+    pub records: OneOrMany<OpenLineSessionRecord>,
+}
+
+/// A session that began or ended. Documentation pages: *OnSessionStart* and *Overview of Events
+/// When Working with Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLineSessionRecord {
+    /// The connector that the dialog goes through.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub connector: Option<ConnectorInfo>,
+    /// The session.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub session: Option<ConnectorSession>,
+    /// The chat.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub chat: Option<OpenLineChat>,
+    /// The customer.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ConnectorUser>,
+    /// The open line.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub line: Option<OpenLine>,
+}
+
+/// A chat of an open line. Documentation pages: *OnOpenLineMessageAdd*, *OnSessionStart* and
+/// *Overview of Events When Working with Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLineChat {
+    /// The chat's id. With messages it is the one of the outside system, whatever that is.
+    pub id: Option<String>,
+    /// The chat's id in Bitrix24.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub chat_id: Option<u64>,
+}
+
+/// An open line. Documentation page: *Overview of Events When Working with Open Channels*.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct OpenLine {
+    /// The open line's id.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::payload::samples::{read, sample};
+
+    #[test]
+    fn a_message_comes_into_an_open_line() {
+        let event: OpenLineMessageAdd = sample("ONOPENLINEMESSAGEADD");
+        let [record] = &*event.records else {
+            panic!("{event:?}")
+        };
+        let message = record.message.as_ref().unwrap();
+        assert_eq!(message.id.as_deref(), Some("80964"));
+        assert_eq!(
+            (message.user_id, message.system),
+            (Some(1985), Some(false.into()))
+        );
+        assert_eq!((&message.files, &record.tracking), (&None, &None));
+        assert_eq!(record.connector.as_ref().unwrap().line_id, Some(128));
+        assert_eq!(
+            record.extra.as_ref().unwrap().extra_url.as_deref(),
+            Some("")
+        );
+        assert_eq!((event.connector, event.line), (None, None));
+    }
+
+    #[test]
+    fn a_message_is_changed_or_deleted() {
+        for name in ["ONOPENLINEMESSAGEUPDATE", "ONOPENLINEMESSAGEDELETE"] {
+            let event: OpenLineMessageChange = sample(name);
+            assert_eq!(
+                (event.connector.as_deref(), event.line),
+                (Some("livechat"), Some(128))
+            );
+            let record = event.records.into_iter().next().unwrap();
+            assert_eq!(record.im.unwrap().message_id, Some(2056));
+            assert_eq!(*record.message.unwrap().id, ["2056"]);
+            assert_eq!(record.chat.unwrap().id.as_deref(), Some("1024"));
+        }
+    }
+
+    #[test]
+    fn a_session_begins_and_ends() {
+        for (name, closed) in [("ONSESSIONSTART", false), ("ONSESSIONFINISH", true)] {
+            let event: OpenLineSession = sample(name);
+            let record = event.records.into_iter().next().unwrap();
+            let session = record.session.unwrap();
+            assert_eq!(
+                (session.id, session.closed),
+                (Some(42), Some(closed.into()))
+            );
+            assert_eq!(record.user.unwrap().id.as_deref(), Some("1984"));
+        }
+    }
+
+    #[test]
+    fn the_data_may_be_a_single_record() {
+        let event: OpenLineSession = read(
+            "event=ONSESSIONSTART&data[DATA][connector][connector_id]=my_connector\
+             &data[DATA][connector][line_id]=1&data[DATA][connector][chat_id]=17\
+             &data[DATA][connector][user_id]=10&data[DATA][chat][chat_id]=17\
+             &data[DATA][line][id]=1&data[DATA][line][name]=Open+channel",
+        )
+        .unwrap();
+        let [record] = &*event.records else {
+            panic!("{event:?}")
+        };
+        assert_eq!(record.chat.as_ref().unwrap().chat_id, Some(17));
+        assert_eq!(
+            record.connector.as_ref().unwrap().user_id.as_deref(),
+            Some("10")
+        );
+        assert_eq!(
+            record.line.as_ref().unwrap().name.as_deref(),
+            Some("Open channel")
+        );
+
+        let event: OpenLineMessageChange = read(
+            "event=ONOPENLINEMESSAGEUPDATE&data[CONNECTOR]=my_connector&data[LINE]=1\
+             &data[DATA][message][id][0]=ext-5&data[DATA][message][id][1]=ext-6\
+             &data[DATA][message][text]=new&data[DATA][chat][id]=channel-123",
+        )
+        .unwrap();
+        let record = event.records.into_iter().next().unwrap();
+        assert_eq!(*record.message.unwrap().id, ["ext-5", "ext-6"]);
+        assert_eq!(record.chat.unwrap().id.as_deref(), Some("channel-123"));
+    }
+
+    #[test]
+    fn data_without_records_is_no_mismatch() {
+        for body in ["event=X", "event=X&data[DATA]="] {
+            assert!(read::<OpenLineSession>(body).unwrap().records.is_empty());
+            assert!(read::<OpenLineMessageAdd>(body).unwrap().records.is_empty());
+        }
+    }
+}
