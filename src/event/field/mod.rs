@@ -5,14 +5,14 @@ mod flag;
 mod id_map;
 mod list;
 mod number;
-mod undefined_or;
 mod object;
 mod one_or_many;
+mod undefined_or;
 
 pub use self::flag::Flag;
 pub use self::id_map::IdMap;
 pub use self::list::List;
 pub(crate) use self::number::optional_number;
-pub use self::undefined_or::UndefinedOr;
 pub(crate) use self::object::optional_object;
 pub use self::one_or_many::OneOrMany;
+pub use self::undefined_or::UndefinedOr;

@@ -250,7 +250,7 @@ pub struct ConnectorLineId(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::payload::samples::{read, sample};
+    use crate::event::payload::samples::{parse, sample};
 
     #[test]
     fn a_dialog_opens_and_closes() {
@@ -274,7 +274,7 @@ mod tests {
     fn an_outside_system_s_ids_are_texts() {
         let body = "event=ONIMCONNECTORDIALOGSTART&data[DATA][0][connector][chat_id]=repair-chat\
                     &data[DATA][0][chat][id]=repair-chat&data[DATA][0][user][id]=%2B49";
-        let event: ConnectorDialog = read(body).unwrap();
+        let event: ConnectorDialog = parse(body).unwrap();
         let record = event.records.into_iter().next().unwrap();
         assert_eq!(
             record.connector.unwrap().chat_id.as_deref(),
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(record.im.unwrap().message_id, Some(86501));
 
         let body = "event=X&data[MESSAGES][2][message][id]=&data[MESSAGES][5][message][id][3]=a";
-        let event: ConnectorMessageUpdate = read(body).unwrap();
+        let event: ConnectorMessageUpdate = parse(body).unwrap();
         let messages = event.messages.into_iter().map(|record| record.message);
         let ids = messages.map(|message| message.map(|message| message.id.into_vec()));
         assert_eq!(
@@ -335,7 +335,7 @@ mod tests {
             "event=X&data=x",
             "event=X&data[ID]=107",
         ] {
-            assert!(read::<ConnectorLineId>(body).is_err(), "{body}");
+            assert!(parse::<ConnectorLineId>(body).is_err(), "{body}");
         }
     }
 }

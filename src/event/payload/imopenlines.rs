@@ -182,7 +182,7 @@ pub struct OpenLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::payload::samples::{read, sample};
+    use crate::event::payload::samples::{parse, sample};
 
     #[test]
     fn a_message_comes_into_an_open_line() {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_data_may_be_a_single_record() {
-        let event: OpenLineSession = read(
+        let event: OpenLineSession = parse(
             "event=ONSESSIONSTART&data[DATA][connector][connector_id]=my_connector\
              &data[DATA][connector][line_id]=1&data[DATA][connector][chat_id]=17\
              &data[DATA][connector][user_id]=10&data[DATA][chat][chat_id]=17\
@@ -256,7 +256,7 @@ mod tests {
             Some("Open channel")
         );
 
-        let event: OpenLineMessageChange = read(
+        let event: OpenLineMessageChange = parse(
             "event=ONOPENLINEMESSAGEUPDATE&data[CONNECTOR]=my_connector&data[LINE]=1\
              &data[DATA][message][id][0]=ext-5&data[DATA][message][id][1]=ext-6\
              &data[DATA][message][text]=new&data[DATA][chat][id]=channel-123",
@@ -270,8 +270,13 @@ mod tests {
     #[test]
     fn data_without_records_is_no_mismatch() {
         for body in ["event=X", "event=X&data[DATA]="] {
-            assert!(read::<OpenLineSession>(body).unwrap().records.is_empty());
-            assert!(read::<OpenLineMessageAdd>(body).unwrap().records.is_empty());
+            assert!(parse::<OpenLineSession>(body).unwrap().records.is_empty());
+            assert!(
+                parse::<OpenLineMessageAdd>(body)
+                    .unwrap()
+                    .records
+                    .is_empty()
+            );
         }
     }
 }

@@ -7,12 +7,12 @@ mod basic;
 mod catalog;
 mod crm;
 mod hcmlink;
-mod log;
-mod sale;
 mod im;
 mod imbot;
 mod imconnector;
 mod imopenlines;
+mod log;
+mod sale;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -33,7 +33,7 @@ pub use self::crm::{
 pub use self::hcmlink::{HcmLinkFieldValues, HcmLinkJob};
 pub use self::log::FeedPost;
 pub use self::sale::{OrderAction, SaleOrder};
-pub use self::crm::{CrmAddress, UserField};
+
 pub use self::im::{
     ImChat, ImChatType, ImForward, ImGender, ImMessage, ImMessageType, ImReactionAction, ImUser,
     ImUserType, ImV2JoinChat, ImV2Message, ImV2MessageDelete, ImV2Reaction,

@@ -67,11 +67,16 @@ pub(super) fn count(code: &str) -> usize {
 
 fn corpus() -> impl Iterator<Item = Json> {
     let corpus = include_str!("../../../tests/corpus/docs.jsonl");
-    corpus.lines().map(|line| serde_json::from_str(line).unwrap())
+    corpus
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
 }
 
 fn is_of(sample: &Json, code: &str) -> bool {
-    sample["tree"]["event"].as_str().unwrap().eq_ignore_ascii_case(code)
+    sample["tree"]["event"]
+        .as_str()
+        .unwrap()
+        .eq_ignore_ascii_case(code)
 }
 
 /// Whether the payload says of everything in the tree what the tree says.
@@ -85,7 +90,10 @@ fn agrees(tree: &Json, payload: &Json, path: &str) {
         }
         (Json::String(_), Json::Array(list)) if list.len() == 1 => agrees(tree, &list[0], path),
         (Json::String(text), Json::Null) => {
-            assert!(matches!(text.as_str(), "" | "undefined"), "{path}: {text} is lost");
+            assert!(
+                matches!(text.as_str(), "" | "undefined"),
+                "{path}: {text} is lost"
+            );
         }
         (Json::String(_), Json::String(shown)) if shown == "[redacted]" => {}
         (Json::String(_), _) => assert_eq!(payload, tree, "{path}"),
@@ -108,7 +116,12 @@ fn agrees(tree: &Json, payload: &Json, path: &str) {
 /// What the payload has under `key`: an id is read under either spelling of its key, and the tokens
 /// of a bot stand in its entry and once more in its `AUTH`.
 fn entry<'a>(payload: &'a Json, key: &str) -> Option<&'a Json> {
-    let here = || payload.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+    let here = || {
+        payload
+            .as_object()?
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(key))
+    };
     let here = here().map(|(_, value)| value);
     here.or_else(|| payload.get("AUTH")?.get(key))
 }

@@ -25,7 +25,7 @@ pub use self::v2::{
 mod tests {
     use super::*;
     use crate::event::Value;
-    use crate::event::payload::samples::{count, read, sample, with_tree};
+    use crate::event::payload::samples::{count, parse, sample, with_tree};
     use crate::event::payload::{ImChatType, ImGender, ImMessageType, ImReactionAction};
 
     #[test]
@@ -36,7 +36,7 @@ mod tests {
             (event.bot_id, event.bot_code.as_deref()),
             (567, Some("BOT"))
         );
-        assert!(read::<ImBotDelete>("event=ONIMBOTDELETE&data[BOT_CODE]=BOT").is_err());
+        assert!(parse::<ImBotDelete>("event=ONIMBOTDELETE&data[BOT_CODE]=BOT").is_err());
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_tokens_of_a_bot_are_found_where_there_is_no_auth_block() {
-        let event: ImBotMessageAdd = read(
+        let event: ImBotMessageAdd = parse(
             "event=ONIMBOTMESSAGEADD&data[BOT][999999999][BOT_ID]=999999999&data[BOT][7][BOT_ID]=7\
              &data[BOT][7][access_token]=s3&data[BOT][7][AUTH]=&data[PARAMS][MESSAGE_ID]=1\
              &data[USER]=",
@@ -202,7 +202,7 @@ mod tests {
     fn a_message_deleted_from_a_chat_of_a_bot_leaves_its_id() {
         let body = "event=ONIMBOTV2MESSAGEDELETE&data[bot][id]=456&data[messageId]=789\
                     &data[chat][id]=5&data[user][id]=1&data[language]=en";
-        let event: ImBotV2MessageDelete = read(body).unwrap();
+        let event: ImBotV2MessageDelete = parse(body).unwrap();
         assert_eq!((event.message_id, event.bot.unwrap().id), (789, 456));
         assert_eq!(event.chat.unwrap().id, Some(5));
     }
@@ -214,7 +214,7 @@ mod tests {
             ("data[context]=deal", Some("deal")),
             ("data[context]=", Some("")),
         ] {
-            let event: ImBotV2Context = read(format!("event=X&{context}")).unwrap();
+            let event: ImBotV2Context = parse(format!("event=X&{context}")).unwrap();
             assert_eq!(
                 event.context.as_ref().and_then(Value::as_str),
                 shape,
@@ -225,10 +225,10 @@ mod tests {
 
     #[test]
     fn a_bot_without_an_id_is_a_mismatch() {
-        let mismatch = read::<ImBotV2Delete>("event=X&data[bot][code]=a").unwrap_err();
+        let mismatch = parse::<ImBotV2Delete>("event=X&data[bot][code]=a").unwrap_err();
         assert_eq!(mismatch.to_string(), "data.bot: missing field `id`");
-        assert!(read::<ImBotV2Delete>("event=X").is_err());
-        assert!(read::<ImBotMessageAdd>("event=X&data[PARAMS][MESSAGE]=a").is_err());
+        assert!(parse::<ImBotV2Delete>("event=X").is_err());
+        assert!(parse::<ImBotMessageAdd>("event=X&data[PARAMS][MESSAGE]=a").is_err());
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         where
             T: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
         {
-            let payload: T = read(body).unwrap();
+            let payload: T = parse(body).unwrap();
             format!("{payload:?} {}", serde_json::to_string(&payload).unwrap())
         }
         let tokens = |place: &str| {
