@@ -47,8 +47,6 @@ impl Data {
 
     /// The type that `data[FIELDS]` is where there is one, and `data` itself where there is none:
     /// the documentation does not always say.
-    // The rows that need it are still to come.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub(super) fn either<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
         match self.fields::<Value>() {
             Ok(Value::Array(_)) => self.fields(),
@@ -80,7 +78,7 @@ impl Data {
         serde_path_to_error::deserialize(deserializer)
             .map(|Root { data }| data)
             .map_err(|error| Mismatch {
-                path: error.path().to_string(),
+                path: error.path().to_string().trim_end_matches('.').to_owned(),
                 reason: error.into_inner().to_string(),
             })
     }

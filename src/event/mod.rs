@@ -7,7 +7,9 @@
 mod catalogue;
 mod data;
 pub mod field;
+mod kind;
 pub mod payload;
+mod subject;
 mod value;
 
 use std::fmt;
@@ -19,9 +21,11 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-pub use self::catalogue::{EventKind, Payload, UnknownCode};
+pub use self::catalogue::{EventKind, Payload};
 use self::data::Data;
 pub use self::data::Mismatch;
+pub use self::kind::UnknownCode;
+pub use self::subject::{Action, ObjectId, Subject};
 pub use self::value::{Array, Value};
 use crate::{Auth, Envelope, VerifyError, VerifyToken};
 
@@ -157,6 +161,22 @@ impl Event {
     /// What happened, in the type of its [`kind`](Self::kind).
     pub fn payload(&self) -> &Payload {
         &self.0.payload
+    }
+
+    /// The one object that the event is about: which it is and what happened to it. `None` where the
+    /// event is about no object or about several, or does not say which, or its payload is
+    /// [`Payload::Unknown`].
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        self.payload().subject()
+    }
+
+    /// The id of the object type of a smart process item, from the payload or from the code
+    /// (`ONCRMDYNAMICITEMADD_147`).
+    pub fn entity_type_id(&self) -> Option<u64> {
+        let named = || EventKind::of_typed_item(self.code()).map(|(_, id)| id);
+        self.subject()
+            .and_then(|subject| subject.entity_type_id)
+            .or_else(named)
     }
 
     /// Why a documented event's payload is [`Payload::Unknown`]; `None` where it is not.

@@ -30,6 +30,17 @@ pub struct CrmAddress {
     pub anchor_type_id: Option<u64>,
 }
 
+/// A unit of measure or a product section in the outdated part of the CRM. Documentation pages:
+/// *onCrmMeasureAdd*, *onCrmProductSectionAdd* and their neighbours, which show a template in the
+/// place of an id: it is kept as it comes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct CrmOutdatedItem {
+    /// The id (`ID`), a number by all that is known.
+    #[serde(rename = "ID")]
+    pub id: String,
+}
+
 /// A custom field of CRM objects. Documentation page: *onCrmRequisiteUserFieldAdd* and those of the
 /// other objects. The pages of old invoices name the keys `id`, `entityId` and `fieldName`; either
 /// spelling is read.

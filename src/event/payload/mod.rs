@@ -26,9 +26,9 @@ pub use self::basic::{
 };
 pub use self::catalog::{CatalogProduct, ProductType};
 pub use self::crm::{
-    CrmAddress, CrmCurrency, CrmDealMove, CrmDocument, CrmDynamicItem, CrmRecurringDeal,
-    CrmRecurringDealExpose, CrmRecurringInvoice, CrmRecurringInvoiceExpose, CrmTimelineAction,
-    UserField,
+    CrmAddress, CrmCurrency, CrmDealMove, CrmDocument, CrmDynamicItem, CrmOutdatedItem,
+    CrmRecurringDeal, CrmRecurringDealExpose, CrmRecurringInvoice, CrmRecurringInvoiceExpose,
+    CrmTimelineAction, UserField,
 };
 pub use self::hcmlink::{HcmLinkFieldValues, HcmLinkJob};
 pub use self::log::FeedPost;

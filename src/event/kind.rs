@@ -1,0 +1,276 @@
+//! The kinds of events, by their codes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::EventKind;
+
+/// Makes [`EventKind`] and [`Payload`](super::Payload) of the table in `catalogue.rs`.
+macro_rules! catalogue {
+    ($(
+        scope $scope:literal {$(
+            $variant:ident = $code:literal / $name:literal
+                => $place:ident($payload:ident) $(about $entity:literal $action:ident)?,
+                $says:literal, $page:literal $(, $deprecated:ident)?;
+        )+}
+    )+) => {
+        /// The documented events.
+        ///
+        /// | code | documented name | scope | payload | |
+        /// |---|---|---|---|---|
+        $($(
+            #[doc = concat!(
+                "| `", $code, "` | [", $name, "](Self::", stringify!($variant), ") | ", $scope,
+                " | [`", stringify!($payload), "`](crate::event::payload::", stringify!($payload),
+                ") |", $(" ", stringify!($deprecated),)? " |"
+            )]
+        )+)+
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum EventKind {$($(
+            #[doc = $says]
+            #[doc = concat!("\n\nDocumentation page: *", $name, "* (`api-reference/", $page, "`).")]
+            $variant,
+        )+)+}
+
+        /// The payload of an event, by its kind.
+        ///
+        /// It is serialised as the payload alone, under the names of the wire, and `Unknown` as
+        /// nothing (`null`).
+        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+        #[serde(untagged)]
+        #[non_exhaustive]
+        pub enum Payload {
+            $($(
+                #[doc = $says]
+                $variant($payload),
+            )+)+
+            /// The code is not documented, or its data do not fit the documentation
+            /// ([`Event::mismatch`](crate::Event::mismatch) says why). The data are whole in
+            /// [`Event::data`](crate::Event::data) and can be read with
+            /// [`Event::data_as`](crate::Event::data_as).
+            Unknown,
+        }
+
+        impl EventKind {
+            /// Every documented event.
+            pub const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
+
+            pub(in crate::event) const ROWS: &'static [$crate::event::kind::Row] = &[$($(
+                $crate::event::kind::Row {
+                    code: $code,
+                    documented_name: $name,
+                    scope: $scope,
+                    variant: stringify!($variant),
+                    deprecated: false $(|| stringify!($deprecated).len() > 0)?,
+                },
+            )+)+];
+        }
+
+        impl Payload {
+            /// Reads the payload of a `kind` of event.
+            pub(in crate::event) fn read(
+                kind: EventKind,
+                data: &$crate::event::data::Data,
+            ) -> Result<Self, $crate::event::Mismatch> {
+                match kind {
+                    $($(EventKind::$variant => data.$place().map(Self::$variant),)+)+
+                }
+            }
+
+            /// The one object that the event is about; `None` where it is about none or several.
+            pub fn subject(&self) -> Option<$crate::event::Subject<'_>> {
+                match self {
+                    $($($(
+                        Self::$variant(payload) => $crate::event::subject::Identified::subject(
+                            payload,
+                            $entity,
+                            $crate::event::Action::$action,
+                        ),
+                    )?)+)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+pub(super) use catalogue;
+
+/// What the table says of an event, its payload aside.
+pub(super) struct Row {
+    pub(super) code: &'static str,
+    pub(super) documented_name: &'static str,
+    pub(super) scope: &'static str,
+    pub(super) variant: &'static str,
+    pub(super) deprecated: bool,
+}
+
+impl EventKind {
+    /// The kinds sorted by their codes, so that a code is found in a few comparisons.
+    const BY_CODE: [Self; Self::ALL.len()] = {
+        let mut sorted = [Self::ALL[0]; Self::ALL.len()];
+        let mut len = 0;
+        while len < sorted.len() {
+            let kind = Self::ALL[len];
+            let mut at = len;
+            while at > 0 && precedes(kind.row().code, sorted[at - 1].row().code) {
+                sorted[at] = sorted[at - 1];
+                at -= 1;
+            }
+            sorted[at] = kind;
+            len += 1;
+        }
+        sorted
+    };
+
+    /// The kind of an event by its code, in upper or lower case; `None` where the code is not
+    /// documented. The codes of smart process items may end in the id of their object type.
+    ///
+    /// ```
+    /// use tower_bitrix24::EventKind;
+    ///
+    /// assert_eq!(EventKind::from_code("ONCRMREQUISITEADD"), Some(EventKind::CrmRequisiteAdd));
+    /// assert_eq!(
+    ///     EventKind::from_code("ONCRMDYNAMICITEMADD_147"),
+    ///     Some(EventKind::CrmDynamicItemAdd),
+    /// );
+    /// assert_eq!(EventKind::from_code("onCrmRequisiteAdd"), Some(EventKind::CrmRequisiteAdd));
+    /// assert_eq!(EventKind::from_code("ONSOMETHINGNEW"), None);
+    /// ```
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::find(code).or_else(|| Self::of_typed_item(code).map(|(kind, _)| kind))
+    }
+
+    /// The kind and the object type's id of the event of a smart process item that a handler gets
+    /// for one object type: 147 of `ONCRMDYNAMICITEMADD_147`.
+    pub(super) fn of_typed_item(code: &str) -> Option<(Self, u64)> {
+        let (code, id) = code.rsplit_once('_')?;
+        let kind = Self::find(code)?;
+        let typed = matches!(
+            kind,
+            Self::CrmDynamicItemAdd | Self::CrmDynamicItemUpdate | Self::CrmDynamicItemDelete
+        );
+        let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+        (typed && digits).then(|| Some((kind, id.parse().ok()?)))?
+    }
+
+    fn find(code: &str) -> Option<Self> {
+        let upper = code.bytes().map(|byte| byte.to_ascii_uppercase());
+        let found = Self::BY_CODE.binary_search_by(|kind| kind.as_str().bytes().cmp(upper.clone()));
+        found.ok().map(|at| Self::BY_CODE[at])
+    }
+
+    /// The code as it is on the wire, such as `ONCRMREQUISITEADD`.
+    pub const fn as_str(self) -> &'static str {
+        self.row().code
+    }
+
+    /// The event's name in the documentation, such as `onCrmRequisiteAdd`.
+    pub const fn documented_name(self) -> &'static str {
+        self.row().documented_name
+    }
+
+    /// The permission that an application needs to get the event, such as `crm`. Every application
+    /// has `basic`.
+    pub const fn scope(self) -> &'static str {
+        self.row().scope
+    }
+
+    /// Whether the documentation advises against the event.
+    pub const fn is_deprecated(self) -> bool {
+        self.row().deprecated
+    }
+
+    /// The name of the variant, such as `CrmRequisiteAdd`.
+    pub const fn name(self) -> &'static str {
+        self.row().variant
+    }
+
+    const fn row(self) -> &'static Row {
+        &Self::ROWS[self as usize]
+    }
+}
+
+const fn precedes(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut at = 0;
+    while at < left.len() && at < right.len() {
+        if left[at] != right[at] {
+            return left[at] < right[at];
+        }
+        at += 1;
+    }
+    left.len() < right.len()
+}
+
+/// The name of the variant.
+impl fmt::Debug for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The code.
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name of the variant.
+impl Serialize for EventKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Reads a code, as [`EventKind::from_code`] does.
+impl FromStr for EventKind {
+    type Err = UnknownCode;
+
+    fn from_str(code: &str) -> Result<Self, UnknownCode> {
+        Self::from_code(code).ok_or(UnknownCode(()))
+    }
+}
+
+/// A code that the documentation does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCode(());
+
+impl fmt::Display for UnknownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the code of a documented event")
+    }
+}
+
+impl std::error::Error for UnknownCode {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_found_in_any_case_and_is_the_name_in_upper_case() {
+        for &kind in EventKind::ALL {
+            assert_eq!(EventKind::from_code(kind.as_str()), Some(kind));
+            assert_eq!(EventKind::from_code(kind.documented_name()), Some(kind));
+            assert_eq!(kind.documented_name().to_ascii_uppercase(), kind.as_str());
+        }
+    }
+
+    #[test]
+    fn no_code_is_found_by_a_part_of_it() {
+        for code in [
+            "",
+            "ON",
+            "ONCRMREQUISITEADDX",
+            "ONCRMREQUISITEAD",
+            "ONCRMREQUISITEADD ",
+        ] {
+            assert_eq!(code.parse::<EventKind>(), Err(UnknownCode(())), "{code}");
+        }
+    }
+}
