@@ -5,6 +5,7 @@ mod common;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use common::catalogue::{body, documented};
 use common::{SEED, TOKEN, corpus, forged};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
@@ -163,4 +164,18 @@ async fn inspect_answers_every_sample_with_what_php_would_read() {
     assert_eq!(seed["typed"], json!({"ID": 27}));
     assert_eq!(seed["ts"], 1_466_439_714);
     assert_eq!(seed["handler_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn inspect_knows_and_types_every_documented_event() {
+    let example = Example::start("inspect", TOKEN).await;
+    for documented in documented() {
+        let (status, text) = example.post(body(&documented)).await;
+        assert_eq!(status, 200, "{}", documented.code);
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer["event"], documented.code);
+        assert!(answer["kind"].is_string(), "{}", documented.code);
+        assert!(!answer["typed"].is_null(), "{text}");
+        assert_eq!(answer["mismatch"], Value::Null);
+    }
 }

@@ -1,6 +1,8 @@
 //! What several test files need: the corpus and the seed body.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod catalogue;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 

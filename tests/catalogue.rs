@@ -1,0 +1,325 @@
+//! The table of events against the catalogue of the documentation, and a body for every event.
+
+mod common;
+
+use std::fmt::Write;
+
+use common::catalogue::{body, documented};
+use common::{TOKEN, corpus};
+use serde_json::{Value as Json, json};
+use tower_bitrix24::event::{Action, ObjectId};
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, Payload};
+
+async fn event(form: String) -> Event {
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    Event::verify(Envelope::scan(form).unwrap(), &token)
+        .await
+        .unwrap()
+}
+
+#[test]
+fn the_table_is_the_documentation_s() {
+    let documented = documented();
+    assert_eq!(documented.len(), 210);
+    assert_eq!(EventKind::ALL.len(), 210);
+    for event in documented {
+        let kind: EventKind = event
+            .code
+            .parse()
+            .unwrap_or_else(|_| panic!("{}", event.code));
+        assert_eq!(kind.as_str(), event.code);
+        assert_eq!(kind.documented_name(), event.doc_name);
+        assert_eq!(kind.scope(), event.scope, "{}", event.code);
+        assert_eq!(kind.is_deprecated(), event.deprecated, "{}", event.code);
+    }
+}
+
+#[tokio::test]
+async fn a_body_with_every_documented_field_fits_its_type() {
+    for documented in documented() {
+        let form = body(&documented);
+        let event = event(form.clone()).await;
+        assert_eq!(event.mismatch(), None, "{form}");
+        assert_ne!(event.payload(), &Payload::Unknown, "{form}");
+        assert!(
+            !serde_json::to_value(event.payload()).unwrap().is_null(),
+            "{form}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_code_without_a_whole_sample_has_a_body_of_its_own_here() {
+    let sampled: Vec<String> = corpus()
+        .iter()
+        // These are samples of `data` alone.
+        .filter(|sample| !sample.name.ends_with("-data"))
+        .map(|sample| sample.tree["event"].as_str().unwrap().to_ascii_uppercase())
+        .collect();
+    let mut bodies = 0;
+    for documented in documented() {
+        if !sampled.contains(&documented.code) {
+            let event = event(body(&documented)).await;
+            assert_eq!(event.code(), documented.code);
+            assert_eq!(event.mismatch(), None);
+            bodies += 1;
+        }
+    }
+    assert_eq!(bodies, 45);
+}
+
+/// The events that are about no single object, or do not say which.
+const WITHOUT_SUBJECT: [&str; 34] = [
+    "ONAPPINSTALL",
+    "ONAPPMETHODCONFIRM",
+    "ONAPPPAYMENT",
+    "ONAPPTEST",
+    "ONAPPUNINSTALL",
+    "ONAPPUPDATE",
+    "ONOFFLINEEVENT",
+    // An address has no id of its own.
+    "ONCRMADDRESSREGISTER",
+    "ONCRMADDRESSUNREGISTER",
+    // A button was pressed.
+    "ONCRMTIMELINEITEMACTION",
+    "ONEXTERNALCALLBACKSTART",
+    "ONHUMANRESOURCESHCMLINKEMPLOYEELISTMAPPED",
+    "ONHUMANRESOURCESHCMLINKEMPLOYEELISTREQUESTED",
+    "ONHUMANRESOURCESHCMLINKFIELDVALUEREQUESTED",
+    "ONHUMANRESOURCESHCMLINKPINREQUESTED",
+    "ONHUMANRESOURCESHCMLINKSALARYVACATIONREQUESTED",
+    "ONIMBOTCONTEXTGET",
+    "ONIMBOTJOINCHAT",
+    "ONIMBOTV2COMMANDADD",
+    "ONIMBOTV2CONTEXTGET",
+    "ONIMBOTV2JOINCHAT",
+    "ONIMCOMMANDADD",
+    "ONIMV2JOINCHAT",
+    // A list of messages or sessions.
+    "ONIMCONNECTORDIALOGFINISH",
+    "ONIMCONNECTORDIALOGSTART",
+    "ONIMCONNECTORMESSAGEADD",
+    "ONIMCONNECTORMESSAGEDELETE",
+    "ONIMCONNECTORMESSAGEUPDATE",
+    "ONIMCONNECTORSTATUSDELETE",
+    "ONOPENLINEMESSAGEADD",
+    "ONOPENLINEMESSAGEDELETE",
+    "ONOPENLINEMESSAGEUPDATE",
+    "ONSESSIONFINISH",
+    "ONSESSIONSTART",
+];
+
+#[tokio::test]
+async fn every_event_about_one_object_says_which_and_what_happened() {
+    for documented in documented() {
+        let event = event(body(&documented)).await;
+        let subject = event.subject();
+        if WITHOUT_SUBJECT.contains(&event.code()) {
+            assert_eq!(subject, None, "{}", event.code());
+            continue;
+        }
+        let subject = subject.unwrap_or_else(|| panic!("{} has no subject", event.code()));
+        let id = match event.code() {
+            "ONIMCONNECTORLINEDELETE" => ObjectId::Number(107),
+            code if code.starts_with("ONCRMCURRENCY") => ObjectId::Text("text"),
+            code if code.contains("CALL") => ObjectId::Text("text"),
+            code if code.ends_with("STATUSCHANGED") => ObjectId::Text("text"),
+            _ => ObjectId::Number(27),
+        };
+        assert_eq!(subject.id, id, "{}", event.code());
+        let action = match event.code() {
+            "ONSALEBEFOREORDERDELETE" => Action::Deleting,
+            "ONVOXIMPLANTCALLINIT" => Action::Added,
+            // A deal or an invoice was made from a template.
+            code if code.ends_with("EXPOSE") => Action::Added,
+            code if code.ends_with("SAVED") => Action::Saved,
+            code if code.ends_with("START") => Action::Started,
+            code if code.ends_with("CALLEND") => Action::Finished,
+            code if code.ends_with("ADD") => Action::Added,
+            code if code.ends_with("DELETE") || code.ends_with("DELETED") => Action::Deleted,
+            _ => Action::Updated,
+        };
+        assert_eq!(subject.action, action, "{}", event.code());
+        assert!(!subject.entity.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_subject_is_found_whichever_shape_the_id_came_in() {
+    let token = format!("&auth[application_token]={TOKEN}");
+    for (data, entity, id, action) in [
+        (
+            "ONCRMDEALADD&data[FIELDS][ID]=5",
+            "crm.deal",
+            "5",
+            Action::Added,
+        ),
+        (
+            "ONBOOKINGDELETE&data[ID]=5",
+            "booking.v1.booking",
+            "5",
+            Action::Deleted,
+        ),
+        (
+            "ONCALENDARENTRYUPDATE&data[id]=5",
+            "calendar.event",
+            "5",
+            Action::Updated,
+        ),
+        (
+            "ONLIVEFEEDPOSTADD&data[FIELDS][POST_ID]=5",
+            "log.blogpost",
+            "5",
+            Action::Added,
+        ),
+        (
+            "ONIMCONNECTORLINEDELETE&data=5",
+            "imopenlines.config",
+            "5",
+            Action::Deleted,
+        ),
+        (
+            "ONCRMCURRENCYADD&data[FIELDS][ID]=CHE",
+            "crm.currency",
+            "CHE",
+            Action::Added,
+        ),
+        (
+            "ONCRMMEASUREADD&data[FIELDS][ID]=5",
+            "crm.measure",
+            "5",
+            Action::Added,
+        ),
+        (
+            "ONSONETGROUPSUBJECTADD&data[ID]=5",
+            "sonet_group.subject",
+            "5",
+            Action::Added,
+        ),
+        (
+            "ONSONETGROUPSUBJECTADD&data[FIELDS][ID]=5",
+            "sonet_group.subject",
+            "5",
+            Action::Added,
+        ),
+        (
+            "ONTASKDELETE&data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER]=undefined",
+            "tasks.task",
+            "5",
+            Action::Deleted,
+        ),
+        (
+            "ONIMBOTV2DELETE&data[bot][id]=5",
+            "imbot",
+            "5",
+            Action::Deleted,
+        ),
+        (
+            "ONVOXIMPLANTCALLEND&data[CALL_ID]=externalCall.x",
+            "voximplant.call",
+            "externalCall.x",
+            Action::Finished,
+        ),
+    ] {
+        let event = event(format!("event={data}{token}")).await;
+        let subject = event
+            .subject()
+            .unwrap_or_else(|| panic!("{data}: {:?}", event.mismatch()));
+        assert_eq!(
+            (
+                subject.entity,
+                subject.id.to_string().as_str(),
+                subject.action
+            ),
+            (entity, id, action)
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_type_of_a_smart_process_item_comes_from_the_payload_or_the_code() {
+    let token = format!("auth[application_token]={TOKEN}");
+    let item = "data[FIELDS][ID]=5&data[FIELDS][ENTITY_TYPE_ID]=147";
+    for code in [
+        "ONCRMDYNAMICITEMADD",
+        "ONCRMDYNAMICITEMADD_147",
+        "onCrmDynamicItemAdd_147",
+    ] {
+        let event = event(format!("event={code}&{item}&{token}")).await;
+        assert_eq!(event.kind(), Some(EventKind::CrmDynamicItemAdd));
+        assert_eq!(event.entity_type_id(), Some(147));
+        assert_eq!(event.subject().unwrap().entity_type_id, Some(147));
+        assert_eq!(event.code(), code);
+    }
+    let event = event(format!("event=ONCRMDYNAMICITEMUPDATE_147&{token}")).await;
+    assert_eq!(event.kind(), Some(EventKind::CrmDynamicItemUpdate));
+    assert_eq!((event.subject(), event.entity_type_id()), (None, Some(147)));
+}
+
+#[tokio::test]
+async fn an_event_is_serialised_whole() {
+    let form = format!(
+        "event=onCrmDealUpdate&event_handler_id=7&data[FIELDS][ID]=27&data[EXTRA][0]=a&ts=1714649632\
+         &auth[domain]=some-domain.bitrix24.com&auth[application_token]={TOKEN}"
+    );
+    let event = serde_json::to_value(event(form).await).unwrap();
+    assert_eq!(event["event"], "onCrmDealUpdate");
+    assert_eq!(event["kind"], "CrmDealUpdate");
+    assert_eq!(event["handler_id"], 7);
+    assert_eq!(event["ts"], 1_714_649_632);
+    assert_eq!(event["auth"]["domain"], "some-domain.bitrix24.com");
+    assert_eq!(event["auth"]["application_token"], "[redacted]");
+    assert_eq!(event["payload"], json!({"ID": 27}));
+    assert_eq!(event["mismatch"], Json::Null);
+    assert_eq!(
+        event["data"],
+        json!({"FIELDS": {"ID": "27"}, "EXTRA": ["a"]})
+    );
+}
+
+// The README's table.
+
+/// The events by scope, as the README has them.
+fn table() -> String {
+    let mut scopes: Vec<(&str, Vec<String>)> = Vec::new();
+    for kind in EventKind::ALL {
+        let name = match kind.is_deprecated() {
+            true => format!("*{}*", kind.documented_name()),
+            false => kind.documented_name().to_owned(),
+        };
+        match scopes.iter_mut().find(|(scope, _)| *scope == kind.scope()) {
+            Some((_, names)) => names.push(name),
+            None => scopes.push((kind.scope(), vec![name])),
+        }
+    }
+    let mut table = String::from("| scope | events |\n|---|---|\n");
+    for (scope, names) in scopes {
+        writeln!(
+            table,
+            "| `{scope}` ({}) | {} |",
+            names.len(),
+            names.join(", ")
+        )
+        .unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_readme_s_table_of_events_is_up_to_date() {
+    const START: &str = "<!-- events: `UPDATE_README=1 cargo test --test catalogue` -->\n";
+    const END: &str = "<!-- end of events -->";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = readme.split_once(START).unwrap();
+    let (shown, after) = rest.split_once(END).unwrap();
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(path, format!("{before}{START}{}{END}{after}", table())).unwrap();
+    } else {
+        assert_eq!(
+            shown,
+            table(),
+            "run `UPDATE_README=1 cargo test --test catalogue`"
+        );
+    }
+}
