@@ -14,23 +14,26 @@
 
 use std::error::Error;
 
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::post;
-use axum::{Extension, Json, Router};
-use serde_json::{Value, json};
+use axum::{Extension, Router};
+use serde::Serialize;
 use tokio::net::TcpListener;
-use tower_bitrix24::{Event, EventSettings};
+use tower_bitrix24::{Auth, Event, EventKind, EventLayer, Payload, TokenSet, Value};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let settings = EventSettings::from_env().unwrap_or_else(|error| {
-        eprintln!("{error}");
+    let tokens = std::env::var("BITRIX24_APPLICATION_TOKEN").unwrap_or_default();
+    let tokens = TokenSet::from_list(&tokens).unwrap_or_else(|error| {
+        eprintln!("BITRIX24_APPLICATION_TOKEN is not set: {error}");
         eprintln!("Set the token that the portal shows, or several separated by commas:");
         eprintln!("  BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example inspect");
         std::process::exit(2);
     });
     let app = Router::new().route(
         "/bitrix24/events",
-        post(inspect).layer(settings.into_layer()),
+        post(inspect).layer(EventLayer::new(tokens)),
     );
 
     let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
@@ -40,15 +43,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn inspect(Extension(event): Extension<Event>) -> Json<Value> {
-    Json(json!({
-        "event": event.code(),
-        "kind": event.kind(),
-        "typed": event.payload(),
-        "mismatch": event.mismatch().map(ToString::to_string),
-        "handler_id": event.handler_id(),
-        "ts": event.ts(),
-        "auth": event.auth(),
-        "data": event.data().map(|data| data.expose()),
-    }))
+#[derive(Serialize)]
+struct Inspection<'a, D> {
+    event: &'a str,
+    kind: Option<EventKind>,
+    typed: &'a Payload,
+    mismatch: Option<String>,
+    handler_id: Option<u64>,
+    ts: Option<i64>,
+    auth: &'a Auth,
+    data: Option<D>,
+}
+
+async fn inspect(Extension(event): Extension<Event>) -> impl IntoResponse {
+    let inspection = Inspection {
+        event: event.code(),
+        kind: event.kind(),
+        typed: event.payload(),
+        mismatch: event.mismatch().map(ToString::to_string),
+        handler_id: event.handler_id(),
+        ts: event.ts(),
+        auth: event.auth(),
+        data: event.data().map(Value::expose),
+    };
+    // Written straight from the event, which keeps the order of its keys.
+    let json = serde_json::to_string(&inspection).expect("an event has only texts for keys");
+    ([(CONTENT_TYPE, "application/json")], json)
 }

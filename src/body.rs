@@ -43,6 +43,13 @@ impl<B> EventBody<B> {
     }
 }
 
+/// No bytes.
+impl<B> Default for EventBody<B> {
+    fn default() -> Self {
+        Self::whole(Bytes::new(), None)
+    }
+}
+
 impl<B: Body> Body for EventBody<B> {
     type Data = Bytes;
     type Error = B::Error;

@@ -90,7 +90,7 @@ where
                     Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
                 },
                 Some(Err(error)) => {
-                    return Poll::Ready(Err(match error.is::<LengthLimitError>() {
+                    return Poll::Ready(Err(match is_length_limit(&*error) {
                         true => RejectionKind::BodyTooLarge,
                         false => RejectionKind::BodyBroken,
                     }));
@@ -146,6 +146,12 @@ impl Data {
             Self::Many(bytes) => bytes.freeze(),
         }
     }
+}
+
+/// Whether the body is over our limit, or over that of a layer outside, which frameworks wrap.
+fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
+    let mut errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.any(|error| error.is::<LengthLimitError>())
 }
 
 /// A body that never has anything.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::de::value::StrDeserializer;
 use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
@@ -33,17 +34,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl serde::de::Error for ConfigError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
-
 /// The settings of an [`EventLayer`], to be part of an application's configuration or read from
 /// the [environment](Self::from_env).
 ///
-/// Only `application_token` is required. A key that is not known is an error, and so are an empty
-/// token, a body limit or a deadline of zero.
+/// Only `application_token` is required: one text or, for several tokens, a list of texts. A key
+/// that is not known is an error, and so are an empty token, a body limit or a deadline of zero.
+///
+/// Our errors hold no token, but a format's own may quote the line it stands in, as toml's does:
+/// print its `message()` where that matters.
 ///
 /// ```
 /// use tower_bitrix24::EventSettings;
@@ -175,13 +173,21 @@ impl EventSettings {
                 self.body_deadline = checked_deadline(parse(value, "a number of seconds")?)?;
             }
             "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
-            "ANSWER" => self.answer = AnswerPolicy::deserialize(value.into_deserializer())?,
+            "ANSWER" => {
+                let value: StrDeserializer<'_, serde::de::value::Error> = value.into_deserializer();
+                self.answer = AnswerPolicy::deserialize(value)
+                    .map_err(|error| ConfigError::new(error.to_string()))?;
+            }
             _ => return Err(ConfigError::new("not a known variable")),
         }
         Ok(())
     }
 
     /// A layer with these settings.
+    ///
+    /// # Panics
+    ///
+    /// Where the path was set by hand and does not begin with `/`.
     pub fn into_layer(self) -> EventLayer<TokenSet> {
         let mut layer = EventLayer::new(self.application_token)
             .body_limit(self.body_limit)
@@ -390,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_in_no_error() {
+    fn a_token_is_in_no_message() {
         let error = read_vars(&[("BITRIX24_APPLICATION_TOKEN", "secret,")]).unwrap_err();
         assert!(!error.contains("secret"), "{error}");
         for text in [

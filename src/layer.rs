@@ -99,8 +99,18 @@ impl<V> EventLayer<V> {
     /// once, it selects each of the paths.
     ///
     /// The path is compared as the layer sees it: a router that nests another strips its prefix.
+    ///
+    /// # Panics
+    ///
+    /// Where the path does not begin with `/`: it would select nothing.
+    #[track_caller]
     pub fn path(self, path: impl Into<String>) -> Self {
-        self.with(|shared| shared.paths.push(path.into().into()))
+        let path = path.into();
+        assert!(
+            path.starts_with('/'),
+            "the path {path:?} does not begin with /"
+        );
+        self.with(|shared| shared.paths.push(path.into()))
     }
 
     /// Selects only the requests whose head fulfils `predicate`, beside what

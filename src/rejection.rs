@@ -1,5 +1,6 @@
 //! What a refused request is told, and how to tell it something else.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,11 +15,13 @@ use crate::{EnvelopeError, EnvelopeErrorKind, VerifyError, VerifyErrorKind};
 ///
 /// It stands in the extensions of the response to a refused request, so that an outer layer can
 /// count or log it. Its text is the body of the default answer; it never holds anything of the
-/// request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// request. Where the verifier could not find out, its [`source`](Error::source) is what the verifier
+/// said, for logs: neither the text nor `Debug` shows it.
+#[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
     envelope: Option<EnvelopeError>,
+    source: Option<Arc<VerifyError>>,
 }
 
 /// The check that a request failed.
@@ -88,6 +91,7 @@ impl From<RejectionKind> for Rejection {
         Self {
             kind,
             envelope: None,
+            source: None,
         }
     }
 }
@@ -102,17 +106,24 @@ impl From<EnvelopeError> for Rejection {
         Self {
             kind,
             envelope: Some(error),
+            source: None,
         }
     }
 }
 
 impl From<VerifyError> for Rejection {
     fn from(error: VerifyError) -> Self {
-        Self::from(match error.kind() {
+        let kind = match error.kind() {
             VerifyErrorKind::Missing => RejectionKind::TokenMissing,
             VerifyErrorKind::Refused => RejectionKind::TokenRefused,
             VerifyErrorKind::Unavailable => RejectionKind::Unavailable,
-        })
+        };
+        let source = error.source().is_some().then(|| Arc::new(error));
+        Self {
+            kind,
+            envelope: None,
+            source,
+        }
     }
 }
 
@@ -139,7 +150,19 @@ impl fmt::Display for Rejection {
     }
 }
 
-impl std::error::Error for Rejection {}
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref()?.source()
+    }
+}
 
 /// How refused requests are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]

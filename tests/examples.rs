@@ -158,6 +158,15 @@ async fn inspect_answers_every_sample_with_what_php_would_read() {
     }
     assert_eq!(compared, 191);
 
+    let order = "event=ONAPPTEST&data[z]=1&data[b]=2&data[ID]=3";
+    let (_, text) = example
+        .post(format!("{order}&auth[application_token]={TOKEN}"))
+        .await;
+    assert!(
+        text.contains(r#""data":{"z":"1","b":"2","ID":"3"}"#),
+        "{text}"
+    );
+
     let (_, seed) = example.post(SEED).await;
     let seed: Value = serde_json::from_str(&seed).unwrap();
     assert_eq!(seed["kind"], "CrmRequisiteAdd");

@@ -4,6 +4,7 @@ mod common;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -20,6 +21,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{ServiceBuilder, service_fn};
 use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
+use tower_http::cors::CorsLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
 
 fn layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
@@ -145,6 +149,35 @@ async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
     assert_eq!(
         send(address, "/", chunked(&large)).await,
         (413, "the body is too large\n".into())
+    );
+}
+
+#[tokio::test]
+async fn the_layer_stands_among_others_in_one_builder() {
+    let timeout =
+        TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5));
+    let layers = ServiceBuilder::new()
+        .layer(timeout)
+        .layer(CorsLayer::new())
+        .layer(RequestBodyLimitLayer::new(SEED.len() + 10))
+        .layer(layer())
+        .layer(timeout)
+        .layer(CorsLayer::new());
+    let address = serve_axum(Router::new().route("/", post(code)).layer(layers)).await;
+    assert_eq!(
+        send(address, "/", SEED).await,
+        (200, "ONCRMREQUISITEADD".into())
+    );
+    assert_eq!(send(address, "/", forged()).await.0, 403);
+
+    // The limit outside ends a body whose length is not announced: too large, not broken.
+    let long = format!("{SEED}&data[x]=too_long");
+    let frames = vec![data(&long)].into_iter();
+    assert_eq!(
+        send(address, "/", reqwest::Body::wrap(Frames(frames)))
+            .await
+            .0,
+        413
     );
 }
 

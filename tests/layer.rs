@@ -305,7 +305,7 @@ async fn each_refusal_has_its_status_and_one_line_of_text() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_cannot_find_out_answers_503_and_keeps_the_reason() {
+async fn a_verifier_that_cannot_find_out_answers_503_and_does_not_say_why() {
     let verifier =
         |_: &Envelope| async { Err(VerifyError::unavailable("the database is at 10.0.0.7")) };
     let response = send(EventLayer::new(verifier), post(full(SEED))).await;
@@ -455,6 +455,26 @@ async fn other_callbacks_pass_untouched_if_they_are_let() {
 }
 
 #[tokio::test]
+async fn a_form_without_an_event_passes_however_its_other_keys_are_spelled() {
+    for form in [
+        "auth=abc&x=1",
+        "ts=1&ts=2&a=b",
+        "auth[domain]=a&auth[domain]=b",
+        "event=",
+    ] {
+        let response = send(layer().pass_other_callbacks(), post(full(form))).await;
+        assert_eq!(seen(&response).body, form);
+        assert!(seen(&response).event.is_none());
+    }
+}
+
+#[test]
+#[should_panic(expected = "does not begin with /")]
+fn a_path_that_would_select_nothing_is_refused_when_the_layer_is_built() {
+    let _ = layer().path("bitrix24/events");
+}
+
+#[tokio::test]
 async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
     for body in [
         forged(),
@@ -464,6 +484,8 @@ async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
         "+event=A".to_owned(),
         "event[]=A".to_owned(),
         "event%00=A".to_owned(),
+        "event%00[=A".to_owned(),
+        format!("[event]=A&[auth][application_token]={TOKEN}"),
     ] {
         rejection(&send(layer().pass_other_callbacks(), post(full(body))).await);
     }

@@ -17,7 +17,7 @@ async fn read(form: &str) -> Result<Json, String> {
 
 /// Where we deliberately differ: these bodies are refused, because parsers disagree on whether the
 /// key is `data`.
-const REFUSED: [&str; 2] = [" a=1", "a%00b=1"];
+const REFUSED: [&str; 3] = [" a=1", "a%00b=1", "[a]=1"];
 
 #[tokio::test]
 async fn every_answer_of_php_is_ours_but_for_the_bodies_we_refuse() {

@@ -80,6 +80,24 @@ async fn no_token_is_in_a_debug_text_or_a_serialised_event() {
 }
 
 #[tokio::test]
+async fn no_token_is_in_the_reason_why_it_does_not_fit_a_type() {
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "read to fail")]
+    struct Own {
+        access_token: u64,
+    }
+    let token = ApplicationToken::new(CANARY).unwrap();
+    let body = format!("event=X&data[access_token]={CANARY}&auth[application_token]={CANARY}");
+    let event = Event::verify(Envelope::scan(body).unwrap(), &token)
+        .await
+        .unwrap();
+    let mismatch = event.data_as::<Own>().unwrap_err();
+    assert_eq!(mismatch.path(), "data.access_token");
+    assert_debug_silent(&mismatch);
+    assert_silent("Mismatch", &mismatch.to_string());
+}
+
+#[tokio::test]
 async fn no_token_of_the_documentation_s_samples_is_shown() {
     for sample in corpus() {
         let Some(token) = &sample.token else { continue };

@@ -2,8 +2,9 @@
 //!
 //! Frameworks differ in how they read a key. The scan must see an envelope key wherever *any* of
 //! them would, or the token it proves could be another than the one a later parser reads. So keys
-//! compare after one percent-decoding, and a key that PHP would fold into an envelope key without
-//! being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`) is refused.
+//! compare after one percent-decoding, and a key that PHP or serde_qs would fold into an envelope key
+//! without being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`, `[event]`) is
+//! refused.
 
 use crate::form::decoded_bytes;
 
@@ -111,16 +112,20 @@ impl Key {
         Field::top_level(key).map(Self::Field)
     }
 
-    /// Every spelling, the way PHP folds keys: leading spaces dropped, the name cut at NUL,
-    /// spaces and dots in it read as `_`, an unclosed bracket no bracket.
+    /// Every spelling, the way PHP folds keys: leading spaces dropped, the key cut at NUL, spaces and
+    /// dots in its name read as `_`, and so a bracket that is never closed. And the way serde_qs
+    /// does: a name may stand in brackets itself.
     fn read_odd(key: &[u8]) -> Self {
         // Longer than any envelope key and what may stand behind it: the rest decides nothing.
         let mut head = [0; 64];
         let mut len = 0;
         let mut odd = false;
         for byte in decoded_bytes(key) {
-            if len == 0 && byte == b' ' {
+            if len == 0 && matches!(byte, b' ' | b'[') {
                 odd = true;
+            } else if byte == 0 {
+                odd = true;
+                break;
             } else if len < head.len() {
                 head[len] = byte;
                 len += 1;
@@ -130,19 +135,19 @@ impl Key {
         }
         let head = &head[..len];
 
-        let (spelled, brackets) = match head.iter().position(|&byte| byte == b'[') {
-            Some(open) => (&head[..open], Some(&head[open + 1..])),
-            None => (head, None),
+        let end = head
+            .iter()
+            .position(|&byte| byte == b'[' || odd && byte == b']');
+        let closed = || decoded_bytes(key).any(|byte| byte == b']');
+        let (spelled, brackets) = match end {
+            Some(end) if closed() => (&head[..end], Some(&head[end + 1..])),
+            _ => (head, None),
         };
         let Some(root) = Root::fold(spelled) else {
             return Self::Other;
         };
-        let odd = odd || spelled != root.as_str().as_bytes();
-        let closed = || decoded_bytes(key).any(|byte| byte == b']');
-
         match (root, brackets) {
-            (_, Some(_)) if !closed() => Self::Other,
-            (root, _) if odd => Self::Alias(root.as_str()),
+            (root, _) if odd || spelled != root.as_str().as_bytes() => Self::Alias(root.as_str()),
             (Root::Data, _) => Self::Data,
             (Root::Top(field), None) => Self::Field(field),
             (Root::Auth, Some(inner)) => Self::read_auth(inner),
@@ -156,9 +161,8 @@ impl Key {
             return Self::Other;
         };
         let (name, behind) = (&inner[..close], &inner[close + 1..]);
-        let text = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        match Field::of_auth(text) {
-            Some(field) if text.len() == name.len() && behind.is_empty() => Self::Field(field),
+        match Field::of_auth(name) {
+            Some(field) if behind.is_empty() => Self::Field(field),
             Some(field) => Self::Alias(field.key()),
             None => Self::Other,
         }
@@ -176,11 +180,10 @@ enum Root {
 impl Root {
     /// The root that PHP would make of `spelled`.
     fn fold(spelled: &[u8]) -> Option<Self> {
-        let text = spelled.split(|&byte| byte == 0).next().unwrap_or_default();
         let mut folded = [0; Field::EventHandlerId.key().len()];
-        let folded = folded.get_mut(..text.len())?;
-        for (to, from) in folded.iter_mut().zip(text) {
-            *to = if matches!(from, b' ' | b'.') {
+        let folded = folded.get_mut(..spelled.len())?;
+        for (to, from) in folded.iter_mut().zip(spelled) {
+            *to = if matches!(from, b' ' | b'.' | b'[') {
                 b'_'
             } else {
                 *from
@@ -259,10 +262,22 @@ mod tests {
             "auth[application_token]x",
             "auth[application_token][]",
             "auth[application_token][x]",
+            "auth%00[application_token]",
             "auth[application_token%00]",
-            "auth[application_token%00x]",
             "+data[FIELDS][ID]",
             "data%00",
+            "[event]",
+            "%5Bevent%5D",
+            "[[event]]",
+            "+[event",
+            "[auth][application_token]",
+            "[data][FIELDS][ID]",
+            "event%00[",
+            "event%00[x]",
+            "auth%00[",
+            "ts%00[x",
+            "event[handler_id",
+            "event[handler.id",
         ] {
             assert!(matches!(Key::read(key.as_bytes()), Key::Alias(_)), "{key}");
         }
@@ -272,11 +287,12 @@ mod tests {
     fn keys_of_no_parser_s_envelope_are_left_alone() {
         for key in [
             "",
-            "[event]",
             "EVENT",
             "Auth[application_token]",
             "auth[APPLICATION_TOKEN]",
             "auth[+application_token]",
+            "event]",
+            "[]event",
             "auth[x][application_token]",
             "auth[application_token",
             "auth.application_token",

@@ -88,6 +88,8 @@ impl Envelope {
 
         let mut fields = [Span::default(); Field::COUNT];
         let mut data = DataSpan::default();
+        // What makes an event unreadable is no matter in a form that is none.
+        let mut malformed = None;
         for (count, pair) in pairs(&body).enumerate() {
             if count == Self::MAX_PAIRS {
                 return Err(EnvelopeErrorKind::TooManyPairs.into());
@@ -96,7 +98,7 @@ impl Envelope {
                 Key::Field(field) => {
                     let place = &mut fields[field as usize];
                     if place.end != 0 {
-                        return Err(EnvelopeError::repeated(field.key()));
+                        malformed = malformed.or(Some(EnvelopeError::repeated(field.key())));
                     }
                     *place = span(pair.end - pair.value.len()..pair.end);
                 }
@@ -107,14 +109,16 @@ impl Envelope {
                     data.mixed |= between.iter().any(|&byte| byte != b'&');
                     data.span.end = pair.end as u32;
                 }
-                Key::Alias(name) => return Err(EnvelopeError::alias(name)),
+                Key::Alias("event") => return Err(EnvelopeError::alias("event")),
+                Key::Alias(name) => malformed = malformed.or(Some(EnvelopeError::alias(name))),
                 Key::Other => {}
             }
         }
 
         let envelope = Self { body, fields, data };
-        match envelope.raw(Field::Event) {
-            Some(code) if !code.is_empty() => Ok(envelope),
+        match (envelope.raw(Field::Event), malformed) {
+            (Some(_), Some(error)) => Err(error),
+            (Some(code), None) if !code.is_empty() => Ok(envelope),
             _ => Err(EnvelopeErrorKind::NoEvent.into()),
         }
     }
@@ -268,6 +272,9 @@ mod tests {
     #[test]
     fn a_body_without_an_event_has_no_envelope() {
         for body in [
+            "auth=a&b=1",
+            "ts=1&ts=2",
+            "auth[domain]=a&auth[domain]=b",
             "",
             "&&",
             "event",

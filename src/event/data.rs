@@ -3,11 +3,13 @@
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memchr3;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
 
-use super::value::Value;
+use super::value::{Value, is_secret};
+use crate::form::pairs;
 
 /// The pairs of `data`, still encoded.
 pub(super) struct Data {
@@ -57,10 +59,8 @@ impl Data {
     /// Reads the pairs as they are, which does for what the platform sends.
     fn quickly<T: DeserializeOwned>(&self) -> Option<T> {
         let config = config().use_form_encoding(true);
-        // serde_qs knows `%5B` and not `%5b`.
-        let unusual = memmem::find(&self.pairs, b"%5b").is_some();
         let read = || config.deserialize_bytes(&self.pairs).ok();
-        (!unusual).then(read)?.map(|Root { data }| data)
+        are_plain(&self.pairs).then(read)?.map(|Root { data }| data)
     }
 
     /// Reads the tree, which has PHP's answer to whatever is unusual in the keys, and says what
@@ -77,11 +77,48 @@ impl Data {
             })?;
         serde_path_to_error::deserialize(deserializer)
             .map(|Root { data }| data)
-            .map_err(|error| Mismatch {
-                path: error.path().to_string().trim_end_matches('.').to_owned(),
-                reason: error.into_inner().to_string(),
-            })
+            .map_err(|error| Mismatch::at(error.path(), error.inner()))
     }
+}
+
+/// Whether serde_qs reads the keys of these pairs as PHP does: each is there once, none is an array
+/// and a text too, all are spelled in one way, and no index is left to be counted or padded.
+fn are_plain(data: &[u8]) -> bool {
+    let mut few: [&[u8]; 16] = [&[]; 16];
+    let mut many = Vec::new();
+    let mut count = 0;
+    let (mut literal, mut escaped) = (false, false);
+    for pair in pairs(data) {
+        let mut rest = pair.key;
+        while let Some(at) = memchr3(b'%', b'[', b'+', rest) {
+            let (opens, behind) = match &rest[at..] {
+                [b'[', behind @ ..] | [b'%', b'5', b'B', behind @ ..] => (true, behind),
+                [b'%', b'5', b'D', behind @ ..] => (false, behind),
+                _ => return false,
+            };
+            literal |= rest[at] == b'[';
+            escaped |= rest[at] == b'%';
+            let unusual = matches!(behind, [b']' | b'%' | b'[', ..] | [b'0', b'0'..=b'9', ..]);
+            if opens && unusual || literal && escaped {
+                return false;
+            }
+            rest = behind;
+        }
+        match few.get_mut(count) {
+            Some(place) => *place = pair.key,
+            None => many.push(pair.key),
+        }
+        count += 1;
+    }
+    let keys = if many.is_empty() {
+        &mut few[..count]
+    } else {
+        many.extend(few);
+        &mut many[..]
+    };
+    // The keys that begin with another one stand right behind it.
+    keys.sort_unstable();
+    keys.windows(2).all(|pair| !pair[1].starts_with(pair[0]))
 }
 
 const fn config() -> serde_qs::Config {
@@ -111,6 +148,20 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
+    fn at(path: &Path, error: &serde_qs::Error) -> Self {
+        let secret = path.iter().any(|segment| match segment {
+            Segment::Map { key } => is_secret(key),
+            _ => false,
+        });
+        Self {
+            path: path.to_string().trim_end_matches('.').to_owned(),
+            reason: match secret {
+                true => "what was found does not fit and is not shown".to_owned(),
+                false => error.to_string(),
+            },
+        }
+    }
+
     /// The path of the field, such as `data.FIELDS.ID`; for a field that is absent, of what should
     /// have it.
     pub fn path(&self) -> &str {
@@ -133,6 +184,8 @@ impl std::error::Error for Mismatch {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::event::field::{Flag, UndefinedOr};
     use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
@@ -154,6 +207,46 @@ mod tests {
             "data[FIELDS][ID]x=27",
         ] {
             assert_eq!(data(pairs).fields::<ItemId>().unwrap().id, 27, "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_php_reads_in_its_own_way_gives_the_type_of_the_tree() {
+        for pairs in [
+            "data[FIELDS][]=7",
+            "data[FIELDS][ID][]=1",
+            "data[FIELDS][ID]=1&data=x",
+            "data[FIELDS][ID]=1&data[FIELDS]=",
+            "data[FIELDS][ID]=1&data[FIELDS]=undefined",
+            "data[FIELDS]=7&data[FIELDS]=8",
+            "data[FIELDS]=7&data%5BFIELDS%5D=8",
+        ] {
+            assert!(data(pairs).fields::<ItemId>().is_err(), "{pairs}");
+        }
+        let query = |pairs| data(pairs).data::<AppTest>().unwrap().query.unwrap();
+        let repeated = query("data[QUERY]=a&data[QUERY]=b");
+        assert_eq!(repeated.as_str(), Some("b"));
+        let padded = query("data[QUERY][01]=a&data[QUERY][1]=b");
+        assert_eq!(padded["01"].as_str(), Some("a"));
+        assert_eq!(padded["1"].as_str(), Some("b"));
+        assert!(
+            Data::new(Some("data=&data=".into()))
+                .data::<AppTest>()
+                .is_ok()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_way_gives_what_the_thorough_way_gives(
+            pairs in "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d){0,3}=[xy0]?&){1,5}"
+        ) {
+            let data = Data::new(Some(pairs.into()));
+            if let Some(quick) = data.quickly::<Value>() {
+                // serde_qs sorts the keys, and takes an empty array for an empty text.
+                let thorough: Value = data.thoroughly().unwrap();
+                prop_assert_eq!(quick, thorough);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Index;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,10 +23,12 @@ use crate::form::{self, pairs};
 /// | body | PHP | here |
 /// |---|---|---|
 /// | a text that is not UTF-8 | bytes, and no JSON | [`Bytes`](Self::Bytes), with replacement characters in JSON |
+/// | a key that is not UTF-8 | bytes, and no JSON | its bytes stay percent-encoded: `%FF` |
 /// | arrays more than [64](Self::MAX_DEPTH) deep | the pair is dropped | the deeper keys are one key |
 /// | `data[]=x` behind `data[9223372036854775807]=y` | the pair is dropped | it has the next index |
 /// | NUL in a key, `data[a%00b]=x` | ends the key there | is part of the key |
 /// | ` data[a]=x`, `data%00b[a]=x` | is `data[a]=x` | the body is refused |
+/// | `[data][a]=x` | is nothing | the body is refused: it is `data[a]` to serde_qs |
 /// | more than 1,000 pairs | the rest is dropped | [10,000](crate::Envelope::MAX_PAIRS), then the body is refused |
 ///
 /// What stands under the key of a token (`application_token`, `TOKEN`, …) at any depth is redacted
@@ -154,6 +156,14 @@ impl Value {
         for (name, value) in self.as_array().into_iter().flat_map(Array::iter) {
             let end = key.len();
             key.push('[');
+            // serde_qs would take digits for an index and drop the zeros before it.
+            let name = match name.strip_prefix('0') {
+                Some(rest) if !rest.is_empty() => {
+                    key.push_str("%30");
+                    rest
+                }
+                _ => name,
+            };
             key.extend(percent_encode(name.as_bytes(), ESCAPED));
             key.push(']');
             value.write_form(key, form);
@@ -254,12 +264,12 @@ impl fmt::Debug for Array {
 }
 
 /// Whether what stands under this key must not be shown: `application_token`, `access_token`,
-/// `refresh_token`, `TOKEN`, `AUTH_ID`, `REFRESH_ID`, a password or another secret.
-fn is_secret(key: &str) -> bool {
+/// `refresh_token`, `TOKEN`, `AUTH_ID`, `REFRESH_ID`, a password, a session's id or another secret.
+pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    key.ends_with("token")
-        || key.contains("secret")
-        || key.contains("password")
+    ["token", "secret", "password", "apikey", "api_key", "sessid"]
+        .iter()
+        .any(|word| key.contains(word))
         || matches!(&*key, "auth_id" | "refresh_id")
 }
 
@@ -450,13 +460,20 @@ impl<'a> Tree<'a> {
             Node::Empty => None,
             Node::Text(text) => Some(Value::from_bytes(form::decode(text).into_owned())),
             Node::Array { entries, .. } => {
-                let entries = entries.into_iter().filter_map(|(key, node)| {
-                    Some((String::from_utf8_lossy(&key).into_owned(), self.take(node)?))
-                });
+                let entries = entries
+                    .into_iter()
+                    .filter_map(|(key, node)| Some((key_text(key), self.take(node)?)));
                 Some(Value::Array(Array(entries.collect())))
             }
         }
     }
+}
+
+/// A key as text. The bytes of one that is not UTF-8 stay percent-encoded, so that two such keys are
+/// not one.
+fn key_text(key: Vec<u8>) -> String {
+    String::from_utf8(key)
+        .unwrap_or_else(|error| percent_encode(error.as_bytes(), CONTROLS).to_string())
 }
 
 /// The keys in the brackets behind `data`, `None` for an empty pair. What stands behind a closed
@@ -544,6 +561,10 @@ mod tests {
         let value = Value::read(b"data[a]=%CF%F0").unwrap();
         assert_eq!(value["a"].as_bytes(), Some(&b"\xCF\xF0"[..]));
         assert_eq!(value["a"].as_str(), None);
+        assert_eq!(
+            read("data[%FF]=1&data[%FE]=2"),
+            json!({"%FF": "1", "%FE": "2"})
+        );
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl VerifyToken for ApplicationToken {
 /// outgoing webhooks that call one address.
 ///
 /// Every token is compared every time, so the time taken does not tell which one was near. From
-/// configuration it is read as one text or as a list of texts.
+/// configuration it is read as one text, which is one token, or as a list of texts.
 ///
 /// ```
 /// use tower_bitrix24::TokenSet;
@@ -137,15 +137,17 @@ impl VerifyToken for TokenSet {
 
 fn verify_any(tokens: &[ApplicationToken], envelope: &Envelope) -> Result<(), VerifyError> {
     let claimed = envelope.application_token().unwrap_or_default();
-    // No early end: every candidate is compared.
-    let known = tokens
-        .iter()
-        .fold(Choice::from(0), |any, token| any | token.matches(&claimed));
+    let known = any(tokens.iter().map(|token| token.matches(&claimed)));
     if known.into() {
         Ok(())
     } else {
         Err(VerifyError::refused())
     }
+}
+
+/// Whether one of the comparisons is true, which are all made: the first must not end the search.
+fn any(comparisons: impl Iterator<Item = Choice>) -> Choice {
+    comparisons.fold(Choice::from(0), |any, next| any | next)
 }
 
 impl<'de> Deserialize<'de> for TokenSet {
@@ -259,6 +261,19 @@ mod tests {
         }
         for wrong in ["", "onetwo", "one,two", "four"] {
             assert!(!verify(&tokens, wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_candidate_is_compared_whichever_is_right() {
+        for right in 0..5 {
+            let mut compared = 0;
+            let comparisons = (0..5).map(|candidate| {
+                compared += 1;
+                Choice::from(u8::from(candidate == right))
+            });
+            assert!(bool::from(any(comparisons)));
+            assert_eq!(compared, 5);
         }
     }
 

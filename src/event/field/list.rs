@@ -2,7 +2,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::{Error, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A list whose indices may have gaps, as in `data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][7]=12`.
@@ -107,8 +107,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<List<T>, A::Error> {
                 let mut list = Vec::new();
-                while let Some((_, value)) = entries.next_entry::<i64, T>()? {
-                    list.push(value);
+                while let Some(key) = entries.next_key::<String>()? {
+                    // serde_qs gives a text as a map with an empty key.
+                    if key.is_empty() {
+                        return Err(A::Error::custom("found a text, expected a list"));
+                    }
+                    if key.parse::<i64>().is_err() {
+                        let message =
+                            format!("found the key {key:?}, expected the index of a list");
+                        return Err(A::Error::custom(message));
+                    }
+                    list.push(entries.next_value()?);
                 }
                 Ok(List(list))
             }

@@ -12,7 +12,7 @@ mod undefined_or;
 pub use self::flag::Flag;
 pub use self::id_map::IdMap;
 pub use self::list::List;
-pub(crate) use self::number::optional_number;
+pub use self::number::optional_number;
 pub(crate) use self::object::optional_object;
 pub use self::one_or_many::OneOrMany;
 pub use self::undefined_or::UndefinedOr;
