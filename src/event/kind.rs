@@ -1,13 +1,41 @@
-//! The kinds of events, by their codes.
+//! A type for each documented event, for handlers that take one kind only.
+//!
+//! ```
+//! use tower_bitrix24::event::kind::{CrmDealAdd, Kind};
+//! use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! assert_eq!(CrmDealAdd::KIND, EventKind::CrmDealAdd);
+//!
+//! let body = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[application_token]=192735";
+//! let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+//! assert_eq!(event.payload_of::<CrmDealAdd>().map(|deal| deal.id), Some(42));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::EventKind;
+pub use super::catalogue::kinds::*;
+use super::{EventKind, Payload};
 
-/// Makes [`EventKind`] and [`Payload`](super::Payload) of the table in `catalogue.rs`.
+/// A documented event as a type. Every variant of [`EventKind`] has one, under the same name.
+pub trait Kind {
+    /// The event's kind.
+    const KIND: EventKind;
+
+    /// The event's payload.
+    type Payload: Clone + fmt::Debug + Send + Sync + 'static;
+
+    /// The payload, if it is of this kind.
+    fn payload(payload: &Payload) -> Option<&Self::Payload>;
+}
+
+/// Makes [`EventKind`], [`Payload`] and the types of this module of the table in `catalogue.rs`.
 macro_rules! catalogue {
     ($(
         scope $scope:literal {$(
@@ -67,6 +95,30 @@ macro_rules! catalogue {
                     deprecated: false $(|| stringify!($deprecated).len() > 0)?,
                 },
             )+)+];
+        }
+
+        pub(in crate::event) mod kinds {
+            use $crate::event::{EventKind, Payload, kind::Kind};
+
+            $($(
+                #[doc = $says]
+                #[doc = concat!("\n\nThe kind [`EventKind::", stringify!($variant), "`].")]
+                #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+                pub struct $variant;
+
+                impl Kind for $variant {
+                    const KIND: EventKind = EventKind::$variant;
+
+                    type Payload = $crate::event::payload::$payload;
+
+                    fn payload(payload: &Payload) -> Option<&Self::Payload> {
+                        match payload {
+                            Payload::$variant(payload) => Some(payload),
+                            _ => None,
+                        }
+                    }
+                }
+            )+)+
         }
 
         impl Payload {

@@ -7,7 +7,7 @@
 mod catalogue;
 mod data;
 pub mod field;
-mod kind;
+pub mod kind;
 pub mod payload;
 mod subject;
 mod value;
@@ -177,6 +177,11 @@ impl Event {
         self.subject()
             .and_then(|subject| subject.entity_type_id)
             .or_else(named)
+    }
+
+    /// What happened, if it is of the kind `K`.
+    pub fn payload_of<K: kind::Kind>(&self) -> Option<&K::Payload> {
+        K::payload(self.payload())
     }
 
     /// Why a documented event's payload is [`Payload::Unknown`]; `None` where it is not.
