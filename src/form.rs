@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 
 /// A `key=value` pair as it stands in the body, still encoded.
@@ -18,27 +18,44 @@ pub(crate) struct Pair<'a> {
 }
 
 /// The pairs of `body` in their order; empty ones (`&&`) are left out.
-pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = Pair<'_>> {
-    let mut start = 0;
-    memchr_iter(b'&', body)
-        .chain(std::iter::once(body.len()))
-        .filter_map(move |end| {
-            let pair = &body[start..end];
-            let at = std::mem::replace(&mut start, end + 1);
-            if pair.is_empty() {
-                return None;
-            }
-            let (key, value) = match memchr(b'=', pair) {
-                Some(equals) => (&pair[..equals], &pair[equals + 1..]),
-                None => (pair, &[][..]),
-            };
-            Some(Pair {
-                key,
-                value,
-                start: at,
-                end,
-            })
+pub(crate) fn pairs(body: &[u8]) -> Pairs<'_> {
+    Pairs { body, at: 0 }
+}
+
+pub(crate) struct Pairs<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        while self.body.get(self.at) == Some(&b'&') {
+            self.at += 1;
+        }
+        let start = self.at;
+        let rest = &self.body[start..];
+        if rest.is_empty() {
+            return None;
+        }
+        let length = memchr2(b'=', b'&', rest).unwrap_or(rest.len());
+        let (key, rest) = rest.split_at(length);
+        let value = match rest {
+            [b'=', rest @ ..] => &rest[..memchr(b'&', rest).unwrap_or(rest.len())],
+            _ => &[],
+        };
+        let equals = usize::from(rest.first() == Some(&b'='));
+        let end = start + length + equals + value.len();
+        self.at = end;
+        Some(Pair {
+            key,
+            value,
+            start,
+            end,
         })
+    }
 }
 
 /// Decodes `+` and `%XX` once. A `%` that starts no escape stays as it is, as in PHP.

@@ -9,7 +9,7 @@
 //!
 //! that is the variant, the code on the wire and the name in the documentation; where the payload is
 //! (`fields`: in `data[FIELDS]`; `data`: in `data` itself; `either`: in one or the other), its type,
-//! and what it is [about](super::Subject), if that is one object; what the event says, and its page
+//! `in Box` if it is large (over 300 bytes), and what it is [about](super::Subject), if that is one object; what the event says, and its page
 //! in the documentation below `api-reference/`; and `deprecated`, if the documentation advises
 //! against it.
 
@@ -358,15 +358,15 @@ catalogue! {
             "A call was answered.", "telephony/voximplant/events/on-voximplant-call-start.md";
     }
     scope "im" {
-        ImV2JoinChat = "ONIMV2JOINCHAT" / "ONIMV2JOINCHAT" => data(ImV2JoinChat),
+        ImV2JoinChat = "ONIMV2JOINCHAT" / "ONIMV2JOINCHAT" => data(ImV2JoinChat) in Box,
             "A member was added to a chat.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2MessageAdd = "ONIMV2MESSAGEADD" / "ONIMV2MESSAGEADD" => data(ImV2Message) about "im.message" Added,
+        ImV2MessageAdd = "ONIMV2MESSAGEADD" / "ONIMV2MESSAGEADD" => data(ImV2Message) in Box about "im.message" Added,
             "A message came into a chat of the subscribed user.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2MessageDelete = "ONIMV2MESSAGEDELETE" / "ONIMV2MESSAGEDELETE" => data(ImV2MessageDelete) about "im.message" Deleted,
+        ImV2MessageDelete = "ONIMV2MESSAGEDELETE" / "ONIMV2MESSAGEDELETE" => data(ImV2MessageDelete) in Box about "im.message" Deleted,
             "A chat message of the subscribed user was deleted.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2MessageUpdate = "ONIMV2MESSAGEUPDATE" / "ONIMV2MESSAGEUPDATE" => data(ImV2Message) about "im.message" Updated,
+        ImV2MessageUpdate = "ONIMV2MESSAGEUPDATE" / "ONIMV2MESSAGEUPDATE" => data(ImV2Message) in Box about "im.message" Updated,
             "A chat message of the subscribed user was edited.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2ReactionChange = "ONIMV2REACTIONCHANGE" / "ONIMV2REACTIONCHANGE" => data(ImV2Reaction) about "im.message" Updated,
+        ImV2ReactionChange = "ONIMV2REACTIONCHANGE" / "ONIMV2REACTIONCHANGE" => data(ImV2Reaction) in Box about "im.message" Updated,
             "A reaction on a chat message was set or taken away.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
     }
     scope "imbot" {
@@ -374,31 +374,31 @@ catalogue! {
             "A user opened a dialog with a v1 bot passing context data.", "chat-bots/chat-bots-v2/migration.md", deprecated;
         ImBotDelete = "ONIMBOTDELETE" / "ONIMBOTDELETE" => data(ImBotDelete) about "imbot" Deleted,
             "A v1 chat bot was deleted.", "chat-bots/outdated/events/on-imbot-delete.md", deprecated;
-        ImBotJoinChat = "ONIMBOTJOINCHAT" / "ONIMBOTJOINCHAT" => data(ImBotJoinChat),
+        ImBotJoinChat = "ONIMBOTJOINCHAT" / "ONIMBOTJOINCHAT" => data(ImBotJoinChat) in Box,
             "A v1 chat bot was added to a chat.", "chat-bots/outdated/chats/events/on-imbot-join-chat.md", deprecated;
-        ImBotMessageAdd = "ONIMBOTMESSAGEADD" / "ONIMBOTMESSAGEADD" => data(ImBotMessageAdd) about "im.message" Added,
+        ImBotMessageAdd = "ONIMBOTMESSAGEADD" / "ONIMBOTMESSAGEADD" => data(ImBotMessageAdd) in Box about "im.message" Added,
             "A user wrote to a v1 chat bot.", "chat-bots/outdated/messages/events/on-imbot-message-add.md", deprecated;
-        ImBotMessageDelete = "ONIMBOTMESSAGEDELETE" / "ONIMBOTMESSAGEDELETE" => data(ImBotMessageDelete) about "im.message" Deleted,
+        ImBotMessageDelete = "ONIMBOTMESSAGEDELETE" / "ONIMBOTMESSAGEDELETE" => data(ImBotMessageDelete) in Box about "im.message" Deleted,
             "A message to a v1 chat bot was deleted.", "chat-bots/outdated/messages/events/on-imbot-message-delete.md", deprecated;
-        ImBotMessageUpdate = "ONIMBOTMESSAGEUPDATE" / "ONIMBOTMESSAGEUPDATE" => data(ImBotMessageUpdate) about "im.message" Updated,
+        ImBotMessageUpdate = "ONIMBOTMESSAGEUPDATE" / "ONIMBOTMESSAGEUPDATE" => data(ImBotMessageUpdate) in Box about "im.message" Updated,
             "A message to a v1 chat bot was edited.", "chat-bots/outdated/messages/events/on-imbot-message-update.md", deprecated;
-        ImBotV2CommandAdd = "ONIMBOTV2COMMANDADD" / "ONIMBOTV2COMMANDADD" => data(ImBotV2Command),
+        ImBotV2CommandAdd = "ONIMBOTV2COMMANDADD" / "ONIMBOTV2COMMANDADD" => data(ImBotV2Command) in Box,
             "A user called a slash command of a v2 bot.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2ContextGet = "ONIMBOTV2CONTEXTGET" / "ONIMBOTV2CONTEXTGET" => data(ImBotV2Context),
+        ImBotV2ContextGet = "ONIMBOTV2CONTEXTGET" / "ONIMBOTV2CONTEXTGET" => data(ImBotV2Context) in Box,
             "A user opened a dialog with a v2 bot passing context data.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2Delete = "ONIMBOTV2DELETE" / "ONIMBOTV2DELETE" => data(ImBotV2Delete) about "imbot" Deleted,
+        ImBotV2Delete = "ONIMBOTV2DELETE" / "ONIMBOTV2DELETE" => data(ImBotV2Delete) in Box about "imbot" Deleted,
             "A v2 bot was removed from the portal.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2JoinChat = "ONIMBOTV2JOINCHAT" / "ONIMBOTV2JOINCHAT" => data(ImBotV2JoinChat),
+        ImBotV2JoinChat = "ONIMBOTV2JOINCHAT" / "ONIMBOTV2JOINCHAT" => data(ImBotV2JoinChat) in Box,
             "A v2 bot was added to a chat.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2MessageAdd = "ONIMBOTV2MESSAGEADD" / "ONIMBOTV2MESSAGEADD" => data(ImBotV2Message) about "im.message" Added,
+        ImBotV2MessageAdd = "ONIMBOTV2MESSAGEADD" / "ONIMBOTV2MESSAGEADD" => data(ImBotV2Message) in Box about "im.message" Added,
             "A user wrote to a v2 bot.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2MessageDelete = "ONIMBOTV2MESSAGEDELETE" / "ONIMBOTV2MESSAGEDELETE" => data(ImBotV2MessageDelete) about "im.message" Deleted,
+        ImBotV2MessageDelete = "ONIMBOTV2MESSAGEDELETE" / "ONIMBOTV2MESSAGEDELETE" => data(ImBotV2MessageDelete) in Box about "im.message" Deleted,
             "A message in a chat of a v2 bot was deleted.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2MessageUpdate = "ONIMBOTV2MESSAGEUPDATE" / "ONIMBOTV2MESSAGEUPDATE" => data(ImBotV2Message) about "im.message" Updated,
+        ImBotV2MessageUpdate = "ONIMBOTV2MESSAGEUPDATE" / "ONIMBOTV2MESSAGEUPDATE" => data(ImBotV2Message) in Box about "im.message" Updated,
             "A message in a chat of a v2 bot was edited.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2ReactionChange = "ONIMBOTV2REACTIONCHANGE" / "ONIMBOTV2REACTIONCHANGE" => data(ImBotV2Reaction) about "im.message" Updated,
+        ImBotV2ReactionChange = "ONIMBOTV2REACTIONCHANGE" / "ONIMBOTV2REACTIONCHANGE" => data(ImBotV2Reaction) in Box about "im.message" Updated,
             "A reaction on a v2 bot message was set or taken away.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImCommandAdd = "ONIMCOMMANDADD" / "ONIMCOMMANDADD" => data(ImBotCommand),
+        ImCommandAdd = "ONIMCOMMANDADD" / "ONIMCOMMANDADD" => data(ImBotCommand) in Box,
             "A user called a v1 chat bot command.", "chat-bots/outdated/commands/events/on-im-command-add.md", deprecated;
     }
     scope "imopenlines" {

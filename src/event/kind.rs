@@ -40,7 +40,7 @@ macro_rules! catalogue {
     ($(
         scope $scope:literal {$(
             $variant:ident = $code:literal / $name:literal
-                => $place:ident($payload:ident) $(about $entity:literal $action:ident)?,
+                => $place:ident($payload:ident) $(in $boxed:ident)? $(about $entity:literal $action:ident)?,
                 $says:literal, $page:literal $(, $deprecated:ident)?;
         )+}
     )+) => {
@@ -73,7 +73,7 @@ macro_rules! catalogue {
         pub enum Payload {
             $($(
                 #[doc = $says]
-                $variant($payload),
+                $variant($crate::event::kind::held!($payload $($boxed)?)),
             )+)+
             /// The code is not documented, or its data do not fit the documentation
             /// ([`Event::mismatch`](crate::Event::mismatch) says why). The data are whole in
@@ -113,7 +113,7 @@ macro_rules! catalogue {
 
                     fn payload(payload: &Payload) -> Option<&Self::Payload> {
                         match payload {
-                            Payload::$variant(payload) => Some(payload),
+                            Payload::$variant(payload) => Some(std::borrow::Borrow::borrow(payload)),
                             _ => None,
                         }
                     }
@@ -134,13 +134,13 @@ macro_rules! catalogue {
 
             /// The one object that the event is about; `None` where it is about none or several.
             pub fn subject(&self) -> Option<$crate::event::Subject<'_>> {
+                use $crate::event::subject::Identified;
+
                 match self {
                     $($($(
-                        Self::$variant(payload) => $crate::event::subject::Identified::subject(
-                            payload,
-                            $entity,
-                            $crate::event::Action::$action,
-                        ),
+                        Self::$variant(payload) => {
+                            payload.subject($entity, $crate::event::Action::$action)
+                        }
                     )?)+)+
                     _ => None,
                 }
@@ -149,7 +149,14 @@ macro_rules! catalogue {
     };
 }
 
-pub(super) use catalogue;
+/// How a variant of [`Payload`] holds its payload: large ones in a box, or every event would be as
+/// large as the largest.
+macro_rules! held {
+    ($payload:ident Box) => { Box<$payload> };
+    ($payload:ident) => { $payload };
+}
+
+pub(super) use {catalogue, held};
 
 /// What the table says of an event, its payload aside.
 pub(super) struct Row {
@@ -162,7 +169,7 @@ pub(super) struct Row {
 
 impl EventKind {
     /// The kinds sorted by their codes, so that a code is found in a few comparisons.
-    const BY_CODE: [Self; Self::ALL.len()] = {
+    const BY_CODE: &'static [Self; Self::ALL.len()] = &{
         let mut sorted = [Self::ALL[0]; Self::ALL.len()];
         let mut len = 0;
         while len < sorted.len() {
@@ -210,9 +217,15 @@ impl EventKind {
     }
 
     fn find(code: &str) -> Option<Self> {
-        let upper = code.bytes().map(|byte| byte.to_ascii_uppercase());
-        let found = Self::BY_CODE.binary_search_by(|kind| kind.as_str().bytes().cmp(upper.clone()));
-        found.ok().map(|at| Self::BY_CODE[at])
+        let search = |code: &str| {
+            let found = Self::BY_CODE.binary_search_by(|kind| kind.as_str().cmp(code));
+            found.ok().map(|at| Self::BY_CODE[at])
+        };
+        // The wire has capitals; only documents and relays have other letters.
+        search(code).or_else(|| {
+            let small = code.bytes().any(|byte| byte.is_ascii_lowercase());
+            small.then(|| search(&code.to_ascii_uppercase()))?
+        })
     }
 
     /// The code as it is on the wire, such as `ONCRMREQUISITEADD`.

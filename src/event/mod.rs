@@ -262,3 +262,13 @@ impl Serialize for Event {
         event.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_not_as_large_as_the_largest_payload() {
+        assert!(size_of::<Payload>() <= 300, "{}", size_of::<Payload>());
+    }
+}
