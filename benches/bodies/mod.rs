@@ -19,7 +19,12 @@ pub(crate) struct Body {
 /// The documentation's seed event as a portal of today sends it, a task's update, a bot's message, and the same with
 /// 200 KB of text.
 pub(crate) fn bodies() -> Vec<Body> {
-    let seed = sample("ONCRMREQUISITEADD").replacen('&', "&event_handler_id=123&", 1);
+    // The documentation shows this code in small letters; on the wire it has capitals.
+    let seed = sample("ONCRMREQUISITEADD").replacen(
+        "onCrmRequisiteAdd&",
+        "ONCRMREQUISITEADD&event_handler_id=123&",
+        1,
+    );
     assert_eq!(seed.len(), 563);
     let bot = sample("ONIMBOTMESSAGEADD-2");
     let text = "%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82%2C+".repeat(5_000);

@@ -112,8 +112,8 @@ impl Key {
         Field::top_level(key).map(Self::Field)
     }
 
-    /// Every spelling, the way PHP folds keys: leading spaces dropped, the key cut at NUL, spaces and
-    /// dots in its name read as `_`, and so a bracket that is never closed. And the way serde_qs
+    /// Every spelling, the way PHP folds keys: leading spaces dropped, the name cut at NUL, spaces and
+    /// dots in it read as `_`, and so a bracket that is never closed. And the way serde_qs
     /// does: a name may stand in brackets itself.
     fn read_odd(key: &[u8]) -> Self {
         // Longer than any envelope key and what may stand behind it: the rest decides nothing.
@@ -123,7 +123,7 @@ impl Key {
         for byte in decoded_bytes(key) {
             if len == 0 && matches!(byte, b' ' | b'[') {
                 odd = true;
-            } else if byte == 0 {
+            } else if byte == 0 && !head[..len].contains(&b'[') {
                 odd = true;
                 break;
             } else if len < head.len() {
@@ -263,7 +263,6 @@ mod tests {
             "auth[application_token][]",
             "auth[application_token][x]",
             "auth%00[application_token]",
-            "auth[application_token%00]",
             "+data[FIELDS][ID]",
             "data%00",
             "[event]",
@@ -291,6 +290,7 @@ mod tests {
             "Auth[application_token]",
             "auth[APPLICATION_TOKEN]",
             "auth[+application_token]",
+            "auth[application_token%00]",
             "event]",
             "[]event",
             "auth[x][application_token]",

@@ -1,9 +1,9 @@
 //! Reading `data` into types.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::memchr3;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -39,12 +39,17 @@ impl Data {
 
     /// The type that `data` itself is.
     pub(super) fn data<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        self.quickly().map_or_else(|| self.thoroughly(), Ok)
+        let quick = self.quickly(&[b"data"]);
+        quick.map_or_else(|| self.thoroughly().map(|Root { data }| data), Ok)
     }
 
     /// The type that `data[FIELDS]` is.
     pub(super) fn fields<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        self.data().map(|Fields { fields }| fields)
+        let quick = self.quickly(&[b"data%5BFIELDS%5D", b"data[FIELDS]"]);
+        let fields = |Root {
+                          data: Fields { fields },
+                      }| fields;
+        quick.map_or_else(|| self.thoroughly().map(fields), Ok)
     }
 
     /// The type that `data[FIELDS]` is where there is one, and `data` itself where there is none:
@@ -56,16 +61,54 @@ impl Data {
         }
     }
 
-    /// Reads the pairs as they are, which does for what the platform sends.
-    fn quickly<T: DeserializeOwned>(&self) -> Option<T> {
-        let config = config().use_form_encoding(true);
-        let read = || config.deserialize_bytes(&self.pairs).ok();
-        are_plain(&self.pairs).then(read)?.map(|Root { data }| data)
+    /// Reads what stands beneath one of the `places`, as it is: that does for what the platform
+    /// sends.
+    fn quickly<T: DeserializeOwned>(&self, places: &[&[u8]]) -> Option<T> {
+        let inner = self.beneath(places)?;
+        config()
+            .use_form_encoding(true)
+            .deserialize_bytes(&inner)
+            .ok()
+    }
+
+    /// The pairs with their keys beneath that one of the places which the first has: the fewer
+    /// levels keys have, the less serde_qs has to build. `None` where not all have it, or serde_qs
+    /// would not read the keys as PHP does.
+    fn beneath(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
+        let whole = &self.pairs[..];
+        let first = pairs(whole).next()?;
+        let place = places
+            .iter()
+            .find(|place| first.key.starts_with(place))?
+            .len();
+        let mut spelling = Spelling::default();
+        if first.end == whole.len() {
+            let plain = spelling.is_plain(&first.key[place..]);
+            return plain.then(|| Cow::Borrowed(&whole[first.start + place..]));
+        }
+
+        let mut inner = Vec::with_capacity(whole.len());
+        let mut keys = Vec::with_capacity(16);
+        for pair in pairs(whole) {
+            let key = &pair.key[place.min(pair.key.len())..];
+            if !pair.key.starts_with(&first.key[..place]) || !spelling.is_plain(key) {
+                return None;
+            }
+            keys.push(key);
+            inner.extend_from_slice(&whole[pair.start + place..pair.end]);
+            inner.push(b'&');
+        }
+        inner.pop();
+        // A key that is there twice, or is an array and a text too: what begins with a key stands
+        // right behind it.
+        keys.sort_unstable();
+        let once = keys.windows(2).all(|pair| !pair[1].starts_with(pair[0]));
+        once.then_some(Cow::Owned(inner))
     }
 
     /// Reads the tree, which has PHP's answer to whatever is unusual in the keys, and says what
     /// does not fit.
-    fn thoroughly<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+    fn thoroughly<T: DeserializeOwned>(&self) -> Result<Root<T>, Mismatch> {
         let form = Value::read(&self.pairs)
             .map(|tree| tree.to_form())
             .unwrap_or_default();
@@ -76,49 +119,49 @@ impl Data {
                 reason: error.to_string(),
             })?;
         serde_path_to_error::deserialize(deserializer)
-            .map(|Root { data }| data)
             .map_err(|error| Mismatch::at(error.path(), error.inner()))
     }
 }
 
-/// Whether serde_qs reads the keys of these pairs as PHP does: each is there once, none is an array
-/// and a text too, all are spelled in one way, and no index is left to be counted or padded.
-fn are_plain(data: &[u8]) -> bool {
-    let mut few: [&[u8]; 16] = [&[]; 16];
-    let mut many = Vec::new();
-    let mut count = 0;
-    let (mut literal, mut escaped) = (false, false);
-    for pair in pairs(data) {
-        let mut rest = pair.key;
-        while let Some(at) = memchr3(b'%', b'[', b'+', rest) {
-            let (opens, behind) = match &rest[at..] {
-                [b'[', behind @ ..] | [b'%', b'5', b'B', behind @ ..] => (true, behind),
-                [b'%', b'5', b'D', behind @ ..] => (false, behind),
+/// How the brackets of some keys are spelled.
+#[derive(Default)]
+struct Spelling {
+    literal: bool,
+    escaped: bool,
+}
+
+impl Spelling {
+    /// Whether serde_qs reads the key as PHP does: its brackets are spelled as in the keys before,
+    /// nothing else is escaped, and no index is left to be counted or padded.
+    fn is_plain(&mut self, key: &[u8]) -> bool {
+        let mut rest = key;
+        while let Some(at) = rest
+            .iter()
+            .position(|byte| matches!(byte, b'%' | b'[' | b'+'))
+        {
+            let behind = match &rest[at..] {
+                [b'[', behind @ ..] => {
+                    self.literal = true;
+                    behind
+                }
+                [b'%', b'5', b'B', behind @ ..] => {
+                    self.escaped = true;
+                    behind
+                }
+                [b'%', b'5', b'D', behind @ ..] => {
+                    self.escaped = true;
+                    rest = behind;
+                    continue;
+                }
                 _ => return false,
             };
-            literal |= rest[at] == b'[';
-            escaped |= rest[at] == b'%';
-            let unusual = matches!(behind, [b']' | b'%' | b'[', ..] | [b'0', b'0'..=b'9', ..]);
-            if opens && unusual || literal && escaped {
+            if matches!(behind, [b']' | b'%' | b'[', ..] | [b'0', b'0'..=b'9', ..]) {
                 return false;
             }
             rest = behind;
         }
-        match few.get_mut(count) {
-            Some(place) => *place = pair.key,
-            None => many.push(pair.key),
-        }
-        count += 1;
+        !(self.literal && self.escaped)
     }
-    let keys = if many.is_empty() {
-        &mut few[..count]
-    } else {
-        many.extend(few);
-        &mut many[..]
-    };
-    // The keys that begin with another one stand right behind it.
-    keys.sort_unstable();
-    keys.windows(2).all(|pair| !pair[1].starts_with(pair[0]))
 }
 
 const fn config() -> serde_qs::Config {
@@ -242,9 +285,9 @@ mod tests {
             pairs in "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d){0,3}=[xy0]?&){1,5}"
         ) {
             let data = Data::new(Some(pairs.into()));
-            if let Some(quick) = data.quickly::<Value>() {
+            if let Some(quick) = data.quickly::<Value>(&[b"data"]) {
                 // serde_qs sorts the keys, and takes an empty array for an empty text.
-                let thorough: Value = data.thoroughly().unwrap();
+                let Root { data: thorough } = data.thoroughly::<Value>().unwrap();
                 prop_assert_eq!(quick, thorough);
             }
         }
