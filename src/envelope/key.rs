@@ -323,6 +323,9 @@ mod tests {
         fn the_quick_reading_and_the_whole_one_agree(
             key in "(data|auth|event|ts|event_handler_id|[a-z. ]{0,5})((\\[|%5B|%5b)(application_token|domain|ID|.{0,3})(\\]|%5D|%5d)){0,3}"
         ) {
+            // Below `data` a NUL is part of the key, in the platform's spelling; in others, the key
+            // is refused.
+            prop_assume!(decoded_bytes(key.as_bytes()).all(|byte| byte != 0));
             if let Some(plain) = Key::read_plain(key.as_bytes()) {
                 prop_assert_eq!(plain, Key::read_odd(key.as_bytes()));
             }
