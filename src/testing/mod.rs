@@ -55,7 +55,7 @@
 //!     .layer(EventLayer::new(token));
 //!
 //! let event = TestEvent::new(EventKind::TaskAdd).portal("acme.bitrix24.eu").token("192735");
-//! let response = app.clone().oneshot(event.request("/bitrix24/events")).await?;
+//! let response = app.clone().oneshot(event.request::<Body>("/bitrix24/events")).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //! let text = axum::body::to_bytes(response.into_body(), 1024).await?;
 //! assert_eq!(text, "ONTASKADD from acme.bitrix24.eu");
@@ -251,7 +251,7 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where the path's brackets do not match.
+    /// Where it [is no path](Self::is_path): its brackets do not match.
     pub fn set(self, path: &str, value: impl Into<Text>) -> Self {
         self.change(path, Some(value.into()))
     }
@@ -269,9 +269,21 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where the path's brackets do not match.
+    /// Where it [is no path](Self::is_path): its brackets do not match.
     pub fn remove(self, path: &str) -> Self {
         self.change(path, None)
+    }
+
+    /// Whether this is a path in the data, for one that does not come from the test itself.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    ///
+    /// assert!(TestEvent::is_path("FIELDS[ID]") && TestEvent::is_path("STOPS[]"));
+    /// assert!(!TestEvent::is_path("FIELDS[ID") && !TestEvent::is_path(""));
+    /// ```
+    pub fn is_path(path: &str) -> bool {
+        keys(path).is_some()
     }
 
     fn change(mut self, path: &str, text: Option<Text>) -> Self {
