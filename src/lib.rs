@@ -84,6 +84,11 @@
 //! [`EventKind`] lists the documented events with their payloads, and [`event::field`] has the
 //! shapes that PHP gives to values, for types of your own. The data of any other event are in
 //! [`Event::data`] and can be read with [`Event::data_as`].
+//!
+//! # Testing your handler
+//!
+//! With the feature `testing`, the module `testing` builds any event in one line: as a form, as a
+//! request, and as a verified [`Event`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
@@ -97,6 +102,9 @@ mod layer;
 mod open_enum;
 mod rejection;
 mod service;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod verify;
 
 pub use self::body::EventBody;

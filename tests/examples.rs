@@ -2,78 +2,14 @@
 
 mod common;
 
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::ExitStatus;
 
 use common::catalogue::{body, documented};
+use common::example::{Example, START, cargo_run};
 use common::{SEED, TOKEN, corpus, forged};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
-
-/// Building an example may have to wait for another build.
-const START: Duration = Duration::from_secs(300);
-const ANSWER: Duration = Duration::from_secs(10);
-
-fn cargo_run(example: &str) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(["run", "--quiet", "--example", example])
-        .env("BIND", "127.0.0.1:0")
-        .env_remove("BITRIX24_APPLICATION_TOKEN")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-struct Example {
-    _child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    address: String,
-    client: reqwest::Client,
-}
-
-impl Example {
-    async fn start(name: &str, tokens: &str) -> Self {
-        let mut child = cargo_run(name)
-            .env("BITRIX24_APPLICATION_TOKEN", tokens)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = timeout(START, lines.next_line())
-            .await
-            .expect("the example starts")
-            .unwrap();
-        let ready = ready.expect("the example says where it listens");
-        let address = ready.strip_prefix("listening on ").unwrap().to_owned();
-        Self {
-            _child: child,
-            lines,
-            address,
-            client: reqwest::Client::new(),
-        }
-    }
-
-    async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
-        let request = self
-            .client
-            .post(format!("{}/bitrix24/events", self.address))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body);
-        let response = timeout(ANSWER, request.send()).await.unwrap().unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    }
-
-    async fn line(&mut self) -> String {
-        timeout(ANSWER, self.lines.next_line())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
-    }
-}
 
 async fn prints_the_seed_event_and_refuses_a_forged_one(example: &str) {
     let mut example = Example::start(example, TOKEN).await;

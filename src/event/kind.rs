@@ -93,6 +93,10 @@ macro_rules! catalogue {
                     scope: $scope,
                     variant: stringify!($variant),
                     deprecated: false $(|| stringify!($deprecated).len() > 0)?,
+                    #[cfg(feature = "testing")]
+                    place: stringify!($place),
+                    #[cfg(feature = "testing")]
+                    payload: stringify!($payload),
                 },
             )+)+];
         }
@@ -158,13 +162,17 @@ macro_rules! held {
 
 pub(super) use {catalogue, held};
 
-/// What the table says of an event, its payload aside.
+/// What the table says of an event.
 pub(super) struct Row {
     pub(super) code: &'static str,
     pub(super) documented_name: &'static str,
     pub(super) scope: &'static str,
     pub(super) variant: &'static str,
     pub(super) deprecated: bool,
+    #[cfg(feature = "testing")]
+    pub(super) place: &'static str,
+    #[cfg(feature = "testing")]
+    pub(super) payload: &'static str,
 }
 
 impl EventKind {
@@ -205,7 +213,7 @@ impl EventKind {
 
     /// The kind and the object type's id of the event of a smart process item that a handler gets
     /// for one object type: 147 of `ONCRMDYNAMICITEMADD_147`.
-    pub(super) fn of_typed_item(code: &str) -> Option<(Self, u64)> {
+    pub(crate) fn of_typed_item(code: &str) -> Option<(Self, u64)> {
         let (code, id) = code.rsplit_once('_')?;
         let kind = Self::find(code)?;
         let typed = matches!(
@@ -252,6 +260,18 @@ impl EventKind {
     /// The name of the variant, such as `CrmRequisiteAdd`.
     pub const fn name(self) -> &'static str {
         self.row().variant
+    }
+
+    /// The name of the payload's type.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn payload_name(self) -> &'static str {
+        self.row().payload
+    }
+
+    /// Whether the payload is in `data[FIELDS]`, or may be there.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_in_fields(self) -> bool {
+        self.row().place != "data"
     }
 
     const fn row(self) -> &'static Row {

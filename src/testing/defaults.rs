@@ -1,0 +1,445 @@
+//! What each documented event carries unless a test says otherwise: one row a shape, with the
+//! values of the documentation's samples.
+
+use super::auth::OAuth;
+use super::tree::{Entries, Tree, array, entries};
+use crate::EventKind;
+
+/// The data of an event, about the object `id` where one is given; `None` where it has none.
+///
+/// Most events give an id alone and share the shape of their payload's type. Where the id stands
+/// more than once, as a key too, it is the same everywhere.
+pub(super) fn data(kind: EventKind, id: Option<&str>, auth: &OAuth<'_>) -> Option<Tree> {
+    let payload = payload(kind, |sample| id.unwrap_or(sample).to_owned(), auth)?;
+    Some(match kind.is_in_fields() {
+        true => array! { "FIELDS": payload },
+        false => payload,
+    })
+}
+
+/// The payload: what is in `data[FIELDS]`, or in `data` itself where the event has no `FIELDS`.
+///
+/// `id` gives the id to use where the sample has the one it is called with.
+fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Option<Tree> {
+    Some(match kind.payload_name() {
+        "NoData" => return None,
+
+        // The application.
+        "AppInstall" => array! {
+            "VERSION": "1", "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en",
+        },
+        "AppUninstall" => array! { "LANGUAGE_ID": "en", "CLEAN": "1" },
+        "AppUpdate" => array! { "VERSION": "2", "PREVIOUS_VERSION": "1", "LANGUAGE_ID": "en" },
+        "AppPayment" => array! {
+            "CODE": "bitrix.gds_company", "VERSION": "1", "STATUS": "S", "PAYMENT_EXPIRED": "N",
+            "DAYS": "28", "LANGUAGE_ID": "en",
+        },
+        "AppMethodConfirm" => array! {
+            "TOKEN": "fkp963yuv1ggkfbs5z3f5hy8lilm0iw6", "METHOD": "voximplant.user.get",
+            "CONFIRMED": "1", "LANGUAGE_ID": "en",
+        },
+        "AppTest" => array! { "QUERY": array! { "any": "data" }, "LANGUAGE_ID": "en" },
+        "User" => array! {
+            "ID": id("123"), "ACTIVE": "Y", "EMAIL": "user@example.com", "NAME": "Klaus",
+            "LAST_NAME": "Weber", "PERSONAL_GENDER": "M", "PERSONAL_BIRTHDAY": "1990-01-01",
+            "UF_DEPARTMENT": array! { "0": "1", "1": "2" },
+            "DATE_REGISTER": "2024-04-05T10:00:00+03:00", "WORK_POSITION": "Developer",
+            "UF_EMPLOYMENT_DATE": "2024-04-05",
+        },
+
+        // CRM, the catalogue, orders, the news feed.
+        "ItemId" if kind.scope() == "calendar" => array! { "id": id("1414") },
+        "ItemId" | "CrmOutdatedItem" => array! { "ID": id("27") },
+        "CatalogProduct" => array! { "ID": id("27"), "TYPE": "1" },
+        "CrmAddress" => array! {
+            "TYPE_ID": "1", "ENTITY_TYPE_ID": "8", "ENTITY_ID": id("1"), "ANCHOR_ID": "17192",
+            "ANCHOR_TYPE_ID": "3",
+        },
+        "CrmCurrency" => array! { "ID": id("CHE") },
+        "CrmDealMove" => array! { "ID": id("6675"), "CATEGORY_ID": "1", "STAGE_ID": "C1:NEW" },
+        "CrmDocument" => array! { "ID": id("1869"), "ENTITY_TYPE_ID": "1", "ENTITY_ID": "1000993" },
+        "CrmDynamicItem" => array! { "ID": id("22"), "ENTITY_TYPE_ID": "1220" },
+        "CrmRecurringDeal" => array! { "ID": id("11"), "RECURRING_DEAL_ID": "6797" },
+        "CrmRecurringDealExpose" => array! {
+            "ID": "9", "RECURRING_DEAL_ID": "6791", "DEAL_ID": id("6799"),
+        },
+        "CrmRecurringInvoice" => array! { "ID": id("11"), "RECURRING_INVOICE_ID": "6797" },
+        "CrmRecurringInvoiceExpose" => array! {
+            "ID": "9", "RECURRING_INVOICE_ID": "6791", "INVOICE_ID": id("6799"),
+        },
+        "CrmTimelineAction" => array! {
+            "id": id("resetButtonClick"), "entityTypeId": "2", "entityId": "6675",
+            "activityId": "7953", "userId": "27",
+        },
+        "UserField" => array! {
+            "ID": id("6979"), "ENTITY_ID": owner_of_field(kind), "FIELD_NAME": "UF_CRM_1743165530",
+        },
+        "SaleOrder" if kind == EventKind::SaleBeforeOrderDelete => {
+            array! { "ID": id("300"), "XML_ID": "", "ACTION": "delete" }
+        }
+        "SaleOrder" => array! { "ID": id("300"), "XML_ID": "", "ACTION": "save" },
+        "FeedPost" => array! { "POST_ID": id("209") },
+
+        // Tasks: what is not there is the text "undefined".
+        "TaskChange" => {
+            let task = || array! { "ID": id("123") };
+            let undefined = || Tree::from("undefined");
+            let [before, after, seen_before, seen_after] = match kind {
+                EventKind::TaskAdd => [undefined(), task(), "N".into(), undefined()],
+                EventKind::TaskDelete => [task(), undefined(), undefined(), "N".into()],
+                _ => [task(), task(), undefined(), undefined()],
+            };
+            array! {
+                "FIELDS_BEFORE": before, "FIELDS_AFTER": after,
+                "IS_ACCESSIBLE_BEFORE": seen_before, "IS_ACCESSIBLE_AFTER": seen_after,
+            }
+        }
+        "TaskCommentAdd" => array! {
+            "FIELDS_BEFORE": "undefined",
+            "FIELDS_AFTER": array! { "ID": id("123"), "TASK_ID": "555" },
+            "IS_ACCESSIBLE_BEFORE": "undefined", "IS_ACCESSIBLE_AFTER": "undefined",
+        },
+        "TaskCommentChange" => {
+            let action = match kind {
+                EventKind::TaskCommentDelete => "DEL",
+                _ => "EDIT",
+            };
+            array! {
+                "FIELDS_BEFORE": array! { "ID": id("123"), "TASK_ID": "555" },
+                "FIELDS_AFTER": array! { "ID": id("123"), "TASK_ID": "555", "ACTION": action },
+                "IS_ACCESSIBLE_BEFORE": "undefined", "IS_ACCESSIBLE_AFTER": "undefined",
+            }
+        }
+
+        // Telephony.
+        "ExternalCall" => array! {
+            "PHONE_NUMBER": "+494951234567", "PHONE_NUMBER_INTERNATIONAL": "+494951234567",
+            "EXTENSION": "", "USER_ID": "1269", "CALL_LIST_ID": "0", "LINE_NUMBER": "7",
+            "IS_MOBILE": "0", "CALL_ID": id(CALL), "CRM_ENTITY_TYPE": "CONTACT",
+            "CRM_ENTITY_ID": "797",
+        },
+        "ExternalCallback" => array! {
+            "PHONE_NUMBER": "+494951234567", "TEXT": "A callback has been ordered from the website",
+            "VOICE": "ruinternalfemale", "CRM_ENTITY_TYPE": "CONTACT", "CRM_ENTITY_ID": "5785",
+            "LINE_NUMBER": "7",
+        },
+        "CallInit" => array! {
+            "CALL_ID": id(CALL), "CALL_TYPE": "1", "ACCOUNT_SEARCH_ID": "reg150908",
+            "PHONE_NUMBER": "+499999996666", "CALLER_ID": "reg150908",
+        },
+        "CallStart" => array! { "CALL_ID": id(CALL), "USER_ID": "1269" },
+        "CallEnd" => array! {
+            "CALL_ID": id(CALL), "CALL_TYPE": "1", "PHONE_NUMBER": "+499061234567",
+            "PORTAL_NUMBER": "REST_APP:", "PORTAL_USER_ID": "1269", "CALL_DURATION": "0",
+            "CALL_START_DATE": "2026-03-11T17:28:46+03:00", "COST": "0", "COST_CURRENCY": "",
+            "CALL_FAILED_CODE": "304", "CALL_FAILED_REASON": "Call canceled",
+            "CRM_ACTIVITY_ID": "7953",
+        },
+
+        // The messenger, and the bots that share its objects.
+        "ImV2Message" => array! {
+            "message": message(id("5012")), "chat": portal_chat("5"), "user": portal_user(),
+            "language": "en",
+        },
+        "ImV2MessageDelete" => array! {
+            "messageId": id("5012"), "chat": portal_chat("5"), "user": portal_user(),
+            "language": "en",
+        },
+        "ImV2JoinChat" => array! {
+            "dialogId": format!("chat{}", id("5")), "chat": portal_chat(&id("5")),
+            "user": portal_user(), "language": "en",
+        },
+        "ImV2Reaction" => array! {
+            "reaction": "like", "action": "add", "message": message(id("5012")),
+            "chat": portal_chat("5"), "user": portal_user(), "language": "en",
+        },
+        "ImBotV2Message" => array! {
+            "bot": bot("456"), "message": message(id("789")), "chat": chat("5"), "user": user(),
+            "language": "en",
+        },
+        "ImBotV2MessageDelete" => array! {
+            "bot": bot("456"), "messageId": id("789"), "chat": chat("5"), "user": user(),
+            "language": "en",
+        },
+        "ImBotV2Reaction" => array! {
+            "bot": bot("456"), "reaction": "like", "action": "add", "message": message(id("789")),
+            "chat": chat("5"), "user": user(), "language": "en",
+        },
+        "ImBotV2Command" => array! {
+            "bot": bot("456"),
+            "command": array! {
+                "id": id("78"), "command": "/help", "params": "topic", "context": "textarea",
+            },
+            "message": message("790".to_owned()), "chat": chat("5"), "user": user(),
+            "language": "en",
+        },
+        "ImBotV2Context" => array! {
+            "bot": bot(&id("456")), "dialogId": "chat5",
+            "context": array! { "entityId": "164", "entityType": "task", "source": "link" },
+            "chat": chat("5"), "user": user(), "language": "en",
+        },
+        "ImBotV2JoinChat" => array! {
+            "bot": bot(&id("456")), "dialogId": "chat5", "chat": chat("5"), "user": user(),
+            "language": "en",
+        },
+        "ImBotV2Delete" => array! { "bot": bot(&id("456")) },
+
+        // The older bots: entries by the ids of bots or commands, each with its tokens.
+        "ImBotDelete" => array! { "BOT_ID": id("567"), "BOT_CODE": "BOT" },
+        "ImBotJoinChat" => array! {
+            "BOT": old_bot(&id("571"), auth),
+            "PARAMS": array! {
+                "CHAT_TYPE": "P", "MESSAGE_TYPE": "P", "BOT_ID": id("571"), "USER_ID": "27",
+                "TO_USER_ID": "27", "FROM_USER_ID": id("571"), "DIALOG_ID": "27", "LANGUAGE": "en",
+            },
+            "USER": array! {
+                "ID": "27", "NAME": "Svetlana Ivanova", "FIRST_NAME": "Svetlana",
+                "LAST_NAME": "Ivanova", "WORK_POSITION": "", "GENDER": "F",
+            },
+        },
+        "ImBotMessageAdd" => array! {
+            "BOT": old_bot("567", auth),
+            "PARAMS": array! {
+                "MESSAGE": "Hello", "TEMPLATE_ID": "796c45aa-70e5-45aa-930c-c7fb32710c62",
+                "MESSAGE_TYPE": "P", "FROM_USER_ID": "27", "DIALOG_ID": "27", "TO_CHAT_ID": "1407",
+                "AUTHOR_ID": "27", "SYSTEM": "N", "TO_USER_ID": "567", "PUSH": "Y",
+                "PUSH_IMPORTANT": "N", "RECENT_SKIP_AUTHOR": "N", "CONVERT": "N",
+                "SKIP_COMMAND": "N", "SKIP_COUNTER_INCREMENTS": "N", "SILENT_CONNECTOR": "N",
+                "SKIP_CONNECTOR": "N", "IMPORTANT_CONNECTOR": "N", "NO_SESSION_OL": "N",
+                "FAKE_RELATION": "0", "SKIP_URL_INDEX": "N", "COMMAND_CONTEXT": "TEXTAREA",
+                "CHAT_USER_COUNT": "2", "PLATFORM_CONTEXT": "web", "MESSAGE_ID": id("84331"),
+                "CHAT_TYPE": "P", "LANGUAGE": "en",
+            },
+            "USER": old_user(),
+        },
+        "ImBotMessageUpdate" => array! {
+            "BOT": old_bot("571", auth),
+            "PARAMS": array! {
+                "ID": id("84531"), "CHAT_ID": "1453", "AUTHOR_ID": "27",
+                "MESSAGE": "How to add an observer to the task?", "MESSAGE_TYPE": "P",
+                "CHAT_AUTHOR_ID": "571", "CHAT_ENTITY_ID": "", "CHAT_ENTITY_DATA_1": "",
+                "CHAT_ENTITY_DATA_2": "", "CHAT_ENTITY_DATA_3": "", "FROM_USER_ID": "27",
+                "TO_USER_ID": "571", "CHAT_USER_COUNT": "2", "PLATFORM_CONTEXT": "web",
+                "DIALOG_ID": "27", "MESSAGE_ID": id("84531"),
+                "CHAT_TYPE": "P", "LANGUAGE": "en",
+            },
+            "USER": old_user(),
+        },
+        "ImBotMessageDelete" => array! {
+            "BOT": old_bot("571", auth),
+            "PARAMS": array! {
+                "ID": id("84525"), "CHAT_ID": "1453", "AUTHOR_ID": "27",
+                "MESSAGE": "Message from 02/26/2026 09:27:30 has been deleted", "MESSAGE_TYPE": "P",
+                "CHAT_AUTHOR_ID": "571", "CHAT_ENTITY_ID": "", "CHAT_ENTITY_DATA_1": "",
+                "CHAT_ENTITY_DATA_2": "", "CHAT_ENTITY_DATA_3": "", "FROM_USER_ID": "27",
+                "TO_USER_ID": "571", "DIALOG_ID": "27", "MESSAGE_ID": id("84525"),
+                "CHAT_TYPE": "P", "LANGUAGE": "en",
+            },
+            "USER": old_user(),
+        },
+        "ImBotCommand" => array! {
+            "COMMAND": by_id(&id("103"), auth.for_bot("1291"), entries! {
+                "BOT_ID": "1291", "BOT_CODE": "BOT_GM", "COMMAND": "echo", "COMMAND_ID": id("103"),
+                "COMMAND_PARAMS": "test", "COMMAND_CONTEXT": "TEXTAREA", "MESSAGE_ID": "33899",
+            }),
+            "PARAMS": array! {
+                "MESSAGE": "/echo test", "TEMPLATE_ID": "acae8d22-4536-4f47-a276-2e3bdf866475",
+                "MESSAGE_TYPE": "P", "FROM_USER_ID": "27", "DIALOG_ID": "27", "TO_CHAT_ID": "2737",
+                "AUTHOR_ID": "27", "SYSTEM": "N", "TO_USER_ID": "1291", "SKIP_USER_CHECK": "Y",
+                "PUSH": "Y", "PUSH_IMPORTANT": "N", "RECENT_ADD": "Y", "RECENT_SKIP_AUTHOR": "N",
+                "CONVERT": "N", "SKIP_COMMAND": "N", "SKIP_COUNTER_INCREMENTS": "N",
+                "SILENT_CONNECTOR": "N", "SKIP_CONNECTOR": "N", "IMPORTANT_CONNECTOR": "N",
+                "NO_SESSION_OL": "N", "FAKE_RELATION": "0", "SKIP_URL_INDEX": "N",
+                "MESSAGE_ID": "33899", "CHAT_TYPE": "P", "LANGUAGE": "en",
+            },
+            "USER": array! {
+                "ID": "27", "NAME": "Svetlana Ivanova", "FIRST_NAME": "Svetlana",
+                "LAST_NAME": "Ivanova", "GENDER": "F",
+            },
+        },
+
+        // Open lines and connectors: lists of messages or sessions.
+        "OpenLineMessageAdd" => array! {
+            "DATA": array! { "0": array! {
+                "connector": connector(), "chat": array! { "id": "10585" },
+                "message": array! {
+                    "id": id("80964"), "date": "", "text": "hello", "attach": "", "system": "N",
+                    "user_id": "1985",
+                },
+                "extra": array! { "EXTRA_URL": "" },
+            } },
+        },
+        "OpenLineMessageChange" => array! {
+            "CONNECTOR": "livechat", "LINE": "128",
+            "DATA": array! { "0": array! {
+                "im": array! { "chat_id": "1024", "message_id": id("2056") },
+                "message": array! { "id": id("2056") }, "chat": array! { "id": "1024" },
+            } },
+        },
+        "OpenLineSession" => array! {
+            "DATA": array! { "0": session(kind, id("42")) },
+        },
+        "ConnectorDialog" => array! {
+            "CONNECTOR": "livechat", "LINE": "128",
+            "DATA": array! { "0": session(kind, id("3282")) },
+        },
+        "ConnectorMessageAdd" => connector_message(
+            id("86497"),
+            array! {
+                "user_id": "27", "text": "[b]Klaus Weber:[/b] [br]Guten Tag!",
+            },
+        ),
+        "ConnectorMessageUpdate" => connector_message(
+            id("86501"),
+            array! {
+                "id": array! { "0": "ext-msg-005" },
+                "text": "[b]Klaus Weber:[/b][br] What questions do you have?",
+            },
+        ),
+        "ConnectorMessageDelete" => connector_message(id("86501"), array! { "id": "ext-msg-005" }),
+        "ConnectorStatus" => array! { "connector": "myconnector", "line": id("107") },
+        "ConnectorLineId" => id("107").into(),
+
+        // Signing, and the systems of human resources.
+        "SignDocumentStatus" => array! {
+            "documentUid": id("R-LK-50JI-3AAK-WS1A"), "statusCode": "signing",
+            "statusName": "Signing in progress",
+        },
+        "SignMemberStatus" => array! {
+            "memberUid": id("2ditmm6vjoolzbygaeua2jltkjb9hgks"),
+            "documentUid": "R-LK-50JI-3AAK-WS1A", "statusCode": "done", "statusName": "Signed",
+        },
+        "SignHcmLinkDocument" => array! { "id": id("3942"), "company": "acme-hr" },
+        "HcmLinkJob" => array! {
+            "jobId": id("101"), "company": "acme-hr", "date": "2026-03-11T17:28:46+03:00",
+        },
+        "HcmLinkFieldValues" => array! {
+            "jobId": id("101"), "company": "acme-hr",
+            "employees": array! { "0": "e-1", "1": "e-3" }, "fields": array! { "0": "snils" },
+            "date": "2026-03-11T17:28:46+03:00",
+        },
+
+        // A new type of payload needs its row above; a test asks for every kind.
+        unknown => unreachable!("{unknown} has no defaults"),
+    })
+}
+
+const CALL: &str = "externalCall.7b0c7de811455ef32b18dc5917e4306a.1773239327";
+
+/// The object that a custom field belongs to: `CRM_DEAL` for `ONCRMDEALUSERFIELDADD`.
+fn owner_of_field(kind: EventKind) -> String {
+    let code = kind.as_str();
+    let code = code.strip_prefix("ONCRM").unwrap_or(code);
+    match code.split("USERFIELD").next() {
+        // A smart process is known by its number.
+        Some("TYPE") | None => "CRM_13".to_owned(),
+        Some(object) => format!("CRM_{object}"),
+    }
+}
+
+fn message(id: String) -> Tree {
+    array! {
+        "id": id, "chatId": "5", "authorId": "1", "date": "2025-01-15T10:30:00+02:00",
+        "text": "Hello everyone!", "isSystem": "0", "uuid": "", "viewedByOthers": "0",
+    }
+}
+
+fn chat(id: &str) -> Tree {
+    array! {
+        "id": id, "dialogId": format!("chat{id}"), "type": "chat", "name": "Project Chat",
+        "entityType": "", "owner": "1", "avatar": "", "color": "#ab7761",
+    }
+}
+
+/// A chat as applications without a bot see it.
+fn portal_chat(id: &str) -> Tree {
+    array! {
+        "id": id, "dialogId": format!("chat{id}"), "name": "Project Chat", "type": "chat",
+        "messageType": "C", "owner": "1", "color": "#ab7761", "avatar": "", "description": "",
+        "extranet": "0", "containsCollaber": "0", "entityType": "", "entityId": "",
+        "entityData1": "", "entityData2": "", "entityData3": "", "diskFolderId": "42",
+        "parentChatId": "0", "parentMessageId": "0", "isNew": "0", "textFieldEnabled": "Y",
+    }
+}
+
+/// A user as applications without a bot see them.
+fn portal_user() -> Tree {
+    array! {
+        "id": "1", "active": "1", "name": "John Smith", "firstName": "John", "lastName": "Smith",
+        "workPosition": "Developer", "color": "#df532d", "avatar": "", "gender": "M",
+        "birthday": "", "extranet": "0", "bot": "0", "connector": "0",
+        "externalAuthId": "default", "status": "online", "idle": "0", "lastActivityDate": "0",
+        "mobileLastDate": "0", "desktopLastDate": "0", "absent": "0",
+        "departments": array! { "0": "1" }, "phones": "0", "website": "",
+        "email": "john@example.com", "type": "employee",
+    }
+}
+
+fn user() -> Tree {
+    array! {
+        "id": "1", "active": "1", "name": "John Smith", "firstName": "John", "lastName": "Smith",
+        "workPosition": "Developer", "color": "#df532d", "avatar": "", "gender": "M",
+        "birthday": "", "extranet": "0", "bot": "0", "connector": "0",
+        "externalAuthId": "default", "status": "online", "idle": "0",
+        "lastActivityDate": "2025-01-15T10:29:00+02:00", "absent": "0",
+        "departments": array! { "0": "1" }, "phones": "0", "type": "employee",
+    }
+}
+
+fn bot(id: &str) -> Tree {
+    array! {
+        "id": id, "code": "support_bot", "type": "bot", "isHidden": "0", "isSupportOpenline": "0",
+        "isReactionsEnabled": "1", "language": "en", "moduleId": "rest", "eventMode": "webhook",
+        "countMessage": "150", "countCommand": "3", "countChat": "12", "countUser": "45",
+    }
+}
+
+fn old_bot(id: &str, auth: &OAuth<'_>) -> Tree {
+    by_id(
+        id,
+        auth.for_bot(id),
+        entries! { "BOT_ID": id, "BOT_CODE": "BOT" },
+    )
+}
+
+/// An entry under its id: its tokens, the same again in `AUTH`, and the rest.
+fn by_id(id: &str, auth: Entries, rest: Entries) -> Tree {
+    let mut entry = auth.clone();
+    entry.extend(entries! { "AUTH": Tree::Array(auth) });
+    entry.extend(rest);
+    array! { id: Tree::Array(entry) }
+}
+
+fn old_user() -> Tree {
+    array! {
+        "ID": "27", "NAME": "Svetlana Ivanova", "FIRST_NAME": "Svetlana", "LAST_NAME": "Ivanova",
+        "WORK_POSITION": "", "GENDER": "F", "IS_BOT": "N", "IS_CONNECTOR": "N",
+        "IS_NETWORK": "N", "IS_EXTRANET": "N",
+    }
+}
+
+fn connector() -> Tree {
+    array! { "connector_id": "livechat", "line_id": "128", "chat_id": "10585", "user_id": "1984" }
+}
+
+fn session(kind: EventKind, id: String) -> Tree {
+    let closed = match kind {
+        EventKind::SessionFinish | EventKind::ImConnectorDialogFinish => "Y",
+        _ => "N",
+    };
+    array! {
+        "connector": connector(),
+        "session": array! { "id": id, "closed": closed, "parent_id": "0", "close_term": "60" },
+        "chat": array! { "id": "10585" }, "user": array! { "id": "1984" },
+    }
+}
+
+fn connector_message(id: String, message: Tree) -> Tree {
+    array! {
+        "CONNECTOR": "myconnector", "LINE": "107",
+        "MESSAGES": array! { "0": array! {
+            "im": array! { "chat_id": "1807", "message_id": id }, "message": message,
+            "chat": array! { "id": "channel-123" },
+        } },
+    }
+}

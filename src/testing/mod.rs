@@ -1,0 +1,552 @@
+//! Events to test a handler with (feature `testing`).
+//!
+//! A [`TestEvent`] is any event in one line, with the data that the documentation shows for it
+//! unless the test says otherwise. It gives the body as a portal sends it, a request to put through
+//! the layer, and a verified [`Event`] for a handler alone.
+//!
+//! Turn the feature on for tests only:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! tower-bitrix24 = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! # A handler alone
+//!
+//! ```
+//! use axum::{Extension, http::StatusCode};
+//! use tower_bitrix24::testing::TestEvent;
+//! use tower_bitrix24::{Event, EventKind, Payload};
+//!
+//! async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
+//!     match event.payload() {
+//!         Payload::CrmDealAdd(deal) if deal.id == 27 => StatusCode::OK,
+//!         _ => StatusCode::NOT_FOUND,
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let event = TestEvent::new(EventKind::CrmDealAdd).id(27).event();
+//! assert_eq!(on_event(Extension(event)).await, StatusCode::OK);
+//!
+//! let event = TestEvent::new(EventKind::CrmDealAdd).id(28).event();
+//! assert_eq!(on_event(Extension(event)).await, StatusCode::NOT_FOUND);
+//! # });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # An application, layer and all
+//!
+//! ```
+//! use axum::routing::post;
+//! use axum::{Extension, Router, body::Body, http::StatusCode};
+//! use tower::ServiceExt;
+//! use tower_bitrix24::testing::{Tamper, TestEvent};
+//! use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
+//!
+//! async fn on_event(Extension(event): Extension<Event>) -> String {
+//!     format!("{} from {}", event.code(), event.auth().domain())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let token = ApplicationToken::new("192735")?;
+//! let app: Router = Router::new()
+//!     .route("/bitrix24/events", post(on_event))
+//!     .layer(EventLayer::new(token));
+//!
+//! let event = TestEvent::new(EventKind::TaskAdd).portal("acme.bitrix24.eu").token("192735");
+//! let response = app.clone().oneshot(event.request::<Body>("/bitrix24/events")).await?;
+//! assert_eq!(response.status(), StatusCode::OK);
+//! let text = axum::body::to_bytes(response.into_body(), 1024).await?;
+//! assert_eq!(text, "ONTASKADD from acme.bitrix24.eu");
+//!
+//! // What must be refused never reaches the handler.
+//! for &tamper in Tamper::ALL {
+//!     let request = event.clone().tampered(tamper).request::<Body>("/bitrix24/events");
+//!     let response = app.clone().oneshot(request).await?;
+//!     let rejection = response.extensions().get::<tower_bitrix24::Rejection>();
+//!     assert_eq!(rejection.map(|rejection| rejection.kind()), Some(tamper.rejection()));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod auth;
+mod defaults;
+mod tamper;
+mod text;
+mod tree;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method, Request};
+
+use self::auth::{OAuth, Sender};
+pub use self::tamper::Tamper;
+pub use self::text::Text;
+use self::tree::{Tree, array, encode, write_pair};
+use crate::envelope::REDACTED;
+use crate::{ApplicationToken, Envelope, Event, EventKind};
+
+/// An event that no portal sent, for tests.
+///
+/// It is made of the documentation's sample and what the test sets, and encoded as PHP encodes it,
+/// in the order of the wire: `event`, `event_handler_id`, `data`, `ts`, `auth`.
+///
+/// ```
+/// use tower_bitrix24::testing::TestEvent;
+/// use tower_bitrix24::EventKind;
+///
+/// let form = TestEvent::new(EventKind::CrmDealAdd)
+///     .id(27)
+///     .set("FIELDS[TITLE]", "Tea & cake")
+///     .webhook()
+///     .form();
+/// assert_eq!(
+///     form,
+///     "event=ONCRMDEALADD&event_handler_id=1&data%5BFIELDS%5D%5BID%5D=27\
+///      &data%5BFIELDS%5D%5BTITLE%5D=Tea+%26+cake&ts=1714649632\
+///      &auth%5Bdomain%5D=some-domain.bitrix24.com\
+///      &auth%5Bclient_endpoint%5D=https%3A%2F%2Fsome-domain.bitrix24.com%2Frest%2F\
+///      &auth%5Bserver_endpoint%5D=https%3A%2F%2Foauth.bitrix.info%2Frest%2F\
+///      &auth%5Bmember_id%5D=a223c6b3710f85df22e9377d6c4f7553\
+///      &auth%5Bapplication_token%5D=51856fefc120afa4b628cc82d3935cce",
+/// );
+/// ```
+///
+/// `Debug` shows no token and none of the values that were set.
+#[derive(Clone)]
+#[must_use]
+pub struct TestEvent {
+    /// What the data and the tokens are those of.
+    kind: Option<EventKind>,
+    code: String,
+    id: Option<Text>,
+    changes: Vec<Change>,
+    handler_id: Option<u64>,
+    ts: i64,
+    domain: String,
+    member_id: String,
+    token: String,
+    sender: Sender,
+    tamper: Option<Tamper>,
+}
+
+/// A change to the data: the path below `data`, and the text to put there or, to take away what is
+/// there, `None`.
+#[derive(Clone)]
+struct Change {
+    path: Vec<String>,
+    text: Option<Text>,
+}
+
+impl TestEvent {
+    /// The application token unless [`token`](Self::token) sets another.
+    pub const TOKEN: &'static str = "51856fefc120afa4b628cc82d3935cce";
+
+    /// The user agent of the platform's requests.
+    pub const USER_AGENT: &'static str = "Bitrix24 Webhook Engine";
+
+    /// A documented event with the data of its sample.
+    pub fn new(kind: EventKind) -> Self {
+        Self::with_code(kind.as_str())
+    }
+
+    /// An event by its code, which is sent as it is given. Where the code is documented, in upper
+    /// or lower case, the data are those of the documented event; where it is not, they are an id
+    /// in `FIELDS`, as most events have.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    ///
+    /// let event = TestEvent::with_code("ONSOMETHINGNEW").id(7).set("stops[]", "Riga").event();
+    /// assert_eq!((event.kind(), event.code()), (None, "ONSOMETHINGNEW"));
+    /// let data = event.data().expect("an id and a stop");
+    /// assert_eq!(data["FIELDS"]["ID"].as_str(), Some("7"));
+    /// assert_eq!(data["stops"]["0"].as_str(), Some("Riga"));
+    /// ```
+    pub fn with_code(code: impl Into<String>) -> Self {
+        let code = code.into();
+        let typed = EventKind::of_typed_item(&code);
+        let event = Self {
+            kind: EventKind::from_code(&code),
+            code,
+            id: None,
+            changes: Vec::new(),
+            handler_id: Some(1),
+            ts: 1_714_649_632,
+            domain: "some-domain.bitrix24.com".to_owned(),
+            member_id: "a223c6b3710f85df22e9377d6c4f7553".to_owned(),
+            token: Self::TOKEN.to_owned(),
+            sender: Sender::Application,
+            tamper: None,
+        };
+        match typed {
+            Some((_, id)) => event.set("FIELDS[ENTITY_TYPE_ID]", id),
+            None => event,
+        }
+    }
+
+    /// Sends the same data under another code.
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    /// The id of the object, wherever the event has it: in `FIELDS`, in `data` itself, before and
+    /// after a change, as the key of a bot. For an event that is about no single object it is the
+    /// id that its payload is of no use without: of the job, the session, the command, the line.
+    ///
+    /// What is [set](Self::set) in the same place is sent instead.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    /// use tower_bitrix24::EventKind;
+    ///
+    /// for (kind, id) in [
+    ///     (EventKind::TaskUpdate, "5"),
+    ///     (EventKind::ImConnectorLineDelete, "107"),
+    ///     (EventKind::CrmCurrencyAdd, "EUR"),
+    /// ] {
+    ///     let event = TestEvent::new(kind).id(id).event();
+    ///     assert_eq!(event.subject().expect("it has one").id.to_string(), id);
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the event has no id, as those of an application's life have none
+    /// ([`has_id`](Self::has_id)).
+    pub fn id(mut self, id: impl Into<Text>) -> Self {
+        assert!(self.has_id(), "{} has no id", self.code);
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Whether the event has an id to [give](Self::id).
+    pub fn has_id(&self) -> bool {
+        let data = |id| self.data_about(Some(id));
+        data("1") != data("2")
+    }
+
+    /// Puts a value into the data, or replaces one. The path is that of the wire, from `data` or
+    /// from below it: `FIELDS[ID]` and `data[FIELDS][ID]` are the same, and `data` alone makes the
+    /// whole data one text. `[]` is the next index of a list.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    /// use tower_bitrix24::{EventKind, Payload};
+    ///
+    /// let user = TestEvent::new(EventKind::UserAdd).set("NAME", "Anna").set("UF_DEPARTMENT[]", 7);
+    /// let event = user.event();
+    /// let Payload::UserAdd(user) = event.payload() else { panic!("{event:?}") };
+    /// assert_eq!(user.name.as_deref(), Some("Anna"));
+    /// assert_eq!(*user.departments, [1, 2, 7]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where it [is no path](Self::is_path): its brackets do not match.
+    pub fn set(self, path: &str, value: impl Into<Text>) -> Self {
+        self.change(path, Some(value.into()))
+    }
+
+    /// Takes a value, or an array of them, out of the data. Removing `data` leaves none.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    /// use tower_bitrix24::EventKind;
+    ///
+    /// let event = TestEvent::new(EventKind::CrmDealAdd).remove("FIELDS[ID]").event();
+    /// assert_eq!(event.data(), None);
+    /// assert!(event.mismatch().is_some());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where it [is no path](Self::is_path): its brackets do not match.
+    pub fn remove(self, path: &str) -> Self {
+        self.change(path, None)
+    }
+
+    /// Whether this is a path in the data, for one that does not come from the test itself.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    ///
+    /// assert!(TestEvent::is_path("FIELDS[ID]") && TestEvent::is_path("STOPS[]"));
+    /// assert!(!TestEvent::is_path("FIELDS[ID") && !TestEvent::is_path(""));
+    /// ```
+    pub fn is_path(path: &str) -> bool {
+        keys(path).is_some()
+    }
+
+    fn change(mut self, path: &str, text: Option<Text>) -> Self {
+        let keys =
+            keys(path).unwrap_or_else(|| panic!("{path:?} is not a path such as FIELDS[ID]"));
+        let path = keys.into_iter().map(str::to_owned).collect();
+        self.changes.push(Change { path, text });
+        self
+    }
+
+    /// The object type of a smart process item, in the data and at the end of the code, where a
+    /// handler for one type finds it (`ONCRMDYNAMICITEMADD_147`).
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    /// use tower_bitrix24::EventKind;
+    ///
+    /// let event = TestEvent::new(EventKind::CrmDynamicItemAdd).entity_type_id(147).event();
+    /// assert_eq!(event.code(), "ONCRMDYNAMICITEMADD_147");
+    /// assert_eq!(event.entity_type_id(), Some(147));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the event is of no smart process item, or its code names a type already.
+    pub fn entity_type_id(mut self, id: u64) -> Self {
+        self.code = format!("{}_{id}", self.code);
+        let typed = EventKind::of_typed_item(&self.code).is_some();
+        assert!(typed, "{} is the code of no smart process item", self.code);
+        self.set("FIELDS[ENTITY_TYPE_ID]", id)
+    }
+
+    /// The id of the handler registration; 1 unless set.
+    pub fn handler_id(mut self, id: u64) -> Self {
+        self.handler_id = Some(id);
+        self
+    }
+
+    /// Sends no `event_handler_id`, as older portals do.
+    pub fn without_handler_id(mut self) -> Self {
+        self.handler_id = None;
+        self
+    }
+
+    /// When it happened, in unix seconds; a second of May 2024 unless set.
+    pub fn ts(mut self, seconds: i64) -> Self {
+        self.ts = seconds;
+        self
+    }
+
+    /// The portal's host; `some-domain.bitrix24.com` unless set.
+    pub fn portal(mut self, domain: impl Into<String>) -> Self {
+        self.domain = domain.into();
+        self
+    }
+
+    /// The portal's id.
+    pub fn member_id(mut self, id: impl Into<String>) -> Self {
+        self.member_id = id.into();
+        self
+    }
+
+    /// The application token; [`TOKEN`](Self::TOKEN) unless set.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = token.into();
+        self
+    }
+
+    /// As to an application's handler, which is what it is unless set: with the OAuth fields of
+    /// `auth`, and a refresh token in the events that have one. An application that is removed or
+    /// unpaid gets none of them, as from the platform.
+    pub fn application(mut self) -> Self {
+        self.sender = Sender::Application;
+        self
+    }
+
+    /// As to an outgoing webhook: `auth` has the portal's addresses and id and the application
+    /// token, nothing else.
+    pub fn webhook(mut self) -> Self {
+        self.sender = Sender::Webhook;
+        self
+    }
+
+    /// As caused by a robot or a workflow, which fills `auth` like a [webhook](Self::webhook).
+    pub fn robot(self) -> Self {
+        self.webhook()
+    }
+
+    /// Spoils the event, so that the layer refuses it. The last way given counts.
+    pub fn tampered(mut self, tamper: Tamper) -> Self {
+        self.tamper = Some(tamper);
+        self
+    }
+
+    /// The body, as PHP encodes it.
+    pub fn form(&self) -> String {
+        let mut form = String::new();
+        if self.tamper == Some(Tamper::RepeatedToken) {
+            write_pair(TOKEN_KEY, &self.wrong_token(), &mut form);
+        }
+        if self.tamper != Some(Tamper::WithoutEvent) {
+            write_pair("event", &self.code, &mut form);
+        }
+        if let Some(id) = self.handler_id {
+            write_pair("event_handler_id", &id.to_string(), &mut form);
+        }
+        if let Some(data) = self.data() {
+            data.write("data", &mut form);
+        }
+        write_pair("ts", &self.ts.to_string(), &mut form);
+        Tree::Array(self.oauth().sent_by(self.sender)).write("auth", &mut form);
+
+        match self.tamper {
+            Some(Tamper::WithoutToken) => {}
+            Some(Tamper::WrongToken) => write_pair(TOKEN_KEY, &self.wrong_token(), &mut form),
+            _ => write_pair(TOKEN_KEY, &self.token, &mut form),
+        }
+        match self.tamper {
+            Some(Tamper::Truncated) => {
+                form.truncate(form.len() - encode(&self.token).len().div_ceil(2));
+            }
+            Some(Tamper::AliasedToken) => {
+                write_pair(&format!("{TOKEN_KEY}[]"), &self.wrong_token(), &mut form);
+            }
+            _ => {}
+        }
+        form
+    }
+
+    /// The request that the platform would make, for a service that takes `Request<B>`: with
+    /// `axum::body::Body`, `http_body_util::Full<Bytes>`, `Bytes` or `String` for `B`. The address
+    /// is a path, or a whole URL.
+    ///
+    /// ```
+    /// use tower_bitrix24::testing::TestEvent;
+    /// use tower_bitrix24::EventKind;
+    ///
+    /// let event = TestEvent::new(EventKind::CrmDealAdd);
+    /// let request = event.request::<axum::body::Body>("/bitrix24/events");
+    /// assert_eq!(request.method(), "POST");
+    /// assert_eq!(request.headers()["user-agent"], "Bitrix24 Webhook Engine");
+    ///
+    /// let request: http::Request<String> = event.request("http://127.0.0.1:3000/");
+    /// assert_eq!(*request.body(), event.form());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the address is not one.
+    pub fn request<B: From<String>>(&self, address: &str) -> Request<B> {
+        let form = self.form();
+        let content_type = match self.tamper {
+            Some(Tamper::Json) => "application/json",
+            _ => "application/x-www-form-urlencoded",
+        };
+        let mut request = Request::post(address)
+            .header(USER_AGENT, Self::USER_AGENT)
+            .header(CONTENT_TYPE, content_type)
+            .header(CONTENT_LENGTH, form.len())
+            .body(B::from(form))
+            .unwrap_or_else(|error| panic!("{address:?}: {error}"));
+        match self.tamper {
+            Some(Tamper::Get) => *request.method_mut() = Method::GET,
+            Some(Tamper::Gzip) => {
+                let gzip = HeaderValue::from_static("gzip");
+                request.headers_mut().insert(CONTENT_ENCODING, gzip);
+            }
+            _ => {}
+        }
+        request
+    }
+
+    /// The event as a handler gets it: scanned, verified with its own token and read, in the same
+    /// way as one that came.
+    ///
+    /// # Panics
+    ///
+    /// Where it would be refused: its body was [tampered](Self::tampered) with, or its code or its
+    /// token is empty.
+    pub fn event(&self) -> Event {
+        let token = ApplicationToken::new(&*self.token);
+        let token = token.unwrap_or_else(|error| panic!("{error}"));
+        let envelope = Envelope::scan(self.form());
+        let envelope = envelope.unwrap_or_else(|error| panic!("{error}"));
+        let verification = pin!(Event::verify(envelope, &token));
+        match verification.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event.unwrap_or_else(|error| panic!("{error}")),
+            Poll::Pending => unreachable!("a token in hand is compared at once"),
+        }
+    }
+
+    fn data(&self) -> Option<Tree> {
+        let mut data = self.data_about(self.id.as_ref().map(Text::as_str));
+        for Change { path, text } in &self.changes {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let data = data.get_or_insert_with(|| array! {});
+            match text {
+                Some(text) => data.set(&path, text.as_str()),
+                None => data.remove(&path),
+            }
+        }
+        data
+    }
+
+    /// The data of the sample.
+    fn data_about(&self, id: Option<&str>) -> Option<Tree> {
+        match self.kind {
+            Some(kind) => defaults::data(kind, id, &self.oauth()),
+            None => Some(array! { "FIELDS": array! { "ID": id.unwrap_or("1") } }),
+        }
+    }
+
+    fn oauth(&self) -> OAuth<'_> {
+        OAuth {
+            kind: self.kind,
+            ts: self.ts,
+            domain: &self.domain,
+            member_id: &self.member_id,
+            application_token: &self.token,
+        }
+    }
+
+    /// As long as the right one, and right but for the last character.
+    fn wrong_token(&self) -> String {
+        let mut wrong = self.token.clone();
+        let last = wrong.pop();
+        wrong.push(if last == Some('x') { 'y' } else { 'x' });
+        wrong
+    }
+}
+
+const TOKEN_KEY: &str = "auth[application_token]";
+
+/// The keys of a path such as `FIELDS[ID]` or `data[FIELDS][ID]`, below `data`; `None` where its
+/// brackets do not match.
+fn keys(path: &str) -> Option<Vec<&str>> {
+    let (name, mut rest) = path.split_at(path.find('[').unwrap_or(path.len()));
+    let mut keys = match name {
+        "data" => Vec::new(),
+        "" => return None,
+        name => vec![name],
+    };
+    while !rest.is_empty() {
+        let (key, behind) = rest.strip_prefix('[')?.split_once(']')?;
+        keys.push(key);
+        rest = behind;
+    }
+    let plain = |key: &&str| !key.contains(['[', ']']);
+    keys.iter().all(plain).then_some(keys)
+}
+
+impl fmt::Debug for TestEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestEvent")
+            .field("code", &self.code)
+            .field("id", &self.id)
+            .field("handler_id", &self.handler_id)
+            .field("ts", &self.ts)
+            .field("domain", &self.domain)
+            .field("member_id", &self.member_id)
+            .field("token", &format_args!("{REDACTED}"))
+            .field("sender", &self.sender)
+            .field("tamper", &self.tamper)
+            .finish_non_exhaustive()
+    }
+}
