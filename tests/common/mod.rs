@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod catalogue;
+pub(crate) mod served;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
