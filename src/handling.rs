@@ -1,4 +1,4 @@
-//! Why an event did not come to a handler's end, in words that give nothing away.
+//! Why an event did not come to a handler's end, for the extractors and the router alike.
 
 use std::error::Error;
 use std::fmt;
@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::{Event, Mismatch};
+use crate::{Event, EventKind, Mismatch};
 
-/// Why a request that reached a router was not handled.
+/// Why a request that reached a router or an extractor was not handled.
 ///
 /// It stands in the extensions of the answer, so that an outer layer can count or log it. Its text
 /// is the body of the answer; beside the event's code and the path of a field it never holds
@@ -47,6 +47,7 @@ use crate::{Event, Mismatch};
 #[derive(Clone)]
 pub struct HandlingError {
     kind: HandlingErrorKind,
+    expected: Option<EventKind>,
     event: Option<Event>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -56,18 +57,20 @@ pub struct HandlingError {
 /// | kind | status |
 /// |---|---|
 /// | [`NoEvent`](Self::NoEvent) | 500 |
-/// | [`Mismatch`](Self::Mismatch) | 422 |
+/// | [`OtherKind`](Self::OtherKind), [`Mismatch`](Self::Mismatch) | 422 |
 /// | [`Failed`](Self::Failed) | 500 |
 ///
 /// 500 says that the application is broken. 422 says that it is not, and that the event, proven as
-/// it is, is not one for this place: the data are not what the
-/// documentation says. Bitrix24 reads neither and sends the event to nobody else.
+/// it is, is not one for this place: a portal's handler registration has the wrong URL, or the data
+/// are not what the documentation says. Bitrix24 reads neither and sends the event to nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlingErrorKind {
     /// The request has no [`Event`]: no [`EventLayer`](crate::EventLayer) selected it, or one let
     /// it pass as another callback.
     NoEvent,
+    /// The event is of another kind than the handler takes.
+    OtherKind,
     /// The event is of the right kind, but its data do not fit the kind's payload.
     Mismatch,
     /// The handler answered with an error.
@@ -78,7 +81,18 @@ impl HandlingError {
     pub(crate) const fn no_event() -> Self {
         Self {
             kind: HandlingErrorKind::NoEvent,
+            expected: None,
             event: None,
+            source: None,
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) const fn other_kind(event: Event, expected: EventKind) -> Self {
+        Self {
+            kind: HandlingErrorKind::OtherKind,
+            expected: Some(expected),
+            event: Some(event),
             source: None,
         }
     }
@@ -86,6 +100,7 @@ impl HandlingError {
     pub(crate) const fn mismatch(event: Event) -> Self {
         Self {
             kind: HandlingErrorKind::Mismatch,
+            expected: None,
             event: Some(event),
             source: None,
         }
@@ -94,6 +109,7 @@ impl HandlingError {
     pub(crate) fn failed(event: Event, source: Box<dyn Error + Send + Sync>) -> Self {
         Self {
             kind: HandlingErrorKind::Failed,
+            expected: None,
             event: Some(event),
             source: Some(source.into()),
         }
@@ -110,7 +126,9 @@ impl HandlingError {
             HandlingErrorKind::NoEvent | HandlingErrorKind::Failed => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            HandlingErrorKind::Mismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            HandlingErrorKind::OtherKind | HandlingErrorKind::Mismatch => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
         }
     }
 
@@ -141,6 +159,10 @@ impl fmt::Display for HandlingError {
                  route, that its path selects the request, and that it does not pass it as \
                  another callback",
             ),
+            HandlingErrorKind::OtherKind => {
+                let expected = self.expected.map_or("another", EventKind::as_str);
+                write!(f, "this route takes {expected}, and the event is {code}")
+            }
             HandlingErrorKind::Mismatch => {
                 write!(f, "the data of {code} do not fit its payload")?;
                 match self.event().and_then(Event::mismatch).map(Mismatch::path) {

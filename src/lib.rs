@@ -56,7 +56,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An [`EventRouter`] gives each event that one URL gets to a handler of its own, in axum and elsewhere.
+//! The feature `axum` makes `Event`, and `On<K>` for one kind of event, arguments of a handler. An
+//! [`EventRouter`] gives each event that one URL gets to a handler of its own, in axum and elsewhere.
 //!
 //! # Without a framework
 //!
@@ -89,6 +90,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod body;
 mod collect;
 mod config;
