@@ -56,6 +56,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The feature `axum` makes `Event`, and `On<K>` for one kind of event, arguments of a handler. An
+//! [`EventRouter`] gives each event that one URL gets to a handler of its own, in axum and elsewhere.
+//!
 //! # Without a framework
 //!
 //! The layer goes round any `Service<Request<B>>`; [`EventLayer`] has an example. A queue's worker
@@ -91,6 +94,9 @@
 //! request, and as a verified [`Event`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod body;
 mod collect;
 mod config;
@@ -98,15 +104,18 @@ mod envelope;
 pub mod event;
 mod form;
 mod future;
+mod handling;
 mod layer;
 mod open_enum;
 mod rejection;
+mod router;
 mod service;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod verify;
 
+pub use self::answer::{AnswerBody, IntoAnswer};
 pub use self::body::EventBody;
 pub use self::config::{ConfigError, EventSettings};
 pub use self::envelope::{
@@ -114,8 +123,10 @@ pub use self::envelope::{
 };
 pub use self::event::{Event, EventKind, Mismatch, Payload, Value};
 pub use self::future::ResponseFuture;
+pub use self::handling::{HandlingError, HandlingErrorKind};
 pub use self::layer::{DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT, EventLayer};
 pub use self::rejection::{AnswerPolicy, Rejection, RejectionKind};
+pub use self::router::{EventRouter, EventRouterBuilder, RouterFuture};
 pub use self::service::EventService;
 pub use self::verify::{ApplicationToken, TokenSet, VerifyError, VerifyErrorKind, VerifyToken};
 

@@ -54,8 +54,36 @@ async fn hyper_prints_events() {
 }
 
 #[tokio::test]
+async fn router_prints_events_each_from_its_handler() {
+    prints_the_seed_event_and_refuses_a_forged_one("router").await;
+
+    let mut example = Example::start("router", TOKEN).await;
+    let token = format!("auth[application_token]={TOKEN}");
+    for (event, status, line) in [
+        ("ONCRMDEALADD&data[FIELDS][ID]=5", 200, "Added: crm.deal 5"),
+        ("ONSHIPMENT&data=12", 200, "shipment 12"),
+        (
+            "ONSOMETHINGNEW&data=1",
+            202,
+            "ONSOMETHINGNEW: data Some(\"1\")",
+        ),
+    ] {
+        let body = format!("event={event}&{token}");
+        assert_eq!(example.post(body).await.0, status, "{event}");
+        assert_eq!(example.line().await, line);
+    }
+    let failed = (500, "the handler of ONSHIPMENT failed\n".to_owned());
+    assert_eq!(
+        example
+            .post(format!("event=ONSHIPMENT&data=x&{token}"))
+            .await,
+        failed
+    );
+}
+
+#[tokio::test]
 async fn each_example_without_a_token_says_how_to_set_one() {
-    for example in ["axum", "hyper", "inspect"] {
+    for example in ["axum", "hyper", "inspect", "router"] {
         says_how_to_set_a_token_and_stops(example).await;
     }
 }

@@ -3,22 +3,19 @@
 mod common;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Extension, Form, Router};
 use bytes::Bytes;
+use common::served::{send, serve_axum, serve_hyper};
 use common::{Frames, SEED, TOKEN, data, forged};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tower::{ServiceBuilder, service_fn};
 use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
 use tower_http::cors::CorsLayer;
@@ -27,26 +24,6 @@ use tower_http::timeout::TimeoutLayer;
 
 fn layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
-
-async fn serve_axum(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    address
-}
-
-/// Posts a form and gives the answer's status and text.
-async fn send(address: SocketAddr, path: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
-    let response = reqwest::Client::new()
-        .post(format!("http://{address}{path}"))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("user-agent", "Bitrix24 Webhook Engine")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
 }
 
 async fn code(Extension(event): Extension<Event>) -> String {
@@ -208,14 +185,7 @@ async fn hyper_serves_the_layer_without_a_framework() {
     let service = ServiceBuilder::new()
         .layer(layer().path("/bitrix24/events"))
         .service(service_fn(handle));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
+    let address = serve_hyper(service).await;
 
     let whole = format!("ONCRMREQUISITEADD {}", SEED.len());
     assert_eq!(send(address, "/bitrix24/events", SEED).await, (200, whole));

@@ -18,7 +18,8 @@ use tower::buffer::BufferLayer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::{
-    ApplicationToken, Envelope, Event, EventBody, EventLayer, RejectionKind, TokenSet, VerifyError,
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, HandlingError,
+    RejectionKind, TokenSet, VerifyError,
 };
 
 type Body = Full<Bytes>;
@@ -255,6 +256,24 @@ async fn mistake_10_a_verifier_that_fails_is_no_wrong_token() {
         "connection refused"
     );
     assert!(!format!("{rejection} {rejection:?}").contains("refused"));
+}
+
+#[tokio::test]
+async fn mistake_11_the_error_of_a_handler_is_not_told_to_the_caller() {
+    let router = EventRouter::builder()
+        .fallback(async |_: Event| Err::<(), _>("no connection to db.local"))
+        .build()
+        .unwrap();
+    let response = layer().layer(router).oneshot(request(SEED)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let error: &HandlingError = response.extensions().get().unwrap();
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "no connection to db.local"
+    );
+    assert!(!format!("{error} {error:?} {:?}", response.headers()).contains("db.local"));
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(text, "the handler of ONCRMREQUISITEADD failed\n");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,12 @@ pub use super::catalogue::kinds::*;
 use super::{EventKind, Payload};
 
 /// A documented event as a type. Every variant of [`EventKind`] has one, under the same name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kind of event",
+    label = "not a kind of event",
+    note = "the kinds are the types of `tower_bitrix24::event::kind`, such as `kind::CrmDealAdd`; \
+            a value of `EventKind` is none"
+)]
 pub trait Kind {
     /// The event's kind.
     const KIND: EventKind;

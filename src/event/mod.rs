@@ -31,8 +31,9 @@ use crate::{Auth, Envelope, VerifyError, VerifyToken};
 
 /// A verified event.
 ///
-/// The layer puts it into the extensions of the request; [`verify`](Self::verify) makes one without
-/// a layer. A clone is cheap and shares everything.
+/// The layer puts it into the extensions of the request, where axum's handlers get it from as an
+/// argument (feature `axum`); [`verify`](Self::verify) makes one without a layer. A clone is cheap
+/// and shares everything.
 ///
 /// `Debug` and the serialised form are safe to log: tokens are redacted and the body is not shown.
 /// Serialised, an event has the fields `event`, `kind`, `handler_id`, `ts`, `auth`, `payload`,

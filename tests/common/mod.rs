@@ -3,6 +3,7 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod example;
+pub(crate) mod served;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

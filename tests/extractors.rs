@@ -1,0 +1,235 @@
+//! The extractors in axum, over a real socket.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+use bytes::Bytes;
+use common::served::{send, serve_axum};
+use common::{SEED, TOKEN, forged};
+use tower_bitrix24::axum::On;
+use tower_bitrix24::event::kind;
+use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer, HandlingError};
+
+const NO_EVENT: &str = "the request has no Bitrix24 event: check that an EventLayer stands round \
+    this route, that its path selects the request, and that it does not pass it as another \
+    callback\n";
+
+const LEAD: &str = "event=ONCRMLEADADD&data[FIELDS][ID]=31\
+    &auth[application_token]=51856fefc120afa4b628cc82d3935cce";
+
+const MISFIT: &str = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=canary\
+    &auth[application_token]=51856fefc120afa4b628cc82d3935cce";
+
+const PLACEMENT: &str = "PLACEMENT=DEFAULT&member_id=a223c6b3710f85df22e9377d6c4f7553";
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+/// Serves one route behind a layer that passes other callbacks.
+async fn serve(route: MethodRouter) -> SocketAddr {
+    let layer = layer().pass_other_callbacks();
+    serve_axum(Router::new().route("/", route).layer(layer)).await
+}
+
+async fn code(event: Event) -> String {
+    event.code().to_owned()
+}
+
+async fn requisite(requisite: On<kind::CrmRequisiteAdd>) -> String {
+    format!("requisite {}", requisite.id)
+}
+
+#[tokio::test]
+async fn the_event_is_an_argument_beside_state_and_body() {
+    async fn handler(
+        State(greeting): State<&'static str>,
+        event: Event,
+        On {
+            payload,
+            event: same,
+        }: On<kind::CrmRequisiteAdd>,
+        body: Bytes,
+    ) -> String {
+        assert_eq!(event.body(), &body);
+        assert_eq!(same.kind(), Some(EventKind::CrmRequisiteAdd));
+        format!("{greeting} {} {}", event.code(), payload.id)
+    }
+    let app = Router::new()
+        .route("/", post(handler))
+        .layer(layer())
+        .with_state("read");
+    let address = serve_axum(app).await;
+    let read = (200, "read ONCRMREQUISITEADD 27".to_owned());
+    assert_eq!(send(address, "/", SEED).await, read);
+    assert_eq!(send(address, "/", forged()).await.0, 403);
+}
+
+#[tokio::test]
+async fn nested_routers_and_route_layers_are_as_good_as_any() {
+    let nested = Router::new()
+        .route("/any", post(code))
+        .route("/one", post(requisite).layer(layer()))
+        .route("/bare", post(requisite));
+    let app = Router::new()
+        .route("/any", post(code))
+        .route("/one", post(requisite))
+        .route_layer(layer())
+        .nest("/own", nested.clone())
+        .nest("/outer", nested.layer(layer().path("/any")));
+    let address = serve_axum(app).await;
+    for (path, text) in [
+        ("/any", "ONCRMREQUISITEADD"),
+        ("/one", "requisite 27"),
+        ("/own/one", "requisite 27"),
+        ("/outer/any", "ONCRMREQUISITEADD"),
+        ("/outer/one", "requisite 27"),
+    ] {
+        assert_eq!(
+            send(address, path, SEED).await,
+            (200, text.to_owned()),
+            "{path}"
+        );
+        assert_eq!(send(address, path, forged()).await.0, 403, "{path}");
+    }
+    // No layer, and a layer whose path does not select the route.
+    for path in ["/own/any", "/own/bare", "/outer/bare"] {
+        for body in [SEED.to_owned(), forged()] {
+            assert_eq!(
+                send(address, path, body).await,
+                (500, NO_EVENT.into()),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_optional_event_is_none_for_what_the_layer_passes() {
+    let handler = async |event: Option<Event>| match event {
+        Some(event) => event.code().to_owned(),
+        None => "page".to_owned(),
+    };
+    let address = serve(post(handler)).await;
+    assert_eq!(
+        send(address, "/", SEED).await,
+        (200, "ONCRMREQUISITEADD".into())
+    );
+    assert_eq!(send(address, "/", PLACEMENT).await, (200, "page".into()));
+    assert_eq!(send(address, "/", forged()).await.0, 403);
+
+    let strict = serve(post(code)).await;
+    assert_eq!(send(strict, "/", PLACEMENT).await, (500, NO_EVENT.into()));
+}
+
+#[tokio::test]
+async fn an_event_of_another_kind_is_answered_422_with_both_codes() {
+    let address = serve(post(requisite)).await;
+    assert_eq!(send(address, "/", SEED).await, (200, "requisite 27".into()));
+    for (sent, shown) in [
+        ("ONCRMLEADADD", "ONCRMLEADADD"),
+        ("ONSOMETHINGNEW", "ONSOMETHINGNEW"),
+        ("ON%0ANEW", "ON\\nNEW"),
+    ] {
+        let text = format!("this route takes ONCRMREQUISITEADD, and the event is {shown}\n");
+        let body = LEAD.replace("ONCRMLEADADD", sent);
+        assert_eq!(send(address, "/", body).await, (422, text));
+    }
+    assert_eq!(send(address, "/", PLACEMENT).await, (500, NO_EVENT.into()));
+}
+
+#[tokio::test]
+async fn data_that_do_not_fit_are_answered_422_with_their_path_and_not_their_value() {
+    let optional = async |requisite: Option<On<kind::CrmRequisiteAdd>>| {
+        format!("{:?}", requisite.map(|requisite| requisite.id))
+    };
+    for route in [post(requisite), post(optional)] {
+        let address = serve(route).await;
+        let text = "the data of ONCRMREQUISITEADD do not fit its payload at data.FIELDS.ID\n";
+        assert_eq!(send(address, "/", MISFIT).await, (422, text.into()));
+    }
+    // The event itself is no less an event.
+    let address = serve(post(code)).await;
+    assert_eq!(
+        send(address, "/", MISFIT).await,
+        (200, "ONCRMREQUISITEADD".into())
+    );
+}
+
+#[tokio::test]
+async fn an_optional_kind_is_none_for_other_kinds_and_for_no_event() {
+    let handler = async |requisite: Option<On<kind::CrmRequisiteAdd>>,
+                         lead: Option<On<kind::CrmLeadAdd>>| {
+        let requisite = requisite.map(|requisite| requisite.id);
+        format!("{requisite:?} {:?}", lead.map(|lead| lead.id))
+    };
+    let address = serve(post(handler)).await;
+    for (body, text) in [
+        (SEED, "Some(27) None"),
+        (LEAD, "None Some(31)"),
+        (PLACEMENT, "None None"),
+    ] {
+        assert_eq!(send(address, "/", body).await, (200, text.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_handler_may_answer_for_itself() {
+    let handler =
+        async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlingError>| match requisite {
+            Ok(requisite) => format!("requisite {}", requisite.id),
+            Err(error) => {
+                let data = error.event().map(|event| event.data().is_some());
+                format!("{:?} {data:?}", error.kind())
+            }
+        };
+    let address = serve(post(handler)).await;
+    for (body, text) in [
+        (SEED, "requisite 27"),
+        (LEAD, "OtherKind Some(true)"),
+        (MISFIT, "Mismatch Some(true)"),
+        (PLACEMENT, "NoEvent None"),
+    ] {
+        assert_eq!(send(address, "/", body).await, (200, text.into()));
+    }
+}
+
+#[tokio::test]
+async fn an_outer_layer_sees_why() {
+    async fn why(response: Response) -> (StatusCode, String) {
+        let error = response.extensions().get::<HandlingError>();
+        let text = error.map_or("handled".to_owned(), |error| format!("{error:?}"));
+        (response.status(), text)
+    }
+    let route = post(requisite).layer(map_response(why));
+    let address = serve(route).await;
+    assert_eq!(send(address, "/", SEED).await, (200, "handled".into()));
+    let (status, text) = send(address, "/", MISFIT).await;
+    assert_eq!(
+        (status, text.as_str()),
+        (
+            422,
+            "HandlingError { kind: Mismatch, code: Some(\"ONCRMREQUISITEADD\"), .. }"
+        )
+    );
+}
+
+#[tokio::test]
+async fn the_event_of_one_type_of_items_is_of_their_kind() {
+    let handler = async |item: On<kind::CrmDynamicItemAdd>| format!("{:?}", item.event.subject());
+    let address = serve(post(handler)).await;
+    let body = format!(
+        "event=ONCRMDYNAMICITEMADD_147&data[FIELDS][ID]=3&data[FIELDS][ENTITY_TYPE_ID]=147\
+         &auth[application_token]={TOKEN}"
+    );
+    let (status, text) = send(address, "/", body).await;
+    assert_eq!(status, 200);
+    assert!(text.contains("147"), "{text}");
+}

@@ -1,0 +1,555 @@
+//! Routing by event: which handler gets an event, and what its sender is answered.
+
+mod common;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::{get, post, post_service};
+use axum::{Extension, Router};
+use bytes::Bytes;
+use common::catalogue::{body, documented};
+use common::served::{send, serve_axum, serve_hyper};
+use common::{SEED, TOKEN, forged, post as request};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt};
+use tower_bitrix24::event::kind;
+use tower_bitrix24::event::payload::ItemId;
+use tower_bitrix24::{
+    AnswerBody, ApplicationToken, Envelope, Event, EventKind, EventLayer, EventRouter,
+    EventRouterBuilder, HandlingError, HandlingErrorKind, IntoAnswer,
+};
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+fn form(code: &str, data: &str) -> String {
+    format!("event={code}&{data}&auth[application_token]={TOKEN}")
+}
+
+async fn event(code: &str, data: &str) -> Event {
+    let envelope = Envelope::scan(form(code, data)).unwrap();
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    Event::verify(envelope, &token).await.unwrap()
+}
+
+async fn read(answer: Response<AnswerBody>) -> (u16, String) {
+    let status = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+fn error<T>(answer: &Response<T>) -> &HandlingError {
+    answer.extensions().get().expect("the event is not handled")
+}
+
+/// A handler that says its name.
+fn named<T>(name: &'static str) -> impl Fn(T) -> std::future::Ready<Response<&'static str>> {
+    move |_| std::future::ready(Response::new(name))
+}
+
+async fn taken_by(router: &EventRouter, code: &str, data: &str) -> String {
+    read(router.handle(event(code, data).await).await).await.1
+}
+
+// Which handler gets an event.
+
+#[tokio::test]
+async fn a_typed_handler_gets_the_payload_and_the_event() {
+    async fn requisite_added(requisite: ItemId, event: Event) -> Response<String> {
+        Response::new(format!("{} on {}", requisite.id, event.auth().domain()))
+    }
+    let router = EventRouter::builder().on(kind::CrmRequisiteAdd, requisite_added);
+    let service = layer().layer(router.build().unwrap());
+    let sent = request(Full::new(Bytes::from_static(SEED.as_bytes())));
+    let answer = service.clone().oneshot(sent).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(text, "27 on some-domain.bitrix24.com");
+
+    let sent = request(Full::new(Bytes::from(forged())));
+    let answer = service.oneshot(sent).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_code_goes_before_the_longest_prefix_before_the_scope_before_the_fallback() {
+    let router = EventRouter::builder()
+        .fallback(named("fallback"))
+        .on_scope("crm", named("scope"))
+        .on_prefix("ONCRM", named("short prefix"))
+        .on_prefix("oncrmdeal", named("long prefix"))
+        .on_prefix("ONCRMDE", named("middle prefix"))
+        .on_code("onCrmDealDelete", named("documented code"))
+        .on_code("OnSomethingNew", named("undocumented code"))
+        .on_kind(EventKind::CrmDealUpdate, named("kind"))
+        .on(kind::CrmDealAdd, |_: ItemId, _| async {
+            Response::new("typed")
+        })
+        .build()
+        .unwrap();
+    for (code, name) in [
+        ("ONCRMDEALADD", "typed"),
+        ("onCrmDealAdd", "typed"),
+        ("ONCRMDEALUPDATE", "kind"),
+        ("ONCRMDEALDELETE", "documented code"),
+        ("ONSOMETHINGNEW", "undocumented code"),
+        ("onSomethingNew", "undocumented code"),
+        ("ONCRMDEALUSERFIELDADD", "long prefix"),
+        ("onCrmDealSomethingNew", "long prefix"),
+        ("ONCRMDELIGHT", "middle prefix"),
+        ("ONCRMLEADADD", "short prefix"),
+        ("ONTASKADD", "fallback"),
+        ("ONSOMETHINGNEWER", "fallback"),
+    ] {
+        assert_eq!(
+            taken_by(&router, code, "data[FIELDS][ID]=1").await,
+            name,
+            "{code}"
+        );
+    }
+
+    let scoped = EventRouter::builder()
+        .on_scope("crm", named("scope"))
+        .on_prefix("ONCRMDEAL", named("prefix"))
+        .fallback(named("fallback"))
+        .build()
+        .unwrap();
+    for (code, name) in [
+        ("ONCRMDEALADD", "prefix"),
+        ("ONCRMLEADADD", "scope"),
+        ("ONCRMSOMETHINGNEW", "fallback"),
+    ] {
+        assert_eq!(
+            taken_by(&scoped, code, "data[FIELDS][ID]=1").await,
+            name,
+            "{code}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_documented_event_goes_to_its_scope_s_handler() {
+    let mut scopes: Vec<_> = documented().into_iter().map(|event| event.scope).collect();
+    scopes.sort();
+    scopes.dedup();
+    let router = scopes.iter().fold(EventRouter::builder(), |router, scope| {
+        let name = scope.clone();
+        router.on_scope(scope, move |_| {
+            std::future::ready(Response::new(name.clone()))
+        })
+    });
+    let router = router.build().unwrap();
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    for documented in documented() {
+        let envelope = Envelope::scan(body(&documented)).unwrap();
+        let event = Event::verify(envelope, &token).await.unwrap();
+        assert_eq!(
+            read(router.handle(event).await).await,
+            (200, documented.scope)
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_code_of_one_type_of_items_goes_before_their_kind() {
+    let router = EventRouter::builder()
+        .on(kind::CrmDynamicItemAdd, |_, _| async {
+            Response::new("kind")
+        })
+        .on_code("ONCRMDYNAMICITEMADD_147", named("type 147"))
+        .build()
+        .unwrap();
+    let data = "data[FIELDS][ID]=1&data[FIELDS][ENTITY_TYPE_ID]=147";
+    for (code, name) in [
+        ("ONCRMDYNAMICITEMADD_147", "type 147"),
+        ("onCrmDynamicItemAdd_147", "type 147"),
+        ("ONCRMDYNAMICITEMADD_148", "kind"),
+        ("ONCRMDYNAMICITEMADD", "kind"),
+    ] {
+        assert_eq!(taken_by(&router, code, data).await, name, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn data_that_do_not_fit_go_on_to_the_next_handler() {
+    let typed = || {
+        EventRouter::builder().on(kind::CrmDealAdd, |deal: ItemId, _| async move {
+            Response::new(format!("deal {}", deal.id))
+        })
+    };
+    let misfit = "data[FIELDS][ID]=canary";
+
+    let all = typed()
+        .on_prefix("ONCRMDEAL", named("long prefix"))
+        .on_prefix("ONCRM", named("prefix"))
+        .on_scope("crm", named("scope"))
+        .fallback(named("fallback"));
+    assert_eq!(
+        taken_by(&all.build().unwrap(), "ONCRMDEALADD", misfit).await,
+        "long prefix"
+    );
+    let scope = typed()
+        .on_scope("crm", named("scope"))
+        .fallback(named("fallback"));
+    let scope = scope.build().unwrap();
+    assert_eq!(taken_by(&scope, "ONCRMDEALADD", misfit).await, "scope");
+    assert_eq!(
+        taken_by(&scope, "ONCRMDEALADD", "data[FIELDS][ID]=4").await,
+        "deal 4"
+    );
+    let fallback = typed().fallback(|event: Event| async move {
+        assert_eq!(event.mismatch().unwrap().path(), "data.FIELDS.ID");
+        Response::new("fallback")
+    });
+    let fallback = fallback.build().unwrap();
+    assert_eq!(
+        taken_by(&fallback, "ONCRMDEALADD", misfit).await,
+        "fallback"
+    );
+
+    let by_kind = EventRouter::builder().on_kind(EventKind::CrmDealAdd, named("kind"));
+    assert_eq!(
+        taken_by(&by_kind.build().unwrap(), "ONCRMDEALADD", misfit).await,
+        "kind"
+    );
+}
+
+#[tokio::test]
+async fn data_that_fit_no_handler_are_not_acknowledged() {
+    let typed = EventRouter::builder().on(kind::CrmDealAdd, |_, _| async {});
+    let typed = typed.build().unwrap();
+    for (data, text) in [
+        (
+            "data[FIELDS][ID]=canary",
+            "the data of ONCRMDEALADD do not fit its payload at data.FIELDS.ID\n",
+        ),
+        (
+            "ts=1",
+            "the data of ONCRMDEALADD do not fit its payload at data\n",
+        ),
+    ] {
+        let answer = typed.handle(event("ONCRMDEALADD", data).await).await;
+        assert_eq!(error(&answer).kind(), HandlingErrorKind::Mismatch);
+        assert!(error(&answer).event().unwrap().mismatch().is_some());
+        let debug = format!("{:?}", error(&answer));
+        assert!(!debug.contains("canary"), "{debug}");
+        assert_eq!(read(answer).await, (422, text.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_a_handler_is_acknowledged_unless_set_otherwise() {
+    let builder = || EventRouter::builder().on_scope("task", named("task"));
+    let router = builder().build().unwrap();
+    for code in ["ONCRMDEALADD", "ONSOMETHINGNEW"] {
+        let event = event(code, "data[FIELDS][ID]=canary").await;
+        assert_eq!(read(router.handle(event).await).await, (200, String::new()));
+    }
+    let router = builder().unhandled(StatusCode::NOT_FOUND).build().unwrap();
+    let event = event("ONCRMDEALADD", "data[FIELDS][ID]=1").await;
+    assert_eq!(read(router.handle(event).await).await, (404, String::new()));
+}
+
+// What is registered wrongly.
+
+#[test]
+fn what_is_registered_wrongly_is_an_error_when_the_router_is_built() {
+    let handler = || async |_: Event| {};
+    let typed = || async |_: ItemId, _: Event| {};
+    let builder = EventRouter::builder;
+    let cases: [(EventRouterBuilder, &str); 11] = [
+        (
+            builder()
+                .on(kind::CrmDealAdd, typed())
+                .on(kind::CrmDealAdd, typed()),
+            "ONCRMDEALADD has two handlers",
+        ),
+        (
+            builder()
+                .on(kind::CrmDealAdd, typed())
+                .on_kind(EventKind::CrmDealAdd, handler()),
+            "ONCRMDEALADD has two handlers",
+        ),
+        (
+            builder()
+                .on_kind(EventKind::CrmDealAdd, handler())
+                .on_code("onCrmDealAdd", handler()),
+            "ONCRMDEALADD has two handlers",
+        ),
+        (
+            builder()
+                .on_code("onNew", handler())
+                .on_code("ONNEW", handler()),
+            "ONNEW has two handlers",
+        ),
+        (
+            builder()
+                .on_prefix("onCrm", handler())
+                .on_prefix("ONCRM", handler()),
+            "the prefix \"ONCRM\" has two handlers",
+        ),
+        (
+            builder()
+                .on_scope("crm", handler())
+                .on_scope("crm", handler()),
+            "the scope \"crm\" has two handlers",
+        ),
+        (
+            builder().fallback(handler()).fallback(handler()),
+            "there are two fallbacks",
+        ),
+        (
+            builder().on_scope("cmr", handler()),
+            "no documented event is of the scope \"cmr\"",
+        ),
+        (
+            builder().on_prefix("", handler()),
+            "a prefix is empty: what takes every event is the fallback",
+        ),
+        (builder().on_code("", handler()), "a code is empty"),
+        (
+            builder()
+                .on_code("", handler())
+                .on_prefix("", handler())
+                .on_scope("crm", handler()),
+            "a code is empty",
+        ),
+    ];
+    for (builder, message) in cases {
+        assert_eq!(builder.build().unwrap_err().to_string(), message);
+    }
+    let other_codes = builder()
+        .on_kind(EventKind::CrmDealAdd, handler())
+        .on_kind(EventKind::CrmDealUpdate, handler())
+        .on_kind(EventKind::CrmDynamicItemAdd, handler())
+        .on_code("ONCRMDYNAMICITEMADD_147", handler())
+        .on_prefix("ONCRMDEALADD", handler())
+        .on_prefix("ONCRMDEAL", handler());
+    assert!(other_codes.build().is_ok());
+}
+
+// What its sender is answered.
+
+#[tokio::test]
+async fn a_handler_answers_with_what_it_returns() {
+    async fn answer<T>(returned: T) -> (u16, String)
+    where
+        T: IntoAnswer + Clone + Send + Sync + 'static,
+    {
+        let router = EventRouter::builder().fallback(move |_| std::future::ready(returned.clone()));
+        let router = router.build().unwrap();
+        read(router.handle(event("ONAPPTEST", "data[a]=1").await).await).await
+    }
+    assert_eq!(answer(()).await, (200, String::new()));
+    assert_eq!(answer(StatusCode::ACCEPTED).await, (202, String::new()));
+    assert_eq!(answer(Response::new("text")).await, (200, "text".into()));
+    assert_eq!(answer(Ok::<_, String>(())).await, (200, String::new()));
+    assert_eq!(
+        answer(Ok::<_, Infallible>(StatusCode::CREATED)).await.0,
+        201
+    );
+
+    let failed = (500, "the handler of ONAPPTEST failed\n".to_owned());
+    assert_eq!(answer(Err::<(), _>("canary")).await, failed);
+    assert_eq!(answer(Err::<(), _>("canary".to_owned())).await, failed);
+    assert_eq!(answer(Err::<StatusCode, _>(std::fmt::Error)).await, failed);
+}
+
+#[tokio::test]
+async fn the_error_of_a_handler_is_for_outer_layers_alone() {
+    let router = EventRouter::builder()
+        .on_code("ONAPPTEST", async |event: Event| {
+            let io = std::io::Error::other(format!("canary of {}", event.code()));
+            Err::<(), Box<dyn Error + Send + Sync>>(io.into())
+        })
+        .build()
+        .unwrap();
+    let answer = router.handle(event("ONAPPTEST", "data[a]=1").await).await;
+    let error = error(&answer).clone();
+    assert_eq!(error.kind(), HandlingErrorKind::Failed);
+    assert_eq!(error.event().unwrap().code(), "ONAPPTEST");
+    assert_eq!(error.source().unwrap().to_string(), "canary of ONAPPTEST");
+    assert!(!format!("{error} {error:?} {:?}", answer.headers()).contains("canary"));
+    assert_eq!(
+        read(answer).await,
+        (500, "the handler of ONAPPTEST failed\n".into())
+    );
+}
+
+#[tokio::test]
+async fn a_code_that_is_no_word_is_escaped_in_the_answer() {
+    let router = EventRouter::builder().fallback(async |_: Event| Err::<(), _>("no"));
+    let event = event("ON%0ANEW", "data[a]=1").await;
+    let answer = read(router.build().unwrap().handle(event).await).await;
+    assert_eq!(answer, (500, "the handler of ON\\nNEW failed\n".into()));
+}
+
+#[tokio::test]
+async fn a_request_without_an_event_is_told_of_the_layer() {
+    let router = EventRouter::builder()
+        .fallback(named("fallback"))
+        .build()
+        .unwrap();
+    // Of the body, nothing is asked.
+    let bare: Request<Rc<str>> = Request::new("event=ONAPPTEST".into());
+    let answer = router.clone().oneshot(bare).await.unwrap();
+    assert_eq!(error(&answer).kind(), HandlingErrorKind::NoEvent);
+    assert!(error(&answer).event().is_none());
+    let (status, text) = read(answer).await;
+    assert_eq!(status, 500);
+    assert!(
+        text.contains("EventLayer") && text.contains("path"),
+        "{text}"
+    );
+
+    let passing = layer().pass_other_callbacks().layer(router);
+    let placement = request(Full::new(Bytes::from_static(b"PLACEMENT=DEFAULT")));
+    let answer = passing.oneshot(placement).await.unwrap();
+    assert_eq!(error(&answer).kind(), HandlingErrorKind::NoEvent);
+}
+
+// How handlers may be written.
+
+#[tokio::test]
+async fn a_handler_is_a_function_a_closure_or_an_async_closure() {
+    async fn function(event: Event) -> Result<(), HandlingError> {
+        assert_eq!(event.kind(), Some(EventKind::CrmDealAdd));
+        Ok(())
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    let counting = count.clone();
+    let router = EventRouter::builder()
+        .on_kind(EventKind::CrmDealAdd, function)
+        .on(kind::CrmDealUpdate, |deal, _event| async move {
+            assert_eq!(deal.id, 1)
+        })
+        .on(kind::CrmDealDelete, async |deal: ItemId, event: Event| {
+            tokio::task::yield_now().await;
+            assert_eq!((deal.id, event.kind()), (1, Some(EventKind::CrmDealDelete)));
+        })
+        .fallback(move |_| {
+            let counting = counting.clone();
+            async move {
+                tokio::task::yield_now().await;
+                counting.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .build()
+        .unwrap();
+    let codes = [
+        "ONCRMDEALADD",
+        "ONCRMDEALUPDATE",
+        "ONCRMDEALDELETE",
+        "ONCRMLEADADD",
+    ];
+    for code in codes {
+        // The future borrows nothing of the router.
+        let answer = router
+            .clone()
+            .handle(event(code, "data[FIELDS][ID]=1").await);
+        assert_eq!(tokio::spawn(answer).await.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn the_router_s_debug_text_says_what_there_are_handlers_for() {
+    let builder = EventRouter::builder()
+        .on_kind(EventKind::CrmDealAdd, async |_: Event| {})
+        .on_prefix("OnTask", async |_: Event| {})
+        .on_scope("im", async |_: Event| {});
+    assert!(format!("{builder:?}").starts_with("EventRouterBuilder { codes: [\"ONCRMDEALADD\"]"));
+    assert_eq!(
+        format!("{:?}", builder.build().unwrap()),
+        "EventRouter { codes: [\"ONCRMDEALADD\"], prefixes: [\"ONTASK\"], scopes: [\"im\"], \
+         fallback: false, unhandled: 200 }"
+    );
+}
+
+// Where it stands.
+
+fn router() -> EventRouter {
+    EventRouter::builder()
+        .on(
+            kind::CrmRequisiteAdd,
+            async |requisite: ItemId, _: Event| {
+                Response::new(format!("requisite {}", requisite.id))
+            },
+        )
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn axum_takes_it_as_a_route_s_service() {
+    let nested = Router::new()
+        .route("/events", post_service(router()))
+        .route_layer(layer());
+    let app = Router::new()
+        .route("/", get(|| async { "index" }))
+        .route_service("/bitrix24/events", router())
+        .route("/own", post_service(router()).layer(layer()))
+        .layer(layer().path("/bitrix24/events"))
+        .nest("/nested", nested)
+        .route_service("/bare", router());
+    let address = serve_axum(app).await;
+    for path in ["/bitrix24/events", "/own", "/nested/events"] {
+        assert_eq!(
+            send(address, path, SEED).await,
+            (200, "requisite 27".into()),
+            "{path}"
+        );
+        assert_eq!(send(address, path, forged()).await.0, 403, "{path}");
+        assert_eq!(
+            send(address, path, form("ONAPPTEST", "a=1")).await,
+            (200, "".into())
+        );
+    }
+    let (status, text) = send(address, "/bare", SEED).await;
+    assert_eq!(status, 500);
+    assert!(text.contains("EventLayer"), "{text}");
+}
+
+#[tokio::test]
+async fn hyper_takes_it_without_a_framework() {
+    let address = serve_hyper(layer().path("/bitrix24/events").layer(router())).await;
+    let path = "/bitrix24/events";
+    assert_eq!(
+        send(address, path, SEED).await,
+        (200, "requisite 27".into())
+    );
+    assert_eq!(send(address, path, forged()).await.0, 403);
+    assert_eq!(send(address, "/", SEED).await.0, 500);
+}
+
+#[tokio::test]
+async fn one_url_serves_events_and_the_application_s_page() {
+    async fn on_post(
+        State(router): State<EventRouter>,
+        event: Option<Extension<Event>>,
+    ) -> axum::response::Response {
+        match event {
+            Some(Extension(event)) => router.handle(event).await.into_response(),
+            None => "page".into_response(),
+        }
+    }
+    let app = Router::new()
+        .route("/", post(on_post))
+        .layer(layer().pass_other_callbacks())
+        .with_state(router());
+    let address = serve_axum(app).await;
+    assert_eq!(send(address, "/", SEED).await, (200, "requisite 27".into()));
+    assert_eq!(send(address, "/", forged()).await.0, 403);
+    assert_eq!(
+        send(address, "/", "PLACEMENT=DEFAULT").await,
+        (200, "page".into())
+    );
+}
