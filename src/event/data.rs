@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::memchr3;
+use memchr::{memchr, memchr2, memchr3};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -89,17 +89,20 @@ fn are_plain(data: &[u8]) -> bool {
     let mut count = 0;
     let (mut literal, mut escaped) = (false, false);
     for pair in pairs(data) {
-        let mut rest = pair.key;
-        while let Some(at) = memchr3(b'%', b'[', b'+', rest) {
-            let (opens, behind) = match &rest[at..] {
-                [b'[', behind @ ..] | [b'%', b'5', b'B', behind @ ..] => (true, behind),
-                [b'%', b'5', b'D', behind @ ..] => (false, behind),
-                _ => return false,
+        let Some(mut rest) = pair.key.strip_prefix(b"data") else {
+            return false;
+        };
+        while !rest.is_empty() {
+            let Some((name, behind, is_literal)) = bracketed(rest) else {
+                return false;
             };
-            literal |= rest[at] == b'[';
-            escaped |= rest[at] == b'%';
-            let unusual = matches!(behind, [b']' | b'%' | b'[', ..] | [b'0', b'0'..=b'9', ..]);
-            if opens && unusual || literal && escaped {
+            literal |= is_literal;
+            escaped |= !is_literal;
+            let unusual = matches!(
+                name,
+                [] | [b'0', b'0'..=b'9', ..] | [b' ' | b'\t'..=b'\r', ..]
+            );
+            if unusual || literal && escaped {
                 return false;
             }
             rest = behind;
@@ -119,6 +122,25 @@ fn are_plain(data: &[u8]) -> bool {
     // The keys that begin with another one stand right behind it.
     keys.sort_unstable();
     keys.windows(2).all(|pair| !pair[1].starts_with(pair[0]))
+}
+
+/// The name in the brackets that `key` begins with, what stands behind them, and whether they are
+/// literal; `None` where there are none, or the name has escapes or brackets of its own.
+fn bracketed(key: &[u8]) -> Option<(&[u8], &[u8], bool)> {
+    let (name, behind, is_literal) = match key {
+        [b'[', inner @ ..] => {
+            let close = memchr(b']', inner)?;
+            (&inner[..close], &inner[close + 1..], true)
+        }
+        [b'%', b'5', b'B', inner @ ..] => {
+            let close = memchr2(b'%', b']', inner)?;
+            (&inner[..close], inner[close..].strip_prefix(b"%5D")?, false)
+        }
+        _ => return None,
+    };
+    memchr3(b'%', b'[', b'+', name)
+        .is_none()
+        .then_some((name, behind, is_literal))
 }
 
 const fn config() -> serde_qs::Config {
@@ -220,6 +242,13 @@ mod tests {
             "data[FIELDS][ID]=1&data[FIELDS]=undefined",
             "data[FIELDS]=7&data[FIELDS]=8",
             "data[FIELDS]=7&data%5BFIELDS%5D=8",
+            // Brackets that are never closed, or closed twice, or hold white space.
+            "data[FIELDS][ID=1",
+            "data%5BFIELDS%5D%5BID=1",
+            "data%5BFIELDS%5D%5BID5D=1",
+            "data[FIELDS][[ID]=1",
+            "data[FIELDS][ ]=7",
+            "data%5BFIELDS%5D%5B\t%5D=7",
         ] {
             assert!(data(pairs).fields::<ItemId>().is_err(), "{pairs}");
         }
@@ -236,10 +265,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_bracket_that_is_never_closed_gives_the_type_of_the_tree() {
+        // PHP makes a text of `QUERY`, and then an array of it, without the text.
+        let test: AppTest = data("data%5BQUERY%5D%5Bx=1&data%5BQUERY%5D%5By%5D=2")
+            .data()
+            .unwrap();
+        let query = test.query.unwrap();
+        assert_eq!((query.get("x"), query["y"].as_str()), (None, Some("2")));
+    }
+
     proptest! {
         #[test]
         fn the_quick_way_gives_what_the_thorough_way_gives(
-            pairs in "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d){0,3}=[xy0]?&){1,5}"
+            pairs in "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d|\\[a|%5Ba|\\]|%5D|a){0,3}=[xy0]?&){1,5}"
         ) {
             let data = Data::new(Some(pairs.into()));
             if let Some(quick) = data.quickly::<Value>() {
