@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -81,8 +81,9 @@ impl Data {
     }
 }
 
-/// Whether serde_qs reads the keys of these pairs as PHP does: each is there once, none is an array
-/// and a text too, all are spelled in one way, and no index is left to be counted or padded.
+/// Whether serde_qs reads these pairs as PHP does: each key is there once, none is an array and a
+/// text too, all are spelled in one way, no index is left to be counted or padded, and a `%` always
+/// starts an escape.
 fn are_plain(data: &[u8]) -> bool {
     let mut few: [&[u8]; 16] = [&[]; 16];
     let mut many = Vec::new();
@@ -107,6 +108,12 @@ fn are_plain(data: &[u8]) -> bool {
             }
             rest = behind;
         }
+        // serde_qs skips two bytes behind a `%` that starts no escape, and so misses one there.
+        let value = pair.value;
+        let is_escape = |at| value[at..].get(1..3).is_some_and(is_hex);
+        if !memchr_iter(b'%', value).all(is_escape) {
+            return false;
+        }
         match few.get_mut(count) {
             Some(place) => *place = pair.key,
             None => many.push(pair.key),
@@ -122,6 +129,10 @@ fn are_plain(data: &[u8]) -> bool {
     // The keys that begin with another one stand right behind it.
     keys.sort_unstable();
     keys.windows(2).all(|pair| !pair[1].starts_with(pair[0]))
+}
+
+fn is_hex(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The name in the brackets that `key` begins with, what stands behind them, and whether they are
@@ -263,6 +274,15 @@ mod tests {
                 .data::<AppTest>()
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_percent_sign_that_starts_no_escape_is_itself_in_the_type_too() {
+        for (encoded, name) in [("%%5Dx", "%]x"), ("%5%5B", "%5["), ("100%", "100%")] {
+            let pairs = format!("data[ID]=1&data[NAME]={encoded}");
+            let user: User = Data::new(Some(pairs.into())).data().unwrap();
+            assert_eq!(user.name.as_deref(), Some(name));
+        }
     }
 
     #[test]
