@@ -124,7 +124,8 @@ impl Key {
             if len == 0 && matches!(byte, b' ' | b'[') {
                 odd = true;
             } else if byte == 0 {
-                odd = true;
+                // Behind a bracket of `data` it is part of the key; no envelope key is near.
+                odd |= !head[..len].starts_with(b"data[");
                 break;
             } else if len < head.len() {
                 head[len] = byte;
@@ -305,6 +306,14 @@ mod tests {
             "document_id[0]",
         ] {
             assert_eq!(Key::read(key.as_bytes()), Key::Other, "{key}");
+        }
+    }
+
+    #[test]
+    fn nul_in_the_brackets_of_data_is_data_in_every_spelling() {
+        for key in ["data[\0]", "data[a%00b]", "data%5Ba%00%5D", "%64ata[a%00b]"] {
+            assert_eq!(Key::read(key.as_bytes()), Key::Data, "{key}");
+            assert_eq!(Key::read_odd(key.as_bytes()), Key::Data, "{key}");
         }
     }
 
