@@ -82,8 +82,8 @@ impl Data {
 }
 
 /// Whether serde_qs reads these pairs as PHP does: each key is there once, none is an array and a
-/// text too, all are spelled in one way, no index is left to be counted or padded, and a `%` always
-/// starts an escape.
+/// text too, all are spelled in one way, no index is left to be counted or padded, each pair has a
+/// `=`, and a `%` always starts an escape.
 fn are_plain(data: &[u8]) -> bool {
     let mut few: [&[u8]; 16] = [&[]; 16];
     let mut many = Vec::new();
@@ -107,6 +107,10 @@ fn are_plain(data: &[u8]) -> bool {
                 return false;
             }
             rest = behind;
+        }
+        // A pair without `=` is an empty text to PHP, and no value to serde_qs.
+        if pair.key.len() == pair.end - pair.start {
+            return false;
         }
         // serde_qs skips two bytes behind a `%` that starts no escape, and so misses one there.
         let value = pair.value;
@@ -286,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_without_a_value_is_an_empty_text_in_the_type_too() {
+        for pairs in [
+            "data[CLEAN]",
+            "data%5BCLEAN%5D",
+            "data[CLEAN]=",
+            "data[%43LEAN]",
+        ] {
+            let gone: AppUninstall = data(pairs).data().unwrap();
+            assert_eq!(gone.clean.map(bool::from), Some(false), "{pairs}");
+        }
+    }
+
+    #[test]
     fn a_bracket_that_is_never_closed_gives_the_type_of_the_tree() {
         // PHP makes a text of `QUERY`, and then an array of it, without the text.
         let test: AppTest = data("data%5BQUERY%5D%5Bx=1&data%5BQUERY%5D%5By%5D=2")
@@ -298,7 +315,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_quick_way_gives_what_the_thorough_way_gives(
-            pairs in "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d|\\[a|%5Ba|\\]|%5D|a){0,3}=[xy0]?&){1,5}"
+            pairs in concat!(
+                "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d",
+                "|\\[a|%5Ba|\\]|%5D|a){0,3}=[xy0]?&){1,5}",
+            )
         ) {
             let data = Data::new(Some(pairs.into()));
             if let Some(quick) = data.quickly::<Value>() {
