@@ -17,6 +17,13 @@ pub(crate) struct Pair<'a> {
     pub(crate) end: usize,
 }
 
+impl Pair<'_> {
+    /// Whether there is a `=` between key and value.
+    pub(crate) fn has_equals(&self) -> bool {
+        self.key.len() < self.end - self.start
+    }
+}
+
 /// The pairs of `body` in their order; empty ones (`&&`) are left out.
 pub(crate) fn pairs(body: &[u8]) -> Pairs<'_> {
     Pairs { body, at: 0 }

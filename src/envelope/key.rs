@@ -309,6 +309,14 @@ mod tests {
     }
 
     #[test]
+    fn nul_in_the_brackets_of_data_is_data_in_every_spelling() {
+        for key in ["data[\0]", "data[a%00b]", "data%5Ba%00%5D", "%64ata[a%00b]"] {
+            assert_eq!(Key::read(key.as_bytes()), Key::Data, "{key}");
+            assert_eq!(Key::read_odd(key.as_bytes()), Key::Data, "{key}");
+        }
+    }
+
+    #[test]
     fn a_token_deeper_in_data_is_data() {
         for key in [
             "data[auth][application_token]",

@@ -83,7 +83,7 @@ impl Data {
             .len();
         let mut spelling = Spelling::default();
         if first.end == whole.len() {
-            let plain = spelling.is_plain(&first.key[place..]);
+            let plain = first.has_equals() && spelling.is_plain(&first.key[place..]);
             return plain.then(|| Cow::Borrowed(&whole[first.start + place..]));
         }
 
@@ -91,7 +91,9 @@ impl Data {
         let mut keys = Vec::with_capacity(16);
         for pair in pairs(whole) {
             let key = &pair.key[place.min(pair.key.len())..];
-            if !pair.key.starts_with(&first.key[..place]) || !spelling.is_plain(key) {
+            // A pair without `=` is an empty text to PHP, and no value to serde_qs.
+            let beneath = pair.key.starts_with(&first.key[..place]) && pair.has_equals();
+            if !beneath || !spelling.is_plain(key) {
                 return None;
             }
             keys.push(key);
@@ -131,34 +133,35 @@ struct Spelling {
 }
 
 impl Spelling {
-    /// Whether serde_qs reads the key as PHP does: its brackets are spelled as in the keys before,
-    /// nothing else is escaped, and no index is left to be counted or padded.
+    /// Whether serde_qs reads the key, which stands beneath `data`, as PHP does: nothing but names
+    /// in brackets that are spelled as in the keys before, none of which is escaped, is left to be
+    /// counted or is padded with zeros or white space.
     fn is_plain(&mut self, key: &[u8]) -> bool {
         let mut rest = key;
-        while let Some(at) = rest
-            .iter()
-            .position(|byte| matches!(byte, b'%' | b'[' | b'+'))
-        {
-            let behind = match &rest[at..] {
-                [b'[', behind @ ..] => {
-                    self.literal = true;
-                    behind
-                }
-                [b'%', b'5', b'B', behind @ ..] => {
-                    self.escaped = true;
-                    behind
-                }
-                [b'%', b'5', b'D', behind @ ..] => {
-                    self.escaped = true;
-                    rest = behind;
-                    continue;
-                }
+        while !rest.is_empty() {
+            let (inner, is_literal) = match rest {
+                [b'[', inner @ ..] => (inner, true),
+                [b'%', b'5', b'B', inner @ ..] => (inner, false),
                 _ => return false,
             };
-            if matches!(behind, [b']' | b'%' | b'[', ..] | [b'0', b'0'..=b'9', ..]) {
+            let special = |byte: &u8| matches!(byte, b'%' | b'[' | b']' | b'+');
+            let Some((name, close)) = inner.iter().position(special).map(|at| inner.split_at(at))
+            else {
+                return false;
+            };
+            rest = match close {
+                [b']', behind @ ..] if is_literal => behind,
+                [b'%', b'5', b'D', behind @ ..] if !is_literal => behind,
+                _ => return false,
+            };
+            self.literal |= is_literal;
+            self.escaped |= !is_literal;
+            if matches!(
+                name,
+                [] | [b'0', b'0'..=b'9', ..] | [b' ' | b'\t'..=b'\r', ..]
+            ) {
                 return false;
             }
-            rest = behind;
         }
         !(self.literal && self.escaped)
     }
@@ -263,6 +266,13 @@ mod tests {
             "data[FIELDS][ID]=1&data[FIELDS]=undefined",
             "data[FIELDS]=7&data[FIELDS]=8",
             "data[FIELDS]=7&data%5BFIELDS%5D=8",
+            // Brackets that are never closed, or closed twice, or hold white space.
+            "data[FIELDS][ID=1",
+            "data%5BFIELDS%5D%5BID=1",
+            "data%5BFIELDS%5D%5BID5D=1",
+            "data[FIELDS][[ID]=1",
+            "data[FIELDS][ ]=7",
+            "data%5BFIELDS%5D%5B\t%5D=7",
         ] {
             assert!(data(pairs).fields::<ItemId>().is_err(), "{pairs}");
         }
@@ -279,10 +289,36 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_key_without_a_value_is_an_empty_text_in_the_type_too() {
+        for pairs in [
+            "data[CLEAN]",
+            "data%5BCLEAN%5D",
+            "data[CLEAN]=",
+            "data[%43LEAN]",
+        ] {
+            let gone: AppUninstall = data(pairs).data().unwrap();
+            assert_eq!(gone.clean.map(bool::from), Some(false), "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_bracket_that_is_never_closed_gives_the_type_of_the_tree() {
+        // PHP makes a text of `QUERY`, and then an array of it, without the text.
+        let test: AppTest = data("data%5BQUERY%5D%5Bx=1&data%5BQUERY%5D%5By%5D=2")
+            .data()
+            .unwrap();
+        let query = test.query.unwrap();
+        assert_eq!((query.get("x"), query["y"].as_str()), (None, Some("2")));
+    }
+
     proptest! {
         #[test]
         fn the_quick_way_gives_what_the_thorough_way_gives(
-            pairs in "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d){0,3}=[xy0]?&){1,5}"
+            pairs in concat!(
+                "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d",
+                "|\\[a|%5Ba|\\]|%5D|a){0,3}=[xy0]?&){1,5}",
+            )
         ) {
             let data = Data::new(Some(pairs.into()));
             if let Some(quick) = data.quickly::<Value>(&[b"data"]) {

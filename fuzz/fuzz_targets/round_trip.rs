@@ -1,0 +1,72 @@
+//! Any tree, written as a form in any spelling, comes back as it was.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use tower_bitrix24::Value;
+use tower_bitrix24_fuzz::encode::{Spelling, to_form};
+use tower_bitrix24_fuzz::php::Node;
+use tower_bitrix24_fuzz::{TOKEN, ask, verified};
+
+#[derive(Arbitrary, Debug)]
+enum Tree {
+    Text(String),
+    Bytes(Vec<u8>),
+    Array(Vec<(Key, Tree)>),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Key {
+    Index(u32),
+    Name(String),
+}
+
+/// The tree that PHP could have: keys that are there once, are not empty and close no bracket; no
+/// empty arrays; 64 levels.
+fn tidy(tree: Tree, depth: usize) -> Option<Node> {
+    let entries = match tree {
+        Tree::Text(text) => return Some(Node::Text(text.into_bytes())),
+        Tree::Bytes(bytes) => return Some(Node::Text(bytes)),
+        Tree::Array(_) if depth == Value::MAX_DEPTH => return None,
+        Tree::Array(entries) => entries,
+    };
+    let mut tidied: Vec<(Vec<u8>, Node)> = Vec::new();
+    for (key, value) in entries {
+        let key = match key {
+            Key::Index(index) => index.to_string(),
+            Key::Name(name) => name,
+        };
+        let appends = matches!(&*key, "" | " " | "\t" | "\n" | "\u{b}" | "\u{c}" | "\r");
+        let known = tidied.iter().any(|(name, _)| name == key.as_bytes());
+        if appends || known || key.contains(']') {
+            continue;
+        }
+        if let Some(value) = tidy(value, depth + 1) {
+            tidied.push((key.into_bytes(), value));
+        }
+    }
+    (!tidied.is_empty()).then_some(Node::Array(tidied))
+}
+
+fn node(value: &Value) -> Node {
+    match value {
+        Value::Array(array) => {
+            let entries = array
+                .iter()
+                .map(|(key, value)| (key.as_bytes().to_vec(), node(value)));
+            Node::Array(entries.collect())
+        }
+        text => Node::Text(text.as_bytes().expect("a text").to_vec()),
+    }
+}
+
+fuzz_target!(|input: (Tree, Spelling)| {
+    let (tree, spelling) = input;
+    let Some(tree) = tidy(tree, 0) else { return };
+    let head = format!("event=E&auth[application_token]={TOKEN}&");
+    let body = [head.into_bytes(), to_form(&tree, spelling)].concat();
+    let event = verified(body).expect("the form of a tree is read");
+    assert_eq!(node(event.data().expect("the event has data")), tree);
+    ask(&event);
+});

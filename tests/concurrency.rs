@@ -1,0 +1,507 @@
+//! The layer under load, and calls that are dropped wherever they wait: nothing is called twice,
+//! nothing without verification, and nothing is left behind.
+
+mod common;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{SEED, TOKEN, forged, post};
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tower::buffer::BufferLayer;
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::event::payload::ItemId;
+use tower_bitrix24::event::{Array, ObjectId, Subject, field, kind, payload};
+use tower_bitrix24::{
+    AnswerPolicy, ApplicationStatus, ApplicationToken, Auth, ConfigError, Envelope, EnvelopeError,
+    EnvelopeErrorKind, Event, EventBody, EventKind, EventLayer, EventService, EventSettings,
+    Mismatch, Payload, Rejection, RejectionKind, ResponseFuture, Secret, TokenSet, Value,
+    VerifyError, VerifyErrorKind, VerifyToken,
+};
+
+/// What has happened, and how much of what was made is still there.
+#[derive(Clone, Default)]
+struct Tally(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    verified: AtomicUsize,
+    refused: AtomicUsize,
+    called: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+impl Tally {
+    /// Lives as long as what it stands in.
+    fn guard(&self) -> Self {
+        self.clone()
+    }
+
+    /// How many guards are there beside this one.
+    fn alive(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
+    fn counts(&self) -> [usize; 3] {
+        let Counts {
+            verified,
+            called,
+            finished,
+            ..
+        } = &*self.0;
+        [verified, called, finished].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// Waits so many polls, and asks to be polled again each time.
+struct Waits(usize);
+
+impl Future for Waits {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(left) = self.0.checked_sub(1) else {
+            return Poll::Ready(());
+        };
+        self.0 = left;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Gives its output after three waits, and counts that.
+struct Slowly<T> {
+    waits: Waits,
+    output: Option<T>,
+    count: fn(&Counts) -> &AtomicUsize,
+    tally: Tally,
+}
+
+impl<T> Slowly<T> {
+    fn new(output: T, count: fn(&Counts) -> &AtomicUsize, tally: &Tally) -> Self {
+        Self {
+            waits: Waits(3),
+            output: Some(output),
+            count,
+            tally: tally.guard(),
+        }
+    }
+}
+
+impl<T: Unpin> Future for Slowly<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        ready!(Pin::new(&mut self.waits).poll(context));
+        (self.count)(&self.tally.0).fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(self.output.take().expect("polled once more"))
+    }
+}
+
+/// A body that makes its reader wait before each of its frames and before its end.
+struct Slow {
+    frames: Vec<Bytes>,
+    ready: bool,
+    _guard: Tally,
+}
+
+impl Slow {
+    fn new(text: &str, tally: &Tally) -> Self {
+        let frames = text.as_bytes().chunks(text.len().div_ceil(3));
+        Self {
+            frames: frames.rev().map(Bytes::copy_from_slice).collect(),
+            ready: false,
+            _guard: tally.guard(),
+        }
+    }
+}
+
+impl Body for Slow {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.ready = !self.ready;
+        if self.ready {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.frames.pop().map(|frame| Ok(Frame::data(frame))))
+    }
+}
+
+/// A verifier that waits, and then says what [`ApplicationToken`] says.
+struct SlowVerifier {
+    token: ApplicationToken,
+    tally: Tally,
+}
+
+impl VerifyToken for SlowVerifier {
+    type Future = Slowly<Result<(), VerifyError>>;
+
+    fn verify(&self, envelope: &Envelope) -> Self::Future {
+        let verdict = self.token.verify(envelope).into_inner();
+        let count: fn(&Counts) -> &AtomicUsize = match verdict {
+            Ok(()) => |counts| &counts.verified,
+            Err(_) => |counts| &counts.refused,
+        };
+        Slowly::new(verdict, count, &self.tally)
+    }
+}
+
+/// A service that waits, and that may only be called once it was ready and only for an event.
+struct SlowService {
+    ready: bool,
+    tally: Tally,
+}
+
+impl Clone for SlowService {
+    fn clone(&self) -> Self {
+        Self {
+            ready: false,
+            tally: self.tally.guard(),
+        }
+    }
+}
+
+impl Service<Request<EventBody<Slow>>> for SlowService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Slowly<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<EventBody<Slow>>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called while not ready");
+        assert!(request.extensions().get::<Event>().is_some());
+        let tally = self.tally.guard();
+        let called = tally.0.called.fetch_add(1, Ordering::Relaxed) + 1;
+        let [verified, ..] = tally.counts();
+        assert!(called <= verified, "called without verification");
+        Slowly::new(Ok(Response::default()), |counts| &counts.finished, &tally)
+    }
+}
+
+fn layer(tally: &Tally) -> EventLayer<SlowVerifier> {
+    EventLayer::new(SlowVerifier {
+        token: ApplicationToken::new(TOKEN).unwrap(),
+        tally: tally.guard(),
+    })
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_after_any_poll_leaves_nothing_and_gives_its_place_back() {
+    for body in [SEED.to_owned(), forged(), "no event".to_owned()] {
+        let mut ended = None;
+        for polls in 0.. {
+            let tally = Tally::default();
+            let limit = ConcurrencyLimitLayer::new(1);
+            let inner = SlowService {
+                ready: false,
+                tally: tally.guard(),
+            };
+            let mut service = layer(&tally).layer(limit.layer(inner));
+            // The layer's verifier and the inner service.
+            assert_eq!(tally.alive(), 2);
+
+            let ready = service.ready().await.unwrap();
+            let mut call = Box::pin(ready.call(post(Slow::new(&body, &tally))));
+            let mut answer = None;
+            for _ in 0..polls {
+                assert!(answer.is_none(), "it ended before");
+                let mut context = Context::from_waker(Waker::noop());
+                if let Poll::Ready(response) = call.as_mut().poll(&mut context) {
+                    answer = Some(response.unwrap());
+                }
+            }
+            drop(call);
+
+            let [verified, called, finished] = tally.counts();
+            assert!(finished <= called && called <= verified && verified <= 1);
+            assert_eq!(
+                called == 1 && finished == 1,
+                answer.is_some() && body == SEED
+            );
+            assert_eq!(tally.alive(), 2, "after {polls} polls");
+
+            // The one place of the inner service is free, so the next call goes all the way.
+            let next = async {
+                let ready = service.ready().await.unwrap();
+                ready.call(post(Slow::new(SEED, &tally))).await.unwrap()
+            };
+            let next = tokio::time::timeout(Duration::from_secs(5), next).await;
+            assert_eq!(next.expect("there is a place").status(), StatusCode::OK);
+            assert_eq!(tally.counts(), [verified + 1, called + 1, finished + 1]);
+            drop(service);
+            assert_eq!(tally.alive(), 0);
+
+            if let Some(answer) = answer {
+                ended = Some((polls, answer.status()));
+                break;
+            }
+        }
+        // Four waits for the body, and three each for the verifier and the service.
+        let (polls, status) = ended.unwrap();
+        let expected = match () {
+            () if body == SEED => (11, StatusCode::OK),
+            () if body == forged() => (8, StatusCode::FORBIDDEN),
+            () => (5, StatusCode::BAD_REQUEST),
+        };
+        assert_eq!((polls, status), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn limits_and_buffers_on_both_sides_hold_under_load_with_calls_dropped_midway() {
+    const CALLS: usize = 600;
+    let tally = Tally::default();
+    let inner = SlowService {
+        ready: false,
+        tally: tally.guard(),
+    };
+    let service = ServiceBuilder::new()
+        .layer(BufferLayer::new(16))
+        .layer(ConcurrencyLimitLayer::new(8))
+        .layer(layer(&tally))
+        .layer(ConcurrencyLimitLayer::new(3))
+        .layer(BufferLayer::new(4))
+        .service(inner);
+
+    let mut calls = JoinSet::new();
+    for number in 0..CALLS {
+        let (service, tally) = (service.clone(), tally.guard());
+        calls.spawn(async move {
+            let body = match number % 3 {
+                0 => forged(),
+                _ => SEED.to_owned(),
+            };
+            let call = service.oneshot(post(Slow::new(&body, &tally)));
+            if number % 5 == 4 {
+                // Dropped after as many polls as the other calls of its kind are not.
+                tokio::select! {
+                    biased;
+                    _ = call => {}
+                    () = Waits(number % 13) => {}
+                }
+                return None;
+            }
+            Some((number % 3 == 0, call.await.unwrap().status()))
+        });
+    }
+    let (mut served, mut refused) = (0, 0);
+    let all = async {
+        while let Some(call) = calls.join_next().await {
+            match call.unwrap() {
+                Some((true, status)) => {
+                    assert_eq!(status, StatusCode::FORBIDDEN);
+                    refused += 1;
+                }
+                Some((false, status)) => {
+                    assert_eq!(status, StatusCode::OK);
+                    served += 1;
+                }
+                None => {}
+            }
+        }
+    };
+    let all = tokio::time::timeout(Duration::from_secs(30), all).await;
+    all.expect("no call waits for ever");
+    assert_eq!((served, refused), (320, 160));
+
+    let [verified, called, finished] = tally.counts();
+    assert!(finished <= called && called <= verified && finished >= served);
+    assert!(verified <= CALLS - CALLS / 3, "a forged one was verified");
+
+    // The buffers' workers end with the last handle.
+    drop(service);
+    for _ in 0..1000 {
+        if tally.alive() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{} are left", tally.alive());
+}
+
+// A real connection.
+
+/// A server of one connection, and what stops it gracefully.
+async fn serve_one(tally: &Tally) -> (TcpStream, Arc<Notify>, tokio::task::JoinHandle<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+
+    let guard = tally.guard();
+    let handle = service_fn(move |request: Request<EventBody<Incoming>>| {
+        assert!(request.extensions().get::<Event>().is_some());
+        guard.0.called.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+    });
+    let service = TowerToHyperService::new(layer(tally).layer(handle));
+    let stop = Arc::new(Notify::new());
+    let stopped = stop.clone();
+    let server = tokio::spawn(async move {
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended.is_ok(),
+            () = stopped.notified() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await.is_ok()
+    });
+    (client, stop, server)
+}
+
+fn head() -> String {
+    let length = SEED.len();
+    format!(
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+}
+
+async fn ends(server: tokio::task::JoinHandle<bool>) -> bool {
+    let ended = tokio::time::timeout(Duration::from_secs(5), server).await;
+    ended.expect("the connection ends").unwrap()
+}
+
+#[tokio::test]
+async fn a_graceful_shutdown_in_the_middle_of_a_body_still_serves_the_event() {
+    let tally = Tally::default();
+    let (mut client, stop, server) = serve_one(&tally).await;
+    let (first, second) = SEED.split_at(100);
+    client.write_all((head() + first).as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stop.notify_one();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(tally.counts()[1], 0);
+    client.write_all(second.as_bytes()).await.unwrap();
+
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(ends(server).await);
+    assert_eq!((tally.counts(), tally.alive()), ([1, 1, 0], 0));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_in_the_middle_of_a_body_leaves_nothing() {
+    for sent in [0, 1, 100, SEED.len() - 1] {
+        let tally = Tally::default();
+        let (mut client, _stop, server) = serve_one(&tally).await;
+        let text = head() + &SEED[..sent];
+        client.write_all(text.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(client);
+        ends(server).await;
+        assert_eq!((tally.counts(), tally.alive()), ([0, 0, 0], 0));
+    }
+}
+
+// What the types promise to the compiler.
+
+fn assert_shared<T: Send + Sync + Unpin + 'static>() {}
+fn assert_sent<T: Send + Sync + 'static>() {}
+fn assert_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+
+#[test]
+fn every_public_type_may_be_sent_and_shared() {
+    macro_rules! shared {
+        ($($type:ty),+ $(,)?) => {$(assert_shared::<$type>();)+};
+    }
+    type B = Full<Bytes>;
+    type Inner = tower::util::BoxCloneSyncService<Request<EventBody<B>>, Response<B>, Infallible>;
+    shared![
+        AnswerPolicy,
+        ApplicationStatus,
+        ApplicationToken,
+        Array,
+        Auth,
+        ConfigError,
+        Envelope,
+        EnvelopeError,
+        EnvelopeErrorKind,
+        Event,
+        EventBody<B>,
+        EventKind,
+        EventLayer<ApplicationToken>,
+        EventLayer<TokenSet>,
+        EventService<Inner, ApplicationToken>,
+        EventSettings,
+        Mismatch,
+        ObjectId<'static>,
+        Payload,
+        Rejection,
+        RejectionKind,
+        Secret,
+        Subject<'static>,
+        TokenSet,
+        Value,
+        VerifyError,
+        VerifyErrorKind,
+        field::Flag,
+        field::IdMap<ItemId>,
+        field::List<ItemId>,
+        field::OneOrMany<ItemId>,
+        field::UndefinedOr<ItemId>,
+        kind::UnknownCode,
+        kind::CrmDealAdd,
+        tower_bitrix24::event::Action,
+    ];
+    // All payloads are in `Payload`; these are a few that handlers hold.
+    shared![
+        payload::CrmDynamicItem,
+        payload::ImBotMessageAdd,
+        payload::User
+    ];
+
+    // The future is as good as what it is made of: a body, a verifier's future and a service's.
+    type Ready<T> = std::future::Ready<T>;
+    // It is pinned anyway, for its timer.
+    assert_sent::<
+        ResponseFuture<
+            Inner,
+            B,
+            ApplicationToken,
+            Ready<Result<(), VerifyError>>,
+            Ready<Result<Response<B>, Infallible>>,
+        >,
+    >();
+    fn assert_send<T: Send>(_: &T) {}
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    let handle = |_: Request<EventBody<axum::body::Body>>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    };
+    let mut service = EventLayer::new(token).layer(service_fn(handle));
+    assert_send(&service.call(post(axum::body::Body::empty())));
+
+    assert_unwind_safe::<Envelope>();
+    assert_unwind_safe::<Value>();
+    assert_unwind_safe::<Payload>();
+}

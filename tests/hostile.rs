@@ -1,0 +1,696 @@
+//! Bodies sent to do harm, each with a bound on what it may cost: allocations and bytes are counted,
+//! and time is compared between two sizes of one body in one run. `--nocapture` shows the figures.
+
+mod common;
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use allocation_counter::{AllocationInfo, measure};
+use bytes::Bytes;
+use common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
+use cpu_time::ThreadTime;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Channel, Full};
+use tokio::task::JoinSet;
+use tower::{Layer, Service, ServiceExt};
+use tower_bitrix24::{
+    AnswerPolicy, ApplicationToken, Envelope, EnvelopeErrorKind, Event, EventBody, EventKind,
+    EventLayer, EventService, Rejection, RejectionKind, Value,
+};
+
+type Answer = Response<EventBody<Full<Bytes>>>;
+
+/// A service that tells which event it got, and allocates as little as it can.
+#[derive(Clone)]
+struct Handler;
+
+impl<B> Service<Request<EventBody<B>>> for Handler {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Full<Bytes>>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<EventBody<B>>) -> Self::Future {
+        let event = request.extensions().get::<Event>().expect("only events");
+        let mut response = Response::default();
+        response.extensions_mut().insert(event.clone());
+        ready(Ok(response))
+    }
+}
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+/// The layer without a text to write in its answers, whose length would blur the counts.
+fn silent() -> EventService<Handler, ApplicationToken> {
+    let layer = layer().answer(AnswerPolicy::Acknowledge);
+    layer.body_limit(usize::MAX).layer(Handler)
+}
+
+async fn send<B>(layer: EventLayer<ApplicationToken>, request: Request<B>) -> Answer
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    layer.layer(Handler).oneshot(request).await.unwrap()
+}
+
+fn rejection(answer: &Answer) -> RejectionKind {
+    let rejection = answer.extensions().get::<Rejection>();
+    rejection.expect("the request is refused").kind()
+}
+
+fn event(answer: &Answer) -> &Event {
+    answer.extensions().get().expect("the event is delivered")
+}
+
+/// What a call costs whose body is there at once.
+fn cost(body: &Bytes) -> (AllocationInfo, Answer) {
+    // A second handle, so that the layer's own is no first one and costs no count.
+    let request = post(Full::new(body.clone()));
+    let mut service = silent();
+    let mut answer = None;
+    let info = measure(|| {
+        let call = pin!(service.call(request));
+        answer = Some(now(call));
+    });
+    (info, answer.unwrap().unwrap())
+}
+
+/// The output of a future that has nothing to wait for.
+fn now<F: Future>(future: Pin<&mut F>) -> F::Output {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("there is nothing to wait for"),
+    }
+}
+
+fn verified(body: &Bytes) -> Event {
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    let envelope = Envelope::scan(body.clone()).unwrap();
+    now(pin!(Event::verify(envelope, &token))).unwrap()
+}
+
+fn with_token(code: &str, token: &str, rest: &str) -> Bytes {
+    Bytes::from(format!(
+        "event={code}&auth[application_token]={token}&{rest}"
+    ))
+}
+
+/// Asserts that `run` on something eight times as large takes at most 30 times as long: linear work
+/// takes 8 times, quadratic 64. The time is the thread's own and the best of several runs, and more
+/// runs are made before it counts as too long, since the machine may be busy.
+fn assert_linear<T>(what: &str, small: &T, large: &T, mut run: impl FnMut(&T)) {
+    let (mut few, mut many) = (Duration::MAX, Duration::MAX);
+    let mut ratio = f64::MAX;
+    for round in 1..=40 {
+        for (input, best) in [(small, &mut few), (large, &mut many)] {
+            let start = ThreadTime::now();
+            run(input);
+            *best = start.elapsed().min(*best);
+        }
+        ratio = many.as_secs_f64() / few.as_secs_f64();
+        if round >= 4 && ratio <= 30.0 {
+            println!("{what}: 8 times the size takes {ratio:.1} times as long");
+            return;
+        }
+    }
+    panic!("{what}: 8 times the size takes {ratio:.1} times as long");
+}
+
+/// A shape of what an attacker may send behind the envelope, so many bytes of it.
+struct Shape {
+    name: &'static str,
+    start: &'static str,
+    unit: &'static str,
+    end: &'static str,
+}
+
+impl Shape {
+    fn of(&self, bytes: usize) -> String {
+        let units = self.unit.repeat(bytes / self.unit.len());
+        [self.start, &units, self.end].concat()
+    }
+}
+
+const fn shape(
+    name: &'static str,
+    start: &'static str,
+    unit: &'static str,
+    end: &'static str,
+) -> Shape {
+    Shape {
+        name,
+        start,
+        unit,
+        end,
+    }
+}
+
+/// What must be read to its end: under no key that is refused, and of few pairs for its bytes.
+const SHAPES: [Shape; 26] = [
+    shape("a long key", "data[", "a", "]=1"),
+    shape("a long name", "", "a", "=1"),
+    shape("a long value", "data[a]=", "a", ""),
+    shape("depth", "data", "[a]", "=1"),
+    shape("escaped depth", "data", "%5Ba%5d", "=1"),
+    shape("empty brackets", "data", "[]", "=1"),
+    shape("opening brackets", "data", "[", "=1"),
+    shape("opening brackets that one closes", "data", "[", "]=1"),
+    shape("closing brackets", "data[a", "]", "=1"),
+    shape("a deep key of auth", "auth[x]", "[a]", "=1"),
+    shape("a long token", "auth[access_token]=", "a", ""),
+    shape("an escaped token", "auth[refresh_token]=", "%61", ""),
+    shape("escapes of nothing", "data[a]=", "%", ""),
+    shape("spaces before a key", "", "+", "x=1"),
+    shape("dots in a name", "a", ".", "=1"),
+    shape("NUL in a key", "data[a", "%00", "]=1"),
+    shape("NUL in a value", "data[a]=", "\0", ""),
+    shape("lone surrogates", "data[%ED%A0%80]=", "%ED%A0%80", ""),
+    shape("invalid UTF-8 in a key", "data[", "%FF", "]=1"),
+    shape("equals signs", "data[a]", "=", ""),
+    shape("ampersands", "", "&", ""),
+    shape("pairs of one key", "", "&data[aaaaaa]=1", ""),
+    shape("appended values", "", "&data[aaaaaa][]=1", ""),
+    shape("data between others", "", "&data[aaaaaa]=1&bbbb=1", ""),
+    shape("a text and an array", "", "&data[a]=1&data[a][b]=1", ""),
+    shape(
+        "depth in every pair",
+        "",
+        "&data[a][b][c][d][e][][f][]=1",
+        "",
+    ),
+];
+
+const SMALL: usize = 8 * 1024;
+const LARGE: usize = 8 * SMALL;
+
+// Before the proof.
+
+#[test]
+fn refusing_takes_time_in_proportion_and_no_memory_whatever_the_body() {
+    // What an answer alone takes: that to a body that announces to be too long.
+    let answer = {
+        let mut request = post(Full::new(Bytes::new()));
+        let length = HeaderValue::from_static("18446744073709551615");
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+        let service = layer().answer(AnswerPolicy::Acknowledge).layer(Handler);
+        measure(|| drop(now(pin!(service.clone().call(request)))))
+    };
+    for shape in &SHAPES {
+        let [small, large] = [SMALL, LARGE].map(|size| {
+            let body = with_token("ONUSERADD", "guess", &shape.of(size));
+            let (info, refused) = cost(&body);
+            assert_eq!(rejection(&refused), RejectionKind::TokenRefused);
+            let more = info.count_total.saturating_sub(answer.count_total);
+            assert!(more <= 1, "{}: {more} allocations", shape.name);
+            assert!(info.bytes_max < 2048, "{}: {info:?}", shape.name);
+            body
+        });
+        assert_linear(shape.name, &small, &large, |body| drop(cost(body)));
+    }
+    println!("the answer alone: {answer:?}");
+}
+
+#[test]
+fn a_hundred_thousand_pairs_are_not_read_to_the_end() {
+    for unit in ["&a=1", "&data[FIELDS][ID]=1", "&=", "&%", "&+a", "&auth[x]"] {
+        let [ten, hundred] = [10_000, 100_000].map(|pairs| {
+            let body = with_token("ONUSERADD", TOKEN, &unit.repeat(pairs));
+            assert_eq!(
+                Envelope::scan(body.clone()).unwrap_err().kind(),
+                EnvelopeErrorKind::TooManyPairs,
+            );
+            let (info, refused) = cost(&body);
+            assert_eq!(rejection(&refused), RejectionKind::Malformed);
+            (info.count_total, info.bytes_max)
+        });
+        assert_eq!(ten, hundred, "{unit}");
+        assert!(hundred.1 < 2048, "{hundred:?}");
+    }
+}
+
+#[test]
+fn a_right_token_of_any_length_costs_at_most_its_decoding() {
+    let token = "%61".repeat(64 * 1024);
+    let (info, refused) = cost(&with_token("X", &token, ""));
+    assert_eq!(rejection(&refused), RejectionKind::TokenRefused);
+    // Decoded once to see whether it is there and once to be compared, never both at a time.
+    assert!(info.bytes_max < token.len() as u64 + 2048, "{info:?}");
+}
+
+/// Every way to write a key that decodes to it: a byte escaped here, all bytes, the brackets alone.
+fn spellings(key: &str) -> Vec<String> {
+    let escape = |which: &dyn Fn(usize, u8) -> bool, lower: bool| -> String {
+        let bytes = key.bytes().enumerate().map(|(at, byte)| match byte {
+            byte if !which(at, byte) => char::from(byte).to_string(),
+            byte if lower => format!("%{byte:02x}"),
+            byte => format!("%{byte:02X}"),
+        });
+        bytes.collect()
+    };
+    let bracket = |_, byte| matches!(byte, b'[' | b']');
+    let mut spellings = vec![key.to_owned()];
+    for lower in [false, true] {
+        spellings.push(escape(&bracket, lower));
+        spellings.push(escape(&|_, _| true, lower));
+        spellings.extend((0..key.len()).map(|place| escape(&|at, _| at == place, lower)));
+    }
+    spellings
+}
+
+#[test]
+fn an_envelope_key_that_stands_twice_is_refused_in_every_encoding() {
+    let fields = [
+        "access_token",
+        "expires",
+        "expires_in",
+        "scope",
+        "domain",
+        "server_endpoint",
+        "status",
+        "client_endpoint",
+        "member_id",
+        "user_id",
+        "refresh_token",
+        "application_token",
+    ];
+    let mut keys: Vec<_> = fields.map(|field| format!("auth[{field}]")).into();
+    keys.extend(["event", "event_handler_id", "ts"].map(str::to_owned));
+    let mut count = 0;
+    for key in keys {
+        let all = spellings(&key);
+        for (first, second) in all.iter().zip(all.iter().rev()).chain(all.iter().zip(&all)) {
+            let once = ["event", "auth[application_token]"];
+            let rest = once.iter().filter(|name| **name != key);
+            let rest: String = rest.map(|name| format!("{name}={TOKEN}&")).collect();
+
+            let body = format!("{rest}{first}={TOKEN}");
+            assert!(Envelope::scan(body).is_ok(), "{first}");
+            for body in [
+                format!("{rest}{first}={TOKEN}&{second}={TOKEN}"),
+                format!("{first}={TOKEN}&{rest}&data[a]=1&{second}"),
+            ] {
+                let error = Envelope::scan(body).unwrap_err();
+                assert_eq!(error.kind(), EnvelopeErrorKind::RepeatedKey);
+            }
+            count += 1;
+        }
+        // And what PHP or serde_qs would fold into the key.
+        for alias in ["+{}", "%20{}", "{}%00", "{}%00x", "{}\0", "[{}]", "{}[]"] {
+            for spelling in &all {
+                let alias = alias.replace("{}", spelling);
+                let body = format!("event=E&auth[application_token]={TOKEN}&{alias}=x");
+                let Err(error) = Envelope::scan(body) else {
+                    panic!("{alias} is let through")
+                };
+                assert_eq!(error.kind(), EnvelopeErrorKind::AliasKey, "{alias}");
+            }
+        }
+    }
+    println!("{count} pairs of spellings");
+}
+
+#[test]
+fn a_percent_sign_at_the_end_is_itself_and_makes_no_other_token() {
+    for tail in [
+        "%",
+        "%5",
+        "%5%",
+        "%GG",
+        "%%",
+        "%u0041",
+        "+",
+        "%00",
+        "%ED%A0%80",
+    ] {
+        let body = with_token("X", &format!("{TOKEN}{tail}"), "");
+        assert_eq!(rejection(&cost(&body).1), RejectionKind::TokenRefused);
+        let body = with_token("X", TOKEN, &format!("data[a]=1{tail}"));
+        assert!(event(&cost(&body).1).data().is_some());
+        // In a key's end too, where the rest decides nothing.
+        let body = with_token("X", TOKEN, &format!("data[a]=1&x{tail}"));
+        assert_eq!(
+            event(&cost(&body).1).data().unwrap()["a"].as_str(),
+            Some("1")
+        );
+    }
+    for body in [
+        "%", "event%", "event=%", "%=%", "&%", "=", "==&=", "&&&", "\0",
+    ] {
+        let refused = cost(&Bytes::from(body)).1;
+        let kind = rejection(&refused);
+        assert!(
+            matches!(kind, RejectionKind::NoEvent | RejectionKind::TokenMissing),
+            "{body}: {kind:?}"
+        );
+    }
+}
+
+// Lengths, encodings and what comes beside the data.
+
+#[tokio::test]
+async fn a_content_length_that_lies_changes_nothing_but_what_is_over_the_limit() {
+    // Too small, too large, and no number at all.
+    for length in [
+        "0",
+        "5",
+        "200000",
+        "-1",
+        "5, 5",
+        "99999999999999999999999",
+        "x",
+    ] {
+        let mut request = post(Full::new(Bytes::from(SEED)));
+        let length = HeaderValue::from_static(length);
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+        assert_eq!(event(&send(layer(), request).await).body(), SEED);
+    }
+    // What announces little and sends more than the limit.
+    let frames = (0..1000).map(|_| data(&"a".repeat(1000)));
+    let mut request = post(Frames(frames));
+    let length = HeaderValue::from_static("5");
+    request.headers_mut().insert(CONTENT_LENGTH, length);
+    let refused = send(layer(), request).await;
+    assert_eq!(rejection(&refused), RejectionKind::BodyTooLarge);
+}
+
+/// A body that announces more than it has, by its size hint.
+struct Boasting(Option<Bytes>);
+
+impl Body for Boasting {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(bytes) = self.0.as_mut().filter(|bytes| !bytes.is_empty()) else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(Ok(Frame::data(bytes.split_to(1)))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(900 << 20)
+    }
+}
+
+#[test]
+fn no_memory_is_set_aside_for_what_is_only_announced() {
+    let forged = forged();
+    let mut request = post(Boasting(Some(Bytes::from(forged.clone()).slice(..60))));
+    let length = HeaderValue::from_static("943718400");
+    request.headers_mut().insert(CONTENT_LENGTH, length);
+    let mut service = silent();
+    let info = measure(|| {
+        let refused = now(pin!(service.call(request))).unwrap();
+        assert_eq!(rejection(&refused), RejectionKind::TokenMissing);
+    });
+    assert!(info.bytes_max < 2048, "{info:?}");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_before_it_is_polled() {
+    for coding in ["gzip", "GZIP", "br", "deflate", "identity, gzip", "", "x"] {
+        let never = std::iter::from_fn(|| panic!("the body was polled"));
+        let mut request = post(Frames(never));
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+        headers.append(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        let refused = send(layer(), request).await;
+        assert_eq!(rejection(&refused), RejectionKind::ContentEncoding);
+        assert_eq!(refused.status(), 415);
+        let text = refused.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text, "events are sent without content encoding\n");
+    }
+}
+
+#[tokio::test]
+async fn a_charset_changes_neither_the_token_nor_the_data() {
+    for charset in [
+        "utf-7",
+        "utf-16",
+        "IBM037",
+        "windows-1251",
+        "\"; charset=x",
+        "é",
+    ] {
+        let mut request = post(Full::new(Bytes::from(SEED)));
+        let value = format!("application/x-www-form-urlencoded; charset={charset}");
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        request.headers_mut().insert(CONTENT_TYPE, value);
+        let answer = send(layer(), request).await;
+        match charset.is_ascii() {
+            true => assert_eq!(event(&answer).body(), SEED),
+            false => assert_eq!(rejection(&answer), RejectionKind::NotAForm),
+        }
+    }
+}
+
+#[tokio::test]
+async fn trailers_make_no_event_and_do_not_pile_up() {
+    let trailers = || {
+        let token = HeaderValue::from_static(TOKEN);
+        let name = http::HeaderName::from_static("auth-application_token");
+        let trailers = HeaderMap::from_iter([(name, token)]);
+        Ok::<_, BoxError>(Frame::trailers(trailers))
+    };
+    let frames = vec![data("event=E"), trailers()];
+    let refused = send(layer(), post(Frames(frames.into_iter()))).await;
+    assert_eq!(rejection(&refused), RejectionKind::TokenMissing);
+}
+
+#[tokio::test]
+async fn a_body_of_trailers_without_end_meets_the_deadline() {
+    let trailers = || Ok(Frame::trailers(HeaderMap::new()));
+    let layer = layer().body_deadline(Duration::from_millis(20));
+    let refused = send(layer, post(Frames(std::iter::repeat_with(trailers)))).await;
+    assert_eq!(rejection(&refused), RejectionKind::BodyTimeout);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_no_event_even_if_all_of_it_had_come() {
+    for sent in [1, 60, SEED.len() - 1, SEED.len()] {
+        let frames = vec![data(&SEED[..sent]), Err("connection reset".into())];
+        let refused = send(layer(), post(Frames(frames.into_iter()))).await;
+        assert_eq!(rejection(&refused), RejectionKind::BodyBroken);
+    }
+}
+
+// Slow and endless senders.
+
+#[test]
+fn a_body_that_never_ends_is_held_to_the_limit_and_costs_few_times_as_much() {
+    const LIMIT: usize = 64 * 1024;
+    for frame in [1, 7, 1000, 16 * 1024] {
+        let text = Bytes::from(vec![b'a'; frame]);
+        let mut taken = 0;
+        let frames = std::iter::repeat_with(|| {
+            taken += frame;
+            Ok(Frame::data(text.clone()))
+        });
+        let layer = layer().body_limit(LIMIT);
+        let mut service = layer.answer(AnswerPolicy::Acknowledge).layer(Handler);
+        let request = post(Frames(frames));
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_time().build().unwrap();
+        let info = measure(|| {
+            let refused = runtime.block_on(service.call(request)).unwrap();
+            assert_eq!(rejection(&refused), RejectionKind::BodyTooLarge);
+        });
+        assert!(taken <= LIMIT + frame, "{taken} bytes were taken");
+        // Room is doubled as it fills, and for a moment the old and the new are both there.
+        println!("endless, {frame} bytes a frame: {info:?}");
+        assert!(info.bytes_max < 4 * LIMIT as u64, "{frame}: {info:?}");
+        assert!(info.count_total < 60, "{frame}: {info:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_byte_a_second_is_too_slow_and_with_more_patience_is_an_event() {
+    for (patience, kind) in [(10, Some(RejectionKind::BodyTimeout)), (3600, None)] {
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        tokio::spawn(async move {
+            for at in 0..SEED.len() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let byte = Bytes::from_static(&SEED.as_bytes()[at..=at]);
+                if sender.send_data(byte).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let start = tokio::time::Instant::now();
+        let layer = layer().body_deadline(Duration::from_secs(patience));
+        let answer = send(layer, post(body)).await;
+        match kind {
+            Some(kind) => {
+                assert_eq!(rejection(&answer), kind);
+                assert_eq!(start.elapsed().as_secs(), patience);
+            }
+            None => {
+                assert_eq!(event(&answer).body(), SEED);
+                assert_eq!(start.elapsed().as_secs(), SEED.len() as u64);
+            }
+        }
+    }
+}
+
+/// The most memory that each of so many `receive`s takes whose senders have sent the beginning of an
+/// event and then nothing more. They must all end at the deadline.
+fn memory_of_slow_senders<F>(senders: usize, receive: impl Fn(Channel<Bytes>) -> F) -> u64
+where
+    F: Future<Output = RejectionKind> + Send + 'static,
+{
+    const SENT: &str = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27&ts=";
+
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().start_paused(true).build();
+    let runtime = runtime.unwrap();
+    let mut refused = 0;
+    let info = measure(|| {
+        runtime.block_on(async {
+            let mut held = Vec::with_capacity(senders);
+            let mut calls = JoinSet::new();
+            for _ in 0..senders {
+                let (mut sender, body) = Channel::<Bytes>::new(1);
+                let sent = Bytes::from_static(SENT.as_bytes());
+                sender.send_data(sent).await.unwrap();
+                held.push(sender);
+                calls.spawn(receive(body));
+            }
+            let start = tokio::time::Instant::now();
+            while let Some(kind) = calls.join_next().await {
+                assert_eq!(kind.unwrap(), RejectionKind::BodyTimeout);
+                refused += 1;
+            }
+            let waited = start.elapsed().as_millis();
+            assert!((10_000..10_100).contains(&waited), "{waited} ms");
+        });
+    });
+    assert_eq!(refused, senders);
+    info.bytes_max / senders as u64
+}
+
+#[test]
+fn ten_thousand_slow_senders_cost_little_each_and_are_all_refused_at_the_deadline() {
+    const SENDERS: usize = 10_000;
+    let layer = layer().layer(Handler);
+    let with_layer = move |body| {
+        let mut service = layer.clone();
+        async move { rejection(&service.call(post(body)).await.unwrap()) }
+    };
+    // What a request costs that waits with no layer round it.
+    let without = |body: Channel<Bytes>| async move {
+        let mut request = post(body);
+        request.body_mut().frame().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        drop(request);
+        RejectionKind::BodyTimeout
+    };
+    let guarded = memory_of_slow_senders(SENDERS, with_layer);
+    let bare = memory_of_slow_senders(SENDERS, without);
+    println!("bytes a slow sender: {guarded}, of which {bare} without the layer");
+    assert!(guarded < 8192, "{guarded} bytes each");
+    assert!(guarded < bare + 1024, "{guarded} bytes each, {bare} bare");
+}
+
+// After the proof: the sender has the token, and the body may still be hostile.
+
+/// Everything that can be asked of an event.
+fn ask(event: &Event) {
+    black_box((event.auth(), event.subject(), event.entity_type_id()));
+    black_box((event.data(), event.data_as::<Value>().is_ok()));
+    black_box(format!("{event:?}"));
+    black_box(serde_json::to_string(event).unwrap());
+}
+
+#[test]
+fn reading_and_showing_a_proven_event_takes_time_and_memory_in_proportion() {
+    for shape in &SHAPES {
+        let [small, large] = [SMALL / 4, LARGE / 4].map(|size| {
+            let body = with_token("ONTASKUPDATE", TOKEN, &shape.of(size));
+            let (info, _) = cost(&body);
+            let read = info.bytes_max / body.len() as u64;
+            let event = verified(&body);
+            let info = measure(|| ask(&event));
+            let asked = info.bytes_max / body.len() as u64;
+            println!(
+                "{}, {} bytes: peak {read} times the body to deliver, {asked} times to show",
+                shape.name,
+                body.len(),
+            );
+            assert!(read < 200 && asked < 200, "{}", shape.name);
+            body
+        });
+        assert_linear(shape.name, &small, &large, |body| ask(&verified(body)));
+    }
+}
+
+#[test]
+fn an_index_reserves_nothing_in_any_payload() {
+    let index = "999999999";
+    for &kind in EventKind::ALL {
+        for data in [
+            format!("data[{index}]=1"),
+            format!("data[{index}][ID]=1"),
+            format!("data[FIELDS][{index}]=1"),
+            format!("data[FIELDS_AFTER][{index}][ID]=1&data[BOT][{index}][BOT_ID]=1"),
+            format!("data[UF_DEPARTMENT][{index}]=1&data[ID]=1&data[PARAMS][{index}]=1"),
+            format!("data[message][{index}]=1&data[messages][{index}][{index}]=1"),
+            "data[18446744073709551615][9223372036854775807][]=1".to_owned(),
+        ] {
+            let body = with_token(kind.as_str(), TOKEN, &data);
+            let info = measure(|| ask(&verified(&body)));
+            assert!(info.bytes_max < 32 * 1024, "{kind}, {data}: {info:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_ten_thousand_brackets_deep_has_the_greatest_depth_and_loses_nothing() {
+    for brackets in ["[a]", "[]", "[0]", "%5B1%5D", "[a%5D"] {
+        let deep = brackets.repeat(10_000);
+        let body = with_token("ONUSERADD", TOKEN, &format!("data{deep}=x&data{deep}=y"));
+        let event = verified(&body);
+        let (mut value, mut depth) = (event.data().unwrap(), 0);
+        while let Some(array) = value.as_array() {
+            (value, depth) = (array.values().last().unwrap(), depth + 1);
+        }
+        assert_eq!((value.as_str(), depth), (Some("y"), Value::MAX_DEPTH));
+        ask(&event);
+    }
+}
+
+#[test]
+fn nul_and_what_is_not_utf8_stay_what_they_are() {
+    let read = |data: &str| {
+        let event = verified(&with_token("ONUSERADD", TOKEN, data));
+        ask(&event);
+        let value = event.data().unwrap().as_array().unwrap().iter().next();
+        let (key, value) = value.unwrap();
+        (key.to_owned(), value.as_bytes().unwrap().to_vec())
+    };
+    let pair = |key: &str, value: &[u8]| (key.to_owned(), value.to_vec());
+    assert_eq!(read("data[a\0b]=\0"), pair("a\0b", b"\0"));
+    assert_eq!(read("data[a%00]=%00x"), pair("a\0", b"\0x"));
+    assert_eq!(read("data[a]=%ED%A0%80"), pair("a", b"\xED\xA0\x80"));
+    assert_eq!(read("data[%ED%A0%80]=1"), pair("%ED%A0%80", b"1"));
+    assert_eq!(read("data[a]=%FF%FE"), pair("a", b"\xFF\xFE"));
+    assert_eq!(read("data[a]=%"), pair("a", b"%"));
+    assert_eq!(read("data[a]=="), pair("a", b"="));
+    assert_eq!(read("&&data[a]&&"), pair("a", b""));
+    assert_eq!(read("data[]=%F0%9F%98%80"), pair("0", "😀".as_bytes()));
+}
