@@ -88,7 +88,10 @@ pub(crate) fn decoded_bytes(text: &[u8]) -> impl Iterator<Item = u8> {
 /// Decodes to text; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode_text(text: &[u8]) -> Cow<'_, str> {
     match decode(text) {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
         Cow::Owned(bytes) => Cow::Owned(match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),

@@ -126,7 +126,7 @@ where
                     let rest = rest.take().expect(POLLED_AFTER_COMPLETION);
                     match collected.map_err(Rejection::from) {
                         Ok(body) => match Envelope::scan(body.bytes.clone()) {
-                            Ok(envelope) if envelope.application_token().is_none() => {
+                            Ok(envelope) if !envelope.has_application_token() => {
                                 State::refused(&rest.shared, VerifyError::missing().into())
                             }
                             Ok(envelope) => State::Verify {

@@ -147,6 +147,12 @@ impl Envelope {
         (!token.is_empty()).then_some(token)
     }
 
+    /// Whether there is anything to verify.
+    pub(crate) fn has_application_token(&self) -> bool {
+        self.raw(Field::ApplicationToken)
+            .is_some_and(|token| !token.is_empty())
+    }
+
     /// The portal that the request claims to come from, `auth[member_id]`.
     /// `None` where it is absent or empty.
     pub fn member_id(&self) -> Option<Cow<'_, str>> {

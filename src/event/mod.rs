@@ -85,7 +85,7 @@ impl Event {
     where
         V: VerifyToken + ?Sized,
     {
-        if envelope.application_token().is_none() {
+        if !envelope.has_application_token() {
             return Err(VerifyError::missing());
         }
         verifier.verify(&envelope).await?;
