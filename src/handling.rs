@@ -1,4 +1,5 @@
-//! Why an event did not come to a handler's end, for the extractors and the router alike.
+//! Why an event did not come to a handler's end, for the extractors, the router and the
+//! background alike.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +11,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::{Event, EventKind, Mismatch};
 
-/// Why a request that reached a router or an extractor was not handled.
+/// Why a request that reached a router, an extractor or the background was not handled.
 ///
 /// It stands in the extensions of the answer, so that an outer layer can count or log it. Its text
 /// is the body of the answer; beside the event's code and the path of a field it never holds
@@ -59,10 +60,12 @@ pub struct HandlingError {
 /// | [`NoEvent`](Self::NoEvent) | 500 |
 /// | [`OtherKind`](Self::OtherKind), [`Mismatch`](Self::Mismatch) | 422 |
 /// | [`Failed`](Self::Failed) | 500 |
+/// | [`QueueFull`](Self::QueueFull), [`Draining`](Self::Draining) | 503 |
 ///
 /// 500 says that the application is broken. 422 says that it is not, and that the event, proven as
 /// it is, is not one for this place: a portal's handler registration has the wrong URL, or the data
-/// are not what the documentation says. Bitrix24 reads neither and sends the event to nobody else.
+/// are not what the documentation says. 503 says that it has too much to do (feature `background`).
+/// Bitrix24 reads none of them and sends the event to nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlingErrorKind {
@@ -75,6 +78,10 @@ pub enum HandlingErrorKind {
     Mismatch,
     /// The handler answered with an error.
     Failed,
+    /// As many events run and wait in the background as may.
+    QueueFull,
+    /// The background takes no more events: the application shuts down.
+    Draining,
 }
 
 impl HandlingError {
@@ -115,6 +122,17 @@ impl HandlingError {
         }
     }
 
+    /// The background does not take it; the kind says why.
+    #[cfg(feature = "background")]
+    pub(crate) const fn not_accepted(event: Event, kind: HandlingErrorKind) -> Self {
+        Self {
+            kind,
+            expected: None,
+            event: Some(event),
+            source: None,
+        }
+    }
+
     /// What went wrong.
     pub const fn kind(&self) -> HandlingErrorKind {
         self.kind
@@ -128,6 +146,9 @@ impl HandlingError {
             }
             HandlingErrorKind::OtherKind | HandlingErrorKind::Mismatch => {
                 StatusCode::UNPROCESSABLE_ENTITY
+            }
+            HandlingErrorKind::QueueFull | HandlingErrorKind::Draining => {
+                StatusCode::SERVICE_UNAVAILABLE
             }
         }
     }
@@ -171,6 +192,10 @@ impl fmt::Display for HandlingError {
                 }
             }
             HandlingErrorKind::Failed => write!(f, "the handler of {code} failed"),
+            HandlingErrorKind::QueueFull => write!(f, "too many events wait: {code} is refused"),
+            HandlingErrorKind::Draining => {
+                write!(f, "the application shuts down: {code} is refused")
+            }
         }
     }
 }

@@ -82,6 +82,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Answer first, work later
+//!
+//! Bitrix24 calls a slow handler less often. With the feature `background`, the module `background`
+//! has a layer that answers an event once it is verified and handles it after that, within bounds.
+//!
 //! # Events
 //!
 //! [`EventKind`] lists the documented events with their payloads, and [`event::field`] has the
@@ -97,6 +102,9 @@
 mod answer;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "background")]
+#[cfg_attr(docsrs, doc(cfg(feature = "background")))]
+pub mod background;
 mod body;
 mod collect;
 mod config;

@@ -1,0 +1,553 @@
+//! Events answered first and handled later: nothing waits for a handler, nothing exceeds its bounds,
+//! and every event is accounted for.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::sync::Semaphore;
+use tokio::time::{advance, sleep};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::background::{Background, Stats};
+use tower_bitrix24::testing::{Tamper, TestEvent};
+use tower_bitrix24::{
+    ApplicationToken, Event, EventBody, EventKind, EventLayer, HandlingError, HandlingErrorKind,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Answer = Result<Response<Full<Bytes>>, &'static str>;
+type App = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, &'static str>;
+
+/// The layers round a handler, with the bodies of the answers read.
+fn app<F>(
+    background: &Background,
+    handler: impl Fn(Option<Event>) -> F + Clone + Send + Sync + 'static,
+) -> App
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let handler = service_fn(move |request: Request<EventBody<Full<Bytes>>>| {
+        handler(request.extensions().get::<Event>().cloned())
+    });
+    around(background, handler)
+}
+
+fn around<S>(background: &Background, handler: S) -> App
+where
+    S: Service<Request<EventBody<Full<Bytes>>>, Response = Response<Full<Bytes>>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Error: Into<&'static str>,
+    S::Future: Send,
+{
+    let token = ApplicationToken::new(TestEvent::TOKEN).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(EventLayer::new(token).pass_other_callbacks())
+        .layer(background.layer())
+        .service(handler);
+    let service = service
+        .map_err(Into::into)
+        .and_then(async |answer: Response<_>| {
+            let (head, body) = answer.into_parts();
+            let body: EventBody<EventBody<Full<Bytes>>> = body;
+            let bytes = body.collect().await.unwrap().to_bytes();
+            Ok(Response::from_parts(head, bytes))
+        });
+    BoxCloneSyncService::new(service)
+}
+
+fn event(id: u64) -> Request<Full<Bytes>> {
+    TestEvent::new(EventKind::CrmDealAdd).id(id).request("/")
+}
+
+async fn send(app: &App, request: Request<Full<Bytes>>) -> Response<Bytes> {
+    app.clone().oneshot(request).await.unwrap()
+}
+
+async fn status(app: &App, id: u64) -> StatusCode {
+    send(app, event(id)).await.status()
+}
+
+fn id(event: &Event) -> u64 {
+    event.subject().unwrap().id.to_string().parse().unwrap()
+}
+
+fn status_of(status: StatusCode) -> Response<Full<Bytes>> {
+    Response::builder()
+        .status(status)
+        .body(Full::default())
+        .unwrap()
+}
+
+/// Lets the tasks run until all of them wait.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// All that there was.
+fn total(stats: Stats) -> u64 {
+    stats.queued as u64
+        + stats.running as u64
+        + stats.done
+        + stats.failed
+        + stats.timed_out
+        + stats.dropped
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_answered_before_its_handler_ends() {
+    let background = Background::new();
+    let app = app(&background, async |_| {
+        sleep(30 * SECOND).await;
+        Ok(Response::new(Full::from("nobody reads it")))
+    });
+    let start = tokio::time::Instant::now();
+    let answer = send(&app, event(1)).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.body().is_empty());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(
+        (background.stats().running, background.stats().done),
+        (1, 0)
+    );
+
+    assert!(background.drain(60 * SECOND).await.is_complete());
+    assert_eq!(start.elapsed(), 30 * SECOND);
+    assert_eq!(
+        (background.stats().running, background.stats().done),
+        (0, 1)
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_proven_is_never_queued() {
+    let background = Background::new();
+    // What has no `event` any more passes as another callback.
+    let app = app(&background, async |event| {
+        assert!(event.is_none());
+        Ok(status_of(StatusCode::NOT_FOUND))
+    });
+    for &tamper in Tamper::ALL {
+        let request = TestEvent::new(EventKind::CrmDealAdd)
+            .tampered(tamper)
+            .request("/");
+        let answer = send(&app, request).await;
+        assert!(answer.status().is_client_error(), "{tamper:?}");
+    }
+    assert_eq!(background.stats(), Stats::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
+    let background = Background::builder().concurrency(3).queue(4).build();
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let app = app(&background, {
+        let (running, most) = (running.clone(), most.clone());
+        move |_| {
+            let (running, most) = (running.clone(), most.clone());
+            async move {
+                let now = running.fetch_add(1, Ordering::Relaxed) + 1;
+                most.fetch_max(now, Ordering::Relaxed);
+                sleep(SECOND).await;
+                running.fetch_sub(1, Ordering::Relaxed);
+                Ok(Response::default())
+            }
+        }
+    });
+    for id in 0..7 {
+        assert_eq!(status(&app, id).await, StatusCode::OK);
+    }
+    settle().await;
+    let stats = background.stats();
+    assert_eq!((stats.running, stats.queued, stats.dropped), (3, 4, 0));
+
+    let refused = send(&app, event(7)).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        refused.body(),
+        "too many events wait: ONCRMDEALADD is refused\n"
+    );
+    let error = refused.extensions().get::<HandlingError>().unwrap();
+    assert_eq!(error.kind(), HandlingErrorKind::QueueFull);
+    assert_eq!(error.event().map(id), Some(7));
+    assert_eq!(background.stats().dropped, 1);
+
+    // A place that gets free is given away at once.
+    sleep(SECOND + SECOND / 2).await;
+    assert_eq!(status(&app, 8).await, StatusCode::OK);
+    let stats = background.stats();
+    assert_eq!(
+        (stats.running, stats.queued, stats.done, stats.dropped),
+        (3, 2, 3, 1)
+    );
+
+    assert!(background.drain(60 * SECOND).await.is_complete());
+    assert_eq!(most.load(Ordering::Relaxed), 3);
+    assert_eq!((background.stats().done, total(background.stats())), (8, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_of_none_takes_what_can_run_at_once() {
+    let background = Background::builder().concurrency(1).queue(0).build();
+    let app = app(&background, async |_| {
+        sleep(SECOND).await;
+        Ok(Response::default())
+    });
+    assert_eq!(status(&app, 1).await, StatusCode::OK);
+    assert_eq!(status(&app, 2).await, StatusCode::SERVICE_UNAVAILABLE);
+    sleep(2 * SECOND).await;
+    assert_eq!(status(&app, 3).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn events_run_in_the_order_they_came_in() {
+    let background = Background::builder().concurrency(1).build();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let app = app(&background, {
+        let seen = seen.clone();
+        move |event| {
+            seen.lock().unwrap().push(id(&event.unwrap()));
+            async { Ok(Response::default()) }
+        }
+    });
+    for id in 0..50 {
+        status(&app, id).await;
+    }
+    assert!(background.drain(SECOND).await.is_complete());
+    assert_eq!(*seen.lock().unwrap(), Vec::from_iter(0..50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
+    let background = Background::builder()
+        .concurrency(1)
+        .timeout(5 * SECOND)
+        .build();
+    let alive = Arc::new(());
+    let app = app(&background, {
+        let alive = alive.clone();
+        move |event| {
+            let alive = alive.clone();
+            async move {
+                let _alive = alive;
+                match id(&event.unwrap()) {
+                    1 => pending().await,
+                    _ => Ok(Response::default()),
+                }
+            }
+        }
+    });
+    let before = Arc::strong_count(&alive);
+    status(&app, 1).await;
+    status(&app, 2).await;
+    settle().await;
+    assert_eq!(
+        Arc::strong_count(&alive),
+        before + 3,
+        "a handler, and two events with its clones"
+    );
+    sleep(4 * SECOND).await;
+    assert_eq!(
+        (background.stats().running, background.stats().queued),
+        (1, 1)
+    );
+    sleep(2 * SECOND).await;
+    let stats = background.stats();
+    assert_eq!((stats.timed_out, stats.done, total(stats)), (1, 1, 2));
+    assert_eq!(
+        Arc::strong_count(&alive),
+        before,
+        "what was stopped is dropped"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_event_and_nothing_else() {
+    let background = Background::builder().concurrency(1).build();
+    let app = app(&background, |event| {
+        let id = id(&event.unwrap());
+        assert_ne!(id, 1, "before the future");
+        async move {
+            tokio::task::yield_now().await;
+            assert_ne!(id, 2, "in the future");
+            Ok(Response::default())
+        }
+    });
+    for id in 0..5 {
+        assert_eq!(status(&app, id).await, StatusCode::OK);
+    }
+    assert!(background.drain(SECOND).await.is_complete());
+    let stats = background.stats();
+    assert_eq!((stats.failed, stats.done, total(stats)), (2, 3, 5));
+}
+
+#[tokio::test]
+async fn errors_and_server_errors_are_failures_and_other_answers_are_not() {
+    let background = Background::new();
+    let app = app(&background, async |event| match id(&event.unwrap()) {
+        0 => Err("no connection to db.local"),
+        1 => Ok(status_of(StatusCode::INTERNAL_SERVER_ERROR)),
+        2 => Ok(status_of(StatusCode::UNPROCESSABLE_ENTITY)),
+        _ => Ok(Response::default()),
+    });
+    for id in 0..4 {
+        assert_eq!(status(&app, id).await, StatusCode::OK);
+    }
+    assert!(background.drain(SECOND).await.is_complete());
+    assert_eq!((background.stats().failed, background.stats().done), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_the_oldest_is_that_of_the_first_in_the_queue() {
+    let background = Background::builder().concurrency(1).build();
+    let app = app(&background, async |_| {
+        sleep(10 * SECOND).await;
+        Ok(Response::default())
+    });
+    status(&app, 1).await;
+    settle().await;
+    assert_eq!(background.stats().oldest_waiting, None);
+    advance(SECOND).await;
+    status(&app, 2).await;
+    advance(2 * SECOND).await;
+    status(&app, 3).await;
+    assert_eq!(background.stats().oldest_waiting, Some(2 * SECOND));
+    sleep(8 * SECOND).await;
+    assert_eq!(background.stats().oldest_waiting, Some(8 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
+    let background = Background::builder().concurrency(2).build();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let app = app(&background, {
+        let ended = ended.clone();
+        move |_| {
+            let ended = ended.clone();
+            async move {
+                sleep(10 * SECOND).await;
+                ended.fetch_add(1, Ordering::Relaxed);
+                Ok(Response::default())
+            }
+        }
+    });
+    for id in 0..7 {
+        status(&app, id).await;
+    }
+    let drain = tokio::spawn({
+        let background = background.clone();
+        async move { background.drain(15 * SECOND).await }
+    });
+    settle().await;
+
+    let late = send(&app, event(7)).await;
+    assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        late.body(),
+        "the application shuts down: ONCRMDEALADD is refused\n"
+    );
+    let error = late.extensions().get::<HandlingError>().unwrap();
+    assert_eq!(error.kind(), HandlingErrorKind::Draining);
+
+    let drained = drain.await.unwrap();
+    let ids = |events: &[Event]| events.iter().map(id).collect::<Vec<_>>();
+    assert!(!drained.is_complete());
+    assert_eq!(ids(drained.interrupted()), [2, 3]);
+    assert_eq!(ids(drained.waiting()), [4, 5, 6]);
+    assert_eq!(
+        drained.unfinished().map(id).collect::<Vec<_>>(),
+        [2, 3, 4, 5, 6]
+    );
+    let stats = background.stats();
+    assert_eq!((stats.done, stats.dropped, total(stats)), (2, 6, 8));
+
+    // What was handed back is not handled behind the application's back.
+    sleep(60 * SECOND).await;
+    assert_eq!(ended.load(Ordering::Relaxed), 2);
+    assert_eq!(background.stats(), stats);
+    assert!(background.drain(SECOND).await.is_complete());
+}
+
+#[tokio::test]
+async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
+    let background = Background::new();
+    assert!(background.drain(Duration::MAX).await.is_complete());
+
+    let background = Background::new();
+    let gate = Arc::new(Semaphore::new(0));
+    let app = app(&background, {
+        let gate = gate.clone();
+        move |_| {
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(Response::default())
+            }
+        }
+    });
+    status(&app, 1).await;
+    let drains = [(); 2].map(|()| {
+        let background = background.clone();
+        tokio::spawn(async move { background.drain(Duration::MAX).await })
+    });
+    settle().await;
+    gate.add_permits(1);
+    for drain in drains {
+        assert!(drain.await.unwrap().is_complete());
+    }
+    assert_eq!(background.stats().done, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
+    let background = Background::builder().concurrency(4).queue(4).build();
+    let most = Arc::new(AtomicUsize::new(0));
+    let limited = ServiceBuilder::new()
+        .layer(ConcurrencyLimitLayer::new(1))
+        .service({
+            let (most, running) = (most.clone(), Arc::new(AtomicUsize::new(0)));
+            service_fn(move |_| {
+                let (most, running) = (most.clone(), running.clone());
+                async move {
+                    most.fetch_max(
+                        running.fetch_add(1, Ordering::Relaxed) + 1,
+                        Ordering::Relaxed,
+                    );
+                    sleep(SECOND).await;
+                    running.fetch_sub(1, Ordering::Relaxed);
+                    Ok::<_, &str>(Response::default())
+                }
+            })
+        });
+    let app = around(&background, limited);
+    let start = tokio::time::Instant::now();
+    for id in 0..8 {
+        assert_eq!(status(&app, id).await, StatusCode::OK);
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert!(background.drain(60 * SECOND).await.is_complete());
+    assert_eq!(start.elapsed(), 8 * SECOND);
+    assert_eq!(most.load(Ordering::Relaxed), 1);
+    assert_eq!(background.stats().done, 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_callbacks_stay_in_the_foreground() {
+    let background = Background::builder().concurrency(1).queue(0).build();
+    let app = app(&background, async |event| match event {
+        Some(_) => pending().await,
+        None => {
+            sleep(SECOND).await;
+            Ok(Response::new(Full::from("the application's page")))
+        }
+    });
+    // Though the background is full.
+    assert_eq!(status(&app, 1).await, StatusCode::OK);
+    assert_eq!(status(&app, 2).await, StatusCode::SERVICE_UNAVAILABLE);
+    let page = send(&app, Request::get("/").body(Full::default()).unwrap()).await;
+    assert_eq!(
+        (page.status(), page.body()),
+        (StatusCode::OK, &Bytes::from("the application's page"))
+    );
+    assert_eq!(total(background.stats()), 2);
+}
+
+#[test]
+fn the_end_of_the_runtime_is_counted_too() {
+    let background = Background::builder().concurrency(2).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let app = app(&background, async |_| pending().await);
+    runtime.block_on(async {
+        for id in 0..1000 {
+            assert_eq!(status(&app, id).await, StatusCode::OK);
+        }
+    });
+    drop(runtime);
+    let stats = background.stats();
+    assert_eq!((stats.running, stats.queued, stats.dropped), (0, 998, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_event_is_lost_under_load() {
+    const SENDERS: u64 = 8;
+    const EACH: u64 = 500;
+    let background = Background::builder()
+        .concurrency(4)
+        .queue(16)
+        .timeout(SECOND / 50)
+        .build();
+    let app = app(&background, async |event| match id(&event.unwrap()) % 50 {
+        0 => panic!("one of those"),
+        1 => Err("failed"),
+        2 => pending().await,
+        _ => {
+            tokio::task::yield_now().await;
+            Ok(Response::default())
+        }
+    });
+    let senders = Vec::from_iter((0..SENDERS).map(|sender| {
+        let (app, background) = (app.clone(), background.clone());
+        tokio::spawn(async move {
+            let mut accepted = 0;
+            for id in 0..EACH {
+                match status(&app, sender * EACH + id).await {
+                    StatusCode::OK => accepted += 1,
+                    status => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
+                }
+                let stats = background.stats();
+                assert!(stats.running <= 4 && stats.queued <= 16, "{stats:?}");
+                if id % 10 == 0 {
+                    sleep(SECOND / 1000).await;
+                }
+            }
+            accepted
+        })
+    }));
+    let mut accepted = 0;
+    for sender in senders {
+        accepted += sender.await.unwrap();
+    }
+    let seen = background.stats();
+    assert_eq!(total(seen), SENDERS * EACH);
+    assert_eq!(seen.dropped, SENDERS * EACH - accepted);
+
+    let drained = background.drain(SECOND * 30).await;
+    assert!(drained.is_complete());
+    let stats = background.stats();
+    assert_eq!(stats.done + stats.failed + stats.timed_out, accepted);
+    assert!(
+        stats.done > 0 && stats.failed > 0 && stats.timed_out > 0 && stats.dropped > 0,
+        "{stats:?}"
+    );
+}
+
+#[test]
+#[should_panic(expected = "a concurrency of 0 runs nothing")]
+fn a_concurrency_of_none_is_a_mistake() {
+    let _ = Background::builder().concurrency(0);
+}
+
+#[test]
+fn what_is_shown_tells_no_secret() {
+    let background = Background::new();
+    let layered = tower::Layer::layer(&background.layer(), "a handler");
+    let shown = format!("{background:?} {:?} {layered:?}", background.layer());
+    assert!(
+        shown.contains("concurrency: 16") && shown.contains("queued: 0"),
+        "{shown}"
+    );
+}
