@@ -92,6 +92,12 @@
 //!
 //! With the feature `testing`, the module `testing` builds any event in one line: as a form, as a
 //! request, and as a verified [`Event`].
+//!
+//! # Logs and metrics
+//!
+//! With the feature `tracing` every event has a span, in which the lines of its handler stand, and
+//! every refusal a line; with `metrics` both are counted and the verification is timed. Neither
+//! tells a token or the body. The module `observe` lists the fields and the metrics.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
@@ -106,6 +112,11 @@ mod form;
 mod future;
 mod handling;
 mod layer;
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+mod observe;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tracing", feature = "metrics"))))]
+pub mod observe;
 mod open_enum;
 mod rejection;
 mod router;
