@@ -93,6 +93,11 @@
 //! With the feature `testing`, the module `testing` builds any event in one line: as a form, as a
 //! request, and as a verified [`Event`].
 //!
+//! # Recipes
+//!
+//! The module [`cookbook`] has what applications commonly need, put together: one URL for events and
+//! the page, many webhooks with different tokens, behind a reverse proxy, avoiding loops and duplicates.
+//!
 //! # Logs and metrics
 //!
 //! With the feature `tracing` every event has a span, in which the lines of its handler stand, and
@@ -106,6 +111,8 @@ pub mod axum;
 mod body;
 mod collect;
 mod config;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 mod envelope;
 pub mod event;
 mod form;
