@@ -14,6 +14,7 @@ use tower::Service;
 
 use crate::collect::Collect;
 use crate::layer::Shared;
+use crate::observe::{BodyEnd, Observed};
 use crate::{
     Envelope, EnvelopeErrorKind, Event, EventBody, Rejection, RejectionKind, VerifyError,
     VerifyToken,
@@ -27,6 +28,7 @@ pin_project! {
     pub struct ResponseFuture<S, B, V, F, C> {
         #[pin]
         state: State<S, B, V, F, C>,
+        observed: Observed,
     }
 }
 
@@ -53,9 +55,20 @@ struct Rest<S, V> {
     /// The service that was polled ready. It is called once or dropped.
     service: S,
     shared: Arc<Shared<V>>,
+    body_end: BodyEnd,
 }
 
 impl<S, V> Rest<S, V> {
+    fn refuse<B, F, C>(
+        &self,
+        observed: &Observed,
+        rejection: impl Into<Rejection>,
+    ) -> State<S, B, V, F, C> {
+        let rejection = rejection.into();
+        observed.refused(&rejection, self.body_end);
+        State::refused(&self.shared, rejection)
+    }
+
     fn call<B>(self, bytes: Bytes, trailers: Option<Box<HeaderMap>>) -> S::Future
     where
         S: Service<Request<EventBody<B>>>,
@@ -71,15 +84,23 @@ impl<S, V> Rest<S, V> {
 }
 
 impl<S, B, V, F, C> ResponseFuture<S, B, V, F, C> {
-    pub(crate) fn call(call: C) -> Self {
+    pub(crate) fn call(call: C, observed: Observed) -> Self {
         Self {
             state: State::Call { call },
+            observed,
         }
     }
 
     pub(crate) fn refused(shared: &Shared<V>, kind: RejectionKind) -> Self {
+        let rejection = kind.into();
+        let observed = Observed::selected();
+        {
+            let _entered = observed.enter();
+            observed.refused(&rejection, BodyEnd::default());
+        }
         Self {
-            state: State::refused(shared, kind.into()),
+            state: State::refused(shared, rejection),
+            observed,
         }
     }
 
@@ -92,8 +113,10 @@ impl<S, B, V, F, C> ResponseFuture<S, B, V, F, C> {
                     parts,
                     service,
                     shared,
+                    body_end: BodyEnd::default(),
                 }),
             },
+            observed: Observed::selected(),
         }
     }
 }
@@ -118,34 +141,44 @@ where
     type Output = Result<Response<EventBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let (mut state, observed) = (this.state, &*this.observed);
+        let _entered = observed.enter();
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Collect { collect, rest } => {
                     let collected = ready!(collect.poll(cx));
-                    let rest = rest.take().expect(POLLED_AFTER_COMPLETION);
-                    match collected.map_err(Rejection::from) {
+                    let mut rest = rest.take().expect(POLLED_AFTER_COMPLETION);
+                    if let Ok(body) = &collected {
+                        rest.body_end = observed.collected(&body.bytes);
+                    }
+                    match collected {
                         Ok(body) => match Envelope::scan(body.bytes.clone()) {
                             Ok(envelope) if !envelope.has_application_token() => {
-                                State::refused(&rest.shared, VerifyError::missing().into())
+                                observed.claimed(&envelope);
+                                rest.refuse(observed, VerifyError::missing())
                             }
-                            Ok(envelope) => State::Verify {
-                                verify: rest.shared.verifier.verify(&envelope),
-                                envelope: Some(envelope),
-                                trailers: body.trailers,
-                                rest: Some(rest),
-                            },
+                            Ok(envelope) => {
+                                observed.claimed(&envelope);
+                                State::Verify {
+                                    verify: rest.shared.verifier.verify(&envelope),
+                                    envelope: Some(envelope),
+                                    trailers: body.trailers,
+                                    rest: Some(rest),
+                                }
+                            }
                             Err(error)
                                 if error.kind() == EnvelopeErrorKind::NoEvent
                                     && rest.shared.pass_other_callbacks =>
                             {
+                                observed.passed();
                                 State::Call {
                                     call: rest.call(body.bytes, body.trailers),
                                 }
                             }
-                            Err(error) => State::refused(&rest.shared, error.into()),
+                            Err(error) => rest.refuse(observed, error),
                         },
-                        Err(rejection) => State::refused(&rest.shared, rejection),
+                        Err(kind) => rest.refuse(observed, kind),
                     }
                 }
                 StateProj::Verify {
@@ -157,15 +190,18 @@ where
                     let verdict = ready!(verify.poll(cx));
                     let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
                     let mut rest = rest.take().expect(POLLED_AFTER_COMPLETION);
+                    rest.body_end.verdict();
                     match verdict {
                         Ok(()) => {
                             let bytes = envelope.body().clone();
-                            rest.parts.extensions.insert(Event::proven(envelope));
+                            let event = Event::proven(envelope);
+                            observed.accepted(&event, rest.body_end);
+                            rest.parts.extensions.insert(event);
                             State::Call {
                                 call: rest.call(bytes, trailers.take()),
                             }
                         }
-                        Err(error) => State::refused(&rest.shared, error.into()),
+                        Err(error) => rest.refuse(observed, error),
                     }
                 }
                 StateProj::Call { call } => {

@@ -97,6 +97,17 @@
 //!
 //! With the feature `testing`, the module `testing` builds any event in one line: as a form, as a
 //! request, and as a verified [`Event`].
+//!
+//! # Recipes
+//!
+//! The module [`cookbook`] has what applications commonly need, put together: one URL for events and
+//! the page, many webhooks with different tokens, behind a reverse proxy, avoiding loops and duplicates.
+//!
+//! # Logs and metrics
+//!
+//! With the feature `tracing` every event has a span, in which the lines of its handler stand, and
+//! every refusal a line; with `metrics` both are counted and the verification is timed. Neither
+//! tells a token or the body. The module `observe` lists the fields and the metrics.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
@@ -108,12 +119,19 @@ pub mod background;
 mod body;
 mod collect;
 mod config;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 mod envelope;
 pub mod event;
 mod form;
 mod future;
 mod handling;
 mod layer;
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+mod observe;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "tracing", feature = "metrics"))))]
+pub mod observe;
 mod open_enum;
 mod rejection;
 mod router;

@@ -62,6 +62,25 @@ pub enum RejectionKind {
     Unavailable,
 }
 
+impl RejectionKind {
+    /// Its name in logs and metrics, such as `token_refused`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::NotAForm => "not_a_form",
+            Self::ContentEncoding => "content_encoding",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyBroken => "body_broken",
+            Self::Malformed => "malformed",
+            Self::NoEvent => "no_event",
+            Self::TokenMissing => "token_missing",
+            Self::TokenRefused => "token_refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 impl Rejection {
     /// The check that failed.
     pub const fn kind(&self) -> RejectionKind {

@@ -11,6 +11,7 @@ use tower::Service;
 
 use crate::future::ResponseFuture;
 use crate::layer::Shared;
+use crate::observe::Observed;
 use crate::{EventBody, RejectionKind, VerifyToken};
 
 /// The service that [`EventLayer`](crate::EventLayer) puts round another.
@@ -31,6 +32,9 @@ impl<S, V> EventService<S, V> {
 
 /// What the head of a request says is to be done with it.
 enum Way {
+    /// It is not selected.
+    Leave,
+    /// It is another callback.
     Pass,
     Collect,
     Refuse(RejectionKind),
@@ -39,7 +43,7 @@ enum Way {
 impl<V> Shared<V> {
     fn way<B: Body>(&self, head: &Parts, body: &B) -> Way {
         if !self.selects(head) {
-            return Way::Pass;
+            return Way::Leave;
         }
         let not_an_event = match () {
             () if head.method != Method::POST => RejectionKind::MethodNotAllowed,
@@ -99,9 +103,19 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         match self.shared.way(&head, &body) {
-            Way::Pass => {
+            Way::Leave => {
                 let request = Request::from_parts(head, EventBody::stream(body));
-                ResponseFuture::call(self.inner.call(request))
+                ResponseFuture::call(self.inner.call(request), Observed::nothing())
+            }
+            Way::Pass => {
+                let observed = Observed::selected();
+                let request = Request::from_parts(head, EventBody::stream(body));
+                let call = {
+                    let _entered = observed.enter();
+                    observed.passed();
+                    self.inner.call(request)
+                };
+                ResponseFuture::call(call, observed)
             }
             Way::Refuse(kind) => ResponseFuture::refused(&self.shared, kind),
             Way::Collect => {

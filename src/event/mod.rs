@@ -154,6 +154,12 @@ impl Event {
         }
     }
 
+    /// The portal it is from, without reading the rest of [`auth`](Self::auth).
+    #[cfg(feature = "tracing")]
+    pub(crate) fn member_id(&self) -> Option<std::borrow::Cow<'_, str>> {
+        self.0.envelope.member_id()
+    }
+
     /// The portal it is from, and the tokens to call it with.
     pub fn auth(&self) -> &Auth {
         self.0.auth.get_or_init(|| self.0.envelope.auth())

@@ -1,0 +1,541 @@
+//! What the layer tells in logs and metrics, and what it must never tell.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::{Ready, ready};
+use std::io::Write;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Channel, Full};
+use metrics::Unit;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tower::{Layer as _, ServiceExt, service_fn};
+use tower_bitrix24::{
+    ApplicationToken, Envelope, EventBody, EventLayer, Rejection, RejectionKind, VerifyError,
+    VerifyToken,
+};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+type Fields = BTreeMap<String, String>;
+
+/// What a subscriber is told, value for value.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    spans: Vec<(String, Fields)>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    level: Level,
+    target: String,
+    fields: Fields,
+    /// The names of the spans that it stands in, the innermost first.
+    spans: Vec<&'static str>,
+}
+
+#[derive(Clone, Default)]
+struct Log {
+    told: Arc<Mutex<Told>>,
+    /// The same, as `tracing_subscriber::fmt` writes it.
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+struct Place(usize);
+
+struct Values<'a>(&'a mut Fields);
+
+impl Visit for Values<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Log {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::new();
+        attributes.record(&mut Values(&mut fields));
+        let spans = &mut self.told.lock().unwrap().spans;
+        let span = context.span(id).unwrap();
+        span.extensions_mut().insert(Place(spans.len()));
+        let metadata = attributes.metadata();
+        spans.push((format!("{} {}", metadata.target(), metadata.name()), fields));
+    }
+
+    fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        let place = span.extensions().get::<Place>().unwrap().0;
+        record.record(&mut Values(&mut self.told.lock().unwrap().spans[place].1));
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::new();
+        event.record(&mut Values(&mut fields));
+        let scope = context.event_scope(event).into_iter().flatten();
+        self.told.lock().unwrap().lines.push(Line {
+            level: *event.metadata().level(),
+            target: event.metadata().target().to_owned(),
+            fields,
+            spans: scope.map(|span| span.name()).collect(),
+        });
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.written.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets no thread without a log decide, for all threads and for good, that nobody listens: tracing
+/// asks about a line or span once, whichever thread comes first.
+fn somebody_listens() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    });
+}
+
+impl Log {
+    /// A log of all that this thread is told while the guard lives, down to TRACE.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        somebody_listens();
+        let log = Self::default();
+        let writer = log.clone();
+        let written = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry()
+            .with(log.clone())
+            .with(written);
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn told(&self) -> Told {
+        self.told.lock().unwrap().clone()
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The fields of the one span there is.
+    fn span(&self) -> Fields {
+        let spans = self.told().spans;
+        assert_eq!(spans.len(), 1, "{spans:?}");
+        assert_eq!(spans[0].0, "tower_bitrix24 bitrix24.event");
+        spans[0].1.clone()
+    }
+
+    /// The layer's own lines.
+    fn lines(&self) -> Vec<Line> {
+        let mut lines = self.told().lines;
+        lines.retain(|line| line.target == "tower_bitrix24");
+        lines
+    }
+}
+
+type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
+
+fn any<B>(body: B) -> AnyBody
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    body.map_err(Into::into).boxed_unsync()
+}
+
+fn full(body: impl Into<Bytes>) -> AnyBody {
+    any(Full::new(body.into()))
+}
+
+fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+/// Sends `request` through `layer` to a service that says a line, waits, and says another.
+async fn send<V: VerifyToken>(layer: EventLayer<V>, request: Request<AnyBody>) -> Response<()> {
+    somebody_listens();
+    let handler = |request: Request<EventBody<AnyBody>>| async move {
+        tracing::info!("begun");
+        tokio::task::yield_now().await;
+        let _ = request.into_body().collect().await;
+        tracing::info!("done");
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    };
+    let service = layer.layer(service_fn(handler));
+    service.oneshot(request).await.unwrap().map(|_| ())
+}
+
+fn unavailable(_: &Envelope) -> Ready<Result<(), VerifyError>> {
+    ready(Err(VerifyError::unavailable("no\nroute to the database")))
+}
+
+#[tokio::test]
+async fn an_accepted_event_has_a_span_with_what_it_is() {
+    let (log, _guard) = Log::start();
+    let body = format!("{SEED}&event_handler_id=7");
+    send(layer(), post(full(body.clone()))).await;
+
+    let mut span = log.span();
+    let elapsed = span.remove("elapsed_us").unwrap();
+    assert!(elapsed.parse::<u64>().unwrap() < 10_000_000);
+    let expected = [
+        ("body_bytes", &*body.len().to_string()),
+        ("code", "ONCRMREQUISITEADD"),
+        ("kind", "CrmRequisiteAdd"),
+        ("member_id", "a223c6b3710f85df22e9377d6c4f7553"),
+        ("handler_id", "7"),
+        ("outcome", "accepted"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(span, Fields::from(expected));
+    let [line] = &log.lines()[..] else {
+        panic!("{:?}", log.lines())
+    };
+    assert_eq!(line.level, Level::DEBUG);
+}
+
+#[tokio::test]
+async fn the_lines_of_verifier_and_handler_stand_in_the_span() {
+    let (log, _guard) = Log::start();
+    let verifier = |_: &Envelope| async {
+        tracing::info!("looked up");
+        tokio::task::yield_now().await;
+        tracing::info!("found");
+        Ok(())
+    };
+    let outer = tracing::info_span!("request");
+    let sent = send(EventLayer::new(verifier), post(full(SEED)));
+    tracing::Instrument::instrument(sent, outer).await;
+    tracing::info!("after");
+
+    let mut lines = log.told().lines;
+    lines.retain(|line| line.target != "tower_bitrix24");
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (&*line.fields["message"], &*line.spans))
+        .collect();
+    let inside: &[_] = &["bitrix24.event", "request"];
+    assert_eq!(
+        told,
+        [
+            ("looked up", inside),
+            ("found", inside),
+            ("begun", inside),
+            ("done", inside),
+            ("after", &[]),
+        ]
+    );
+}
+
+/// A request that is refused for each reason, and the level at which that is told.
+fn refusals() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
+    let with = |name, value| {
+        let mut request = post(full(SEED));
+        let value = HeaderValue::from_static(value);
+        request.headers_mut().insert(name, value);
+        request
+    };
+    let mut get = post(full(SEED));
+    *get.method_mut() = Method::GET;
+    let (sender, endless) = Channel::<Bytes, BoxError>::new(1);
+    // It must stay open for as long as the test runs.
+    std::mem::forget(sender);
+    let broken = Frames([data("event=A"), Err("the cable is cut".into())].into_iter());
+    let twice = format!("{SEED}&auth[application_token]={TOKEN}");
+    let without = SEED.replace(TOKEN, "");
+    use RejectionKind::*;
+    vec![
+        (MethodNotAllowed, Level::DEBUG, get),
+        (NotAForm, Level::DEBUG, with(CONTENT_TYPE, "text/plain")),
+        (ContentEncoding, Level::DEBUG, with(CONTENT_ENCODING, "br")),
+        (NoEvent, Level::DEBUG, post(full("DOMAIN=x"))),
+        (BodyTooLarge, Level::INFO, post(full("x".repeat(2000)))),
+        (BodyTimeout, Level::INFO, post(any(endless))),
+        (BodyBroken, Level::INFO, post(any(broken))),
+        (Malformed, Level::WARN, post(full(twice))),
+        (TokenMissing, Level::WARN, post(full(without))),
+        (TokenRefused, Level::WARN, post(full(forged()))),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refusal_is_told_at_its_level_with_its_reason() {
+    for (kind, level, request) in refusals() {
+        let (log, _guard) = Log::start();
+        let layer = layer()
+            .body_limit(1000)
+            .body_deadline(Duration::from_secs(1));
+        let response = send(layer, request).await;
+        let rejection = response.extensions().get::<Rejection>().unwrap();
+        assert_eq!(rejection.kind(), kind);
+
+        let [line] = &log.told().lines[..] else {
+            panic!("{kind:?}: {:?}", log.told())
+        };
+        assert_eq!(line.level, level, "{kind:?}");
+        assert_eq!(line.spans, ["bitrix24.event"]);
+        assert_eq!(line.fields["reason"], kind.as_str());
+        assert_eq!(line.fields["message"], rejection.to_string());
+        let span = log.span();
+        assert_eq!(span["reason"], kind.as_str());
+        assert_eq!(span["outcome"], "refused");
+        // What is not proven is told of no portal.
+        for proven in ["kind", "member_id", "handler_id"] {
+            assert_eq!(span.get(proven), None, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_an_error_with_what_it_said() {
+    let (log, _guard) = Log::start();
+    send(EventLayer::new(unavailable), post(full(SEED))).await;
+    let [line] = &log.lines()[..] else {
+        panic!("{:?}", log.lines())
+    };
+    assert_eq!(line.level, Level::ERROR);
+    assert_eq!(line.fields["reason"], "unavailable");
+    assert_eq!(line.fields["error"], r"no\nroute to the database");
+    assert_eq!(log.span()["reason"], "unavailable");
+}
+
+#[test]
+fn a_reason_is_the_kind_in_snake_case() {
+    let kinds = refusals().into_iter().map(|(kind, ..)| kind);
+    for kind in kinds.chain([RejectionKind::Unavailable]) {
+        let mut snake = String::new();
+        for letter in format!("{kind:?}").chars() {
+            if letter.is_uppercase() && !snake.is_empty() {
+                snake.push('_');
+            }
+            snake.extend(letter.to_lowercase());
+        }
+        assert_eq!(kind.as_str(), snake);
+    }
+}
+
+#[tokio::test]
+async fn data_that_do_not_fit_are_told_by_their_path_alone() {
+    let (log, _guard) = Log::start();
+    let body = SEED.replace("[ID]=27", "[ID]=twentyseven");
+    send(layer(), post(full(body))).await;
+    let lines = log.lines();
+    let line = lines.iter().find(|line| line.level == Level::WARN).unwrap();
+    assert_eq!(line.fields["path"], "data.FIELDS.ID");
+    assert_eq!(log.span()["outcome"], "accepted");
+    assert!(!log.written().contains("twentyseven"));
+}
+
+#[tokio::test]
+async fn a_forged_code_can_neither_write_a_line_nor_fill_the_log() {
+    let (log, _guard) = Log::start();
+    let end = "Z".repeat(10_000);
+    let body = format!(
+        "event=A%0D%0A2026-01-01+ERROR+all+is+lost%1B[2J{end}&auth[member_id]=x%0Ay\
+         &auth[application_token]=guess"
+    );
+    send(layer(), post(full(body))).await;
+    let code = &log.span()["code"];
+    assert!(code.starts_with(r"A\r\n2026-01-01 ERROR all is lost\u{1b}[2J"));
+    assert!(code.ends_with("Z…") && code.len() < 100, "{code}");
+    let written = log.written();
+    assert_eq!(written.lines().count(), 1, "{written}");
+    assert!(!written.contains(['\r', '\x1b']) && written.len() < 500);
+}
+
+#[tokio::test]
+async fn a_portal_s_own_text_is_escaped_too() {
+    let (log, _guard) = Log::start();
+    let body = format!("event=A&auth[member_id]=x%0Ay&auth[application_token]={TOKEN}");
+    send(layer(), post(full(body))).await;
+    let span = log.span();
+    assert_eq!(span["member_id"], r"x\ny");
+    assert_eq!(span["kind"], "undocumented");
+}
+
+#[tokio::test]
+async fn what_is_not_selected_is_not_told_and_what_is_passed_is() {
+    let (log, _guard) = Log::start();
+    send(layer().path("/elsewhere"), post(full(SEED))).await;
+    assert!(log.told().spans.is_empty());
+    assert!(log.lines().is_empty());
+
+    let placement = "DOMAIN=portal&AUTH_ID=canary";
+    let mut page = post(full(placement));
+    *page.method_mut() = Method::GET;
+    for request in [post(full(placement)), page] {
+        let (log, _guard) = Log::start();
+        send(layer().pass_other_callbacks(), request).await;
+        let span = log.span();
+        assert_eq!(span["outcome"], "passed");
+        assert_eq!(span.get("code"), None);
+        assert!(log.lines().is_empty());
+        assert_eq!(log.told().lines[0].spans, ["bitrix24.event"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_token_and_nothing_of_the_data_is_told_even_at_trace() {
+    const CANARY: &str = "canary7f3a";
+    let (log, _guard) = Log::start();
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let auth = [
+        "application_token",
+        "access_token",
+        "refresh_token",
+        "domain",
+    ]
+    .map(|key| format!("&auth[{key}]={CANARY}"))
+    .concat();
+    let mut sent = 0;
+    for pairs in [
+        "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27",
+        "event=ONCRMREQUISITEADD&data[FIELDS][ID]=canary7f3a",
+        "event=ONAPPMETHODCONFIRM&data[TOKEN]=canary7f3a&data[METHOD]=user.get&data[CONFIRMED]=1",
+        "event=ONAPPMETHODCONFIRM&data[TOKEN]=canary7f3a",
+        "event=ONIMBOTMESSAGEADD&data[BOT][7][application_token]=canary7f3a",
+        "event=ONAPPTEST&data[QUERY][client_secret]=canary7f3a&canary7f3a=canary7f3a",
+        "event=ONUNKNOWN&data[a][b]=canary7f3a&data[canary7f3a]=1",
+        "notanevent=canary7f3a",
+    ] {
+        let body = format!("{pairs}{auth}");
+        for body in [body.clone(), format!("{body}&auth[application_token]=x")] {
+            let frames = Frames([data(&body), Err(CANARY.into())].into_iter());
+            for token in [CANARY, "configured51c2"] {
+                let layer = EventLayer::new(ApplicationToken::new(token).unwrap());
+                send(layer.clone(), post(full(body.clone()))).await;
+                send(layer.pass_other_callbacks(), post(full(body.clone()))).await;
+                sent += 2;
+            }
+            send(layer(), post(any(frames))).await;
+            send(EventLayer::new(unavailable), post(full(body))).await;
+            sent += 2;
+        }
+    }
+    let told = log.told();
+    assert_eq!(told.spans.len(), sent);
+    let counted: Vec<_> = recorder
+        .snapshotter()
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, ..)| key)
+        .collect();
+    for shown in [format!("{told:?}"), log.written(), format!("{counted:?}")] {
+        assert!(shown.contains("refused"));
+        for secret in [CANARY, "configured51c2"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+/// The counters there are, as `name{label=value,…}`, and how many values each histogram has.
+fn counted(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
+    let metrics = snapshotter.snapshot().into_vec().into_iter();
+    metrics
+        .map(|(key, _, _, value)| {
+            let labels: Vec<_> = key
+                .key()
+                .labels()
+                .map(|label| format!("{}={}", label.key(), label.value()))
+                .collect();
+            let count = match value {
+                DebugValue::Counter(count) => count,
+                DebugValue::Histogram(values) => {
+                    assert!(
+                        values
+                            .iter()
+                            .all(|seconds| (0.0..10.0).contains(&**seconds))
+                    );
+                    values.len() as u64
+                }
+                DebugValue::Gauge(_) => panic!("{key:?}"),
+            };
+            (
+                format!("{}{{{}}}", key.key().name(), labels.join(",")),
+                count,
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_and_refusals_are_counted_and_timed() {
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    for body in [SEED, SEED, &SEED.replace("ONCRMREQUISITEADD", "ONOWN")] {
+        send(layer(), post(full(body.to_owned()))).await;
+    }
+    let small = || layer().body_limit(1000);
+    for (_, _, request) in refusals() {
+        send(small().body_deadline(Duration::from_secs(1)), request).await;
+    }
+    send(EventLayer::new(unavailable), post(full(SEED))).await;
+    send(layer().pass_other_callbacks(), post(full("DOMAIN=x"))).await;
+    send(layer().path("/elsewhere"), post(full(SEED))).await;
+
+    let mut expected = BTreeMap::from(
+        [
+            (
+                "bitrix24_events_total{outcome=accepted,kind=CrmRequisiteAdd}",
+                2,
+            ),
+            (
+                "bitrix24_events_total{outcome=accepted,kind=undocumented}",
+                1,
+            ),
+            ("bitrix24_events_total{outcome=refused,kind=none}", 11),
+            ("bitrix24_events_total{outcome=passed,kind=none}", 1),
+            ("bitrix24_verification_seconds{outcome=accepted}", 3),
+            // No event, malformed, token missing and refused, store down.
+            ("bitrix24_verification_seconds{outcome=refused}", 5),
+        ]
+        .map(|(name, count)| (name.to_owned(), count)),
+    );
+    let kinds = refusals().into_iter().map(|(kind, ..)| kind);
+    for kind in kinds.chain([RejectionKind::Unavailable]) {
+        let name = format!("bitrix24_rejections_total{{reason={}}}", kind.as_str());
+        expected.insert(name, 1);
+    }
+    assert_eq!(counted(&recorder.snapshotter()), expected);
+}
+
+#[tokio::test]
+async fn the_metrics_can_be_described() {
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    tower_bitrix24::observe::describe_metrics();
+    send(layer(), post(full(forged()))).await;
+    let metrics = recorder.snapshotter().snapshot().into_vec();
+    assert_eq!(metrics.len(), 3);
+    for (key, unit, description, _) in metrics {
+        let seconds = key.key().name().ends_with("_seconds");
+        let expected = if seconds { Unit::Seconds } else { Unit::Count };
+        assert_eq!(unit, Some(expected));
+        assert!(description.is_some());
+    }
+}
