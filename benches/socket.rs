@@ -1,0 +1,400 @@
+//! Requests per second over a socket: bare axum, axum with the layer, and a hand-written handler.
+//!
+//! `cargo bench --bench socket` prints the tables, on 127.0.0.1 alone; `wrk` must be installed
+//! (Debian's package `wrk`). A server is a child process with a single-threaded runtime, on a core of
+//! its own where `taskset` is there, with `wrk` on another. All three are loaded in turn in each
+//! round and a ratio is taken within its round: the spread of the ratios says what the machine's
+//! other work did to them. A server's own processor time counts what waiting for a core does not:
+//! requests per second of it are what the server would give on a core that nobody else uses.
+//!
+//! The connections at rest need 10,100 open files for each side; `ulimit -n 20000` before the run
+//! allows them, or `prlimit --nofile=20000 cargo bench --bench socket`. They are skipped where the
+//! limit is lower.
+
+mod bodies;
+
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Extension, Router};
+use bodies::bodies;
+use bytes::Bytes;
+use cpu_time::ThreadTime;
+use tokio::net::TcpListener;
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventLayer, Payload};
+
+const PATH: &str = "/bitrix24/events";
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(3);
+const CONNECTIONS: usize = 32;
+const AT_REST: usize = 10_000;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let ["serve", server] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        serve(server);
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("wrk").arg("-v").output().is_err() {
+        eprintln!("wrk is not installed; on Debian: apt-get install wrk");
+        return ExitCode::FAILURE;
+    }
+    requests();
+    bytes();
+    at_rest();
+    ExitCode::SUCCESS
+}
+
+// The servers.
+
+const SERVERS: [&str; 3] = ["bare", "layer", "hand-written"];
+
+/// Serves until the standard input ends: the parent is gone.
+fn serve(server: &str) {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    let app = app(server);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        axum::serve(listener, app).await.unwrap();
+    });
+}
+
+fn app(server: &str) -> Router {
+    let seed = bodies().swap_remove(0);
+    match server {
+        "bare" => Router::new().route(
+            PATH,
+            post(|body: Bytes| async {
+                drop(black_box(body));
+                StatusCode::OK
+            }),
+        ),
+        "layer" => Router::new()
+            .route(PATH, post(on_event))
+            .layer(EventLayer::new(ApplicationToken::new(&seed.token).unwrap()).path(PATH)),
+        "hand-written" => Router::new().route(
+            PATH,
+            post(move |body: Bytes| {
+                let token = (seed.by_serde_qs)(&body);
+                std::future::ready(match token == seed.token {
+                    true => StatusCode::OK,
+                    false => StatusCode::FORBIDDEN,
+                })
+            }),
+        ),
+        server => panic!("no server {server}"),
+    }
+}
+
+async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
+    match event.payload() {
+        Payload::CrmRequisiteAdd(requisite) => {
+            black_box(&requisite.id);
+            StatusCode::OK
+        }
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A server in a process of its own.
+struct Served {
+    child: Child,
+    address: String,
+}
+
+impl Served {
+    fn start(server: &str) -> Self {
+        let mut child = on_core(0, std::env::current_exe().unwrap())
+            .args(["serve", server])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut address)
+            .unwrap();
+        Self {
+            child,
+            address: address.trim().to_owned(),
+        }
+    }
+
+    /// The seconds of processor time that its one thread of work has had.
+    fn processor_time(&self) -> f64 {
+        let path = format!("/proc/{}/schedstat", self.child.id());
+        number_after(&std::fs::read_to_string(path).unwrap(), "") / 1e9
+    }
+
+    /// Its resident memory in bytes.
+    fn memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        1024.0 * number_after(&status, "VmRSS:")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program on a core of its own, where the machine has more than one and `taskset`.
+fn on_core(core: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let several = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    if several && Command::new("taskset").arg("-V").output().is_ok() {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string()]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+// Requests per second.
+
+fn requests() {
+    let script = std::env::temp_dir().join(format!("bitrix24-{}.lua", std::process::id()));
+    let seed = bodies().swap_remove(0);
+    let lua = format!(
+        "wrk.method = 'POST'\n\
+         wrk.headers['Content-Type'] = 'application/x-www-form-urlencoded'\n\
+         wrk.headers['User-Agent'] = 'Bitrix24 Webhook Engine'\n\
+         wrk.body = '{}'\n",
+        std::str::from_utf8(&seed.form).unwrap()
+    );
+    std::fs::write(&script, lua).unwrap();
+    let load = |served: &Served, time: Duration| {
+        let before = served.processor_time();
+        let output = on_core(1, "wrk")
+            .args(["-t1", &format!("-c{CONNECTIONS}")])
+            .arg(format!("-d{}s", time.as_secs()))
+            .arg("-s")
+            .arg(&script)
+            .arg(format!("http://{}{PATH}", served.address))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        assert!(
+            !text.contains("Non-2xx") && !text.contains("Socket errors"),
+            "{text}"
+        );
+        let (counted, _) = text.split_once(" requests in ").unwrap();
+        let requests: f64 = counted.split_whitespace().last().unwrap().parse().unwrap();
+        let rate = number_after(&text, "Requests/sec:");
+        [rate, requests / (served.processor_time() - before)]
+    };
+
+    let served = SERVERS.map(Served::start);
+    for server in &served {
+        load(server, Duration::from_secs(1));
+    }
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        let mut rates = [[0.0; 2]; 3];
+        // Another goes first in each round.
+        for turn in 0..SERVERS.len() {
+            let server = (round + turn) % SERVERS.len();
+            rates[server] = load(&served[server], ROUND);
+        }
+        rounds.push(rates);
+    }
+    let _ = std::fs::remove_file(&script);
+
+    println!(
+        "\nThe seed body of {} bytes, {CONNECTIONS} connections, {ROUNDS} rounds of {} s each:\n",
+        seed.form.len(),
+        ROUND.as_secs()
+    );
+    let units = ["requests/s", "requests/s of processor time"];
+    println!("| server | measured in | median | least | most |\n|---|---|---|---|---|");
+    for (server, name) in SERVERS.iter().enumerate() {
+        for (unit, unit_name) in units.iter().enumerate() {
+            let Spread {
+                median,
+                least,
+                most,
+            } = Spread::of(rounds.iter().map(|rates| rates[server][unit]));
+            println!("| {name} | {unit_name} | {median:.0} | {least:.0} | {most:.0} |");
+        }
+    }
+    heading();
+    for (over, under, goal) in [(1, 0, "at least 0.88"), (1, 2, "at least 1.25"), (2, 0, "")] {
+        for (unit, unit_name) in units.iter().enumerate() {
+            let ratios = rounds
+                .iter()
+                .map(|rates| rates[over][unit] / rates[under][unit]);
+            let name = format!("{} / {}, {unit_name}", SERVERS[over], SERVERS[under]);
+            row(&name, Spread::of(ratios), goal);
+        }
+    }
+}
+
+/// The number that follows a word.
+fn number_after(text: &str, word: &str) -> f64 {
+    let number = text
+        .split_once(word)
+        .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no number after {word} in:\n{text}"))
+}
+
+struct Spread {
+    least: f64,
+    median: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Self {
+            least: values[0],
+            median: values[values.len() / 2],
+            most: values[values.len() - 1],
+        }
+    }
+}
+
+fn heading() {
+    println!("\n| ratio | median | least | most | goal |\n|---|---|---|---|---|");
+}
+
+fn row(name: &str, spread: Spread, goal: &str) {
+    let Spread {
+        median,
+        least,
+        most,
+    } = spread;
+    println!("| {name} | {median:.2} | {least:.2} | {most:.2} | {goal} |");
+}
+
+// Cost per byte.
+
+fn bytes() {
+    let bot = bodies().swap_remove(2);
+    assert_eq!(bot.name, "bot");
+    let token = ApplicationToken::new(&bot.token).unwrap();
+    let form = std::str::from_utf8(&bot.form).unwrap();
+    let word = "%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82%2C+";
+    let message = |length: usize| {
+        let text = word.repeat((length - form.len()) / word.len());
+        let long = form.replacen("%5BMESSAGE%5D=", &format!("%5BMESSAGE%5D={text}"), 1);
+        Bytes::from(long)
+    };
+    let messages = [10_000, 1_000_000].map(message);
+
+    // Nanoseconds of processor time for a byte: the body is scanned, verified and read into its payload.
+    let cost = |form: &Bytes| {
+        let runs = 20_000_000 / form.len();
+        let start = ThreadTime::now();
+        for _ in 0..runs {
+            let envelope = Envelope::scan(black_box(form).clone()).unwrap();
+            let verify = std::pin::pin!(Event::verify(envelope, &token));
+            let Poll::Ready(event) = verify.poll(&mut Context::from_waker(Waker::noop())) else {
+                unreachable!("a static token waits for nothing")
+            };
+            let event = event.unwrap();
+            assert!(matches!(event.payload(), Payload::ImBotMessageAdd(_)));
+        }
+        start.elapsed().as_nanos() as f64 / (runs * form.len()) as f64
+    };
+    messages.iter().for_each(|form| {
+        cost(form);
+    });
+    let rounds: Vec<_> = (0..ROUNDS)
+        .map(|_| [cost(&messages[0]), cost(&messages[1])])
+        .collect();
+
+    println!("\nA bot's message in process: scan, verification and typed payload.\n");
+    println!("| bytes | ns per byte, median | least | most |\n|---|---|---|---|");
+    for (index, form) in messages.iter().enumerate() {
+        let Spread {
+            median,
+            least,
+            most,
+        } = Spread::of(rounds.iter().map(|costs| costs[index]));
+        println!("| {} | {median:.3} | {least:.3} | {most:.3} |", form.len());
+    }
+    heading();
+    let ratios = Spread::of(rounds.iter().map(|[small, large]| large / small));
+    row("1 MB / 10 KB, cost per byte", ratios, "at most 1.3");
+}
+
+// Connections at rest.
+
+fn at_rest() {
+    println!();
+    let limit = open_files();
+    if limit < AT_REST + 100 {
+        println!(
+            "{AT_REST} connections at rest: skipped, this shell allows {limit} open files \
+             (ulimit -n 20000 before the run)"
+        );
+        return;
+    }
+    let seed = bodies().swap_remove(0);
+    println!(
+        "{AT_REST} connections, kept alive after one event each:\n\n\
+         | server | bytes per connection |\n|---|---|"
+    );
+    let [bare, layer] = ["bare", "layer"].map(|server| {
+        let served = Served::start(server);
+        let request = format!(
+            "POST {PATH} HTTP/1.1\r\nhost: {}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{}",
+            served.address,
+            seed.form.len(),
+            std::str::from_utf8(&seed.form).unwrap()
+        );
+        let connect = || {
+            let mut stream = TcpStream::connect(&served.address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                let mut part = [0; 1024];
+                let length = stream.read(&mut part).unwrap();
+                assert_ne!(length, 0, "closed");
+                answer.extend_from_slice(&part[..length]);
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 200 "));
+            stream
+        };
+        drop(connect());
+        let before = served.memory();
+        let connections: Vec<TcpStream> = (0..AT_REST).map(|_| connect()).collect();
+        let each = (served.memory() - before) / connections.len() as f64;
+        println!("| {server} | {each:.0} |");
+        each
+    });
+    println!("\nlayer / bare: {:.3}", layer / bare);
+}
+
+/// How many files this process and its children may open.
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    match soft {
+        Some("unlimited") => usize::MAX,
+        soft => soft.and_then(|soft| soft.parse().ok()).unwrap_or(0),
+    }
+}
