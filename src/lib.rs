@@ -100,8 +100,9 @@
 //!
 //! # Recipes
 //!
-//! The module [`cookbook`] has what applications commonly need, put together: one URL for events and
-//! the page, many webhooks with different tokens, behind a reverse proxy, avoiding loops and duplicates.
+//! The module [`cookbook`] has what applications commonly need, put together: an axum application that
+//! is there already, hyper, one URL for events and the page, many webhooks with different tokens,
+//! behind a reverse proxy, avoiding loops and duplicates, catching up with offline events.
 //!
 //! # Logs and metrics
 //!
