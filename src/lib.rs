@@ -134,6 +134,9 @@ mod observe;
 #[cfg_attr(docsrs, doc(cfg(any(feature = "tracing", feature = "metrics"))))]
 pub mod observe;
 mod open_enum;
+#[cfg(feature = "portals")]
+#[cfg_attr(docsrs, doc(cfg(feature = "portals")))]
+pub mod portals;
 mod rejection;
 mod router;
 mod service;

@@ -1,0 +1,69 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::{Secret, VerifyError};
+
+/// What [`Portals`](super::Portals) does with the token that an installation brings, which nothing
+/// is stored to check against.
+///
+/// It decides over ONAPPINSTALL and ONAPPUPDATE with a token that is not known, and over what an
+/// application's own install page tells ([`Portals::install`](super::Portals::install)). An
+/// installation that brings a known token is always accepted.
+#[derive(Clone)]
+pub struct InstallPolicy(pub(super) Policy);
+
+#[derive(Clone)]
+pub(super) enum Policy {
+    Refuse,
+    TrustOnFirstUse,
+    CompletePending,
+    Prove(Arc<dyn Prove>),
+}
+
+impl InstallPolicy {
+    /// Refuses every installation: tokens are recorded by the application alone
+    /// ([`Portals::record`](super::Portals::record)). This is the default.
+    pub const fn refuse() -> Self {
+        Self(Policy::Refuse)
+    }
+
+    /// Takes the first token of a portal that is not known, and none after it.
+    ///
+    /// **Whoever sends the first token is trusted**: anybody who knows the address can claim a
+    /// portal that has not installed the application yet, and its real events are then refused. A
+    /// token of a known portal is never replaced, so a portal that gets another one has to be
+    /// recorded by the application.
+    pub const fn trust_on_first_use() -> Self {
+        Self(Policy::TrustOnFirstUse)
+    }
+
+    /// Takes the first token of a portal whose installation the application
+    /// [expects](super::Portals::expect_install), once for each time that it does.
+    pub const fn complete_pending() -> Self {
+        Self(Policy::CompletePending)
+    }
+}
+
+impl fmt::Debug for InstallPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Policy::Refuse => "InstallPolicy::refuse()",
+            Policy::TrustOnFirstUse => "InstallPolicy::trust_on_first_use()",
+            Policy::CompletePending => "InstallPolicy::complete_pending()",
+            Policy::Prove(_) => "InstallPolicy::prove(..)",
+        })
+    }
+}
+
+/// Finds out whether an access token belongs to an installation of the application in the portal.
+pub(super) trait Prove: Send + Sync {
+    /// `Ok` where it does, refused where it does not, unavailable where that could not be found
+    /// out.
+    fn prove<'a>(
+        &'a self,
+        member_id: &'a str,
+        access_token: &'a Secret,
+    ) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + 'a>>;
+}
