@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{PortalToken, TokenStore};
+use super::{PortalToken, TokenKind, TokenStore};
 use crate::Secret;
 
 /// A [`TokenStore`] in memory, for development and tests: what it knows is gone when the process
@@ -53,16 +53,29 @@ impl TokenStore for MemoryStore {
         end: i64,
     ) -> Result<(), Infallible> {
         let mut portals = self.portals();
-        let tokens = portals.entry(member_id.into()).or_default();
-        for other in tokens
-            .iter_mut()
-            .filter(|other| other.kind() == token.kind())
-        {
-            let ends = other.expires().map_or(end, |earlier| earlier.min(end));
-            *other = other.clone().expires_at(ends);
-        }
-        put(tokens, token);
+        supersede(portals.entry(member_id.into()).or_default(), token, end);
         Ok(())
+    }
+
+    async fn complete(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+        now: i64,
+    ) -> Result<bool, Infallible> {
+        let mut portals = self.portals();
+        let Some(tokens) = portals.get_mut(member_id) else {
+            return Ok(false);
+        };
+        let pending =
+            |token: &PortalToken| token.kind() == TokenKind::Pending && token.is_valid(now);
+        let Some(at) = tokens.iter().position(pending) else {
+            return Ok(false);
+        };
+        tokens.remove(at);
+        supersede(tokens, token, end);
+        Ok(true)
     }
 
     async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, Infallible> {
@@ -82,6 +95,18 @@ impl TokenStore for MemoryStore {
     async fn remove(&self, member_id: &str) -> Result<bool, Infallible> {
         Ok(self.portals().remove(member_id).is_some())
     }
+}
+
+/// Adds the token and lets the others of its kind end.
+fn supersede(tokens: &mut Vec<PortalToken>, token: PortalToken, end: i64) {
+    for other in tokens
+        .iter_mut()
+        .filter(|other| other.kind() == token.kind())
+    {
+        let ends = other.expires().map_or(end, |earlier| earlier.min(end));
+        *other = other.clone().expires_at(ends);
+    }
+    put(tokens, token);
 }
 
 /// Adds the token in place of the one with its text.

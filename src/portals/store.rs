@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::PortalToken;
+use crate::Secret;
 
 /// Keeps the tokens of portals, several for each, by the portal's `member_id`.
 ///
@@ -49,12 +50,23 @@ pub trait TokenStore: Send + Sync {
         end: i64,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Where the portal has a [pending](super::TokenKind::Pending) token that has not ended at
+    /// `now`, removes that and does as [`replace`](Self::replace); says whether it had one. Of two
+    /// that complete at once, one does.
+    fn complete(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+        now: i64,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
     /// Removes the portal's token with this [text](PortalToken::stored), and says whether it was
     /// there. Of two that remove it at once, one did.
     fn remove_token(
         &self,
         member_id: &str,
-        stored: &crate::Secret,
+        stored: &Secret,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Removes all tokens of the portal, and says whether there were any.
@@ -96,10 +108,20 @@ impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
         (**self).replace(member_id, token, end)
     }
 
+    fn complete(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+        now: i64,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send {
+        (**self).complete(member_id, token, end, now)
+    }
+
     fn remove_token(
         &self,
         member_id: &str,
-        stored: &crate::Secret,
+        stored: &Secret,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send {
         (**self).remove_token(member_id, stored)
     }
