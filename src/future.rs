@@ -15,8 +15,9 @@ use tower::Service;
 use crate::collect::Collect;
 use crate::layer::Shared;
 use crate::observe::{BodyEnd, Observed};
+use crate::settlement::Settlement;
 use crate::{
-    Envelope, EnvelopeErrorKind, Event, EventBody, Rejection, RejectionKind, VerifyError,
+    Envelope, EnvelopeErrorKind, Event, EventBody, Rejection, RejectionKind, Settle, VerifyError,
     VerifyToken,
 };
 
@@ -24,17 +25,17 @@ pin_project! {
     /// The future of [`EventService`](crate::EventService).
     ///
     /// `S` is the inner service, `B` the request's body, `V` the verifier, `F` the verifier's
-    /// future and `C` the inner service's.
-    pub struct ResponseFuture<S, B, V, F, C> {
+    /// future, `C` the inner service's and `R` the body of its response.
+    pub struct ResponseFuture<S, B, V, F, C, R> {
         #[pin]
-        state: State<S, B, V, F, C>,
+        state: State<S, B, V, F, C, R>,
         observed: Observed,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, B, V, F, C> {
+    enum State<S, B, V, F, C, R> {
         Collect { #[pin] collect: Collect<B>, rest: Option<Rest<S, V>> },
         Verify {
             #[pin]
@@ -43,7 +44,8 @@ pin_project! {
             trailers: Option<Box<HeaderMap>>,
             rest: Option<Rest<S, V>>,
         },
-        Call { #[pin] call: C },
+        Call { #[pin] call: C, settlement: Option<Settlement> },
+        Settle { settle: Settle, response: Option<Response<R>> },
         Refused { response: Option<Response<Bytes>> },
         Done,
     }
@@ -59,11 +61,11 @@ struct Rest<S, V> {
 }
 
 impl<S, V> Rest<S, V> {
-    fn refuse<B, F, C>(
+    fn refuse<B, F, C, R>(
         &self,
         observed: &Observed,
         rejection: impl Into<Rejection>,
-    ) -> State<S, B, V, F, C> {
+    ) -> State<S, B, V, F, C, R> {
         let rejection = rejection.into();
         observed.refused(&rejection, self.body_end);
         State::refused(&self.shared, rejection)
@@ -83,10 +85,13 @@ impl<S, V> Rest<S, V> {
     }
 }
 
-impl<S, B, V, F, C> ResponseFuture<S, B, V, F, C> {
+impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
     pub(crate) fn call(call: C, observed: Observed) -> Self {
         Self {
-            state: State::Call { call },
+            state: State::Call {
+                call,
+                settlement: None,
+            },
             observed,
         }
     }
@@ -121,7 +126,7 @@ impl<S, B, V, F, C> ResponseFuture<S, B, V, F, C> {
     }
 }
 
-impl<S, B, V, F, C> State<S, B, V, F, C> {
+impl<S, B, V, F, C, R> State<S, B, V, F, C, R> {
     fn refused(shared: &Shared<V>, rejection: Rejection) -> Self {
         Self::Refused {
             response: Some(shared.answer.to(rejection)),
@@ -131,7 +136,7 @@ impl<S, B, V, F, C> State<S, B, V, F, C> {
 
 const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
 
-impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future>
+impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
 where
     S: Service<Request<EventBody<B>>, Response = Response<R>>,
     B: Body,
@@ -174,6 +179,7 @@ where
                                 observed.passed();
                                 State::Call {
                                     call: rest.call(body.bytes, body.trailers),
+                                    settlement: None,
                                 }
                             }
                             Err(error) => rest.refuse(observed, error),
@@ -194,20 +200,48 @@ where
                     match verdict {
                         Ok(()) => {
                             let bytes = envelope.body().clone();
+                            let settlement = rest.shared.verifier.settle(&envelope);
+                            let settlement = settlement.map(Settlement::new);
+                            if let Some(settlement) = &settlement {
+                                settlement.attach(&mut rest.parts);
+                            }
                             let event = Event::proven(envelope);
                             observed.accepted(&event, rest.body_end);
                             rest.parts.extensions.insert(event);
                             State::Call {
                                 call: rest.call(bytes, trailers.take()),
+                                settlement,
                             }
                         }
                         Err(error) => rest.refuse(observed, error),
                     }
                 }
-                StateProj::Call { call } => {
+                StateProj::Call { call, settlement } => {
                     let result = ready!(call.poll(cx));
+                    let settlement = settlement.take();
+                    let settle = match &result {
+                        Ok(response) if response.status().is_success() => {
+                            settlement.and_then(|settlement| settlement.take())
+                        }
+                        _ => None,
+                    };
+                    match (result, settle) {
+                        (Ok(response), Some(settle)) => State::Settle {
+                            settle,
+                            response: Some(response),
+                        },
+                        (result, _) => {
+                            state.set(State::Done);
+                            let streamed = |response: Response<R>| response.map(EventBody::stream);
+                            return Poll::Ready(result.map(streamed));
+                        }
+                    }
+                }
+                StateProj::Settle { settle, response } => {
+                    ready!(settle.as_mut().poll(cx));
+                    let response = response.take().expect(POLLED_AFTER_COMPLETION);
                     state.set(State::Done);
-                    return Poll::Ready(result.map(|response| response.map(EventBody::stream)));
+                    return Poll::Ready(Ok(response.map(EventBody::stream)));
                 }
                 StateProj::Refused { response } => {
                     let response = response.take().expect(POLLED_AFTER_COMPLETION);
@@ -220,7 +254,7 @@ where
     }
 }
 
-impl<S, B, V, F, C> fmt::Debug for ResponseFuture<S, B, V, F, C> {
+impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture")
             .field(
@@ -229,6 +263,7 @@ impl<S, B, V, F, C> fmt::Debug for ResponseFuture<S, B, V, F, C> {
                     State::Collect { .. } => "collect",
                     State::Verify { .. } => "verify",
                     State::Call { .. } => "call",
+                    State::Settle { .. } => "settle",
                     State::Refused { .. } => "refused",
                     State::Done => "done",
                 },

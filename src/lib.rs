@@ -140,6 +140,7 @@ pub mod portals;
 mod rejection;
 mod router;
 mod service;
+mod settlement;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -158,7 +159,9 @@ pub use self::layer::{DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT, EventLayer};
 pub use self::rejection::{AnswerPolicy, Rejection, RejectionKind};
 pub use self::router::{EventRouter, EventRouterBuilder, RouterFuture};
 pub use self::service::EventService;
-pub use self::verify::{ApplicationToken, TokenSet, VerifyError, VerifyErrorKind, VerifyToken};
+pub use self::verify::{
+    ApplicationToken, Settle, TokenSet, VerifyError, VerifyErrorKind, VerifyToken,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -94,7 +94,7 @@ where
 {
     type Response = Response<EventBody<R>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, V, V::Future, S::Future>;
+    type Future = ResponseFuture<S, B, V, V::Future, S::Future, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)

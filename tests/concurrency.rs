@@ -491,6 +491,7 @@ fn every_public_type_may_be_sent_and_shared() {
             ApplicationToken,
             Ready<Result<(), VerifyError>>,
             Ready<Result<Response<B>, Infallible>>,
+            B,
         >,
     >();
     fn assert_send<T: Send>(_: &T) {}

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use super::pool::{Job, Pool};
+use crate::settlement::Settlement;
 use crate::{Event, EventBody, HandlingError};
 
 /// Answers events at once and has the service beneath it handle them in the background; made by
@@ -96,12 +97,19 @@ where
     S::Future: Send,
     B: Send + 'static,
 {
+    let settle = Settlement::of(&request);
     Box::pin(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
             return false;
         }
         let answer = service.call(request).await;
-        answer.is_ok_and(|answer| !answer.status().is_server_error())
+        let Ok(status) = answer.map(|answer| answer.status()) else {
+            return false;
+        };
+        if let Some(settle) = settle.filter(|_| status.is_success()) {
+            settle.await;
+        }
+        !status.is_server_error()
     })
 }
 

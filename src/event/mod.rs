@@ -92,6 +92,20 @@ impl Event {
         Ok(Self::proven(envelope))
     }
 
+    /// Does what is left to do now that the event is [verified](Self::verify) and handled, as
+    /// `verifier` has it. A layer does so itself.
+    ///
+    /// Of this crate's verifiers only that for many portals has something left: it forgets the
+    /// portal of an ONAPPUNINSTALL.
+    pub async fn settle<V>(&self, verifier: &V)
+    where
+        V: VerifyToken + ?Sized,
+    {
+        if let Some(settle) = verifier.settle(&self.0.envelope) {
+            settle.await;
+        }
+    }
+
     /// Reads the event of an envelope that has been verified.
     pub(crate) fn proven(envelope: Envelope) -> Self {
         let code = envelope.code();

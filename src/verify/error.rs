@@ -46,6 +46,11 @@ impl VerifyError {
         }
     }
 
+    #[cfg(feature = "portals")]
+    pub(crate) fn into_source(self) -> Option<Box<dyn Error + Send + Sync>> {
+        self.source
+    }
+
     /// Which of the outcomes it is.
     pub const fn kind(&self) -> VerifyErrorKind {
         self.kind

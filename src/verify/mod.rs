@@ -8,6 +8,7 @@ mod error;
 mod token;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::error::{VerifyError, VerifyErrorKind};
@@ -71,7 +72,21 @@ pub trait VerifyToken {
     /// The future answers [`VerifyError::refused`] for a wrong token and for an unknown portal
     /// alike, and [`VerifyError::unavailable`] where it could not find out.
     fn verify(&self, envelope: &Envelope) -> Self::Future;
+
+    /// What is left to do once the event of an envelope that was verified is handled: nothing,
+    /// unless a verifier says otherwise.
+    ///
+    /// A layer runs it after the service has answered with a success (2xx), and before it hands the
+    /// answer on; the layer of the feature `background` runs it once the event is handled. It is
+    /// dropped where the event is not handled well.
+    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
+        let _ = envelope;
+        None
+    }
 }
+
+/// What is left to do once an event is handled; see [`VerifyToken::settle`].
+pub type Settle = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<F, Fut> VerifyToken for F
 where
@@ -90,5 +105,9 @@ impl<V: VerifyToken + ?Sized> VerifyToken for Arc<V> {
 
     fn verify(&self, envelope: &Envelope) -> Self::Future {
         (**self).verify(envelope)
+    }
+
+    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
+        (**self).settle(envelope)
     }
 }

@@ -1,0 +1,166 @@
+//! What a verifier has left to do is done once the event is handled well, and else never.
+
+mod common;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use common::{SEED, TOKEN, post};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::{
+    ApplicationToken, Envelope, EventBody, EventLayer, Settle, VerifyError, VerifyToken,
+};
+
+type Body = Full<Bytes>;
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+struct Story(Arc<Mutex<Vec<String>>>);
+
+impl Story {
+    fn tell(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    fn so_far(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+struct Settling {
+    token: ApplicationToken,
+    story: Story,
+}
+
+impl VerifyToken for Settling {
+    type Future = Ready<Result<(), VerifyError>>;
+
+    fn verify(&self, envelope: &Envelope) -> Self::Future {
+        self.token.verify(envelope)
+    }
+
+    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
+        let (story, code) = (self.story.clone(), envelope.code().into_owned());
+        Some(Box::pin(async move {
+            tokio::task::yield_now().await;
+            story.tell(format!("settled {code}"));
+        }))
+    }
+}
+
+fn layer(story: &Story) -> EventLayer<Settling> {
+    EventLayer::new(Settling {
+        token: ApplicationToken::new(TOKEN).unwrap(),
+        story: story.clone(),
+    })
+}
+
+/// Handles every event with this status.
+fn handler(
+    story: &Story,
+    status: StatusCode,
+) -> impl Service<Request<EventBody<Body>>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    let story = story.clone();
+    service_fn(move |_: Request<EventBody<Body>>| {
+        story.tell("handled");
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = status;
+        ready(Ok(response))
+    })
+}
+
+#[tokio::test]
+async fn what_is_left_is_done_after_the_handler_and_before_the_answer() {
+    let story = Story::default();
+    let service = ServiceBuilder::new()
+        .layer(layer(&story))
+        .service(handler(&story, StatusCode::NO_CONTENT));
+    let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
+    story.tell("answered");
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        story.so_far(),
+        ["handled", "settled ONCRMREQUISITEADD", "answered"]
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
+    for status in [
+        StatusCode::FOUND,
+        StatusCode::NOT_FOUND,
+        StatusCode::INTERNAL_SERVER_ERROR,
+    ] {
+        let story = Story::default();
+        let service = ServiceBuilder::new()
+            .layer(layer(&story))
+            .service(handler(&story, status));
+        let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(story.so_far(), ["handled"]);
+    }
+    let story = Story::default();
+    let fails = service_fn(|_: Request<EventBody<Body>>| ready(Err::<Response<Body>, _>("down")));
+    let service = ServiceBuilder::new().layer(layer(&story)).service(fails);
+    assert_eq!(
+        service.oneshot(post(Full::from(SEED))).await.unwrap_err(),
+        "down"
+    );
+    assert!(story.so_far().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_done_for_an_event_that_is_refused() {
+    let story = Story::default();
+    let service = ServiceBuilder::new()
+        .layer(layer(&story))
+        .service(handler(&story, StatusCode::OK));
+    let forged = common::forged();
+    let response = service.oneshot(post(Full::from(forged))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(story.so_far().is_empty());
+}
+
+#[cfg(feature = "background")]
+mod in_the_background {
+    use std::time::Duration;
+
+    use tower_bitrix24::background::Background;
+
+    use super::*;
+
+    async fn story_of(status: StatusCode) -> Vec<String> {
+        let (story, background) = (Story::default(), Background::new());
+        let service = ServiceBuilder::new()
+            .layer(layer(&story))
+            .layer(background.layer())
+            .service(handler(&story, status));
+        let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        story.tell("answered");
+        assert!(background.drain(Duration::from_secs(5)).await.is_empty());
+        story.so_far()
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_done_once_the_event_is_handled_and_not_when_it_is_answered() {
+        assert_eq!(
+            story_of(StatusCode::OK).await,
+            ["answered", "handled", "settled ONCRMREQUISITEADD"]
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
+        for status in [StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
+            assert_eq!(story_of(status).await, ["answered", "handled"]);
+        }
+    }
+}
