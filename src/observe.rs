@@ -30,6 +30,7 @@
 //! | level | when |
 //! |---|---|
 //! | ERROR | the verifier could not find out (`unavailable`); the field `error` is what it said |
+//! | ERROR | a portal could not be forgotten after ONAPPUNINSTALL; `member_id` and `error` say which and why |
 //! | WARN | `token_missing`, `token_refused`, `malformed`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
 //! | INFO | `body_too_large`, `body_timeout`, `body_broken` |
 //! | DEBUG | `method_not_allowed`, `not_a_form`, `content_encoding`, `no_event`; an event is accepted |
@@ -97,6 +98,7 @@
 //! |---|---|---|---|
 //! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `refused`, `passed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` for what is not proven |
 //! | `bitrix24_rejections_total` | counter | refused requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
+//! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be forgotten after ONAPPUNINSTALL | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `refused` |
 //!
 //! The histogram has the time from the body's end to the verdict, so a request that is refused before
@@ -231,6 +233,17 @@ impl Observed {
     }
 }
 
+/// The store failed when a portal was to be forgotten.
+#[cfg(feature = "portals")]
+pub(crate) fn not_forgotten(member_id: &str, error: &crate::VerifyError) {
+    #[cfg(feature = "tracing")]
+    trace::not_forgotten(member_id, error);
+    #[cfg(feature = "metrics")]
+    count::not_forgotten();
+    #[cfg(not(feature = "tracing"))]
+    let _ = (member_id, error);
+}
+
 #[cfg(feature = "tracing")]
 mod trace {
     use std::borrow::Cow;
@@ -324,6 +337,17 @@ mod trace {
         }
     }
 
+    #[cfg(feature = "portals")]
+    pub(super) fn not_forgotten(member_id: &str, error: &crate::VerifyError) {
+        let source = error.source().map(ToString::to_string);
+        tracing::error!(
+            target: "tower_bitrix24",
+            member_id = &*shown(member_id, SHOWN),
+            error = &*shown(source.as_deref().unwrap_or_default(), SHOWN_OF_AN_ERROR),
+            "the portal is not forgotten"
+        );
+    }
+
     fn verdict(span: &Span, outcome: &str, elapsed: Option<Duration>) {
         if let Some(elapsed) = elapsed {
             let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -392,6 +416,11 @@ mod count {
         }
     }
 
+    #[cfg(feature = "portals")]
+    pub(super) fn not_forgotten() {
+        metrics::counter!("bitrix24_portals_not_forgotten_total").increment(1);
+    }
+
     pub(super) fn rejection(reason: &'static str) {
         metrics::counter!("bitrix24_rejections_total", "reason" => reason).increment(1);
     }
@@ -427,6 +456,11 @@ pub fn describe_metrics() {
         "bitrix24_rejections_total",
         Unit::Count,
         "requests refused, by reason"
+    );
+    metrics::describe_counter!(
+        "bitrix24_portals_not_forgotten_total",
+        Unit::Count,
+        "portals that could not be forgotten after ONAPPUNINSTALL"
     );
     metrics::describe_histogram!(
         "bitrix24_verification_seconds",

@@ -145,7 +145,7 @@ mod in_the_background {
         let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         story.tell("answered");
-        assert!(background.drain(Duration::from_secs(5)).await.is_empty());
+        assert!(background.drain(Duration::from_secs(5)).await.is_complete());
         story.so_far()
     }
 

@@ -3,6 +3,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
+use super::admission::Brought;
 use crate::{Secret, VerifyError};
 
 /// What [`Portals`](super::Portals) does with the token that an installation brings, which nothing
@@ -54,6 +57,51 @@ impl fmt::Debug for InstallPolicy {
             Policy::CompletePending => "InstallPolicy::complete_pending()",
             Policy::Prove(_) => "InstallPolicy::prove(..)",
         })
+    }
+}
+
+/// What an application's own install page is told about an installation; see
+/// [`Portals::install`](super::Portals::install).
+///
+/// It is read from the page's form with serde, by the names that the platform gives its fields:
+/// `member_id`, `APPLICATION_TOKEN`, `AUTH_ID`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Installation {
+    pub(super) member_id: String,
+    #[serde(rename = "APPLICATION_TOKEN")]
+    pub(super) application_token: Secret,
+    #[serde(rename = "AUTH_ID")]
+    access_token: Option<Secret>,
+}
+
+impl Installation {
+    /// An installation in the portal of this `member_id`, by this `application_token`.
+    pub fn new(member_id: impl Into<String>, application_token: Secret) -> Self {
+        Self {
+            member_id: member_id.into(),
+            application_token,
+            access_token: None,
+        }
+    }
+
+    /// Adds the access token (`AUTH_ID`) that came with it, for a policy that proves.
+    #[must_use]
+    pub fn access_token(mut self, access_token: Secret) -> Self {
+        self.access_token = Some(access_token);
+        self
+    }
+
+    /// The portal that it claims to be in.
+    pub fn member_id(&self) -> &str {
+        &self.member_id
+    }
+
+    pub(super) fn brought(&self) -> Brought {
+        Brought {
+            ts: None,
+            access_token: self.access_token.clone(),
+            is_first: true,
+        }
     }
 }
 

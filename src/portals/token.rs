@@ -199,6 +199,11 @@ impl Claimed {
         self.hashed.as_ref().unwrap_or(&self.plain).clone()
     }
 
+    /// Every form in which a store may have it.
+    pub(super) fn forms(&self) -> impl Iterator<Item = &Secret> {
+        self.hashed.iter().chain([&self.plain])
+    }
+
     /// The token that is the claimed one, of those that are valid `now`. All are compared, whichever
     /// it is.
     pub(super) fn find<'a>(&self, tokens: &'a [PortalToken], now: i64) -> Option<&'a PortalToken> {
