@@ -202,6 +202,7 @@ impl<S: TokenStore> Portals<S> {
         let is_current = |other: &&PortalToken| {
             other.kind() == TokenKind::Application && other.expires().is_none()
         };
+        let stored = token.stored().clone();
         let is_late = known
             .iter()
             .filter(is_current)
@@ -212,7 +213,8 @@ impl<S: TokenStore> Portals<S> {
         };
         self.changed();
         put?;
-        for ended in known.iter().filter(|token| !token.is_valid(now)) {
+        let is_over = |old: &&PortalToken| !old.is_valid(now) && *old.stored() != stored;
+        for ended in known.iter().filter(is_over) {
             self.ask(store.remove_token(member_id, ended.stored()))
                 .await?;
         }

@@ -1,5 +1,6 @@
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache as Entries;
@@ -84,15 +85,16 @@ impl Default for TokenCache {
 pub(super) struct Cache {
     settings: TokenCache,
     entries: Entries<String, Entry>,
-    /// When this process last changed the store.
-    changed: Mutex<Option<Instant>>,
+    /// How often this process has changed the store.
+    changes: AtomicU64,
 }
 
 #[derive(Clone)]
 struct Entry {
     tokens: Arc<[PortalToken]>,
-    /// When the store was asked.
+    /// When the store was asked, and how often it had been changed by then.
     asked: Instant,
+    changes: u64,
 }
 
 impl Cache {
@@ -103,7 +105,7 @@ impl Cache {
                 .time_to_live(settings.time_to_live)
                 .build(),
             settings,
-            changed: Mutex::new(None),
+            changes: AtomicU64::new(0),
         }
     }
 
@@ -156,8 +158,13 @@ impl Cache {
                 Some(entry) if self.is_fresh(entry.value(), age) => Ok(Op::Nop),
                 _ => {
                     let asked = Instant::now();
+                    let changes = self.changes.load(Ordering::SeqCst);
                     let tokens = load().await?;
-                    Ok(Op::Put(Entry { tokens, asked }))
+                    Ok(Op::Put(Entry {
+                        tokens,
+                        asked,
+                        changes,
+                    }))
                 }
             })
             .await?;
@@ -171,11 +178,10 @@ impl Cache {
 
     /// Whatever was loaded up to now may be wrong.
     pub(super) fn outdate(&self) {
-        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     fn is_fresh(&self, entry: &Entry, age: Duration) -> bool {
-        let changed = *self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-        entry.asked.elapsed() < age && changed.is_none_or(|changed| changed < entry.asked)
+        entry.asked.elapsed() < age && entry.changes == self.changes.load(Ordering::SeqCst)
     }
 }

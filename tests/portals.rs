@@ -1,0 +1,791 @@
+//! Many portals behind one layer: whose events are accepted, who learns a token and who takes none
+//! over, and what happens when the store does not answer.
+
+mod common;
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::post;
+use futures_util::future::join_all;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::sync::Mutex;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::portals::{
+    InstallPolicy, Installation, MemoryStore, PortalToken, Portals, PortalsError, PortalsErrorKind,
+    TokenKey, TokenKind, TokenStore,
+};
+use tower_bitrix24::{
+    Envelope, Event, EventBody, EventLayer, Secret, VerifyError, VerifyErrorKind,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What the store does when it is asked.
+#[derive(Clone, Copy, PartialEq)]
+enum Health {
+    Well,
+    Down,
+    Silent,
+    /// It answers, after so long.
+    Slow(Duration),
+}
+
+/// A store in memory that can fail, and counts what it is asked.
+struct Watched {
+    store: MemoryStore,
+    health: Mutex<Health>,
+    asked: AtomicUsize,
+}
+
+impl Watched {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryStore::new(),
+            health: Mutex::new(Health::Well),
+            asked: AtomicUsize::new(0),
+        })
+    }
+
+    async fn is(&self, health: Health) {
+        *self.health.lock().await = health;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.swap(0, Ordering::Relaxed)
+    }
+
+    async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, std::convert::Infallible>>,
+    ) -> Result<T, &'static str> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let health = *self.health.lock().await;
+        match health {
+            Health::Well => {}
+            Health::Down => return Err("the database is down"),
+            Health::Silent => pending().await,
+            Health::Slow(time) => tokio::time::sleep(time).await,
+        }
+        Ok(answer.await.unwrap())
+    }
+}
+
+impl TokenStore for Watched {
+    type Error = &'static str;
+
+    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, Self::Error> {
+        self.answer(self.store.tokens(member_id)).await
+    }
+
+    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), Self::Error> {
+        self.answer(self.store.add(member_id, token)).await
+    }
+
+    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, Self::Error> {
+        self.answer(self.store.add_first(member_id, token)).await
+    }
+
+    async fn replace(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+    ) -> Result<(), Self::Error> {
+        self.answer(self.store.replace(member_id, token, end)).await
+    }
+
+    async fn complete(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+        now: i64,
+    ) -> Result<bool, Self::Error> {
+        let call = self.store.complete(member_id, token, end, now);
+        self.answer(call).await
+    }
+
+    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, Self::Error> {
+        self.answer(self.store.remove_token(member_id, stored))
+            .await
+    }
+
+    async fn remove(&self, member_id: &str) -> Result<bool, Self::Error> {
+        self.answer(self.store.remove(member_id)).await
+    }
+}
+
+type Watching = Portals<Arc<Watched>>;
+
+fn portals(policy: InstallPolicy) -> (Watching, Arc<Watched>) {
+    let store = Watched::new();
+    (Portals::new(store.clone()).installs(policy), store)
+}
+
+/// A body of an event, at second 100 of the portal's clock.
+fn body(code: &str, member_id: &str, token: &str) -> String {
+    body_at(100, code, member_id, token)
+}
+
+fn body_at(ts: i64, code: &str, member_id: &str, token: &str) -> String {
+    format!(
+        "event={code}&data[FIELDS][ID]=1&ts={ts}\
+         &auth[member_id]={member_id}&auth[application_token]={token}"
+    )
+}
+
+/// The outcome of an event that is verified, and then handled well.
+async fn outcome_of(portals: &Watching, body: String) -> Result<(), VerifyErrorKind> {
+    let verified = Event::verify(Envelope::scan(body).unwrap(), portals).await;
+    let event = verified.map_err(|error: VerifyError| error.kind())?;
+    event.settle(portals).await;
+    Ok(())
+}
+
+async fn send(
+    portals: &Watching,
+    code: &str,
+    member_id: &str,
+    token: &str,
+) -> Result<(), VerifyErrorKind> {
+    outcome_of(portals, body(code, member_id, token)).await
+}
+
+const DEAL: &str = "ONCRMDEALADD";
+const INSTALL: &str = "ONAPPINSTALL";
+const UPDATE: &str = "ONAPPUPDATE";
+const UNINSTALL: &str = "ONAPPUNINSTALL";
+const REFUSED: Result<(), VerifyErrorKind> = Err(VerifyErrorKind::Refused);
+const UNAVAILABLE: Result<(), VerifyErrorKind> = Err(VerifyErrorKind::Unavailable);
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text)
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, PortalsError>) -> PortalsErrorKind {
+    result.unwrap_err().kind()
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_with_any_token_of_its_portal_and_no_other() {
+    let (portals, _) = portals(InstallPolicy::refuse());
+    portals.record("a", &secret("one")).await.unwrap();
+    portals.add_webhook("a", &secret("hook")).await.unwrap();
+    portals.record("b", &secret("two")).await.unwrap();
+
+    for (member_id, token) in [("a", "one"), ("a", "hook"), ("b", "two")] {
+        assert_eq!(send(&portals, DEAL, member_id, token).await, Ok(()));
+    }
+    for (member_id, token) in [
+        ("a", "two"),
+        ("b", "one"),
+        ("b", "hook"),
+        ("A", "one"),
+        ("a+", "one"),
+        ("c", "one"),
+        ("", "one"),
+        ("a", "One"),
+        ("a", "plain:one"),
+        ("a", "on%FF"),
+    ] {
+        let outcome = send(&portals, DEAL, member_id, token).await;
+        assert_eq!(outcome, REFUSED, "{member_id} {token}");
+    }
+    let without_portal = format!("event={DEAL}&auth[application_token]=one");
+    assert_eq!(outcome_of(&portals, without_portal).await, REFUSED);
+}
+
+#[tokio::test]
+async fn an_unknown_portal_is_answered_as_a_wrong_token_after_the_same_queries() {
+    for policy in [
+        InstallPolicy::refuse(),
+        InstallPolicy::trust_on_first_use(),
+        InstallPolicy::complete_pending(),
+    ] {
+        let (portals, store) = portals(policy);
+        portals.record("a", &secret("one")).await.unwrap();
+        store.asked();
+        for code in [DEAL, UPDATE, UNINSTALL] {
+            assert_eq!(send(&portals, code, "a", "guess").await, REFUSED);
+            assert_eq!(store.asked(), 1, "{code}");
+            assert_eq!(send(&portals, code, "b", "guess").await, REFUSED);
+            assert_eq!(store.asked(), 1, "{code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_no_portal_has_never_reaches_the_store() {
+    let (portals, store) = portals(InstallPolicy::trust_on_first_use());
+    let long = "a".repeat(129);
+    for member_id in ["", "a%00", "a%0Ab", &long] {
+        assert_eq!(send(&portals, INSTALL, member_id, "one").await, REFUSED);
+    }
+    let long = "a".repeat(257);
+    for token in ["a%00", "%1B", "a%FF", &long] {
+        assert_eq!(send(&portals, INSTALL, "a", token).await, REFUSED);
+    }
+    assert_eq!(
+        kind(portals.record("", &secret("one")).await),
+        PortalsErrorKind::InvalidMemberId
+    );
+    for token in ["", "a\n", &long] {
+        let recorded = portals.record("a", &secret(token)).await;
+        assert_eq!(kind(recorded), PortalsErrorKind::InvalidToken);
+    }
+    assert_eq!(store.asked(), 0);
+}
+
+mod an_installation {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_refused_where_no_policy_takes_it() {
+        let (portals, _) = portals(InstallPolicy::refuse());
+        for code in [INSTALL, UPDATE] {
+            assert_eq!(send(&portals, code, "a", "one").await, REFUSED);
+        }
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn is_trusted_at_first_and_never_after() {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        assert_eq!(send(&portals, UPDATE, "a", "one").await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        for code in [INSTALL, UPDATE] {
+            assert_eq!(send(&portals, code, "a", "forged").await, REFUSED);
+            assert_eq!(send(&portals, code, "a", "one").await, Ok(()));
+        }
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "forged").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn is_not_trusted_in_a_portal_of_which_only_a_webhook_or_an_earlier_token_is_known() {
+        let (portals, store) = portals(InstallPolicy::trust_on_first_use());
+        portals.add_webhook("a", &secret("hook")).await.unwrap();
+        let ended = PortalToken::new(TokenKind::Application, secret("plain:old")).expires_at(1);
+        store.store.add("b", ended).await.unwrap();
+        for (member_id, token) in [
+            ("a", "forged"),
+            ("a", "hook"),
+            ("b", "forged"),
+            ("b", "old"),
+        ] {
+            let outcome = send(&portals, INSTALL, member_id, token).await;
+            assert_eq!(outcome, REFUSED, "{member_id} {token}");
+        }
+    }
+
+    #[tokio::test]
+    async fn is_completed_once_and_only_while_it_is_expected() {
+        let (portals, _) = portals(InstallPolicy::complete_pending());
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, REFUSED);
+
+        portals.expect_install("a", MINUTE).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "pending").await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "b", "one").await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, INSTALL, "a", "forged").await, REFUSED);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+
+        portals.expect_install("a", Duration::ZERO).await.unwrap();
+        assert_eq!(send(&portals, INSTALL, "a", "late").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn that_is_expected_again_lets_the_earlier_token_be_for_the_grace() {
+        for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REFUSED)] {
+            let (portals, _) = portals(InstallPolicy::complete_pending());
+            let portals = portals.grace(grace);
+            portals.record("a", &secret("one")).await.unwrap();
+            portals.expect_install("a", MINUTE).await.unwrap();
+            assert_eq!(send(&portals, UPDATE, "a", "two").await, Ok(()));
+            assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
+            assert_eq!(send(&portals, DEAL, "a", "one").await, outcome);
+        }
+    }
+
+    #[tokio::test]
+    async fn may_be_told_to_several_handlers_at_once() {
+        for (policy, expected) in [
+            (InstallPolicy::trust_on_first_use(), false),
+            (InstallPolicy::complete_pending(), true),
+        ] {
+            let (portals, store) = portals(policy);
+            if expected {
+                portals.expect_install("a", MINUTE).await.unwrap();
+            }
+            // All are asked before one is answered.
+            store.is(Health::Slow(Duration::from_millis(10))).await;
+            let sent = (0..8).map(|_| send(&portals, INSTALL, "a", "one"));
+            for outcome in join_all(sent).await {
+                assert_eq!(outcome, Ok(()));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_that_race_one_takes_the_portal() {
+        for (policy, expected) in [
+            (InstallPolicy::trust_on_first_use(), false),
+            (InstallPolicy::complete_pending(), true),
+        ] {
+            let store = Watched::new();
+            let one = Portals::new(store.clone()).installs(policy.clone());
+            let other = Portals::new(store.clone()).installs(policy);
+            if expected {
+                one.expect_install("a", MINUTE).await.unwrap();
+            }
+            store.is(Health::Slow(Duration::from_millis(10))).await;
+            let (one, other) = tokio::join!(
+                send(&one, INSTALL, "a", "one"),
+                send(&other, INSTALL, "a", "forged")
+            );
+            assert_ne!(one, other);
+            assert!(one.is_ok() || other.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn is_told_by_the_applications_own_page_by_the_same_rules() {
+        let page = |token: &str| -> Installation {
+            let form = format!("PLACEMENT=DEFAULT&member_id=a&APPLICATION_TOKEN={token}&AUTH_ID=x");
+            serde_urlencoded::from_str(&form).unwrap()
+        };
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        portals.install(page("one")).await.unwrap();
+        portals.install(page("one")).await.unwrap();
+        assert_eq!(
+            kind(portals.install(page("forged")).await),
+            PortalsErrorKind::Refused
+        );
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+
+        let (portals, _) = super::portals(InstallPolicy::refuse());
+        let refused = portals.install(Installation::new("a", secret("one"))).await;
+        assert_eq!(kind(refused), PortalsErrorKind::Refused);
+        // An older build of the platform sends no token: that is an error of the form.
+        assert!(serde_urlencoded::from_str::<Installation>("member_id=a&AUTH_ID=x").is_err());
+    }
+}
+
+mod an_uninstallation {
+    use super::*;
+
+    /// Puts the event through the layer to a handler that answers with this status.
+    async fn handled(portals: &Watching, status: StatusCode, body: String) -> StatusCode {
+        let service = ServiceBuilder::new()
+            .layer(EventLayer::new(portals.clone()))
+            .service(service_fn(
+                async |_: Request<EventBody<Full<Bytes>>>| -> Result<_, std::convert::Infallible> {
+                    let mut response = Response::new(Full::<Bytes>::default());
+                    *response.status_mut() = status;
+                    Ok(response)
+                },
+            ));
+        let response = service.oneshot(post(Full::from(body))).await.unwrap();
+        response.status()
+    }
+
+    #[tokio::test]
+    async fn forgets_the_portal_once_the_handler_has_succeeded() {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        let gone = || body(UNINSTALL, "a", "one");
+
+        for failure in [StatusCode::BAD_GATEWAY, StatusCode::NOT_FOUND] {
+            assert_eq!(handled(&portals, failure, gone()).await, failure);
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        }
+        let status = handled(&portals, StatusCode::OK, gone()).await;
+        assert_eq!(status, StatusCode::OK);
+        // What was queued before, and the event again.
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+        let status = handled(&portals, StatusCode::OK, gone()).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert_eq!(send(&portals, INSTALL, "a", "two").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn is_refused_where_it_is_older_than_the_installation() {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        let install = |ts| body_at(ts, INSTALL, "a", "one");
+        let uninstall = |ts| body_at(ts, UNINSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, install(100)).await, Ok(()));
+        assert_eq!(outcome_of(&portals, uninstall(200)).await, Ok(()));
+        assert_eq!(outcome_of(&portals, install(300)).await, Ok(()));
+        // The platform gives the same token again, so the event that was read is well proven.
+        assert_eq!(outcome_of(&portals, uninstall(200)).await, REFUSED);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(outcome_of(&portals, uninstall(300)).await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn needs_the_current_token_of_the_application() {
+        let (portals, _) = portals(InstallPolicy::refuse());
+        portals.record("a", &secret("old")).await.unwrap();
+        portals.record("a", &secret("new")).await.unwrap();
+        portals.add_webhook("a", &secret("hook")).await.unwrap();
+        for token in ["old", "hook", "guess"] {
+            assert_eq!(send(&portals, UNINSTALL, "a", token).await, REFUSED);
+        }
+        assert_eq!(send(&portals, DEAL, "a", "old").await, Ok(()));
+        assert_eq!(send(&portals, UNINSTALL, "a", "new").await, Ok(()));
+        for token in ["old", "new"] {
+            assert_eq!(send(&portals, DEAL, "a", token).await, REFUSED);
+        }
+    }
+
+    #[tokio::test]
+    async fn leaves_other_portals_and_the_portals_webhooks() {
+        let (portals, _) = portals(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        portals.record("b", &secret("two")).await.unwrap();
+        portals.add_webhook("a", &secret("hook")).await.unwrap();
+        assert_eq!(send(&portals, UNINSTALL, "a", "two").await, REFUSED);
+        assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "b", "two").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn is_answered_as_the_handler_answers_even_if_the_store_cannot_forget() {
+        let (portals, store) = portals(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
+        let event = Event::verify(envelope, &portals).await.unwrap();
+        store.is(Health::Down).await;
+        event.settle(&portals).await;
+        store.is(Health::Well).await;
+        // It can be told again.
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn is_not_undone_by_an_installation_that_came_before_it() {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        let install = Envelope::scan(body_at(300, INSTALL, "a", "one")).unwrap();
+        // Reinstalled while the handler of the uninstallation still works.
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        let uninstall = Envelope::scan(body_at(200, UNINSTALL, "a", "one")).unwrap();
+        let event = Event::verify(uninstall, &portals).await.unwrap();
+        portals.forget("a").await.unwrap();
+        Event::verify(install, &portals).await.unwrap();
+        event.settle(&portals).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+}
+
+mod a_store_that_fails {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn is_no_wrong_token() {
+        let (portals, store) = portals(InstallPolicy::trust_on_first_use());
+        portals.record("a", &secret("one")).await.unwrap();
+        for health in [Health::Down, Health::Silent, Health::Slow(MINUTE)] {
+            store.is(health).await;
+            for code in [DEAL, INSTALL, UPDATE, UNINSTALL] {
+                for token in ["one", "guess"] {
+                    assert_eq!(send(&portals, code, "a", token).await, UNAVAILABLE);
+                }
+            }
+            let recorded = portals.record("a", &secret("two")).await;
+            assert_eq!(kind(recorded), PortalsErrorKind::Unavailable);
+        }
+        store.is(Health::Well).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_waited_for_until_the_time_is_over_and_no_longer() {
+        let (portals, store) = portals(InstallPolicy::refuse());
+        let portals = portals.store_timeout(Duration::from_secs(3));
+        portals.record("a", &secret("one")).await.unwrap();
+        let began = tokio::time::Instant::now();
+        store.is(Health::Slow(Duration::from_millis(2_900))).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(began.elapsed(), Duration::from_millis(2_900));
+        store.is(Health::Silent).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
+        assert_eq!(began.elapsed(), Duration::from_millis(5_900));
+    }
+
+    #[tokio::test]
+    async fn is_answered_503_and_named_to_the_application_alone() {
+        let (portals, store) = portals(InstallPolicy::refuse());
+        store.is(Health::Down).await;
+        let service = ServiceBuilder::new()
+            .layer(EventLayer::new(portals))
+            .service(service_fn(async |_: Request<EventBody<Full<Bytes>>>| {
+                Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+            }));
+        let response = service
+            .oneshot(post(Full::from(body(DEAL, "a", "one"))))
+            .await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let rejection = response.extensions().get::<tower_bitrix24::Rejection>();
+        let source = std::error::Error::source(rejection.unwrap()).unwrap();
+        assert_eq!(source.to_string(), "the database is down");
+        let body = http_body_util::BodyExt::collect(response.into_body()).await;
+        let text = String::from_utf8(body.unwrap().to_bytes().to_vec()).unwrap();
+        assert_eq!(text, "the application token cannot be verified now\n");
+    }
+}
+
+mod what_the_application_records {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_accepted_beside_the_earlier_token_for_the_grace() {
+        for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REFUSED)] {
+            let (portals, _) = portals(InstallPolicy::refuse());
+            let portals = portals.grace(grace);
+            portals.record("a", &secret("one")).await.unwrap();
+            portals.record("a", &secret("two")).await.unwrap();
+            assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
+            assert_eq!(send(&portals, DEAL, "a", "one").await, outcome);
+            // And back again.
+            portals.record("a", &secret("one")).await.unwrap();
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn can_be_forgotten_one_by_one_or_whole() {
+        let (portals, _) = portals(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        portals.add_webhook("a", &secret("hook")).await.unwrap();
+        assert!(portals.remove_token("a", &secret("hook")).await.unwrap());
+        assert!(!portals.remove_token("a", &secret("hook")).await.unwrap());
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, REFUSED);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert!(portals.forget("a").await.unwrap());
+        assert!(!portals.forget("a").await.unwrap());
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn leaves_no_ended_token_behind() {
+        let (portals, store) = portals(InstallPolicy::refuse());
+        let portals = portals.grace(Duration::ZERO);
+        for token in ["one", "two", "three", "four"] {
+            portals.record("a", &secret(token)).await.unwrap();
+        }
+        assert!(store.store.tokens("a").await.unwrap().len() <= 2);
+    }
+}
+
+mod a_token_key {
+    use super::*;
+
+    fn hashed(store: &Arc<Watched>, key: u8) -> Watching {
+        Portals::new(store.clone())
+            .installs(InstallPolicy::trust_on_first_use())
+            .hash_tokens(TokenKey::new([key; 32]).unwrap())
+    }
+
+    #[tokio::test]
+    async fn keeps_every_token_out_of_the_store() {
+        let store = Watched::new();
+        let portals = hashed(&store, 7);
+        assert_eq!(send(&portals, INSTALL, "a", "canary").await, Ok(()));
+        portals.record("a", &secret("canary2")).await.unwrap();
+        portals.add_webhook("a", &secret("canary3")).await.unwrap();
+        let tokens = store.store.tokens("a").await.unwrap();
+        assert_eq!(tokens.len(), 3);
+        for token in tokens {
+            assert!(!token.stored().expose().contains("canary"));
+            // Whoever has read the store has nothing to send.
+            let stored = token.stored().expose();
+            assert_eq!(send(&portals, DEAL, "a", stored).await, REFUSED);
+        }
+        for token in ["canary", "canary2", "canary3"] {
+            assert_eq!(send(&portals, DEAL, "a", token).await, Ok(()));
+        }
+        assert!(portals.remove_token("a", &secret("canary3")).await.unwrap());
+        assert_eq!(send(&portals, DEAL, "a", "canary3").await, REFUSED);
+        assert_eq!(send(&portals, UNINSTALL, "a", "canary2").await, Ok(()));
+        assert!(store.store.tokens("a").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn can_be_introduced_and_cannot_be_changed() {
+        let store = Watched::new();
+        let plain = Portals::new(store.clone());
+        plain.record("a", &secret("one")).await.unwrap();
+        let portals = hashed(&store, 7);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert!(portals.remove_token("a", &secret("one")).await.unwrap());
+        portals.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&plain, DEAL, "a", "one").await, REFUSED);
+        assert_eq!(send(&hashed(&store, 8), DEAL, "a", "one").await, REFUSED);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_shown_has_a_token() {
+    let (portals, store) = portals(InstallPolicy::refuse());
+    let portals = portals.hash_tokens(TokenKey::new(*b"canary-canary-canary-canary-cana").unwrap());
+    portals.record("a", &secret("canary")).await.unwrap();
+    let installation = Installation::new("a", secret("canary")).access_token(secret("canary"));
+    let tokens = store.store.tokens("a").await.unwrap();
+    let error = portals.install(installation.clone()).await;
+    let wrong = portals
+        .install(Installation::new("a", secret("canary\n")))
+        .await;
+    for shown in [
+        format!("{portals:?}"),
+        format!("{installation:?}"),
+        format!("{tokens:?}"),
+        format!("{:?}", store.store),
+        format!("{error:?}"),
+        format!("{wrong:?} {}", wrong.as_ref().unwrap_err()),
+    ] {
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(!shown.contains("hmac-sha256:"), "{shown}");
+    }
+}
+
+#[cfg(feature = "cache")]
+mod a_cache {
+    use tower_bitrix24::portals::TokenCache;
+
+    use super::*;
+
+    fn cached(policy: InstallPolicy) -> (Watching, Arc<Watched>) {
+        let (portals, store) = portals(policy);
+        (portals.cache(TokenCache::new()), store)
+    }
+
+    #[tokio::test]
+    async fn makes_one_query_of_a_thousand_events_at_once() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        store.is(Health::Slow(Duration::from_millis(20))).await;
+        store.asked();
+        let sent = (0..1_000).map(|_| send(&portals, DEAL, "a", "one"));
+        assert!(join_all(sent).await.iter().all(Result::is_ok));
+        assert_eq!(store.asked(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asks_at_most_once_a_second_about_wrong_tokens_and_unknown_portals() {
+        let (portals, store) = cached(InstallPolicy::trust_on_first_use());
+        portals.record("a", &secret("one")).await.unwrap();
+        store.asked();
+        for _ in 0..100 {
+            assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
+            assert_eq!(send(&portals, INSTALL, "a", "guess").await, REFUSED);
+            assert_eq!(send(&portals, UNINSTALL, "b", "guess").await, REFUSED);
+        }
+        assert_eq!(store.asked(), 2);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
+        assert_eq!(store.asked(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_over_after_its_time() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        // Another process forgets the portal.
+        store.store.remove("a").await.unwrap();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn learns_of_another_processs_token_within_a_second() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
+        let other = Portals::new(store.clone());
+        other.record("a", &secret("two")).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn is_outdated_by_what_happens_to_the_portal() {
+        let (portals, _) = cached(InstallPolicy::trust_on_first_use());
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+        portals.add_webhook("a", &secret("hook")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, Ok(()));
+        portals.remove_token("a", &secret("hook")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, REFUSED);
+        portals.record("a", &secret("two")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
+        portals.forget("a").await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn that_was_loaded_while_the_portal_changed_is_not_used() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        store.is(Health::Slow(Duration::from_millis(20))).await;
+        let early = send(&portals, DEAL, "a", "one");
+        let recorded = async {
+            // While the query of the event is on its way.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            store.is(Health::Well).await;
+            portals.record("a", &secret("one")).await.unwrap();
+        };
+        let (early, ()) = tokio::join!(early, recorded);
+        // It sees the change, since the refusal is checked again.
+        assert_eq!(early, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn remembers_no_failure() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        store.is(Health::Down).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
+        store.is(Health::Well).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        store.is(Health::Down).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "b", "one").await, UNAVAILABLE);
+    }
+
+    #[tokio::test]
+    async fn of_a_few_portals_forgets_others_and_asks_again() {
+        let (portals, store) = portals(InstallPolicy::refuse());
+        let portals = portals.cache(TokenCache::new().capacity(2));
+        for member_id in 0..100 {
+            portals
+                .record(&member_id.to_string(), &secret("one"))
+                .await
+                .unwrap();
+        }
+        for _ in 0..2 {
+            for member_id in 0..100 {
+                let sent = send(&portals, DEAL, &member_id.to_string(), "one").await;
+                assert_eq!(sent, Ok(()));
+            }
+        }
+        assert!(store.asked() > 200);
+    }
+}
