@@ -17,7 +17,7 @@ use crate::layer::Shared;
 use crate::observe::{BodyEnd, Observed};
 use crate::settlement::Settlement;
 use crate::{
-    Envelope, EnvelopeErrorKind, Event, EventBody, Rejection, RejectionKind, Settle, VerifyError,
+    Envelope, EnvelopeErrorKind, Event, EventBody, Rejection, RejectionKind, VerifyError,
     VerifyToken,
 };
 
@@ -45,7 +45,7 @@ pin_project! {
             rest: Option<Rest<S, V>>,
         },
         Call { #[pin] call: C, settlement: Option<Settlement> },
-        Settle { settle: Settle, response: Option<Response<R>> },
+        Settle { settlement: Settlement, response: Option<Response<R>> },
         Refused { response: Option<Response<Bytes>> },
         Done,
     }
@@ -218,18 +218,13 @@ where
                 }
                 StateProj::Call { call, settlement } => {
                     let result = ready!(call.poll(cx));
-                    let settlement = settlement.take();
-                    let settle = match &result {
-                        Ok(response) if response.status().is_success() => {
-                            settlement.and_then(|settlement| settlement.take())
+                    match (result, settlement.take()) {
+                        (Ok(response), Some(settlement)) if response.status().is_success() => {
+                            State::Settle {
+                                settlement,
+                                response: Some(response),
+                            }
                         }
-                        _ => None,
-                    };
-                    match (result, settle) {
-                        (Ok(response), Some(settle)) => State::Settle {
-                            settle,
-                            response: Some(response),
-                        },
                         (result, _) => {
                             state.set(State::Done);
                             let streamed = |response: Response<R>| response.map(EventBody::stream);
@@ -237,8 +232,11 @@ where
                         }
                     }
                 }
-                StateProj::Settle { settle, response } => {
-                    ready!(settle.as_mut().poll(cx));
+                StateProj::Settle {
+                    settlement,
+                    response,
+                } => {
+                    ready!(settlement.poll(cx));
                     let response = response.take().expect(POLLED_AFTER_COMPLETION);
                     state.set(State::Done);
                     return Poll::Ready(Ok(response.map(EventBody::stream)));

@@ -1,8 +1,9 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use http::request::Parts;
 
-use crate::verify::Settle;
+use crate::Settle;
 
 /// What is left to do once an event is handled, for the one of the layers that knows when it is:
 /// it goes along with the request, and is done once at most.
@@ -14,19 +15,27 @@ impl Settlement {
         Self(Arc::new(Mutex::new(Some(settle))))
     }
 
-    /// What the request that goes along has left, which nobody else does then.
-    #[cfg(feature = "background")]
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<Settle> {
-        request.extensions().get::<Self>()?.take()
-    }
-
     /// Sends it along.
     pub(crate) fn attach(&self, head: &mut Parts) {
         head.extensions.insert(self.clone());
     }
 
-    pub(crate) fn take(&self) -> Option<Settle> {
-        // Nothing that may panic happens under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What goes along with the request, which nobody else does then.
+    #[cfg(feature = "background")]
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<Settle> {
+        request.extensions().get::<Self>()?.settle().take()
+    }
+
+    /// Does it, unless somebody else took it.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut settle = self.settle();
+        match &mut *settle {
+            Some(left) => left.as_mut().poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn settle(&self) -> MutexGuard<'_, Option<Settle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
