@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -12,8 +11,8 @@ use super::value::{Value, is_secret};
 use crate::form::pairs;
 
 /// The pairs of `data`, still encoded.
-pub(super) struct Data {
-    pairs: Bytes,
+pub(super) struct Data<'a> {
+    pairs: Cow<'a, [u8]>,
 }
 
 /// What the pairs of `data` are to serde_qs.
@@ -29,11 +28,11 @@ struct Fields<T> {
     fields: T,
 }
 
-impl Data {
+impl<'a> Data<'a> {
     /// `None` stands for a body without `data`, which reads as a type without required fields.
-    pub(super) fn new(pairs: Option<Bytes>) -> Self {
+    pub(super) fn new(pairs: Option<Cow<'a, [u8]>>) -> Self {
         Self {
-            pairs: pairs.unwrap_or(Bytes::from_static(b"data=")),
+            pairs: pairs.unwrap_or(Cow::Borrowed(b"data=")),
         }
     }
 
@@ -66,14 +65,15 @@ impl Data {
     fn quickly<T: DeserializeOwned>(&self, places: &[&[u8]]) -> Option<T> {
         let inner = self.beneath(places)?;
         config()
-            .use_form_encoding(true)
+            .use_form_encoding(matches!(inner, Cow::Borrowed(_)))
             .deserialize_bytes(&inner)
             .ok()
     }
 
     /// The pairs with their keys beneath that one of the places which the first has: the fewer
     /// levels keys have, the less serde_qs has to build. `None` where not all have it, or serde_qs
-    /// would not read the keys as PHP does.
+    /// would not read the keys as PHP does. What is owned has no escaped brackets, so that serde_qs
+    /// need not look for them in every value.
     fn beneath(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
         let whole = &self.pairs[..];
         let first = pairs(whole).next()?;
@@ -81,14 +81,15 @@ impl Data {
             .iter()
             .find(|place| first.key.starts_with(place))?
             .len();
-        let mut spelling = Spelling::default();
         if first.end == whole.len() {
-            let plain = first.has_equals() && spelling.is_plain(&first.key[place..]);
-            return plain.then(|| Cow::Borrowed(&whole[first.start + place..]));
+            let is_plain = Spelling::default().is_plain(&first.key[place..]);
+            return (first.has_equals() && is_plain)
+                .then(|| Cow::Borrowed(&whole[first.start + place..]));
         }
 
         let mut inner = Vec::with_capacity(whole.len());
         let mut keys = Vec::with_capacity(16);
+        let mut spelling = Spelling::default();
         for pair in pairs(whole) {
             let key = &pair.key[place.min(pair.key.len())..];
             // A pair without `=` is an empty text to PHP, and no value to serde_qs.
@@ -97,7 +98,9 @@ impl Data {
                 return None;
             }
             keys.push(key);
-            inner.extend_from_slice(&whole[pair.start + place..pair.end]);
+            spelling.write(key, &mut inner);
+            inner.push(b'=');
+            inner.extend_from_slice(pair.value);
             inner.push(b'&');
         }
         inner.pop();
@@ -127,18 +130,21 @@ impl Data {
 
 /// How the brackets of some keys are spelled.
 #[derive(Default)]
-struct Spelling {
+struct Spelling<'a> {
     literal: bool,
     escaped: bool,
+    /// The key before without its last name: most keys begin as that before.
+    parent: &'a [u8],
 }
 
-impl Spelling {
+impl<'a> Spelling<'a> {
     /// Whether serde_qs reads the key, which stands beneath `data`, as PHP does: nothing but names
     /// in brackets that are spelled as in the keys before, none of which is escaped, is left to be
     /// counted or is padded with zeros or white space.
-    fn is_plain(&mut self, key: &[u8]) -> bool {
-        let mut rest = key;
+    fn is_plain(&mut self, key: &'a [u8]) -> bool {
+        let mut rest = key.strip_prefix(self.parent).unwrap_or(key);
         while !rest.is_empty() {
+            self.parent = &key[..key.len() - rest.len()];
             let (inner, is_literal) = match rest {
                 [b'[', inner @ ..] => (inner, true),
                 [b'%', b'5', b'B', inner @ ..] => (inner, false),
@@ -164,6 +170,26 @@ impl Spelling {
             }
         }
         !(self.literal && self.escaped)
+    }
+
+    /// Writes a plain key with its brackets as they are.
+    fn write(&self, key: &[u8], form: &mut Vec<u8>) {
+        if self.literal {
+            return form.extend_from_slice(key);
+        }
+        let mut bracket = b'[';
+        let mut rest = key;
+        while let [b'%', _, _, name @ ..] = rest {
+            form.push(bracket);
+            let end = name
+                .iter()
+                .position(|&byte| byte == b'%')
+                .unwrap_or(name.len());
+            let (name, close) = name.split_at(end);
+            form.extend_from_slice(name);
+            rest = close;
+            bracket ^= b'[' ^ b']';
+        }
     }
 }
 
@@ -236,8 +262,8 @@ mod tests {
     use crate::event::field::{Flag, UndefinedOr};
     use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
 
-    fn data(pairs: &'static str) -> Data {
-        Data::new(Some(Bytes::from_static(pairs.as_bytes())))
+    fn data(pairs: &str) -> Data<'_> {
+        Data::new(Some(Cow::Borrowed(pairs.as_bytes())))
     }
 
     #[test]
@@ -282,11 +308,7 @@ mod tests {
         let padded = query("data[QUERY][01]=a&data[QUERY][1]=b");
         assert_eq!(padded["01"].as_str(), Some("a"));
         assert_eq!(padded["1"].as_str(), Some("b"));
-        assert!(
-            Data::new(Some("data=&data=".into()))
-                .data::<AppTest>()
-                .is_ok()
-        );
+        assert!(data("data=&data=").data::<AppTest>().is_ok());
     }
 
     #[test]
@@ -320,7 +342,7 @@ mod tests {
                 "|\\[a|%5Ba|\\]|%5D|a){0,3}=[xy0]?&){1,5}",
             )
         ) {
-            let data = Data::new(Some(pairs.into()));
+            let data = data(&pairs);
             if let Some(quick) = data.quickly::<Value>(&[b"data"]) {
                 // serde_qs sorts the keys, and takes an empty array for an empty text.
                 let Root { data: thorough } = data.thoroughly::<Value>().unwrap();

@@ -135,7 +135,7 @@ macro_rules! catalogue {
             /// Reads the payload of a `kind` of event.
             pub(in crate::event) fn read(
                 kind: EventKind,
-                data: &$crate::event::data::Data,
+                data: &$crate::event::data::Data<'_>,
             ) -> Result<Self, $crate::event::Mismatch> {
                 match kind {
                     $($(EventKind::$variant => data.$place().map(Self::$variant),)+)+

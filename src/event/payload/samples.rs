@@ -1,5 +1,7 @@
 //! The documentation's sample bodies, read into payload types.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -9,8 +11,12 @@ use crate::event::data::{Data, Mismatch};
 use crate::event::field::Flag;
 
 /// The `data` of a form.
-pub(super) fn data(form: impl Into<Vec<u8>>) -> Data {
-    Data::new(Envelope::scan(form.into()).unwrap().data())
+pub(super) fn data(form: impl Into<Vec<u8>>) -> Data<'static> {
+    let data = Envelope::scan(form.into())
+        .unwrap()
+        .data()
+        .map(Cow::into_owned);
+    Data::new(data.map(Cow::Owned))
 }
 
 /// Reads the type that the `data` of a form is.
@@ -26,7 +32,7 @@ pub(super) fn parse<T: DeserializeOwned>(form: impl Into<Vec<u8>>) -> Result<T, 
 /// Where there is no sample, or one does not fit, or a value is lost or another.
 pub(super) fn read<T: Serialize>(
     codes: &[&str],
-    place: impl Fn(&Data) -> Result<T, Mismatch>,
+    place: impl Fn(&Data<'static>) -> Result<T, Mismatch>,
 ) -> Vec<T> {
     let mut payloads = Vec::new();
     for code in codes {
