@@ -49,6 +49,7 @@ mod cache;
 mod error;
 mod install;
 mod memory;
+mod proof;
 mod store;
 mod token;
 
@@ -64,6 +65,10 @@ pub use self::cache::TokenCache;
 pub use self::error::{PortalsError, PortalsErrorKind};
 pub use self::install::{InstallPolicy, Installation};
 pub use self::memory::MemoryStore;
+pub use self::proof::{
+    AuthorizationServer, DEFAULT_PROOF_ANSWER_LIMIT, DEFAULT_PROOF_CONCURRENCY,
+    DEFAULT_PROOF_DEADLINE, InstallProof,
+};
 pub use self::store::TokenStore;
 use self::token::Claimed;
 pub use self::token::{PortalToken, TokenKey, TokenKind};
