@@ -47,6 +47,8 @@ mod admission;
 #[cfg(feature = "cache")]
 mod cache;
 mod error;
+#[cfg(feature = "https-client")]
+mod https;
 mod install;
 mod memory;
 mod proof;
@@ -63,6 +65,9 @@ use self::cache::Cache;
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use self::cache::TokenCache;
 pub use self::error::{PortalsError, PortalsErrorKind};
+#[cfg(feature = "https-client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "https-client")))]
+pub use self::https::{HttpsAnswer, HttpsClient, HttpsError};
 pub use self::install::{InstallPolicy, Installation};
 pub use self::memory::MemoryStore;
 pub use self::proof::{
