@@ -9,8 +9,8 @@ use std::fmt::Debug;
 use std::future::{Future, pending, ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -516,6 +516,17 @@ async fn an_endless_answer_is_read_to_the_limit_and_hung_up_on() {
 }
 
 #[tokio::test]
+async fn endless_headers_are_hung_up_on() {
+    let server = Raw::start(|_, mut stream| async move {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        while stream.write_all(b"a: b\r\n").await.is_ok() {}
+    })
+    .await;
+    let outcome = prove(&server.origin).await;
+    assert!(outcome.starts_with("it cannot be asked: "), "{outcome}");
+}
+
+#[tokio::test]
 async fn the_limit_is_the_length_of_the_longest_answer() {
     let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
     let token = Secret::new(TOKEN);
@@ -676,6 +687,42 @@ async fn no_error_tells_the_access_token() {
         answered("200 OK", &mistyped).await,
         "the answer of it is not that of app.info"
     );
+}
+
+/// What the dependencies log, too.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_line_of_a_log_tells_the_access_token() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
+    assert_eq!(prove(&server.origin).await, "proven");
+    let down = prove("http://127.0.0.1:1").await;
+    assert!(down.starts_with("it cannot be asked: "), "{down}");
+    drop(guard);
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // The client does log.
+    assert!(log.contains("127.0.0.1"), "{log}");
+    assert!(!log.contains(TOKEN), "{log}");
 }
 
 #[tokio::test]

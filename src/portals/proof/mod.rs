@@ -329,3 +329,25 @@ impl InstallPolicy {
         Self(Policy::Prove(Arc::new(proof)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_policy_proves_as_its_proof_does() {
+        let client = tower::service_fn(|_: Request<String>| async {
+            let install = r#"{"client_id": "app.1", "install": {"member_id": "a"}}"#;
+            Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
+        });
+        let proof = InstallProof::new("app.1", AuthorizationServer::default(), client).unwrap();
+        let Policy::Prove(proof) = InstallPolicy::prove(proof).0 else {
+            panic!("another policy");
+        };
+        let token = Secret::new("c7ae9a66");
+        assert!(proof.prove("a", &token).await.is_ok());
+        assert!(proof.prove("b", &token).await.is_err());
+    }
+}
