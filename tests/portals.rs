@@ -376,6 +376,175 @@ mod an_installation {
     }
 }
 
+mod a_proven_installation {
+    use std::convert::Infallible;
+
+    use tower_bitrix24::portals::{AuthorizationServer, InstallProof};
+
+    use super::*;
+
+    /// An authorization server that knows the access tokens `of-a` and `of-b` of the application in
+    /// those portals, and `other-app` of another application.
+    fn policy(asked: &Arc<AtomicUsize>) -> InstallPolicy {
+        let asked = asked.clone();
+        let client = service_fn(move |request: Request<String>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let query = request.uri().query().unwrap().to_owned();
+            async move {
+                let (client_id, member_id) = match &*query {
+                    "auth=of-a" => ("app", "a"),
+                    "auth=of-b" => ("app", "b"),
+                    "auth=other-app" => ("other", "a"),
+                    "auth=down" => {
+                        let down = Response::builder().status(500);
+                        return Ok::<_, Infallible>(down.body(String::new()).unwrap());
+                    }
+                    _ => return Ok(Response::new(r#"{"error": "expired_token"}"#.to_owned())),
+                };
+                Ok(Response::new(format!(
+                    r#"{{"result": {{"client_id": "{client_id}",
+                        "install": {{"member_id": "{member_id}"}}}}}}"#
+                )))
+            }
+        });
+        let server = AuthorizationServer::default();
+        InstallPolicy::prove(InstallProof::new("app", server, client).unwrap())
+    }
+
+    fn proving() -> (Watching, Arc<Watched>, Arc<AtomicUsize>) {
+        let asked = Arc::default();
+        let (portals, store) = portals(policy(&asked));
+        (portals, store, asked)
+    }
+
+    async fn install(
+        portals: &Watching,
+        (ts, code): (i64, &str),
+        member_id: &str,
+        token: &str,
+        access_token: &str,
+    ) -> Result<(), VerifyErrorKind> {
+        let body = body_at(ts, code, member_id, token);
+        outcome_of(portals, format!("{body}&auth[access_token]={access_token}")).await
+    }
+
+    #[tokio::test]
+    async fn is_accepted_and_its_token_known_from_then_on() {
+        let (portals, _, asked) = proving();
+        for (member_id, token, access_token) in [("a", "one", "of-a"), ("b", "two", "of-b")] {
+            let outcome = install(&portals, (100, INSTALL), member_id, token, access_token).await;
+            assert_eq!(outcome, Ok(()));
+            assert_eq!(send(&portals, DEAL, member_id, token).await, Ok(()));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        // Installed again, with nothing to prove.
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn replaces_the_token_and_keeps_the_earlier_one_for_the_grace() {
+        for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REFUSED)] {
+            for code in [INSTALL, UPDATE] {
+                let (portals, _, _) = proving();
+                let portals = portals.grace(grace);
+                for (ts, token) in [(100, "one"), (200, "two")] {
+                    let installed = install(&portals, (ts, code), "a", token, "of-a").await;
+                    assert_eq!(installed, Ok(()));
+                }
+                assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
+                assert_eq!(send(&portals, DEAL, "a", "one").await, outcome);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn that_is_late_does_not_replace_a_newer_one() {
+        let (portals, _, _) = proving();
+        let portals = portals.grace(Duration::ZERO);
+        for (ts, token) in [(200, "new"), (100, "old")] {
+            let outcome = install(&portals, (ts, UPDATE), "a", token, "of-a").await;
+            assert_eq!(outcome, Ok(()));
+        }
+        assert_eq!(send(&portals, DEAL, "a", "new").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "old").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn is_not_forged_for_a_portal_that_is_known_or_is_not() {
+        let (portals, _, asked) = proving();
+        portals.record("a", &secret("one")).await.unwrap();
+        for (member_id, access_token) in [
+            ("a", "of-b"),
+            ("a", "other-app"),
+            ("a", "guess"),
+            ("c", "of-a"),
+            ("c", "guess"),
+        ] {
+            for code in [INSTALL, UPDATE] {
+                let forged = install(&portals, (200, code), member_id, "forged", access_token);
+                assert_eq!(forged.await, REFUSED, "{member_id} {access_token}");
+            }
+            assert_eq!(send(&portals, DEAL, member_id, "forged").await, REFUSED);
+        }
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+
+        asked.store(0, Ordering::Relaxed);
+        assert_eq!(send(&portals, INSTALL, "a", "forged").await, REFUSED);
+        assert_eq!(
+            asked.load(Ordering::Relaxed),
+            0,
+            "there is nothing to ask with"
+        );
+    }
+
+    #[tokio::test]
+    async fn is_unavailable_and_changes_nothing_while_the_server_is_down() {
+        let (portals, store, _) = proving();
+        portals.record("a", &secret("one")).await.unwrap();
+        for member_id in ["a", "b"] {
+            let outcome = install(&portals, (200, INSTALL), member_id, "new", "down").await;
+            assert_eq!(outcome, UNAVAILABLE);
+            assert_eq!(send(&portals, DEAL, member_id, "new").await, REFUSED);
+        }
+        assert_eq!(store.store.tokens("a").await.unwrap().len(), 1);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn may_reach_two_instances_at_once() {
+        let store = Watched::new();
+        let instance = || Portals::new(store.clone()).installs(policy(&Arc::default()));
+        let (one, other) = (instance(), instance());
+        store.is(Health::Slow(Duration::from_millis(10))).await;
+        let outcomes = tokio::join!(
+            install(&one, (100, INSTALL), "a", "one", "of-a"),
+            install(&other, (100, INSTALL), "a", "one", "of-a"),
+        );
+        assert_eq!(outcomes, (Ok(()), Ok(())));
+        for portals in [one, other] {
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn may_be_told_by_the_applications_own_page() {
+        let (portals, _, _) = proving();
+        let page = |access_token: &str| {
+            Installation::new("a", secret("one")).access_token(secret(access_token))
+        };
+        let refused = portals.install(page("of-b")).await;
+        assert_eq!(kind(refused), PortalsErrorKind::Refused);
+        let unavailable = portals.install(page("down")).await;
+        assert_eq!(kind(unavailable), PortalsErrorKind::Unavailable);
+        let without = portals.install(Installation::new("a", secret("one"))).await;
+        assert_eq!(kind(without), PortalsErrorKind::Refused);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+        portals.install(page("of-a")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+}
+
 mod an_uninstallation {
     use super::*;
 

@@ -175,7 +175,7 @@ impl<S: TokenStore> Portals<S> {
     /// administrator's browser by a POST, which in newer builds of the platform has
     /// `APPLICATION_TOKEN` beside `member_id` and `AUTH_ID`; an [`Installation`] is read from it.
     /// Anybody can send such a POST, so only the policy
-    /// `prove` makes sure whom it is from. Documentation page: *Application installation*.
+    /// [`prove`](InstallPolicy::prove) makes sure whom it is from. Documentation page: *Application installation*.
     ///
     /// ```
     /// use tower_bitrix24::portals::{Installation, InstallPolicy, MemoryStore, Portals};
