@@ -76,6 +76,9 @@ mod auth;
 mod defaults;
 mod tamper;
 mod text;
+#[cfg(feature = "portals")]
+#[cfg_attr(docsrs, doc(cfg(feature = "portals")))]
+pub mod token_store;
 mod tree;
 
 use std::fmt;
