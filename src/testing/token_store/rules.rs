@@ -745,13 +745,15 @@ async fn whole_when_given_up<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outco
             of.add(&change.portal, token).await?;
         }
     }
-    let calls = changes.iter().map(|change| change.call());
-    together(calls.collect())
-        .await
-        .into_iter()
-        .collect::<Outcome>()?;
-    let calls = changes
-        .iter()
-        .map(|change| -> Call<'_, _> { Box::pin(change.is_done()) });
-    together(calls.collect()).await.into_iter().collect()
+    for changes in changes.chunks(AT_ONCE) {
+        let calls = changes.iter().map(|change| change.call());
+        together(calls.collect())
+            .await
+            .into_iter()
+            .collect::<Outcome>()?;
+        for change in changes {
+            change.is_done().await?;
+        }
+    }
+    Ok(())
 }
