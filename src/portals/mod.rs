@@ -52,6 +52,8 @@ mod https;
 mod install;
 mod memory;
 mod proof;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 mod store;
 mod token;
 
@@ -74,6 +76,15 @@ pub use self::proof::{
     AuthorizationServer, DEFAULT_PROOF_ANSWER_LIMIT, DEFAULT_PROOF_CONCURRENCY,
     DEFAULT_PROOF_DEADLINE, InstallProof,
 };
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::sql::PostgresStore;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use self::sql::SqliteStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
+pub use self::sql::{StoreError, StoreErrorKind};
 pub use self::store::TokenStore;
 use self::token::Claimed;
 pub use self::token::{PortalToken, TokenKey, TokenKind};

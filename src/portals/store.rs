@@ -12,6 +12,10 @@ use crate::Secret;
 /// given and decides nothing: [`Portals`](super::Portals) compares tokens, hashes them, and knows
 /// which have ended.
 ///
+/// A member id has 1 to 128 bytes and a token's text 1 to 512, neither with control characters (a
+/// database may refuse them): [`Portals`](super::Portals) refuses others before a store sees them.
+/// Both are compared byte for byte.
+///
 /// Every call is one step that others see whole or not at all, also those of other instances of the
 /// application that share the database. A call may be given up at any time, and must then have
 /// happened or not.
