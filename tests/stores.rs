@@ -1,0 +1,480 @@
+//! The stores that come with the crate keep every rule of the trait, also where several instances
+//! of an application share one.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tower_bitrix24::Secret;
+use tower_bitrix24::portals::{MemoryStore, PortalToken, TokenKind, TokenStore};
+use tower_bitrix24::testing::token_store;
+
+/// Two stores of one database, as two instances of an application have them, which take turns.
+struct Instances<S>([S; 2], AtomicUsize);
+
+impl<S: TokenStore> Instances<S> {
+    fn new(stores: [S; 2]) -> Self {
+        Self(stores, AtomicUsize::new(0))
+    }
+
+    fn next(&self) -> &S {
+        &self.0[self.1.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+}
+
+impl<S: TokenStore> TokenStore for Instances<S> {
+    type Error = S::Error;
+
+    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, S::Error> {
+        self.next().tokens(member_id).await
+    }
+
+    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), S::Error> {
+        self.next().add(member_id, token).await
+    }
+
+    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, S::Error> {
+        self.next().add_first(member_id, token).await
+    }
+
+    async fn replace(&self, member_id: &str, token: PortalToken, end: i64) -> Result<(), S::Error> {
+        self.next().replace(member_id, token, end).await
+    }
+
+    async fn complete(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+        now: i64,
+    ) -> Result<bool, S::Error> {
+        self.next().complete(member_id, token, end, now).await
+    }
+
+    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, S::Error> {
+        self.next().remove_token(member_id, stored).await
+    }
+
+    async fn remove(&self, member_id: &str) -> Result<bool, S::Error> {
+        self.next().remove(member_id).await
+    }
+}
+
+fn application(text: &str) -> PortalToken {
+    PortalToken::new(TokenKind::Application, Secret::new(text))
+}
+
+/// The error with all its sources, as a log has it.
+fn in_a_log(error: &dyn Error) -> String {
+    let source = error.source().map(in_a_log).unwrap_or_default();
+    format!("{error} {error:?} {source}")
+}
+
+/// Adds a first token to each of several portals through every store, each store in a thread's task
+/// of its own, and says how many were added.
+async fn race<S: TokenStore + Clone + 'static>(stores: &[S], portals: &[String]) -> usize {
+    let mut racers = tokio::task::JoinSet::new();
+    for (at, store) in stores.iter().enumerate() {
+        for portal in portals {
+            let (store, portal) = (store.clone(), portal.clone());
+            racers.spawn(async move {
+                let token = application(&format!("plain:{at}"));
+                let added = store.add_first(&portal, token).await;
+                added.map_err(Into::into).unwrap()
+            });
+        }
+    }
+    let added = racers.join_all().await;
+    added.into_iter().filter(|added| *added).count()
+}
+
+fn portals(name: &str) -> Vec<String> {
+    (0..20).map(|at| format!("{name}-{at}")).collect()
+}
+
+#[tokio::test]
+async fn a_store_in_memory_keeps_the_rules() {
+    token_store::check(&MemoryStore::new()).await.unwrap();
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::path::PathBuf;
+
+    use sqlx::{Connection, Executor, SqliteConnection};
+    use tower_bitrix24::portals::{SqliteStore, StoreErrorKind};
+
+    use super::*;
+
+    /// An empty directory, removed with what is in it.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+            let path = path.join(format!("stores-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("portals.db")
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_in_a_file_keeps_the_rules() {
+        let directory = Directory::new("rules");
+        let store = SqliteStore::open(directory.file()).await.unwrap();
+        token_store::check(&store).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_instances_with_one_file_keep_the_rules() {
+        let directory = Directory::new("two");
+        let open = || async { SqliteStore::open(directory.file()).await.unwrap() };
+        let instances = Instances::new([open().await, open().await]);
+        token_store::check(&instances).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn instances_that_start_at_once_lay_the_file_out_once_and_race_for_each_portal() {
+        let directory = Directory::new("race");
+        let mut opening = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            opening.spawn(SqliteStore::open(directory.file()));
+        }
+        let stores = opening.join_all().await;
+        let stores: Vec<_> = stores.into_iter().map(Result::unwrap).collect();
+        assert_eq!(race(&stores, &portals("portal")).await, 20);
+    }
+
+    #[tokio::test]
+    async fn what_a_file_holds_is_there_when_it_is_opened_again() {
+        let directory = Directory::new("again");
+        let token = application("plain:a").issued_at(1).expires_at(2);
+        for is_first in [true, false] {
+            let store = SqliteStore::open(directory.file()).await.unwrap();
+            let added = store.add_first("portal", token.clone()).await.unwrap();
+            assert_eq!(added, is_first);
+            assert_eq!(store.tokens("portal").await.unwrap(), [token.clone()]);
+            store.close().await;
+            assert!(store.tokens("portal").await.is_err());
+        }
+        // Closed, it is one file, to be moved or copied.
+        assert_eq!(std::fs::read_dir(&directory.0).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_missing_is_named_as_the_reason() {
+        let directory = Directory::new("missing");
+        let path = directory.0.join("none").join("portals.db");
+        let error = SqliteStore::open(path).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Connection);
+        assert_eq!(
+            error.to_string(),
+            "the directory of the SQLite file does not exist"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_an_error_and_stays_as_it_is() {
+        let directory = Directory::new("other");
+        let text = "not a database, but long enough to be the head of one".repeat(10);
+        std::fs::write(directory.file(), &text).unwrap();
+        let error = SqliteStore::open(directory.file()).await.unwrap_err();
+        assert!(
+            in_a_log(&error).contains("file is not a database"),
+            "{error:?}"
+        );
+        assert_eq!(std::fs::read_to_string(directory.file()).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_means_something_to_sqlite_is_a_file_all_the_same() {
+        let directory = Directory::new("names");
+        for name in [":memory:", "file:a?mode=memory", "a#b?c%20d"] {
+            let store = SqliteStore::open(directory.0.join(name)).await.unwrap();
+            store.add("portal", application("plain:a")).await.unwrap();
+            assert!(directory.0.join(name).is_file(), "{name}");
+        }
+        assert!(SqliteStore::open("").await.is_err());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_but_the_owner_can_read_a_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = Directory::new("mode");
+        let store = SqliteStore::open(directory.file()).await.unwrap();
+        store.add("portal", application("plain:a")).await.unwrap();
+        let files: Vec<_> = std::fs::read_dir(&directory.0).unwrap().collect();
+        assert_eq!(files.len(), 3, "{files:?}");
+        for file in files {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_later_version_is_refused() {
+        let directory = Directory::new("later");
+        SqliteStore::open(directory.file())
+            .await
+            .unwrap()
+            .close()
+            .await;
+        let url = format!("sqlite:{}", directory.file().display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let later = "INSERT INTO bitrix24_portal_schema (version) VALUES (1000)";
+        connection.execute(later).await.unwrap();
+        connection.close().await.unwrap();
+
+        let error = SqliteStore::open(directory.file()).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::NewerSchema);
+        assert!(
+            error
+                .to_string()
+                .contains("a later version of tower-bitrix24")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_row_of_a_kind_that_is_not_known_is_an_error_without_its_text() {
+        let directory = Directory::new("kind");
+        let store = SqliteStore::open(directory.file()).await.unwrap();
+        let url = format!("sqlite:{}", directory.file().display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let row = "INSERT INTO bitrix24_portal_tokens VALUES ('a', 'canary', 'other', 1, 1)";
+        connection.execute(row).await.unwrap();
+
+        let error = store.tokens("a").await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Query);
+        assert!(!in_a_log(&error).contains("canary"));
+        assert!(store.remove("a").await.unwrap());
+    }
+}
+
+/// `BITRIX24_TEST_POSTGRES` is the address of a server's database, for a role that may create
+/// schemas and roles in it. Each test has a schema of its own.
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::time::Duration;
+
+    use sqlx::{Connection, Executor, PgConnection};
+    use tower_bitrix24::portals::{PostgresStore, StoreErrorKind};
+
+    use super::*;
+
+    fn server() -> String {
+        std::env::var("BITRIX24_TEST_POSTGRES").expect("BITRIX24_TEST_POSTGRES")
+    }
+
+    /// A schema that is empty.
+    struct Namespace(String);
+
+    impl Namespace {
+        async fn new(name: &str) -> Self {
+            let name = format!("bitrix24_{name}_{}", std::process::id());
+            let namespace = Self(name);
+            namespace
+                .execute(&format!("CREATE SCHEMA {}", namespace.0))
+                .await;
+            namespace
+        }
+
+        /// The server's address with more parameters, to be in the schema.
+        fn url(&self, parameters: &str) -> String {
+            let server = server();
+            let also = if server.contains('?') { '&' } else { '?' };
+            format!(
+                "{server}{also}options=-csearch_path%3D{}{parameters}",
+                self.0
+            )
+        }
+
+        async fn connect(&self) -> PgConnection {
+            PgConnection::connect(&self.url("")).await.unwrap()
+        }
+
+        async fn store(&self) -> PostgresStore {
+            PostgresStore::connect(&self.url("")).await.unwrap()
+        }
+
+        async fn execute(&self, statement: &str) {
+            self.connect().await.execute(statement).await.unwrap();
+        }
+
+        async fn remove(self) {
+            self.execute(&format!("DROP SCHEMA {} CASCADE", self.0))
+                .await;
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn a_store_in_postgresql_keeps_the_rules_and_leaves_no_transaction_open() {
+        let namespace = Namespace::new("rules").await;
+        let url = namespace.url(&format!("&application_name={}", namespace.0));
+        let store = PostgresStore::connect(&url).await.unwrap();
+        token_store::check(&store).await.unwrap();
+
+        let mut connection = namespace.connect().await;
+        let open = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE application_name = $1 AND state LIKE 'idle in transaction%'";
+        let open: i64 = sqlx::query_scalar(open)
+            .bind(&namespace.0)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(open, 0);
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM bitrix24_portal_tokens")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
+        store.close().await;
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn two_instances_keep_the_rules() {
+        let namespace = Namespace::new("two").await;
+        let instances = Instances::new([namespace.store().await, namespace.store().await]);
+        token_store::check(&instances).await.unwrap();
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn a_role_with_another_isolation_keeps_the_rules() {
+        let namespace = Namespace::new("isolation").await;
+        for level in ["serializable", "repeatable%5C%20read"] {
+            let url = namespace.url(&format!("%20-cdefault_transaction_isolation%3D{level}"));
+            let store = PostgresStore::connect(&url).await.unwrap();
+            token_store::check(&store).await.unwrap();
+        }
+        namespace.remove().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn instances_that_start_at_once_lay_the_tables_out_once_and_race_for_each_portal() {
+        let namespace = Namespace::new("race").await;
+        let mut connecting = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let url = namespace.url("");
+            connecting.spawn(async move { PostgresStore::connect(&url).await });
+        }
+        let stores = connecting.join_all().await;
+        let stores: Vec<_> = stores.into_iter().map(Result::unwrap).collect();
+        assert_eq!(race(&stores, &portals("portal")).await, 20);
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn a_connection_that_is_lost_is_made_again() {
+        let namespace = Namespace::new("lost").await;
+        let url = namespace.url(&format!("&application_name={}", namespace.0));
+        let store = PostgresStore::connect(&url).await.unwrap();
+        store.add("portal", application("plain:a")).await.unwrap();
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name =";
+        namespace.execute(&format!("{end} '{}'", namespace.0)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(
+            store.tokens("portal").await.unwrap(),
+            [application("plain:a")]
+        );
+        assert!(store.remove("portal").await.unwrap());
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn a_role_that_may_create_nothing_can_use_the_tables() {
+        let namespace = Namespace::new("role").await;
+        namespace.store().await.close().await;
+        let role = &namespace.0;
+        namespace
+            .execute(&format!(
+                "CREATE ROLE {role}; GRANT USAGE ON SCHEMA {role} TO {role}; \
+                 GRANT SELECT ON bitrix24_portal_schema TO {role}; \
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON bitrix24_portal_tokens TO {role}"
+            ))
+            .await;
+        let url = namespace.url(&format!("%20-crole%3D{role}"));
+        let store = PostgresStore::connect(&url).await.unwrap();
+        token_store::check(&store).await.unwrap();
+        store.close().await;
+        namespace
+            .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await;
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn tables_of_a_later_version_are_refused() {
+        let namespace = Namespace::new("later").await;
+        namespace.store().await.close().await;
+        let later = "INSERT INTO bitrix24_portal_schema (version) VALUES (1000)";
+        namespace.execute(later).await;
+        let error = PostgresStore::connect(&namespace.url(""))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::NewerSchema);
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn an_error_of_the_server_does_not_repeat_a_token() {
+        let namespace = Namespace::new("detail").await;
+        let store = namespace.store().await;
+        // The server tells the row in what it says of it.
+        let never = "ALTER TABLE bitrix24_portal_tokens ADD CHECK (stored <> 'plain:canary')";
+        namespace.execute(never).await;
+        let error = store
+            .add("portal", application("plain:canary"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Query);
+        assert!(
+            in_a_log(&error).contains("violates check constraint"),
+            "{error:?}"
+        );
+        assert!(!in_a_log(&error).contains("canary"), "{error:?}");
+        store.add("portal", application("plain:a")).await.unwrap();
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_an_error_without_the_password() {
+        let url = "postgres://app:canary@127.0.0.1:1/portals";
+        let error = PostgresStore::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Connection);
+        assert!(!in_a_log(&error).contains("canary"));
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn what_the_server_refuses_is_an_error_without_the_password() {
+        let server = server();
+        let (_, host) = server.rsplit_once('@').expect("a user in the address");
+        let (host, _) = host.split_once('/').expect("a database in the address");
+        let url = format!("postgres://nobody:canary@{host}/no_such_database");
+        let error = PostgresStore::connect(&url).await.unwrap_err();
+        assert!(!in_a_log(&error).contains("canary"));
+        let store = PostgresStore::connect(&server).await.unwrap();
+        assert_eq!(format!("{store:?}"), "PostgresStore { .. }");
+    }
+}
