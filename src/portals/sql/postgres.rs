@@ -58,8 +58,9 @@ impl PostgresStore {
     /// The address has the form `postgres://user:password@host:5432/database`, with the letters of
     /// the password that mean something in an address percent-encoded. Its parameter `sslmode` is
     /// `prefer` unless it is set: **set it to `verify-full`** where the network is not your own.
-    /// The certificates that are trusted are the system's, or those of `sslrootcert`. Behind a pooler
-    /// that gives a connection to others between transactions, set `statement-cache-capacity=0`.
+    /// The certificates that are trusted are the system's, or those of `sslrootcert`. Behind a
+    /// pooler that gives a connection to others between transactions, set
+    /// `statement-cache-capacity=0`.
     ///
     /// # Errors
     ///
