@@ -7,8 +7,8 @@
 //!
 //! 1. collects the body, within a size limit and a deadline,
 //! 2. finds the [`Envelope`] in one flat scan, all that unproven input ever meets,
-//! 3. has the token verified ([`VerifyToken`]: an [`ApplicationToken`], a [`TokenSet`], or a closure
-//!    that looks it up),
+//! 3. has the token verified ([`VerifyToken`]: an [`ApplicationToken`], a [`TokenSet`], the tokens
+//!    of many portals, or a closure that looks it up),
 //! 4. reads `data` into the [`Payload`] of the event, or keeps it whole where no type fits,
 //! 5. puts the [`Event`] into the request's extensions and calls the inner service, with the body
 //!    whole.
@@ -81,6 +81,12 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Many portals
+//!
+//! With the feature `portals`, the module `portals` has a verifier for an application that is
+//! installed on many portals: it looks their tokens up in a store, learns them from installations
+//! that are proven, and forgets them.
 //!
 //! # Answer first, work later
 //!

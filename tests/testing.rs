@@ -349,3 +349,13 @@ fn a_test_event_is_shown_without_its_token_or_its_values() {
     assert!(shown.contains("ONAPPMETHODCONFIRM"), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
 }
+
+#[test]
+fn an_installation_may_bring_any_access_token() {
+    let auth = |event: TestEvent| event.event().auth().clone();
+    let installed = TestEvent::new(EventKind::AppInstall).access_token("c7ae9a66");
+    let token = auth(installed.clone()).access_token().cloned();
+    assert_eq!(token.unwrap().expose(), "c7ae9a66");
+    assert!(auth(installed.clone().webhook()).access_token().is_none());
+    assert!(!format!("{installed:?}").contains("c7ae9a66"));
+}

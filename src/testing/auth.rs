@@ -18,6 +18,7 @@ pub(super) struct OAuth<'a> {
     pub(super) ts: i64,
     pub(super) domain: &'a str,
     pub(super) member_id: &'a str,
+    pub(super) access_token: &'a str,
     pub(super) application_token: &'a str,
 }
 
@@ -36,7 +37,7 @@ impl OAuth<'_> {
                 "server_endpoint": SERVER, "member_id": self.member_id,
             };
         }
-        let mut fields = self.tokens("s6p6eclrvim6da22ft9ch94ekreb52lv");
+        let mut fields = self.tokens(self.access_token);
         fields.extend(entries! { "user_id": "1" });
         if self.kind.is_some_and(has_refresh_token) {
             fields.extend(entries! { "refresh_token": "4s386p3q0tr8dy89xvmt96234v3dljg8" });

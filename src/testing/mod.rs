@@ -136,6 +136,7 @@ pub struct TestEvent {
     domain: String,
     member_id: String,
     token: String,
+    access_token: String,
     sender: Sender,
     tamper: Option<Tamper>,
 }
@@ -186,6 +187,7 @@ impl TestEvent {
             domain: "some-domain.bitrix24.com".to_owned(),
             member_id: "a223c6b3710f85df22e9377d6c4f7553".to_owned(),
             token: Self::TOKEN.to_owned(),
+            access_token: "s6p6eclrvim6da22ft9ch94ekreb52lv".to_owned(),
             sender: Sender::Application,
             tamper: None,
         };
@@ -355,6 +357,13 @@ impl TestEvent {
         self
     }
 
+    /// The access token, where the event has one: to call the portal with, and to prove an
+    /// installation. `s6p6eclrvim6da22ft9ch94ekreb52lv` unless set.
+    pub fn access_token(mut self, token: impl Into<String>) -> Self {
+        self.access_token = token.into();
+        self
+    }
+
     /// As to an application's handler, which is what it is unless set: with the OAuth fields of
     /// `auth`, and a refresh token in the events that have one. An application that is removed or
     /// unpaid gets none of them, as from the platform.
@@ -505,6 +514,7 @@ impl TestEvent {
             ts: self.ts,
             domain: &self.domain,
             member_id: &self.member_id,
+            access_token: &self.access_token,
             application_token: &self.token,
         }
     }

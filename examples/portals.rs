@@ -1,0 +1,305 @@
+//! One application on many portals: their tokens in a SQLite file, installations proven by the
+//! authorization server, uninstallations forgotten.
+//!
+//! ```text
+//! cargo run --example portals --features cache,https-client
+//! ```
+//!
+//! walks through the life cycle over real sockets, with a stand-in for the authorization server
+//! and a database of its own, prints each step and fails where one goes wrong. To serve real
+//! portals, which the real authorization server is asked about:
+//!
+//! ```text
+//! cargo run --example portals --features cache,https-client -- serve --client-id app.5f1a
+//! ```
+
+mod support {
+    pub(crate) mod authorization_server;
+}
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Extension, Form, Router};
+use clap::{Parser, Subcommand};
+use support::authorization_server::StandIn;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tower_bitrix24::portals::{
+    AuthorizationServer, HttpsClient, InstallPolicy, InstallProof, Installation, Portals,
+    PortalsErrorKind, SqliteStore, TokenCache, TokenKey,
+};
+use tower_bitrix24::testing::TestEvent;
+use tower_bitrix24::{Event, EventKind, EventLayer};
+
+/// One application on many portals.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Walk through the life cycle of two installations (unless told otherwise).
+    Walk,
+    /// Serve real portals.
+    Serve {
+        /// The application's code, as its page in Bitrix24 shows it.
+        #[arg(long, env = "BITRIX24_CLIENT_ID")]
+        client_id: String,
+        /// The file with the portals' tokens, made if it is missing.
+        #[arg(long, default_value = "portals.sqlite")]
+        database: PathBuf,
+        /// A key of at least 32 bytes to hash the tokens with.
+        #[arg(long, env = "BITRIX24_TOKEN_KEY", hide_env_values = true)]
+        token_key: Option<String>,
+        /// The address to listen on.
+        #[arg(long, default_value = "127.0.0.1:3000", env = "BIND")]
+        bind: SocketAddr,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    match Arguments::parse().command.unwrap_or(Command::Walk) {
+        Command::Walk => walk().await,
+        Command::Serve {
+            client_id,
+            database,
+            token_key,
+            bind,
+        } => serve(client_id, &database, token_key, bind).await,
+    }
+}
+
+type Store = Portals<SqliteStore>;
+
+fn portals(store: SqliteStore, proof: InstallProof<HttpsClient>) -> Store {
+    Portals::new(store)
+        .installs(InstallPolicy::prove(proof))
+        .cache(TokenCache::new())
+}
+
+/// The application: the events of all portals at one path, and its install page.
+fn app(portals: Store) -> Router {
+    Router::new()
+        .route("/bitrix24/events", post(on_event))
+        .layer(EventLayer::new(portals.clone()).path("/bitrix24/events"))
+        .route("/bitrix24/install", post(install_page))
+        .with_state(portals)
+}
+
+/// Handles the events of every portal. An ONAPPUNINSTALL that fails here leaves the portal known.
+async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
+    let portal = event.auth().member_id().unwrap_or_default();
+    println!("    handled {} of {portal}", event.code());
+    StatusCode::OK
+}
+
+/// What the browser of an administrator opens when an application with a user interface is
+/// installed, which is told no event of it.
+async fn install_page(
+    State(portals): State<Store>,
+    Form(installation): Form<Installation>,
+) -> Result<&'static str, (StatusCode, String)> {
+    match portals.install(installation).await {
+        Ok(()) => Ok("installed\n"),
+        Err(error) => Err(match error.kind() {
+            PortalsErrorKind::Refused => (StatusCode::FORBIDDEN, format!("{error}\n")),
+            PortalsErrorKind::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
+            }
+            _ => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+        }),
+    }
+}
+
+async fn serve(
+    client_id: String,
+    database: &Path,
+    token_key: Option<String>,
+    bind: SocketAddr,
+) -> Result<(), Box<dyn Error>> {
+    let proof = InstallProof::new(
+        client_id,
+        AuthorizationServer::default(),
+        HttpsClient::new(),
+    )?;
+    let mut portals = portals(SqliteStore::open(database).await?, proof);
+    if let Some(key) = token_key {
+        portals = portals.hash_tokens(TokenKey::new(key)?);
+    }
+    let listener = TcpListener::bind(bind).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app(portals)).await?;
+    Ok(())
+}
+
+const CLIENT_ID: &str = "app.5f1a";
+
+/// Two portals, by their member ids, with their tokens.
+const RIGA: [&str; 2] = ["a223c6b3710f85df22e9377d6c4f7553", "riga-token"];
+const OSLO: [&str; 2] = ["3f1b8c0f8f7d4f1f9be2b9a9c54cf4f2", "oslo-token"];
+
+async fn walk() -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let database = directory.path().join("portals.sqlite");
+    let authorization = StandIn::start().await?;
+    authorization.install("access-riga", CLIENT_ID, RIGA[0]);
+    authorization.install("access-oslo", CLIENT_ID, OSLO[0]);
+    authorization.install("access-other", "app.other", RIGA[0]);
+    println!(
+        "the authorization server is a stand-in on {}",
+        authorization.origin()
+    );
+
+    let server = Server::start(&database, &authorization).await?;
+    println!(
+        "the application is on {}, its tokens in {}",
+        server.url,
+        database.display()
+    );
+
+    println!("two portals install it");
+    let installs = |[member_id, token]: [&'static str; 2], access_token| {
+        event(EventKind::AppInstall, [member_id, token]).access_token(access_token)
+    };
+    server.expect(200, installs(RIGA, "access-riga")).await?;
+    server.expect(200, installs(OSLO, "access-oslo")).await?;
+
+    println!("both send events");
+    server
+        .expect(200, event(EventKind::CrmDealAdd, RIGA))
+        .await?;
+    server.expect(200, event(EventKind::TaskAdd, OSLO)).await?;
+
+    println!("a token of one is none of the other");
+    let crossed = event(EventKind::CrmDealAdd, [OSLO[0], RIGA[1]]);
+    server.expect(403, crossed).await?;
+
+    println!("forged installations do not take a portal over");
+    for access_token in ["access-oslo", "access-other", "made-up"] {
+        let forged = installs([RIGA[0], "forged-token"], access_token);
+        server.expect(403, forged).await?;
+    }
+    server
+        .expect(403, event(EventKind::CrmDealAdd, [RIGA[0], "forged-token"]))
+        .await?;
+    server
+        .expect(200, event(EventKind::CrmDealAdd, RIGA))
+        .await?;
+
+    println!("the install page of one tells a new token, the earlier one stays for a while");
+    server
+        .open_install_page(OSLO[0], "oslo-token-2", "access-oslo")
+        .await?;
+    server
+        .expect(200, event(EventKind::TaskAdd, [OSLO[0], "oslo-token-2"]))
+        .await?;
+    server.expect(200, event(EventKind::TaskAdd, OSLO)).await?;
+
+    println!("the application starts again and knows them");
+    server.stop().await;
+    let server = Server::start(&database, &authorization).await?;
+    server
+        .expect(200, event(EventKind::CrmDealAdd, RIGA))
+        .await?;
+
+    println!("one uninstalls it, and is forgotten");
+    server
+        .expect(200, event(EventKind::AppUninstall, RIGA))
+        .await?;
+    server
+        .expect(403, event(EventKind::CrmDealAdd, RIGA))
+        .await?;
+    server
+        .expect(403, event(EventKind::AppUninstall, RIGA))
+        .await?;
+    server
+        .expect(200, event(EventKind::TaskAdd, [OSLO[0], "oslo-token-2"]))
+        .await?;
+
+    server.stop().await;
+    println!(
+        "done; the authorization server was asked {} times",
+        authorization.asked()
+    );
+    Ok(())
+}
+
+fn event(kind: EventKind, [member_id, token]: [&str; 2]) -> TestEvent {
+    TestEvent::new(kind).member_id(member_id).token(token)
+}
+
+/// The application, running on a port of its own.
+struct Server {
+    url: String,
+    client: reqwest::Client,
+    task: JoinHandle<()>,
+    store: SqliteStore,
+}
+
+impl Server {
+    async fn start(database: &Path, authorization: &StandIn) -> Result<Self, Box<dyn Error>> {
+        let server = AuthorizationServer::insecure_custom(authorization.origin())?;
+        let proof = InstallProof::new(CLIENT_ID, server, HttpsClient::new())?;
+        let store = SqliteStore::open(database).await?;
+        let app = app(portals(store.clone(), proof).hash_tokens(TokenKey::new([7; 32])?));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let task = tokio::spawn(async { axum::serve(listener, app).await.expect("it serves") });
+        Ok(Self {
+            url,
+            client: reqwest::Client::new(),
+            task,
+            store,
+        })
+    }
+
+    async fn stop(self) {
+        self.task.abort();
+        self.store.close().await;
+    }
+
+    /// Sends the event as a portal would, and fails where the answer is another.
+    async fn expect(&self, status: u16, event: TestEvent) -> Result<(), Box<dyn Error>> {
+        let form = event.form();
+        self.post("/bitrix24/events", form, status).await
+    }
+
+    /// Sends what the browser does when an administrator installs the application.
+    async fn open_install_page(
+        &self,
+        member_id: &str,
+        token: &str,
+        access_token: &str,
+    ) -> Result<(), Box<dyn Error>> {
+        let page = [
+            ("member_id", member_id),
+            ("APPLICATION_TOKEN", token),
+            ("AUTH_ID", access_token),
+            ("PLACEMENT", "DEFAULT"),
+        ];
+        let form = serde_urlencoded::to_string(page)?;
+        self.post("/bitrix24/install", form, 200).await
+    }
+
+    async fn post(&self, path: &str, form: String, expected: u16) -> Result<(), Box<dyn Error>> {
+        let request = self
+            .client
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let status = request.send().await?.status();
+        println!("  POST {path}: {status}");
+        match status.as_u16() == expected {
+            true => Ok(()),
+            false => Err(format!("expected {expected}").into()),
+        }
+    }
+}
