@@ -2,7 +2,7 @@
 //! authorization server, uninstallations forgotten.
 //!
 //! ```text
-//! cargo run --example portals --features cache,https-client
+//! cargo run --example portals
 //! ```
 //!
 //! walks through the life cycle over real sockets, with a stand-in for the authorization server
@@ -10,7 +10,7 @@
 //! portals, which the real authorization server is asked about:
 //!
 //! ```text
-//! cargo run --example portals --features cache,https-client -- serve --client-id app.5f1a
+//! cargo run --example portals -- serve --client-id app.5f1a
 //! ```
 
 mod support {
