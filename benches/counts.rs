@@ -2,8 +2,9 @@
 //!
 //! `cargo bench --bench counts` prints the tables of `BASELINE.md`, counting instructions under
 //! valgrind; `-- --check` compares with them and fails where a count of instructions has grown by
-//! more than a tenth, a count of allocations at all, or refusing takes other instructions for
-//! another wrong token.
+//! more than a tenth, a count of allocations at all, refusing takes other instructions for
+//! another wrong token, or a wrong token of a known portal takes more than a fiftieth more or less
+//! than one of a portal that is not known.
 
 mod bodies;
 
@@ -13,6 +14,7 @@ use std::future::Ready;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bodies::{Body, bodies};
 use bytes::Bytes;
@@ -21,8 +23,10 @@ use http::{Request, Response};
 use http_body_util::Full;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tower::{Layer, Service, service_fn};
+use tower_bitrix24::portals::{MemoryStore, Portals, TokenCache, TokenKey};
 use tower_bitrix24::{
-    AnswerPolicy, ApplicationToken, Envelope, Event, EventLayer, TokenSet, VerifyError, VerifyToken,
+    AnswerPolicy, ApplicationToken, Envelope, Event, EventLayer, Secret, TokenSet, VerifyError,
+    VerifyErrorKind, VerifyToken,
 };
 
 #[global_allocator]
@@ -50,9 +54,12 @@ fn main() -> ExitCode {
         _ => {
             let table = count_all();
             let wrong = count_wrong_tokens();
+            let portals = count_portals();
             print!("{}\n{}", show(&table), show_wrong_tokens(&wrong));
+            print!("\n{}", show_portals(&portals));
             let checked = arguments.iter().any(|argument| argument == "--check");
-            match checked && !(is_no_worse(&table) & is_constant(&wrong)) {
+            let fine = || is_no_worse(&table) & is_constant(&wrong) & tells_no_portal(&portals);
+            match checked && !fine() {
                 true => ExitCode::FAILURE,
                 false => ExitCode::SUCCESS,
             }
@@ -98,6 +105,38 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
         let token = ApplicationToken::new(near).unwrap();
         move || refuse(body, &token)
     };
+    let of_portals = |settings: &str, known: bool| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        let mut portals = Portals::new(MemoryStore::new());
+        if settings.contains("hashed") {
+            portals = portals.hash_tokens(TokenKey::new([7; 32]).unwrap());
+        }
+        if settings.contains("cached") {
+            let long = Duration::from_secs(3600);
+            portals = portals.cache(TokenCache::new().refusal_time_to_live(long));
+        }
+        let envelope = Envelope::scan(body.form.clone()).unwrap();
+        let member_id = match known {
+            true => envelope.member_id().unwrap().into_owned(),
+            false => "another".to_owned(),
+        };
+        let token = Secret::new(wrong.clone());
+        runtime
+            .block_on(portals.record(&member_id, &token))
+            .unwrap();
+        move || {
+            let envelope = Envelope::scan(black_box(body).form.clone()).unwrap();
+            let refused = runtime.block_on(portals.verify(&envelope));
+            assert_eq!(refused.unwrap_err().kind(), VerifyErrorKind::Refused);
+        }
+    };
+    if let Some(settings) = case.strip_prefix("known portal, ") {
+        return Box::new(of_portals(settings, true));
+    }
+    if let Some(settings) = case.strip_prefix("unknown portal, ") {
+        return Box::new(of_portals(settings, false));
+    }
     match case {
         "one, no letter right" => Box::new(one(wrong.clone())),
         "one, first letter wrong" => Box::new(one(near(0))),
@@ -191,6 +230,35 @@ fn is_constant(counts: &WrongTokens) -> bool {
         eprintln!("the time to refuse depends on the token: {counts:?}");
     }
     constant
+}
+
+/// How the tokens of many portals are kept.
+const STORES: [&str; 4] = ["plain", "hashed", "plain and cached", "hashed and cached"];
+
+/// The instructions of refusing a wrong token of a known portal, and one of an unknown portal.
+fn count_portals() -> [[u64; 2]; 4] {
+    STORES.map(|store| {
+        ["known", "unknown"]
+            .map(|portal| instructions(&format!("{portal} portal, {store}"), "seed"))
+    })
+}
+
+fn show_portals(counts: &[[u64; 2]; 4]) -> String {
+    let mut table =
+        String::from("| tokens of many portals | known, wrong token | unknown |\n|---|---|---|\n");
+    for (store, [known, unknown]) in STORES.iter().zip(counts) {
+        table += &format!("| {store} | {known} | {unknown} |\n");
+    }
+    table
+}
+
+fn tells_no_portal(counts: &[[u64; 2]; 4]) -> bool {
+    let alike = |[known, unknown]: &[u64; 2]| known.abs_diff(*unknown) <= known / 50;
+    let tells_none = counts.iter().all(alike);
+    if !tells_none {
+        eprintln!("the time to refuse tells whether a portal is known: {counts:?}");
+    }
+    tells_none
 }
 
 /// Instructions and allocations of one run, by case and body.
