@@ -1,13 +1,15 @@
-use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// Reads a number that may be absent: an empty text is PHP's `null` and counts as absent.
+/// Reads a number that may be absent. A text that is no such number counts as absent too: an empty
+/// one (PHP's `null`), `undefined`, a fraction or a negative number where `N` has none, or more
+/// digits than it holds. A whole payload is not worth losing for a number that it can do without, and
+/// the text itself stays in [`Event::data`](crate::Event::data). Where the text may matter, let the
+/// field be a `String`.
 ///
-/// It is for `#[serde(default, deserialize_with = "…")]`, since serde_qs takes an empty text for no
-/// number at all:
+/// It is for `#[serde(default, deserialize_with = "…")]`, since serde_qs takes an empty text for a
+/// mismatch:
 ///
 /// ```
 /// use serde::Deserialize;
@@ -22,7 +24,12 @@ use serde::{Deserialize, Deserializer};
 /// # use tower_bitrix24::{ApplicationToken, Envelope, Event};
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let token = ApplicationToken::new("192735")?;
-/// for (data, duration) in [("&data[duration]=5", Some(5)), ("&data[duration]=", None), ("", None)] {
+/// for (data, duration) in [
+///     ("&data[duration]=5", Some(5)),
+///     ("&data[duration]=", None),
+///     ("&data[duration]=-1", None),
+///     ("", None),
+/// ] {
 ///     let body = format!("event=ONCALL{data}&auth[application_token]=192735");
 ///     let event = Event::verify(Envelope::scan(body)?, &token).await?;
 ///     assert_eq!(event.data_as::<Call>()?.duration, duration);
@@ -34,18 +41,43 @@ use serde::{Deserialize, Deserializer};
 ///
 /// # Errors
 ///
-/// Where there is a text and it is no number.
+/// Where there is an array.
 pub fn optional_number<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
 where
     D: Deserializer<'de>,
-    N: FromStr<Err: Display>,
+    N: FromStr,
 {
-    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
-    match text.as_str() {
-        "" => Ok(None),
-        text => text
-            .parse()
-            .map(Some)
-            .map_err(|_| D::Error::invalid_value(serde::de::Unexpected::Str(text), &"a number")),
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_such_number_counts_as_absent_and_an_array_does_not() {
+        #[derive(Deserialize)]
+        struct Form {
+            #[serde(default, deserialize_with = "optional_number")]
+            number: Option<u64>,
+        }
+        let read = |form: &str| serde_qs::from_str(form).map(|Form { number }| number);
+        assert_eq!(read("number=18446744073709551615").unwrap(), Some(u64::MAX));
+        assert_eq!(read("number=0").unwrap(), Some(0));
+        for text in [
+            "",
+            "undefined",
+            "false",
+            "-1",
+            "1.5",
+            "x",
+            "18446744073709551616",
+        ] {
+            assert_eq!(read(&format!("number={text}")).unwrap(), None, "{text}");
+        }
+        assert_eq!(read("number").unwrap(), None);
+        assert_eq!(read("other=1").unwrap(), None);
+        assert!(read("number[x]=1").is_err());
     }
 }
