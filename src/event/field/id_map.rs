@@ -2,14 +2,17 @@ use std::collections::{BTreeMap, btree_map};
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::{Error, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::nothing::{self, Item};
 
 /// Values by numeric id, as in `data[BOT][571][BOT_CODE]=support`.
 ///
 /// On the wire the ids look like the indices of a list. They are not: an id reserves no room,
 /// however high it is, and it is kept. The values come in the order of their ids. PHP does not send
-/// a map that is empty, or sends an empty text: let it be absent with `#[serde(default)]`.
+/// a map that is empty, so let it be absent with `#[serde(default)]`, or sends a text that says
+/// [nothing](super).
 ///
 /// ```
 /// use serde::Deserialize;
@@ -112,16 +115,28 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for IdMap<V> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<IdMap<V>, A::Error> {
                 let mut map = BTreeMap::new();
-                while let Some((id, value)) = entries.next_entry()? {
-                    map.insert(id, value);
+                while let Some(key) = entries.next_key::<String>()? {
+                    // serde_qs gives a text as a map with an empty key.
+                    if key.is_empty() {
+                        return nothing::expect(entries, &self).map(|()| IdMap::default());
+                    }
+                    let id = key.parse().map_err(|_| {
+                        A::Error::custom(format!("found the key {key:?}, expected a numeric id"))
+                    })?;
+                    map.extend(
+                        entries
+                            .next_value_seed(Item::default())?
+                            .map(|value| (id, value)),
+                    );
                 }
                 Ok(IdMap(map))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<IdMap<V>, A::Error> {
                 let mut map = BTreeMap::new();
-                while let Some(value) = values.next_element()? {
-                    map.insert(map.len() as u64, value);
+                let mut ids = 0..;
+                while let Some(value) = values.next_element_seed(Item::default())? {
+                    map.extend(ids.next().zip(value));
                 }
                 Ok(IdMap(map))
             }
@@ -166,12 +181,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_or_empty_is_an_empty_map_and_a_text_is_none() {
-        assert_eq!(read("other=1").unwrap(), IdMap::default());
-        assert_eq!(read("map=").unwrap(), IdMap::default());
-        assert!(read("map=7").is_err());
-        assert!(read("map[7a]=x").is_err());
-        assert!(read("map[-7]=x").is_err());
+    fn nothing_in_the_place_of_a_map_is_an_empty_one_and_another_text_is_none() {
+        for form in ["map=", "map=0", "map=false", "map=undefined", "other=1"] {
+            assert_eq!(read(form).unwrap(), IdMap::default(), "{form}");
+        }
+        let reason = |form: &str| read(form).unwrap_err().to_string();
+        let text = reason("map=7");
+        assert!(
+            text.contains("string \"7\", expected values by numeric id"),
+            "{text}"
+        );
+        for key in ["7a", "-7", "x"] {
+            let reason = reason(&format!("map[{key}]=x"));
+            let expected = format!("found the key {key:?}, expected a numeric id");
+            assert!(reason.contains(&expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_nothing_is_left_out_unless_the_type_takes_it() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Bot {
+            code: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Form {
+            map: IdMap<Bot>,
+        }
+        let form = "map[5]=&map[6]=0&map[7][code]=a&map[8]=false";
+        let bots = serde_qs::from_str::<Form>(form).unwrap().map;
+        let bots: Vec<_> = bots.into_iter().map(|(id, bot)| (id, bot.code)).collect();
+        assert_eq!(bots, [(7, Some("a".to_owned()))]);
+        assert!(serde_qs::from_str::<Form>("map[5]=x").is_err());
+        assert_eq!(read("map[5]=&map[6]=0").unwrap(), map([(5, ""), (6, "0")]));
     }
 
     #[test]

@@ -5,11 +5,14 @@ use std::ops::Deref;
 use serde::de::{Error, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::nothing::{self, Item};
+
 /// A list whose indices may have gaps, as in `data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][7]=12`.
 ///
 /// PHP writes a list with its keys, and what was taken out of it leaves a gap. The values come in
-/// the order of their indices, which themselves are not kept. A list that is empty is not sent at
-/// all: let it be absent with `#[serde(default)]`.
+/// the order of their indices, which themselves are not kept; those of negative indices come last. A
+/// list that is empty is not sent at all, so let it be absent with `#[serde(default)]`, or comes as a
+/// text that says [nothing](super).
 ///
 /// ```
 /// use serde::Deserialize;
@@ -99,8 +102,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<List<T>, A::Error> {
                 let mut list = Vec::new();
-                while let Some(value) = values.next_element()? {
-                    list.push(value);
+                while let Some(value) = values.next_element_seed(Item::default())? {
+                    list.extend(value);
                 }
                 Ok(List(list))
             }
@@ -110,14 +113,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 while let Some(key) = entries.next_key::<String>()? {
                     // serde_qs gives a text as a map with an empty key.
                     if key.is_empty() {
-                        return Err(A::Error::custom("found a text, expected a list"));
+                        return nothing::expect(entries, &self).map(|()| List::default());
                     }
                     if key.parse::<i64>().is_err() {
                         let message =
                             format!("found the key {key:?}, expected the index of a list");
                         return Err(A::Error::custom(message));
                     }
-                    list.push(entries.next_value()?);
+                    list.extend(entries.next_value_seed(Item::default())?);
                 }
                 Ok(List(list))
             }
@@ -125,5 +128,60 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
         // Asked for a sequence, serde_qs refuses a gap.
         deserializer.deserialize_map(Visitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: serde::de::DeserializeOwned>(form: &str) -> Result<Vec<T>, serde_qs::Error> {
+        #[derive(Deserialize)]
+        struct Form<T> {
+            #[serde(default = "List::default")]
+            list: List<T>,
+        }
+        serde_qs::from_str(form).map(|Form { list }| list.into_vec())
+    }
+
+    #[test]
+    fn values_come_in_the_order_of_their_indices() {
+        let form = "list[7]=c&list[-2]=d&list[0]=a&list[5]=b";
+        assert_eq!(read::<String>(form).unwrap(), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn nothing_in_the_place_of_a_list_is_an_empty_one_and_another_text_is_none() {
+        for form in ["list=", "list=0", "list=false", "list=undefined", "other=1"] {
+            assert!(read::<u64>(form).unwrap().is_empty(), "{form}");
+            assert!(read::<String>(form).unwrap().is_empty(), "{form}");
+        }
+        for form in ["list=7", "list=x", "list[x]=7"] {
+            assert!(read::<u64>(form).is_err(), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_nothing_is_left_out_unless_the_type_takes_it() {
+        assert_eq!(read::<u64>("list[0]=&list[1]=5&list[2]=0").unwrap(), [5, 0]);
+        assert_eq!(read::<String>("list[0]=&list[1]=0").unwrap(), ["", "0"]);
+        assert!(read::<u64>("list[0]=x").is_err());
+        assert!(read::<u64>("list[0][x]=1").is_err());
+    }
+
+    #[test]
+    fn a_value_may_be_an_array_of_any_type() {
+        use std::collections::BTreeMap;
+
+        let ids = "list[3][9]=a&list[3][7]=b";
+        let map = BTreeMap::from([(7, "b".to_owned()), (9, "a".to_owned())]);
+        assert_eq!(read::<BTreeMap<u64, String>>(ids).unwrap(), [map]);
+        let pair = "list[3][0]=a&list[3][1]=b";
+        assert_eq!(read::<Vec<String>>(pair).unwrap(), [["a", "b"]]);
+        assert_eq!(
+            read::<Option<(String, char)>>(pair).unwrap(),
+            [Some(("a".to_owned(), 'b'))]
+        );
+        assert_eq!(read::<Vec<u64>>("list[0]=5").unwrap(), [[5]]);
     }
 }

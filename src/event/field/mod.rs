@@ -1,9 +1,16 @@
 //! The shapes that PHP gives to values: field types for the payloads, and for types of one's own.
+//!
+//! Where there is nothing, PHP writes an empty text (`null`), `0` or an empty text (`false`, which
+//! its functions return for "none"), and the platform `undefined`. In the place of a list, a map or
+//! an object such a text is not taken for a mismatch: a [`List`], an [`IdMap`] and a [`OneOrMany`]
+//! are empty then, or without that one of their values, and an [`UndefinedOr`] is undefined. Where a
+//! type takes the text it is a value, so that 0 is a number and `0` a flag that says no.
 
 mod entered;
 mod flag;
 mod id_map;
 mod list;
+mod nothing;
 mod number;
 mod object;
 mod one_or_many;

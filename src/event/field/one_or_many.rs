@@ -7,12 +7,13 @@ use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::entered::Entered;
+use super::nothing::Item;
 
 /// A single value or a list of them: the same field is `data[id]=a` in one event and
 /// `data[id][0]=a` in another.
 ///
 /// Either way it is a slice. An empty text is no value, and so is an absent field with
-/// `#[serde(default)]`. The value may be an array itself, if its keys are names: numeric keys are
+/// `#[serde(default)]`, or another text that says [nothing](super) and is no `T`. The value may be an array itself, if its keys are names: numeric keys are
 /// those of a list. It is serialised as a list.
 ///
 /// ```
@@ -108,8 +109,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<OneOrMany<T>, A::Error> {
                 let mut list = Vec::new();
-                while let Some(value) = values.next_element()? {
-                    list.push(value);
+                while let Some(value) = values.next_element_seed(Item::default())? {
+                    list.extend(value);
                 }
                 Ok(OneOrMany(list))
             }
@@ -122,16 +123,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                     return Ok(OneOrMany::default());
                 };
                 if key.is_empty() {
-                    return Ok(OneOrMany(vec![entries.next_value()?]));
+                    let value = entries.next_value_seed(Item::default())?;
+                    return Ok(OneOrMany(Vec::from_iter(value)));
                 }
                 if key.parse::<i64>().is_err() {
                     let entries = Entered::new(key, entries);
                     let value = T::deserialize(MapAccessDeserializer::new(entries))?;
                     return Ok(OneOrMany(vec![value]));
                 }
-                let mut list = vec![entries.next_value()?];
-                while let Some((_, value)) = entries.next_entry::<i64, T>()? {
-                    list.push(value);
+                let mut list = Vec::from_iter(entries.next_value_seed(Item::default())?);
+                while entries.next_key::<i64>()?.is_some() {
+                    list.extend(entries.next_value_seed(Item::default())?);
                 }
                 Ok(OneOrMany(list))
             }
@@ -184,6 +186,21 @@ mod tests {
         let form = "value[3][id]=1&value[3][text]=a&value[5][id]=2&value[5][text]=b";
         let many = read::<Message>(form).unwrap();
         assert_eq!(many, [message(1, "a"), message(2, "b")]);
+    }
+
+    #[test]
+    fn nothing_is_no_value_unless_the_type_takes_it() {
+        for form in [
+            "value=0",
+            "value=false",
+            "value=undefined",
+            "value[0]=0",
+            "value[3]=",
+        ] {
+            assert!(read::<Message>(form).unwrap().is_empty(), "{form}");
+        }
+        assert_eq!(read::<String>("value=0").unwrap(), ["0"]);
+        assert_eq!(read::<u64>("value[0]=&value[1]=0").unwrap(), [0]);
     }
 
     #[test]

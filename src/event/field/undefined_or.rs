@@ -5,12 +5,14 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{IntoDeserializer, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::nothing::is_nothing;
+
 /// A value in whose place the platform may send the text `undefined`.
 ///
 /// The events of tasks do so: `data[FIELDS_BEFORE]` is a map of fields in one event and `undefined`
 /// in the next. A value that is absent (let it be with `#[serde(default)]`) or an empty text counts
-/// as undefined too. `T` is a struct, or a type that reads itself from a text, such as a
-/// [`Flag`](super::Flag). It is serialised as the value alone, and `Undefined` as nothing (`null`).
+/// as undefined too, and so does another text that says [nothing](super) and is no `T`. `T` is a
+/// struct, or a type that reads itself from a text, such as a [`Flag`](super::Flag). It is serialised as the value alone, and `Undefined` as nothing (`null`).
 ///
 /// ```
 /// use serde::Deserialize;
@@ -106,7 +108,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for UndefinedOr<T> {
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<UndefinedOr<T>, E> {
                 match text {
                     "" | "undefined" => Ok(UndefinedOr::Undefined),
-                    text => T::deserialize(text.into_deserializer()).map(UndefinedOr::Value),
+                    text => match T::deserialize(text.into_deserializer()) {
+                        Err(_) if is_nothing(text) => Ok(UndefinedOr::Undefined),
+                        read => read.map(UndefinedOr::Value),
+                    },
                 }
             }
 
