@@ -140,13 +140,13 @@ catalogue! {
             "An old-style invoice got another status.", "crm/outdated/invoice/events-invoice/on-crm-invoice-set-status.md", deprecated;
         CrmInvoiceUpdate = "ONCRMINVOICEUPDATE" / "onCrmInvoiceUpdate" => fields(ItemId) about "crm.invoice" Updated,
             "An old-style invoice was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-update.md", deprecated;
-        CrmInvoiceUserFieldAdd = "ONCRMINVOICEUSERFIELDADD" / "onCrmInvoiceUserFieldAdd" => either(UserField) about "crm.invoice.userfield" Added,
+        CrmInvoiceUserFieldAdd = "ONCRMINVOICEUSERFIELDADD" / "onCrmInvoiceUserFieldAdd" => either(InvoiceUserField) about "crm.invoice.userfield" Added,
             "An old-style invoice custom field was added.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-add.md", deprecated;
-        CrmInvoiceUserFieldDelete = "ONCRMINVOICEUSERFIELDDELETE" / "onCrmInvoiceUserFieldDelete" => either(UserField) about "crm.invoice.userfield" Deleted,
+        CrmInvoiceUserFieldDelete = "ONCRMINVOICEUSERFIELDDELETE" / "onCrmInvoiceUserFieldDelete" => either(InvoiceUserField) about "crm.invoice.userfield" Deleted,
             "An old-style invoice custom field was deleted.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-delete.md", deprecated;
-        CrmInvoiceUserFieldSetEnumValues = "ONCRMINVOICEUSERFIELDSETENUMVALUES" / "onCrmInvoiceUserFieldSetEnumValues" => either(UserField) about "crm.invoice.userfield" Updated,
+        CrmInvoiceUserFieldSetEnumValues = "ONCRMINVOICEUSERFIELDSETENUMVALUES" / "onCrmInvoiceUserFieldSetEnumValues" => either(InvoiceUserField) about "crm.invoice.userfield" Updated,
             "An old-style invoice custom field got another set of list values.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-set-enum-values.md", deprecated;
-        CrmInvoiceUserFieldUpdate = "ONCRMINVOICEUSERFIELDUPDATE" / "onCrmInvoiceUserFieldUpdate" => either(UserField) about "crm.invoice.userfield" Updated,
+        CrmInvoiceUserFieldUpdate = "ONCRMINVOICEUSERFIELDUPDATE" / "onCrmInvoiceUserFieldUpdate" => either(InvoiceUserField) about "crm.invoice.userfield" Updated,
             "An old-style invoice custom field was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-update.md", deprecated;
         CrmLeadAdd = "ONCRMLEADADD" / "onCrmLeadAdd" => fields(ItemId) about "crm.lead" Added,
             "A lead was added.", "crm/leads/events/on-crm-lead-add.md";
@@ -252,17 +252,17 @@ catalogue! {
             "A task was changed.", "tasks/events-tasks/on-task-update.md";
     }
     scope "calendar" {
-        CalendarEntryAdd = "ONCALENDARENTRYADD" / "OnCalendarEntryAdd" => data(ItemId) about "calendar.event" Added,
+        CalendarEntryAdd = "ONCALENDARENTRYADD" / "OnCalendarEntryAdd" => data(CalendarItem) about "calendar.event" Added,
             "A calendar event was added.", "calendar/calendar-event/events/on-calendar-entry-add.md";
-        CalendarEntryDelete = "ONCALENDARENTRYDELETE" / "OnCalendarEntryDelete" => data(ItemId) about "calendar.event" Deleted,
+        CalendarEntryDelete = "ONCALENDARENTRYDELETE" / "OnCalendarEntryDelete" => data(CalendarItem) about "calendar.event" Deleted,
             "A calendar event was deleted.", "calendar/calendar-event/events/on-calendar-entry-delete.md";
-        CalendarEntryUpdate = "ONCALENDARENTRYUPDATE" / "OnCalendarEntryUpdate" => data(ItemId) about "calendar.event" Updated,
+        CalendarEntryUpdate = "ONCALENDARENTRYUPDATE" / "OnCalendarEntryUpdate" => data(CalendarItem) about "calendar.event" Updated,
             "A calendar event was changed.", "calendar/calendar-event/events/on-calendar-entry-update.md";
-        CalendarSectionAdd = "ONCALENDARSECTIONADD" / "OnCalendarSectionAdd" => data(ItemId) about "calendar.section" Added,
+        CalendarSectionAdd = "ONCALENDARSECTIONADD" / "OnCalendarSectionAdd" => data(CalendarItem) about "calendar.section" Added,
             "A calendar section or resource was added.", "calendar/events/on-calendar-section-add.md";
-        CalendarSectionDelete = "ONCALENDARSECTIONDELETE" / "OnCalendarSectionDelete" => data(ItemId) about "calendar.section" Deleted,
+        CalendarSectionDelete = "ONCALENDARSECTIONDELETE" / "OnCalendarSectionDelete" => data(CalendarItem) about "calendar.section" Deleted,
             "A calendar section or resource was deleted.", "calendar/events/on-calendar-section-delete.md";
-        CalendarSectionUpdate = "ONCALENDARSECTIONUPDATE" / "OnCalendarSectionUpdate" => data(ItemId) about "calendar.section" Updated,
+        CalendarSectionUpdate = "ONCALENDARSECTIONUPDATE" / "OnCalendarSectionUpdate" => data(CalendarItem) about "calendar.section" Updated,
             "A calendar section or resource was changed.", "calendar/events/on-calendar-section-update.md";
     }
     scope "catalog" {
@@ -460,15 +460,15 @@ catalogue! {
             "An HR document tied to HCM Link was signed.", "sign/events/on-sign-hcm-link-b2e-document-signed.md";
     }
     scope "humanresources.hcmlink" {
-        HumanResourcesHcmLinkEmployeeListMapped = "ONHUMANRESOURCESHCMLINKEMPLOYEELISTMAPPED" / "OnHumanResourcesHcmLinkEmployeeListMapped" => data(HcmLinkJob),
+        HumanResourcesHcmLinkEmployeeListMapped = "ONHUMANRESOURCESHCMLINKEMPLOYEELISTMAPPED" / "OnHumanResourcesHcmLinkEmployeeListMapped" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
             "Users were mapped to people of the HR system.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkEmployeeListRequested = "ONHUMANRESOURCESHCMLINKEMPLOYEELISTREQUESTED" / "OnHumanResourcesHcmLinkEmployeeListRequested" => data(HcmLinkJob),
+        HumanResourcesHcmLinkEmployeeListRequested = "ONHUMANRESOURCESHCMLINKEMPLOYEELISTREQUESTED" / "OnHumanResourcesHcmLinkEmployeeListRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
             "Bitrix24 asks the HR system for the employee list.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkFieldValueRequested = "ONHUMANRESOURCESHCMLINKFIELDVALUEREQUESTED" / "OnHumanResourcesHcmLinkFieldValueRequested" => data(HcmLinkFieldValues),
+        HumanResourcesHcmLinkFieldValueRequested = "ONHUMANRESOURCESHCMLINKFIELDVALUEREQUESTED" / "OnHumanResourcesHcmLinkFieldValueRequested" => data(HcmLinkFieldValues) about "humanresources.hcmlink.job" Added,
             "Bitrix24 asks for field values for an HR document.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkPinRequested = "ONHUMANRESOURCESHCMLINKPINREQUESTED" / "OnHumanResourcesHcmLinkPinRequested" => data(HcmLinkJob),
+        HumanResourcesHcmLinkPinRequested = "ONHUMANRESOURCESHCMLINKPINREQUESTED" / "OnHumanResourcesHcmLinkPinRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
             "Bitrix24 asks the HR system for a PIN.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkSalaryVacationRequested = "ONHUMANRESOURCESHCMLINKSALARYVACATIONREQUESTED" / "OnHumanResourcesHcmLinkSalaryVacationRequested" => data(HcmLinkJob),
+        HumanResourcesHcmLinkSalaryVacationRequested = "ONHUMANRESOURCESHCMLINKSALARYVACATIONREQUESTED" / "OnHumanResourcesHcmLinkSalaryVacationRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
             "Bitrix24 asks the HR system for salary and vacation data.", "sign/hcm-link/index.md";
     }
 }

@@ -188,16 +188,22 @@ impl Event {
     /// event is about no object or about several, or does not say which, or its payload is
     /// [`Payload::Unknown`].
     pub fn subject(&self) -> Option<Subject<'_>> {
-        self.payload().subject()
+        let mut subject = self.payload().subject()?;
+        subject.entity_type_id = subject.entity_type_id.or_else(|| self.typed_code());
+        Some(subject)
     }
 
     /// The id of the object type of a smart process item, from the payload or from the code
     /// (`ONCRMDYNAMICITEMADD_147`).
     pub fn entity_type_id(&self) -> Option<u64> {
-        let named = || EventKind::of_typed_item(self.code()).map(|(_, id)| id);
-        self.subject()
-            .and_then(|subject| subject.entity_type_id)
-            .or_else(named)
+        let subject = self.payload().subject();
+        let told = subject.and_then(|subject| subject.entity_type_id);
+        told.or_else(|| self.typed_code())
+    }
+
+    /// The object type's id that the code ends in.
+    fn typed_code(&self) -> Option<u64> {
+        EventKind::of_typed_item(self.code()).map(|(_, id)| id)
     }
 
     /// What happened, if it is of the kind `K`.

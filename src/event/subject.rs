@@ -46,7 +46,8 @@ pub struct Subject<'a> {
     /// What kind of object it is, such as `crm.deal`: mostly the name of the REST methods that read
     /// it.
     pub entity: &'static str,
-    /// The id of the object type of a smart process item (`crm.item`); otherwise none.
+    /// The id of the object type of a smart process item (`crm.item`), from the payload or else from
+    /// the event's code; otherwise none.
     pub entity_type_id: Option<u64>,
     /// The object's id.
     pub id: ObjectId<'a>,
@@ -154,8 +155,10 @@ macro_rules! identified {
 
 identified! {
     ItemId: |item| Some(item.id);
+    CalendarItem: |item| Some(item.id);
     User: |user| Some(user.id);
     UserField: |field| Some(field.id);
+    InvoiceUserField: |field| Some(field.id);
     CatalogProduct: |product| Some(product.id);
     CrmCurrency: |currency| Some(currency.id.as_str());
     CrmOutdatedItem: |item| Some(ObjectId::of_digits(&item.id));
@@ -168,8 +171,7 @@ identified! {
     SaleOrder: |order| Some(order.id);
     FeedPost: |post| Some(post.post_id);
     TaskChange: |task| task.id();
-    // In the new task card a comment is a message of a chat and its id is 0.
-    TaskCommentAdd: |added| added.after.value().and_then(|comment| comment.id).filter(|&id| id != 0);
+    TaskCommentAdd: |comment| comment.id();
     TaskCommentChange: |comment| comment.id();
     CallInit: |call| Some(call.call_id.as_str());
     CallStart: |call| Some(call.call_id.as_str());
@@ -178,6 +180,8 @@ identified! {
     SignDocumentStatus: |document| Some(document.document_uid.as_str());
     SignMemberStatus: |member| Some(member.member_uid.as_str());
     SignHcmLinkDocument: |member| Some(member.id);
+    HcmLinkJob: |job| Some(job.job_id);
+    HcmLinkFieldValues: |job| Some(job.job_id);
     ImV2Message: |event| event.message.as_ref().and_then(|message| message.id);
     ImV2MessageDelete: |event| Some(event.message_id);
     ImV2Reaction: |event| event.message.as_ref().and_then(|message| message.id);
@@ -185,7 +189,7 @@ identified! {
     ImBotMessageAdd: |event| Some(event.params.message_id);
     ImBotMessageUpdate: |event| Some(event.params.message_id);
     ImBotMessageDelete: |event| Some(event.params.message_id);
-    ImBotV2Delete: |event| Some(event.bot.id);
+    ImBotV2Delete: |event| event.bot.id;
     ImBotV2Message: |event| event.message.as_ref().and_then(|message| message.id);
     ImBotV2MessageDelete: |event| Some(event.message_id);
     ImBotV2Reaction: |event| event.message.as_ref().and_then(|message| message.id);
@@ -198,6 +202,6 @@ impl Identified for CrmDynamicItem {
     }
 
     fn entity_type_id(&self) -> Option<u64> {
-        Some(self.entity_type_id)
+        self.entity_type_id
     }
 }

@@ -199,12 +199,6 @@ impl Array {
             .map(|(_, value)| value)
     }
 
-    /// Takes the value under `key` out.
-    pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
-        let position = self.0.iter().position(|(name, _)| name == key)?;
-        Some(self.0.remove(position).1)
-    }
-
     /// The keys and their values.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
@@ -213,6 +207,13 @@ impl Array {
     /// The values.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> + DoubleEndedIterator {
         self.0.iter().map(|(_, value)| value)
+    }
+}
+
+/// An array of values whose keys differ.
+impl FromIterator<(String, Value)> for Value {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
+        Self::Array(Array(entries.into_iter().collect()))
     }
 }
 

@@ -48,7 +48,7 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
         },
 
         // CRM, the catalogue, orders, the news feed.
-        "ItemId" if kind.scope() == "calendar" => array! { "id": id("1414") },
+        "CalendarItem" => array! { "id": id("1414") },
         "ItemId" | "CrmOutdatedItem" => array! { "ID": id("27") },
         "CatalogProduct" => array! { "ID": id("27"), "TYPE": "1" },
         "CrmAddress" => array! {
@@ -73,6 +73,9 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
         },
         "UserField" => array! {
             "ID": id("6979"), "ENTITY_ID": owner_of_field(kind), "FIELD_NAME": "UF_CRM_1743165530",
+        },
+        "InvoiceUserField" => array! {
+            "id": id("6979"), "entityId": owner_of_field(kind), "fieldName": "UF_CRM_1743165530",
         },
         "SaleOrder" if kind == EventKind::SaleBeforeOrderDelete => {
             array! { "ID": id("300"), "XML_ID": "", "ACTION": "delete" }

@@ -42,7 +42,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_products_are_read_whole() {
+    fn the_samples_of_products_are_read() {
         let codes = [
             "CATALOG.PRODUCT.ON.ADD",
             "CATALOG.PRODUCT.ON.DELETE",

@@ -1,4 +1,7 @@
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::event::Value;
 use crate::event::field::optional_number;
@@ -42,20 +45,61 @@ pub struct CrmOutdatedItem {
 }
 
 /// A custom field of CRM objects. Documentation page: *onCrmRequisiteUserFieldAdd* and those of the
-/// other objects. The pages of old invoices name the keys `id`, `entityId` and `fieldName`; either
-/// spelling is read.
+/// other objects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct UserField {
     /// The id of the custom field (`ID`).
-    #[serde(rename = "ID", alias = "id")]
+    #[serde(rename = "ID")]
     pub id: u64,
     /// The kind of object that has the field (`ENTITY_ID`), such as `CRM_REQUISITE`.
-    #[serde(rename = "ENTITY_ID", alias = "entityId")]
+    #[serde(rename = "ENTITY_ID")]
     pub entity_id: Option<String>,
     /// The field's name in the object (`FIELD_NAME`), such as `UF_CRM_1594`.
-    #[serde(rename = "FIELD_NAME", alias = "fieldName")]
+    #[serde(rename = "FIELD_NAME")]
     pub field_name: Option<String>,
+}
+
+/// A custom field of old-style invoices. Documentation page: *onCrmInvoiceUserFieldAdd* and its
+/// neighbours. They name the keys below, and those of the other objects have the keys of
+/// [`UserField`]: what is not there under the one is read under the other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "SpelledUserField", rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct InvoiceUserField {
+    /// The id of the custom field (`id`).
+    pub id: u64,
+    /// The kind of object that has the field (`entityId`), such as `CRM_INVOICE`.
+    pub entity_id: Option<String>,
+    /// The field's name in the object (`fieldName`), such as `UF_CRM_1594`.
+    pub field_name: Option<String>,
+}
+
+/// A custom field in either spelling.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SpelledUserField {
+    id: Option<u64>,
+    entity_id: Option<String>,
+    field_name: Option<String>,
+    #[serde(rename = "ID", default, deserialize_with = "optional_number")]
+    other_id: Option<u64>,
+    #[serde(rename = "ENTITY_ID")]
+    other_entity_id: Option<String>,
+    #[serde(rename = "FIELD_NAME")]
+    other_field_name: Option<String>,
+}
+
+impl TryFrom<SpelledUserField> for InvoiceUserField {
+    type Error = &'static str;
+
+    fn try_from(field: SpelledUserField) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: field.id.or(field.other_id).ok_or("missing field `id`")?,
+            entity_id: field.entity_id.or(field.other_entity_id),
+            field_name: field.field_name.or(field.other_field_name),
+        })
+    }
 }
 
 /// A currency. Documentation pages: *onCrmCurrencyAdd*, *onCrmCurrencyUpdate* and
@@ -112,9 +156,14 @@ pub struct CrmDynamicItem {
     /// The item's id (`ID`) among those of its kind.
     #[serde(rename = "ID")]
     pub id: u64,
-    /// The kind of object that the item is (`ENTITY_TYPE_ID`): the smart process.
-    #[serde(rename = "ENTITY_TYPE_ID")]
-    pub entity_type_id: u64,
+    /// The kind of object that the item is (`ENTITY_TYPE_ID`): the smart process. Where it is absent
+    /// the event's code may tell, and [`Event::entity_type_id`](crate::Event::entity_type_id) does.
+    #[serde(
+        rename = "ENTITY_TYPE_ID",
+        default,
+        deserialize_with = "optional_number"
+    )]
+    pub entity_type_id: Option<u64>,
 }
 
 /// The template of a recurring deal. Documentation pages: *onCrmDealRecurringAdd* and
@@ -194,10 +243,8 @@ pub struct CrmRecurringInvoiceExpose {
 /// A user pressed something in a timeline record of the application that has a `restEvent` action.
 /// Documentation page: *Click Reaction*
 /// (`api-reference/crm/timeline/activities/configurable/structure/action.md`).
-///
-/// Who pressed is told by [`Auth::user_id`](crate::Auth::user_id).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Value", rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CrmTimelineAction {
     /// The id that the application gave to the action (`id`), such as `resetButtonClick`.
@@ -209,6 +256,8 @@ pub struct CrmTimelineAction {
     pub entity_id: Option<u64>,
     /// The id of the activity (`activityId`).
     pub activity_id: Option<u64>,
+    /// The id of the user who pressed (`userId`).
+    pub user_id: Option<u64>,
     /// Everything else: what the application gave to the action as `actionParams`, which is sent
     /// beside the other keys. It has passed through the user's browser. `None` where there is
     /// nothing.
@@ -216,33 +265,72 @@ pub struct CrmTimelineAction {
     pub action_params: Option<Value>,
 }
 
-impl TryFrom<Value> for CrmTimelineAction {
-    type Error = String;
+/// Written by hand, since what serde gathers with `flatten` it takes for lists where it has ids for
+/// keys.
+impl<'de> Deserialize<'de> for CrmTimelineAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "camelCase")]
+        enum Key {
+            Id,
+            EntityTypeId,
+            EntityId,
+            ActivityId,
+            UserId,
+            Param(String),
+        }
 
-    fn try_from(data: Value) -> Result<Self, String> {
-        let Value::Array(mut data) = data else {
-            return Err("expected an array".to_owned());
-        };
-        let mut text = |key: &str| match data.take(key) {
-            None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("expected a text for `{key}`")),
-        };
-        let id = text("id")?.ok_or("missing field `id`")?;
-        let mut number = |key: &str| match text(key)?.as_deref() {
-            None | Some("") => Ok(None),
-            Some(text) => match text.parse() {
-                Ok(number) => Ok(Some(number)),
-                Err(_) => Err(format!("expected a number for `{key}`, found {text:?}")),
-            },
-        };
-        Ok(Self {
-            id,
-            entity_type_id: number("entityTypeId")?,
-            entity_id: number("entityId")?,
-            activity_id: number("activityId")?,
-            action_params: (!data.is_empty()).then_some(Value::Array(data)),
-        })
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Number(#[serde(deserialize_with = "optional_number")] Option<u64>);
+
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = CrmTimelineAction;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an action of a timeline record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+                let mut id = None;
+                let [
+                    mut entity_type_id,
+                    mut entity_id,
+                    mut activity_id,
+                    mut user_id,
+                ] = [None; 4];
+                let mut params = Vec::new();
+                while let Some(key) = entries.next_key()? {
+                    let number = match key {
+                        Key::Id => {
+                            id = Some(entries.next_value()?);
+                            continue;
+                        }
+                        Key::Param(key) => {
+                            params.push((key, entries.next_value()?));
+                            continue;
+                        }
+                        Key::EntityTypeId => &mut entity_type_id,
+                        Key::EntityId => &mut entity_id,
+                        Key::ActivityId => &mut activity_id,
+                        Key::UserId => &mut user_id,
+                    };
+                    *number = entries.next_value::<Number>()?.0;
+                }
+                Ok(CrmTimelineAction {
+                    id: id.ok_or_else(|| A::Error::missing_field("id"))?,
+                    entity_type_id,
+                    entity_id,
+                    activity_id,
+                    user_id,
+                    action_params: (!params.is_empty()).then(|| params.into_iter().collect()),
+                })
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
     }
 }
 
@@ -253,7 +341,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_currencies_are_read_whole() {
+    fn the_samples_of_currencies_are_read() {
         let codes = [
             "ONCRMCURRENCYADD",
             "ONCRMCURRENCYDELETE",
@@ -264,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_deals_are_read_whole() {
+    fn the_samples_of_deals_are_read() {
         let codes = ["ONCRMDEALMOVETOCATEGORY"];
         let moved = samples::read(&codes, Data::fields::<CrmDealMove>);
         assert_eq!((moved[0].id, moved[0].category_id), (6675, Some(1)));
@@ -291,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_documents_are_read_whole() {
+    fn the_samples_of_documents_are_read() {
         let codes = [
             "ONCRMDOCUMENTGENERATORDOCUMENTADD",
             "ONCRMDOCUMENTGENERATORDOCUMENTDELETE",
@@ -304,14 +392,14 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_smart_processes_are_read_whole() {
+    fn the_samples_of_smart_processes_are_read() {
         let codes = [
             "ONCRMDYNAMICITEMADD",
             "ONCRMDYNAMICITEMDELETE",
             "ONCRMDYNAMICITEMUPDATE",
         ];
         let items = samples::read(&codes, Data::fields::<CrmDynamicItem>);
-        assert!(items.iter().all(|item| item.entity_type_id == 1220));
+        assert!(items.iter().all(|item| item.entity_type_id == Some(1220)));
         assert!(items.iter().map(|item| item.id).eq([22, 23, 24]));
     }
 
@@ -345,7 +433,7 @@ mod tests {
             "event=ONCRMINVOICEUSERFIELDADD&data[FIELDS][ID]=7&data[FIELDS][ENTITY_ID]=CRM_INVOICE\
              &data[FIELDS][FIELD_NAME]=UF_CRM_1594",
         ] {
-            let field: UserField = samples::data(form).either().unwrap();
+            let field: InvoiceUserField = samples::data(form).either().unwrap();
             assert_eq!(field.id, 7, "{form}");
             assert_eq!(field.entity_id.as_deref(), Some("CRM_INVOICE"), "{form}");
             assert_eq!(field.field_name.as_deref(), Some("UF_CRM_1594"), "{form}");
@@ -353,11 +441,33 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_spelling_of_a_custom_field_of_invoices_comes_first() {
+        let read = |pairs: &str| {
+            let form = format!("event=ONCRMINVOICEUSERFIELDADD&{pairs}");
+            samples::data(form).either::<InvoiceUserField>()
+        };
+        let field = read(
+            "data[id]=7&data[ID]=8&data[ENTITY_ID]=other&data[entityId]=CRM_INVOICE\
+             &data[FIELD_NAME]=UF_CRM_1594",
+        )
+        .unwrap();
+        assert_eq!(
+            (field.id, field.entity_id.as_deref()),
+            (7, Some("CRM_INVOICE"))
+        );
+        assert_eq!(field.field_name.as_deref(), Some("UF_CRM_1594"));
+        assert_eq!(read("data[id]=7&data[ID]=x").unwrap().id, 7);
+        assert_eq!(read("data[id]=x&data[ID]=7").unwrap_err().path(), "data.id");
+        let mismatch = read("data[entityId]=CRM_INVOICE").unwrap_err();
+        assert_eq!(mismatch.to_string(), "data: missing field `id`");
+    }
+
+    #[test]
     fn what_the_application_gave_to_an_action_comes_back() {
         let action: CrmTimelineAction = samples::data(
             "event=ONCRMTIMELINEITEMACTION&data[myId]=123&data[someImportant]=qwerty\
-             &data[entityTypeId]=2&data[entityId]=6675&data[activityId]=\
-             &data[id]=resetButtonClick",
+             &data[entityTypeId]=2&data[entityId]=6675&data[activityId]=&data[userId]=27\
+             &data[rows][7][9]=x&data[id]=resetButtonClick",
         )
         .data()
         .unwrap();
@@ -366,13 +476,14 @@ mod tests {
             (action.entity_type_id, action.entity_id),
             (Some(2), Some(6675))
         );
-        assert_eq!(action.activity_id, None);
-        let params = action.action_params.expect("the application gave two");
+        assert_eq!((action.activity_id, action.user_id), (None, Some(27)));
+        let params = action.action_params.expect("the application gave three");
         assert_eq!(params["myId"].as_str(), Some("123"));
         assert_eq!(params["someImportant"].as_str(), Some("qwerty"));
-        assert_eq!(params.as_array().map(|params| params.len()), Some(2));
+        assert_eq!(params["rows"]["7"]["9"].as_str(), Some("x"));
+        assert_eq!(params.as_array().map(|params| params.len()), Some(3));
 
-        let read = |form| samples::data(form).data::<CrmTimelineAction>();
+        let read = |form: &str| samples::data(form).data::<CrmTimelineAction>();
         let bare = read("event=ONCRMTIMELINEITEMACTION&data[id]=a").unwrap();
         assert_eq!(bare.action_params, None);
         let reason = |form| read(form).unwrap_err().to_string();
@@ -380,14 +491,13 @@ mod tests {
             reason("event=X&data[entityId]=1"),
             "data: missing field `id`"
         );
-        assert_eq!(
-            reason("event=X&data[id]=a&data[entityId]=b"),
-            "data: expected a number for `entityId`, found \"b\""
-        );
-        assert_eq!(
-            reason("event=X&data[id][x]=a"),
-            "data: expected a text for `id`"
-        );
-        assert_eq!(reason("event=X&data=1"), "data: expected an array");
+        assert_eq!(reason("event=X&data=1"), "data: missing field `id`");
+        for (pairs, path) in [
+            ("data[id]=a&data[entityId][x]=1", "data.entityId"),
+            ("data[id][x]=a", "data.id"),
+        ] {
+            let mismatch = read(&format!("event=X&{pairs}")).unwrap_err();
+            assert_eq!(mismatch.path(), path, "{mismatch}");
+        }
     }
 }

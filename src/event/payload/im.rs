@@ -352,7 +352,7 @@ mod tests {
     use crate::event::payload::samples::{count, parse, sample};
 
     #[test]
-    fn the_documented_message_is_read_whole() {
+    fn the_documented_message_is_read() {
         assert_eq!(count("ONIMV2MESSAGEADD"), 1);
         let event: ImV2Message = sample("ONIMV2MESSAGEADD-data");
         let message = event.message.unwrap();

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, List, OneOrMany, optional_number, optional_object};
+use crate::event::field::{Flag, OneOrMany, optional_number, optional_object};
 
 /// A dialog through a connector was opened or closed. Documentation pages:
 /// *OnImConnectorDialogStart* and *OnImConnectorDialogFinish*.
@@ -15,7 +15,7 @@ pub struct ConnectorDialog {
     pub line: Option<u64>,
     /// The dialogs (`DATA`).
     #[serde(rename = "DATA", default)]
-    pub records: List<ConnectorDialogRecord>,
+    pub records: OneOrMany<ConnectorDialogRecord>,
 }
 
 /// A dialog that was opened or closed. Documentation page: *OnImConnectorDialogStart*.
@@ -101,7 +101,7 @@ pub struct ConnectorMessageAdd {
     pub line: Option<u64>,
     /// The messages.
     #[serde(default)]
-    pub messages: List<ConnectorMessageAddRecord>,
+    pub messages: OneOrMany<ConnectorMessageAddRecord>,
 }
 
 /// A message that has to go out. Documentation page: *OnImConnectorMessageAdd*.
@@ -143,7 +143,7 @@ pub struct ConnectorMessageUpdate {
     pub line: Option<u64>,
     /// The messages.
     #[serde(default)]
-    pub messages: List<ConnectorMessageUpdateRecord>,
+    pub messages: OneOrMany<ConnectorMessageUpdateRecord>,
 }
 
 /// A message that was changed. Documentation page: *OnImConnectorMessageUpdate*.
@@ -186,7 +186,7 @@ pub struct ConnectorMessageDelete {
     pub line: Option<u64>,
     /// The messages.
     #[serde(default)]
-    pub messages: List<ConnectorMessageDeleteRecord>,
+    pub messages: OneOrMany<ConnectorMessageDeleteRecord>,
 }
 
 /// A message that was deleted. Documentation page: *OnImConnectorMessageDelete*.
@@ -315,6 +315,29 @@ mod tests {
             ids.collect::<Vec<_>>(),
             [Some(vec![]), Some(vec!["a".to_owned()])]
         );
+    }
+
+    #[test]
+    fn a_single_record_is_a_list_of_one_and_nothing_an_empty_one() {
+        let event: ConnectorDialog = parse("event=X&data[DATA][session][id]=7").unwrap();
+        assert_eq!(event.records[0].session.as_ref().unwrap().id, Some(7));
+        let event: ConnectorMessageAdd = parse("event=X&data[MESSAGES][chat][id]=a").unwrap();
+        assert_eq!(event.messages.len(), 1);
+        for nothing in ["", "0", "false"] {
+            let body = format!("event=X&data[DATA]={nothing}&data[MESSAGES]={nothing}");
+            assert!(
+                parse::<ConnectorDialog>(body.clone())
+                    .unwrap()
+                    .records
+                    .is_empty()
+            );
+            assert!(
+                parse::<ConnectorMessageDelete>(body)
+                    .unwrap()
+                    .messages
+                    .is_empty()
+            );
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_posts_are_read_whole() {
+    fn the_samples_of_posts_are_read() {
         let codes = [
             "ONLIVEFEEDPOSTADD",
             "ONLIVEFEEDPOSTDELETE",

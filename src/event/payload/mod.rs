@@ -4,6 +4,7 @@
 //! mean nothing without it: the documentation's own marks are not reliable.
 
 mod basic;
+mod calendar;
 mod catalog;
 mod crm;
 mod hcmlink;
@@ -24,11 +25,12 @@ mod user;
 pub use self::basic::{
     AppInstall, AppMethodConfirm, AppPayment, AppTest, AppUninstall, AppUpdate, NoData,
 };
+pub use self::calendar::CalendarItem;
 pub use self::catalog::{CatalogProduct, ProductType};
 pub use self::crm::{
     CrmAddress, CrmCurrency, CrmDealMove, CrmDocument, CrmDynamicItem, CrmOutdatedItem,
     CrmRecurringDeal, CrmRecurringDealExpose, CrmRecurringInvoice, CrmRecurringInvoiceExpose,
-    CrmTimelineAction, UserField,
+    CrmTimelineAction, InvoiceUserField, UserField,
 };
 pub use self::hcmlink::{HcmLinkFieldValues, HcmLinkJob};
 pub use self::log::FeedPost;

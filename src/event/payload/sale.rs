@@ -37,7 +37,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_orders_are_read_whole() {
+    fn the_samples_of_orders_are_read() {
         let codes = ["ONSALEORDERSAVED", "ONSALEBEFOREORDERDELETE"];
         let orders = samples::read(&codes, Data::fields::<SaleOrder>);
         assert!(orders.iter().all(|order| order.id == 300));

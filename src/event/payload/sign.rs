@@ -55,7 +55,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_signing_are_read_whole() {
+    fn the_samples_of_signing_are_read() {
         let codes = ["ONSIGNB2EDOCUMENTSTATUSCHANGED"];
         let documents = samples::read(&codes, Data::data::<SignDocumentStatus>);
         assert_eq!(documents[0].document_uid, "R-LK-50JI-3AAK-WS1A");

@@ -27,8 +27,8 @@ pub struct TaskChange {
 impl TaskChange {
     /// The task's id, from after or before the change. `None` where the platform tells neither.
     pub fn id(&self) -> Option<u64> {
-        let fields = self.after.value().or(self.before.value())?;
-        Some(fields.id)
+        let after = self.after.value().and_then(|task| task.id);
+        after.or_else(|| self.before.value()?.id)
     }
 }
 
@@ -37,8 +37,8 @@ impl TaskChange {
 #[non_exhaustive]
 pub struct TaskFields {
     /// The task's id (`ID`).
-    #[serde(rename = "ID")]
-    pub id: u64,
+    #[serde(rename = "ID", default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
 }
 
 /// A comment was added to a task. Documentation page: *OnTaskCommentAdd*.
@@ -61,6 +61,14 @@ pub struct TaskCommentAdd {
     pub accessible_after: UndefinedOr<Flag>,
 }
 
+impl TaskCommentAdd {
+    /// The comment's id. `None` where the platform does not tell, as in the new task card, where it
+    /// sends 0 and the comment is the message of [`AddedTaskComment::message_id`].
+    pub fn id(&self) -> Option<u64> {
+        self.after.value()?.id.filter(|&id| id != 0)
+    }
+}
+
 /// What an event says of a comment that was added to a task.
 ///
 /// In the new task card (module `tasks` 25.700.0 and later) a comment is a message in the task's
@@ -72,8 +80,8 @@ pub struct AddedTaskComment {
     #[serde(rename = "ID", default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// The id of the comment's task (`TASK_ID`).
-    #[serde(rename = "TASK_ID")]
-    pub task_id: u64,
+    #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
+    pub task_id: Option<u64>,
     /// The id of the message in the task's chat (`MESSAGE_ID`); only in the new task card.
     #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
     pub message_id: Option<u64>,
@@ -101,10 +109,12 @@ pub struct TaskCommentChange {
 }
 
 impl TaskCommentChange {
-    /// The comment's id, from after or before the change. `None` where the platform tells neither.
+    /// The comment's id, from after or before the change. `None` where the platform tells neither, or
+    /// 0, which is the id of no comment.
     pub fn id(&self) -> Option<u64> {
-        let after = self.after.value().map(|comment| comment.id);
-        after.or_else(|| self.before.value().map(|comment| comment.id))
+        let after = self.after.value().and_then(|comment| comment.id);
+        let before = self.before.value().and_then(|comment| comment.id);
+        after.into_iter().chain(before).find(|&id| id != 0)
     }
 }
 
@@ -113,8 +123,8 @@ impl TaskCommentChange {
 #[non_exhaustive]
 pub struct TaskComment {
     /// The comment's id (`ID`).
-    #[serde(rename = "ID")]
-    pub id: u64,
+    #[serde(rename = "ID", default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
     /// The id of the comment's task (`TASK_ID`).
     #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
     pub task_id: Option<u64>,
@@ -125,8 +135,8 @@ pub struct TaskComment {
 #[non_exhaustive]
 pub struct ChangedTaskComment {
     /// The comment's id (`ID`).
-    #[serde(rename = "ID")]
-    pub id: u64,
+    #[serde(rename = "ID", default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
     /// The id of the comment's task (`TASK_ID`).
     #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
     pub task_id: Option<u64>,
@@ -154,7 +164,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_tasks_are_read_whole() {
+    fn the_samples_of_tasks_are_read() {
         let codes = ["ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"];
         let tasks = samples::read(&codes, Data::data::<TaskChange>);
         let [added, updated, deleted] = &tasks[..] else {
@@ -164,31 +174,35 @@ mod tests {
         assert_eq!(added.before, UndefinedOr::Undefined);
         assert_eq!(added.accessible_before, UndefinedOr::Value(false.into()));
         assert_eq!(added.accessible_after, UndefinedOr::Undefined);
-        assert_eq!(updated.before, UndefinedOr::Value(TaskFields { id: 123 }));
+        assert_eq!(
+            updated.before,
+            UndefinedOr::Value(TaskFields { id: Some(123) })
+        );
         assert_eq!(updated.after, updated.before);
         assert_eq!(deleted.after, UndefinedOr::Undefined);
         assert_eq!(deleted.before, updated.before);
     }
 
     #[test]
-    fn the_samples_of_added_comments_are_read_whole() {
+    fn the_samples_of_added_comments_are_read() {
         let comments = samples::read(&["ONTASKCOMMENTADD"], Data::data::<TaskCommentAdd>);
         let comments: Vec<_> = comments
             .iter()
             .map(|comment| comment.after.value().unwrap())
             .map(|comment| (comment.id, comment.task_id, comment.message_id))
             .collect();
-        let (old_card, new_card) = ((Some(123), 555, None), (Some(0), 555, Some(1458)));
+        let old_card = (Some(123), Some(555), None);
+        let new_card = (Some(0), Some(555), Some(1458));
         assert_eq!(comments, [old_card, new_card]);
     }
 
     #[test]
-    fn the_samples_of_changed_comments_are_read_whole() {
+    fn the_samples_of_changed_comments_are_read() {
         let codes = ["ONTASKCOMMENTUPDATE", "ONTASKCOMMENTDELETE"];
         let comments = samples::read(&codes, Data::data::<TaskCommentChange>);
         assert!(comments.iter().all(|comment| comment.id() == Some(123)));
         let before = TaskComment {
-            id: 123,
+            id: Some(123),
             task_id: Some(555),
         };
         assert!(
@@ -203,6 +217,38 @@ mod tests {
             Some(&TaskCommentAction::Edit),
             Some(&TaskCommentAction::Delete)
         ]));
+    }
+
+    #[test]
+    fn a_task_is_known_by_whichever_of_its_states_has_the_id() {
+        for pairs in [
+            "data[FIELDS_BEFORE][TITLE]=a&data[FIELDS_AFTER][ID]=5",
+            "data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER][TITLE]=a",
+            "data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER]=0",
+            "data[FIELDS_BEFORE]=&data[FIELDS_AFTER][ID]=5",
+        ] {
+            let task: TaskChange = samples::parse(format!("event=ONTASKUPDATE&{pairs}")).unwrap();
+            assert_eq!(task.id(), Some(5), "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_comment_without_its_task_is_read_and_one_numbered_0_has_no_id() {
+        let form =
+            "event=ONTASKCOMMENTADD&data[FIELDS_AFTER][ID]=0&data[FIELDS_AFTER][MESSAGE_ID]=7";
+        let added: TaskCommentAdd = samples::parse(form).unwrap();
+        let comment = added.after.value().unwrap();
+        assert_eq!(
+            (added.id(), comment.task_id, comment.message_id),
+            (None, None, Some(7))
+        );
+
+        let form = "event=ONTASKCOMMENTUPDATE&data[FIELDS_AFTER][ID]=0&data[FIELDS_BEFORE][ID]=7";
+        let changed: TaskCommentChange = samples::parse(form).unwrap();
+        assert_eq!(changed.id(), Some(7));
+        let form = "event=ONTASKCOMMENTUPDATE&data[FIELDS_AFTER][ID]=0";
+        let changed: TaskCommentChange = samples::parse(form).unwrap();
+        assert_eq!(changed.id(), None);
     }
 
     #[test]

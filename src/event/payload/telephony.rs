@@ -199,7 +199,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn the_samples_of_an_application_s_calls_are_read_whole() {
+    fn the_samples_of_an_application_s_calls_are_read() {
         let calls = samples::read(&["ONEXTERNALCALLSTART"], Data::data::<ExternalCall>);
         let call = &calls[0];
         assert_eq!(call.phone_number, "+494951234567");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_a_call_s_way_are_read_whole() {
+    fn the_samples_of_a_call_s_way_are_read() {
         let calls = samples::read(&["ONVOXIMPLANTCALLINIT"], Data::data::<CallInit>);
         let [sip, application] = &calls[..] else {
             panic!("{calls:?}")

@@ -41,3 +41,24 @@ pub struct BotAuth {
     /// has the one that was.
     pub application_token: Option<Secret>,
 }
+
+impl BotAuth {
+    /// These tokens, and of those that are absent the `other` ones.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            access_token: self.access_token.or(other.access_token),
+            expires: self.expires.or(other.expires),
+            expires_in: self.expires_in.or(other.expires_in),
+            scope: self.scope.or(other.scope),
+            domain: self.domain.or(other.domain),
+            server_endpoint: self.server_endpoint.or(other.server_endpoint),
+            status: self.status.or(other.status),
+            client_endpoint: self.client_endpoint.or(other.client_endpoint),
+            member_id: self.member_id.or(other.member_id),
+            refresh_token: self.refresh_token.or(other.refresh_token),
+            user_id: self.user_id.or(other.user_id),
+            client_id: self.client_id.or(other.client_id),
+            application_token: self.application_token.or(other.application_token),
+        }
+    }
+}

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_to_a_bot_is_read_whole() {
+    fn a_message_to_a_bot_is_read() {
         assert_eq!(count("ONIMBOTMESSAGEADD"), 2);
         let event: ImBotMessageAdd = sample("ONIMBOTMESSAGEADD-1");
         let params = &event.params;
@@ -118,11 +118,12 @@ mod tests {
             (Some(103), Some(33899))
         );
         assert_eq!(command.bot_id, Some(1291));
-        assert_eq!(event.params.message_id, 33899);
+        assert_eq!(event.params.unwrap().message_id, Some(33899));
 
         let event: ImBotCommand = sample("ONIMCOMMANDADD-2");
-        assert_eq!(event.params.bot_in_chat.get(1291), Some(&1291));
-        assert_eq!(event.params.chat_parent_id, Some(0));
+        let params = event.params.unwrap();
+        assert_eq!(params.bot_in_chat.get(1291), Some(&1291));
+        assert_eq!(params.chat_parent_id, Some(0));
     }
 
     #[test]
@@ -141,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_events_of_v2_are_read_whole() {
+    fn the_documented_events_of_v2_are_read() {
         let event: ImBotV2Message = sample("ONIMBOTV2MESSAGEADD-data");
         let bot = event.bot.unwrap();
-        assert_eq!((bot.id, bot.count_message), (456, Some(150)));
+        assert_eq!((bot.id, bot.count_message), (Some(456), Some(150)));
         assert_eq!(bot.event_mode, Some(ImBotV2EventMode::Fetch));
         assert_eq!(event.message.unwrap().id, Some(789));
         let active = event.user.unwrap().last_activity_date.unwrap();
@@ -203,7 +204,7 @@ mod tests {
         let body = "event=ONIMBOTV2MESSAGEDELETE&data[bot][id]=456&data[messageId]=789\
                     &data[chat][id]=5&data[user][id]=1&data[language]=en";
         let event: ImBotV2MessageDelete = parse(body).unwrap();
-        assert_eq!((event.message_id, event.bot.unwrap().id), (789, 456));
+        assert_eq!((event.message_id, event.bot.unwrap().id), (789, Some(456)));
         assert_eq!(event.chat.unwrap().id, Some(5));
     }
 
@@ -224,11 +225,73 @@ mod tests {
     }
 
     #[test]
-    fn a_bot_without_an_id_is_a_mismatch() {
-        let mismatch = parse::<ImBotV2Delete>("event=X&data[bot][code]=a").unwrap_err();
-        assert_eq!(mismatch.to_string(), "data.bot: missing field `id`");
+    fn an_event_that_says_of_what_it_is_needs_no_more() {
+        let body = "event=X&data[bot][code]=a&data[messageId]=7";
+        assert_eq!(
+            parse::<ImBotV2MessageDelete>(body).unwrap().bot.unwrap().id,
+            None
+        );
+        assert_eq!(
+            parse::<ImBotV2Delete>(body).unwrap().bot.code.as_deref(),
+            Some("a")
+        );
+
+        let body =
+            "event=ONIMCOMMANDADD&data[COMMAND][7][COMMAND]=echo&data[COMMAND][7][MESSAGE_ID]=5";
+        let event: ImBotCommand = parse(body).unwrap();
+        assert_eq!(event.commands.get(7).unwrap().message_id, Some(5));
+        assert_eq!(event.params, None);
+        let event: ImBotCommand = parse(format!("{body}&data[PARAMS][MESSAGE]=a")).unwrap();
+        assert_eq!(event.params.unwrap().message_id, None);
+    }
+
+    #[test]
+    fn an_event_that_does_not_say_of_what_it_is_is_a_mismatch() {
         assert!(parse::<ImBotV2Delete>("event=X").is_err());
-        assert!(parse::<ImBotMessageAdd>("event=X&data[PARAMS][MESSAGE]=a").is_err());
+        let mismatch = parse::<ImBotMessageAdd>("event=X&data[PARAMS][MESSAGE]=a").unwrap_err();
+        assert_eq!(
+            mismatch.to_string(),
+            "data.PARAMS: missing field `MESSAGE_ID`"
+        );
+    }
+
+    #[test]
+    fn what_only_entries_of_commands_have_is_nothing_to_those_of_bots() {
+        let event: ImBotMessageAdd = parse(
+            "event=X&data[BOT][7][BOT_ID]=7&data[BOT][7][COMMAND][x]=1\
+             &data[BOT][7][COMMAND_CONTEXT][y]=1&data[PARAMS][MESSAGE_ID]=1",
+        )
+        .unwrap();
+        assert_eq!(event.bots.get(7).unwrap().bot_id, Some(7));
+    }
+
+    #[test]
+    fn a_token_that_is_not_in_auth_is_taken_from_beside_it() {
+        let event: ImBotMessageAdd = parse(
+            "event=X&data[BOT][7][access_token]=old&data[BOT][7][refresh_token]=s3\
+             &data[BOT][7][AUTH][access_token]=new&data[PARAMS][MESSAGE_ID]=1",
+        )
+        .unwrap();
+        let auth = event.bots.get(7).unwrap().auth.as_ref().unwrap();
+        assert_eq!(auth.access_token.as_ref().unwrap().expose(), "new");
+        assert_eq!(auth.refresh_token.as_ref().unwrap().expose(), "s3");
+    }
+
+    #[test]
+    fn nothing_in_the_place_of_bots_or_of_one_is_none() {
+        for (pairs, bots) in [
+            ("data[BOT]=0", 0),
+            ("data[BOT][7]=0&data[BOT][8][BOT_ID]=8", 1),
+        ] {
+            let body = format!(
+                "event=X&{pairs}&data[PARAMS][MESSAGE_ID]=1&data[PARAMS][MENTIONED_LIST]=0"
+            );
+            let event: ImBotMessageAdd = parse(body).unwrap();
+            assert_eq!(
+                (event.bots.len(), event.params.mentioned_list.len()),
+                (bots, 0)
+            );
+        }
     }
 
     #[test]

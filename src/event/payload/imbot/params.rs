@@ -320,7 +320,8 @@ pub struct ImBotCommandParams {
     /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
     pub skip_url_index: Option<Flag>,
     /// The message's id.
-    pub message_id: u64,
+    #[serde(default, deserialize_with = "optional_number")]
+    pub message_id: Option<u64>,
     /// The kind of chat.
     pub chat_type: Option<ImMessageType>,
     /// The portal's language, such as `de`.

@@ -89,7 +89,8 @@ pub struct ImBotCommand {
     #[serde(rename = "COMMAND", default)]
     pub commands: IdMap<ImBotCommandEntry>,
     /// The message with the command and its chat.
-    pub params: ImBotCommandParams,
+    #[serde(default, deserialize_with = "optional_object")]
+    pub params: Option<ImBotCommandParams>,
     /// The user who did it.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImBotUser>,
@@ -97,21 +98,21 @@ pub struct ImBotCommand {
 
 /// A bot that an event is for. Documentation page: *ONIMBOTMESSAGEADD*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Entry")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Bot")]
 #[non_exhaustive]
 pub struct ImBotEntry {
     /// The bot's id.
     pub bot_id: Option<u64>,
     /// The bot's code.
     pub bot_code: Option<String>,
-    /// The bot's tokens. The platform sends them twice, in the entry itself and in its `AUTH`: this
-    /// is `AUTH` and, where there is none, the entry's own.
+    /// The bot's tokens (`AUTH`). The platform sends them twice, in `AUTH` and beside it: what `AUTH`
+    /// has not is taken from there.
     pub auth: Option<BotAuth>,
 }
 
 /// A command that was called. Documentation page: *ONIMCOMMANDADD*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Entry")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Command")]
 #[non_exhaustive]
 pub struct ImBotCommandEntry {
     /// The command's code, without the slash.
@@ -170,86 +171,83 @@ open_enum! {
     }
 }
 
-/// An entry as it is on the wire, of a bot or of a command.
-#[derive(Deserialize)]
-struct Entry {
-    access_token: Option<Secret>,
-    #[serde(default, deserialize_with = "optional_number")]
-    expires: Option<u64>,
-    #[serde(default, deserialize_with = "optional_number")]
-    expires_in: Option<u64>,
-    scope: Option<String>,
-    domain: Option<String>,
-    server_endpoint: Option<String>,
-    status: Option<ApplicationStatus>,
-    client_endpoint: Option<String>,
-    member_id: Option<String>,
-    refresh_token: Option<Secret>,
-    #[serde(default, deserialize_with = "optional_number")]
-    user_id: Option<u64>,
-    client_id: Option<String>,
-    application_token: Option<Secret>,
-    #[serde(rename = "AUTH", default, deserialize_with = "optional_object")]
-    auth: Option<BotAuth>,
-    #[serde(rename = "BOT_ID", default, deserialize_with = "optional_number")]
-    bot_id: Option<u64>,
-    #[serde(rename = "BOT_CODE")]
-    bot_code: Option<String>,
-    #[serde(rename = "COMMAND")]
-    command: Option<String>,
-    #[serde(rename = "COMMAND_ID", default, deserialize_with = "optional_number")]
-    command_id: Option<u64>,
-    #[serde(rename = "COMMAND_PARAMS")]
-    command_params: Option<String>,
-    #[serde(rename = "COMMAND_CONTEXT")]
-    command_context: Option<ImBotCommandContext>,
-    #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
-    message_id: Option<u64>,
+/// Declares what is on the wire for an entry: its own fields, `AUTH` and the same tokens beside them.
+macro_rules! on_the_wire {
+    ($wire:ident => $entry:ident {$($(#[$attribute:meta])* $field:ident: $type:ty,)+}) => {
+        #[derive(Deserialize)]
+        struct $wire {
+            access_token: Option<Secret>,
+            #[serde(default, deserialize_with = "optional_number")]
+            expires: Option<u64>,
+            #[serde(default, deserialize_with = "optional_number")]
+            expires_in: Option<u64>,
+            scope: Option<String>,
+            domain: Option<String>,
+            server_endpoint: Option<String>,
+            status: Option<ApplicationStatus>,
+            client_endpoint: Option<String>,
+            member_id: Option<String>,
+            refresh_token: Option<Secret>,
+            #[serde(default, deserialize_with = "optional_number")]
+            user_id: Option<u64>,
+            client_id: Option<String>,
+            application_token: Option<Secret>,
+            #[serde(rename = "AUTH", default, deserialize_with = "optional_object")]
+            auth: Option<BotAuth>,
+            $($(#[$attribute])* $field: $type,)+
+        }
+
+        impl From<$wire> for $entry {
+            fn from(entry: $wire) -> Self {
+                let beside = BotAuth {
+                    access_token: entry.access_token,
+                    expires: entry.expires,
+                    expires_in: entry.expires_in,
+                    scope: entry.scope,
+                    domain: entry.domain,
+                    server_endpoint: entry.server_endpoint,
+                    status: entry.status,
+                    client_endpoint: entry.client_endpoint,
+                    member_id: entry.member_id,
+                    refresh_token: entry.refresh_token,
+                    user_id: entry.user_id,
+                    client_id: entry.client_id,
+                    application_token: entry.application_token,
+                };
+                let auth = entry.auth.unwrap_or_default().or(beside);
+                Self {
+                    $($field: entry.$field,)+
+                    auth: (auth != BotAuth::default()).then_some(auth),
+                }
+            }
+        }
+    };
 }
 
-impl From<Entry> for ImBotEntry {
-    fn from(mut entry: Entry) -> Self {
-        Self {
-            bot_id: entry.bot_id,
-            bot_code: entry.bot_code.take(),
-            auth: entry.into_auth(),
-        }
+on_the_wire! {
+    Bot => ImBotEntry {
+        #[serde(rename = "BOT_ID", default, deserialize_with = "optional_number")]
+        bot_id: Option<u64>,
+        #[serde(rename = "BOT_CODE")]
+        bot_code: Option<String>,
     }
 }
 
-impl From<Entry> for ImBotCommandEntry {
-    fn from(mut entry: Entry) -> Self {
-        Self {
-            command: entry.command.take(),
-            command_id: entry.command_id,
-            command_params: entry.command_params.take(),
-            command_context: entry.command_context.take(),
-            message_id: entry.message_id,
-            bot_id: entry.bot_id,
-            bot_code: entry.bot_code.take(),
-            auth: entry.into_auth(),
-        }
-    }
-}
-
-impl Entry {
-    fn into_auth(self) -> Option<BotAuth> {
-        let own = BotAuth {
-            access_token: self.access_token,
-            expires: self.expires,
-            expires_in: self.expires_in,
-            scope: self.scope,
-            domain: self.domain,
-            server_endpoint: self.server_endpoint,
-            status: self.status,
-            client_endpoint: self.client_endpoint,
-            member_id: self.member_id,
-            refresh_token: self.refresh_token,
-            user_id: self.user_id,
-            client_id: self.client_id,
-            application_token: self.application_token,
-        };
-        self.auth
-            .or_else(|| (own != BotAuth::default()).then_some(own))
+on_the_wire! {
+    Command => ImBotCommandEntry {
+        #[serde(rename = "COMMAND")]
+        command: Option<String>,
+        #[serde(rename = "COMMAND_ID", default, deserialize_with = "optional_number")]
+        command_id: Option<u64>,
+        #[serde(rename = "COMMAND_PARAMS")]
+        command_params: Option<String>,
+        #[serde(rename = "COMMAND_CONTEXT")]
+        command_context: Option<ImBotCommandContext>,
+        #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
+        message_id: Option<u64>,
+        #[serde(rename = "BOT_ID", default, deserialize_with = "optional_number")]
+        bot_id: Option<u64>,
+        #[serde(rename = "BOT_CODE")]
+        bot_code: Option<String>,
     }
 }

@@ -172,7 +172,8 @@ pub struct ImBotV2Delete {
 #[non_exhaustive]
 pub struct ImBotV2Bot {
     /// The bot's id.
-    pub id: u64,
+    #[serde(default, deserialize_with = "optional_number")]
+    pub id: Option<u64>,
     /// The bot's code.
     pub code: Option<String>,
     /// The bot's tokens.

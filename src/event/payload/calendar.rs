@@ -1,0 +1,38 @@
+use serde::{Deserialize, Serialize};
+
+/// An event of a calendar, or a calendar itself. Documentation pages: *OnCalendarEntryAdd*,
+/// *OnCalendarSectionAdd* and their neighbours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct CalendarItem {
+    /// The id (`id`).
+    pub id: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::data::Data;
+    use crate::event::payload::samples;
+
+    #[test]
+    fn the_samples_of_calendars_are_read() {
+        let codes = [
+            "ONCALENDARENTRYADD",
+            "ONCALENDARENTRYDELETE",
+            "ONCALENDARENTRYUPDATE",
+            "ONCALENDARSECTIONADD",
+            "ONCALENDARSECTIONDELETE",
+            "ONCALENDARSECTIONUPDATE",
+        ];
+        let items = samples::read(&codes, Data::data::<CalendarItem>);
+        let ids = [1414, 1412, 1414, 202, 202, 202];
+        assert!(items.iter().map(|item| item.id).eq(ids));
+    }
+
+    #[test]
+    fn another_spelling_of_the_id_is_a_key_like_any_other() {
+        let form = "event=ONCALENDARENTRYADD&data[id]=5&data[ID]=x";
+        assert_eq!(samples::parse::<CalendarItem>(form).unwrap().id, 5);
+    }
+}
