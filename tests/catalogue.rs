@@ -4,6 +4,7 @@ mod common;
 
 use std::fmt::Write;
 
+use common::agreement::assert_typed_equals_tree;
 use common::catalogue::{body, documented};
 use common::{TOKEN, corpus};
 use serde_json::{Value as Json, json};
@@ -35,16 +36,13 @@ fn the_table_is_the_documentation_s() {
 }
 
 #[tokio::test]
-async fn a_body_with_every_documented_field_fits_its_type() {
+async fn a_body_with_every_documented_field_has_a_typed_payload_that_equals_its_tree() {
     for documented in documented() {
         let form = body(&documented);
         let event = event(form.clone()).await;
         assert_eq!(event.mismatch(), None, "{form}");
         assert_ne!(event.payload(), &Payload::Unknown, "{form}");
-        assert!(
-            !serde_json::to_value(event.payload()).unwrap().is_null(),
-            "{form}"
-        );
+        assert_typed_equals_tree(&event);
     }
 }
 
@@ -258,6 +256,42 @@ async fn the_type_of_a_smart_process_item_comes_from_the_payload_or_the_code() {
     let event = event(format!("event=ONCRMDYNAMICITEMUPDATE_147&{token}")).await;
     assert_eq!(event.kind(), Some(EventKind::CrmDynamicItemUpdate));
     assert_eq!((event.subject(), event.entity_type_id()), (None, Some(147)));
+}
+
+#[tokio::test]
+async fn what_an_event_can_do_without_loses_no_payload() {
+    for data in [
+        // PHP's `false` and `null` in the place of a list, a map or an object.
+        "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT]=0",
+        "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT][0]=",
+        "ONIMV2MESSAGEADD&data[user][departments]=0&data[chat]=0",
+        "ONIMBOTMESSAGEADD&data[BOT]=0&data[PARAMS][MESSAGE_ID]=1&data[PARAMS][MENTIONED_LIST]=0",
+        "ONIMBOTMESSAGEADD&data[BOT][7]=0&data[BOT][8]=&data[PARAMS][MESSAGE_ID]=1",
+        "ONSESSIONSTART&data[DATA]=0",
+        "ONIMCONNECTORDIALOGSTART&data[DATA]=0",
+        "ONIMCONNECTORMESSAGEADD&data[MESSAGES]=0",
+        "ONTASKUPDATE&data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER]=0",
+        "ONTASKCOMMENTADD&data[FIELDS_BEFORE]=false&data[FIELDS_AFTER][ID]=5",
+        // Numbers that are none.
+        "ONVOXIMPLANTCALLEND&data[CALL_ID]=a&data[CALL_DURATION]=-1&data[CRM_ACTIVITY_ID]=undefined",
+        "ONCRMDEALMOVETOCATEGORY&data[FIELDS][ID]=1&data[FIELDS][CATEGORY_ID]=1.5",
+        "ONCRMADDRESSREGISTER&data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=1\
+         &data[FIELDS][ENTITY_ID]=1&data[FIELDS][ANCHOR_ID]=99999999999999999999",
+        // Keys that are not documented, or are those of other events.
+        "ONCRMDEALADD&data[FIELDS][ID]=1&data[FIELDS][id][x]=2",
+        "ONCALENDARENTRYADD&data[id]=1&data[ID]=x",
+        "ONCRMLEADUSERFIELDADD&data[FIELDS][ID]=1&data[FIELDS][ENTITY_ID]=a&data[FIELDS][entityId]=b",
+        "ONCRMINVOICEUSERFIELDADD&data[id]=1&data[ID]=2&data[entityId]=a&data[ENTITY_ID]=b",
+        "ONIMBOTMESSAGEADD&data[BOT][7][COMMAND][x]=1&data[PARAMS][MESSAGE_ID]=1",
+        // What else there is tells enough.
+        "ONIMBOTV2MESSAGEADD&data[bot][code]=a&data[message][id]=1",
+        "ONIMCOMMANDADD&data[COMMAND][7][MESSAGE_ID]=1",
+        "ONTASKUPDATE&data[FIELDS_BEFORE][TITLE]=a&data[FIELDS_AFTER][ID]=5",
+    ] {
+        let event = event(format!("event={data}&auth[application_token]={TOKEN}")).await;
+        assert_eq!(event.mismatch(), None, "{data}");
+        assert_ne!(*event.payload(), Payload::Unknown, "{data}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What several test files need: the corpus and the seed body.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod agreement;
 pub(crate) mod catalogue;
 pub(crate) mod example;
 pub(crate) mod served;
