@@ -1,3 +1,5 @@
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -47,8 +49,31 @@ where
     D: Deserializer<'de>,
     N: FromStr,
 {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.and_then(|text| text.parse().ok()))
+    let number = Option::<Parsed<N>>::deserialize(deserializer)?;
+    Ok(number.and_then(|Parsed(number)| number))
+}
+
+/// What a text is as a number.
+struct Parsed<N>(Option<N>);
+
+impl<'de, N: FromStr> Deserialize<'de> for Parsed<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<N>(PhantomData<N>);
+
+        impl<N: FromStr> serde::de::Visitor<'_> for Visitor<N> {
+            type Value = Parsed<N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, in a text")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Parsed<N>, E> {
+                Ok(Parsed(text.parse().ok()))
+            }
+        }
+
+        deserializer.deserialize_str(Visitor(PhantomData))
+    }
 }
 
 #[cfg(test)]
