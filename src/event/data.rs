@@ -121,7 +121,7 @@ impl<'a> Data<'a> {
         let deserializer =
             serde_qs::Deserializer::with_config(config, &form).map_err(|error| Mismatch {
                 path: String::new(),
-                reason: error.to_string(),
+                reason: shortened(&error.to_string()),
             })?;
         serde_path_to_error::deserialize(deserializer)
             .map_err(|error| Mismatch::at(error.path(), error.inner()))
@@ -197,7 +197,8 @@ const fn config() -> serde_qs::Config {
     serde_qs::Config::new().max_depth(Value::MAX_DEPTH + 1)
 }
 
-/// Why `data` does not fit a type: where, what was expected and what was found.
+/// Why `data` does not fit a type: where, what was expected and what was found, of which the first
+/// 64 characters are quoted and what stands under the key of a token is not.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
@@ -229,7 +230,7 @@ impl Mismatch {
             path: path.to_string().trim_end_matches('.').to_owned(),
             reason: match secret {
                 true => "what was found does not fit and is not shown".to_owned(),
-                false => error.to_string(),
+                false => shortened(&error.to_string()),
             },
         }
     }
@@ -244,6 +245,33 @@ impl Mismatch {
     pub fn reason(&self) -> &str {
         &self.reason
     }
+}
+
+/// A message, of whose quotations no more is left than their first 64 characters.
+fn shortened(message: &str) -> String {
+    const SHOWN: usize = 64;
+
+    let mut short = String::with_capacity(message.len().min(4 * SHOWN));
+    let mut quoted = None;
+    let mut escaped = false;
+    for c in message.chars() {
+        match &mut quoted {
+            None => quoted = matches!(c, '"' | '`').then_some((c, 0)),
+            Some((quote, _)) if c == *quote && !escaped => quoted = None,
+            Some((_, length)) => {
+                escaped = c == '\\' && !escaped;
+                *length += 1;
+                if *length > SHOWN {
+                    if *length == SHOWN + 1 {
+                        short.push('…');
+                    }
+                    continue;
+                }
+            }
+        }
+        short.push(c);
+    }
+    short
 }
 
 impl fmt::Display for Mismatch {
@@ -460,5 +488,26 @@ mod tests {
             "data.FIELDS.ID: invalid type: string \"27a\", expected u64"
         );
         assert!(mismatch("data[FIELDS][ID][x]=1").starts_with("data.FIELDS.ID: invalid type"));
+    }
+
+    #[test]
+    fn a_mismatch_quotes_the_beginning_of_what_was_found() {
+        let quoted = |text: &str| {
+            let form = format!("data[FIELDS][ID]={text}");
+            let mismatch = Data::new(Some(form.into())).fields::<ItemId>().unwrap_err();
+            let reason = mismatch
+                .reason()
+                .strip_prefix("invalid type: string \"")
+                .unwrap();
+            reason.strip_suffix("\", expected u64").unwrap().to_owned()
+        };
+        assert_eq!(quoted(&"a".repeat(64)), "a".repeat(64));
+        assert_eq!(quoted(&"a".repeat(65)), format!("{}…", "a".repeat(64)));
+        assert_eq!(quoted(&"ä".repeat(9_999)), format!("{}…", "ä".repeat(64)));
+        assert_eq!(quoted("a\"b`c\\"), r#"a\"b`c\\"#);
+        assert_eq!(
+            quoted(&format!("\"{}", "a".repeat(99))),
+            format!("\\\"{}…", "a".repeat(62))
+        );
     }
 }
