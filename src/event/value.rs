@@ -77,6 +77,11 @@ impl Value {
         Tree::read(data).take(ROOT)
     }
 
+    /// An array of values whose keys differ.
+    pub(crate) fn from_entries(entries: Vec<(String, Value)>) -> Self {
+        Self::Array(Array(entries))
+    }
+
     fn from_bytes(text: Vec<u8>) -> Self {
         String::from_utf8(text).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
     }
@@ -207,13 +212,6 @@ impl Array {
     /// The values.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> + DoubleEndedIterator {
         self.0.iter().map(|(_, value)| value)
-    }
-}
-
-/// An array of values whose keys differ.
-impl FromIterator<(String, Value)> for Value {
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
-        Self::Array(Array(entries.into_iter().collect()))
     }
 }
 

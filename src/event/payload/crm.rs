@@ -325,7 +325,7 @@ impl<'de> Deserialize<'de> for CrmTimelineAction {
                     entity_id,
                     activity_id,
                     user_id,
-                    action_params: (!params.is_empty()).then(|| params.into_iter().collect()),
+                    action_params: (!params.is_empty()).then(|| Value::from_entries(params)),
                 })
             }
         }
