@@ -98,3 +98,71 @@ pub(crate) fn decode_text(text: &[u8]) -> Cow<'_, str> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_knows_where_it_stands_and_whether_it_has_an_equals_sign() {
+        let body = b"&&a=1&b&c=&=d&e==&&f";
+        let read: Vec<_> = pairs(body)
+            .map(|pair| {
+                assert_eq!(
+                    &body[pair.end - pair.value.len()..pair.end],
+                    pair.value,
+                    "the value ends where the pair does"
+                );
+                let text = |bytes| std::str::from_utf8(bytes).unwrap();
+                let whole = text(&body[pair.start..pair.end]);
+                (whole, text(pair.key), text(pair.value), pair.has_equals())
+            })
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("a=1", "a", "1", true),
+                ("b", "b", "", false),
+                ("c=", "c", "", true),
+                ("=d", "", "d", true),
+                ("e==", "e", "=", true),
+                ("f", "f", "", false),
+            ]
+        );
+    }
+
+    #[test]
+    fn one_decoding_takes_plus_and_whole_escapes_and_nothing_else() {
+        for (text, decoded) in [
+            ("", &b""[..]),
+            ("plain", b"plain"),
+            ("a+b", b"a b"),
+            ("++", b"  "),
+            ("%41%6a%6A", b"Ajj"),
+            ("%2B%2541", b"+%41"),
+            ("%", b"%"),
+            ("%4", b"%4"),
+            ("%GG+", b"%GG "),
+            ("%00%FF", b"\0\xFF"),
+        ] {
+            assert_eq!(*decode(text.as_bytes()), *decoded, "{text}");
+            assert!(
+                decoded_bytes(text.as_bytes()).eq(decoded.iter().copied()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_needs_no_decoding_is_not_copied() {
+        assert!(matches!(decode(b"plain"), Cow::Borrowed(b"plain")));
+        assert!(matches!(decode_text("é".as_bytes()), Cow::Borrowed("é")));
+    }
+
+    #[test]
+    fn what_is_not_utf8_becomes_the_replacement_character() {
+        assert_eq!(decode_text(b"a\xFF"), "a\u{FFFD}");
+        assert_eq!(decode_text(b"a%FF+"), "a\u{FFFD} ");
+        assert_eq!(decode_text(b"%F0%9F%98%80"), "😀");
+    }
+}
