@@ -269,3 +269,57 @@ impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{pending, ready};
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use http::header::CONTENT_TYPE;
+    use http_body_util::Full;
+    use tower::{Layer, service_fn};
+
+    use super::*;
+    use crate::{ApplicationToken, EventLayer};
+
+    type Answer = Result<Response<Full<Bytes>>, Infallible>;
+
+    /// What a call of `layer` round a service that answers by `answer` shows before it is polled
+    /// and after.
+    fn shown<V: VerifyToken, F: Future<Output = Answer>>(
+        layer: EventLayer<V>,
+        answer: fn() -> F,
+        method: &str,
+    ) -> [String; 2] {
+        let request = Request::builder()
+            .method(method)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from("event=A&auth[application_token]=t"));
+        let mut service = layer.layer(service_fn(move |_: Request<EventBody<Full<Bytes>>>| {
+            answer()
+        }));
+        let mut call = pin!(service.call(request.unwrap()));
+        let before = format!("{:?}", call.as_ref());
+        let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        [before, format!("{:?}", call.as_ref())]
+    }
+
+    #[test]
+    fn a_call_shows_how_far_it_is_and_nothing_of_the_request() {
+        let state = |state: &str| format!("ResponseFuture {{ state: {state:?}, .. }}");
+        let token = || EventLayer::new(ApplicationToken::new("t").unwrap());
+        let slow = EventLayer::new(|_: &Envelope| pending());
+        let answer = || ready(Ok(Response::default()));
+
+        let [collect, verify] = shown(slow, answer, "POST");
+        assert_eq!([collect, verify], [state("collect"), state("verify")]);
+        let [_, call] = shown(token(), pending, "POST");
+        assert_eq!(call, state("call"));
+        let [_, done] = shown(token(), answer, "POST");
+        assert_eq!(done, state("done"));
+        let [refused, _] = shown(token(), answer, "GET");
+        assert_eq!(refused, state("refused"));
+    }
+}

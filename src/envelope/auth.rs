@@ -180,6 +180,31 @@ mod tests {
     }
 
     #[test]
+    fn every_field_is_read_from_its_own_key() {
+        let auth = Envelope::scan(
+            "event=X&auth[access_token]=access&auth[expires]=1714653232&auth[expires_in]=3600\
+             &auth[scope]=crm,task&auth[domain]=d.bitrix24.com\
+             &auth[server_endpoint]=https://o/rest/&auth[status]=P\
+             &auth[client_endpoint]=https://d.bitrix24.com/rest/&auth[member_id]=m\
+             &auth[user_id]=9&auth[refresh_token]=refresh&auth[application_token]=proof",
+        )
+        .unwrap()
+        .auth();
+        assert_eq!(auth.access_token(), Some(&Secret::new("access")));
+        assert_eq!(auth.expires(), Some(1_714_653_232));
+        assert_eq!(auth.expires_in(), Some(3600));
+        assert_eq!(auth.scope(), ["crm", "task"]);
+        assert_eq!(auth.domain(), "d.bitrix24.com");
+        assert_eq!(auth.server_endpoint(), Some("https://o/rest/"));
+        assert_eq!(auth.status(), Some(&ApplicationStatus::Paid));
+        assert_eq!(auth.client_endpoint(), Some("https://d.bitrix24.com/rest/"));
+        assert_eq!(auth.member_id(), Some("m"));
+        assert_eq!(auth.user_id(), Some(9));
+        assert_eq!(auth.refresh_token(), Some(&Secret::new("refresh")));
+        assert_eq!(auth.application_token(), Some(&Secret::new("proof")));
+    }
+
+    #[test]
     fn a_webhook_s_auth_has_no_oauth_fields() {
         let auth = Envelope::scan("event=X&auth[domain]=&auth[member_id]=m&auth[expires]=soon")
             .unwrap()

@@ -243,6 +243,34 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_there_if_it_has_a_byte() {
+        for (body, there) in [
+            ("event=A", false),
+            ("event=A&auth[application_token]", false),
+            ("event=A&auth[application_token]=", false),
+            ("event=A&auth[application_token]=%00", true),
+            ("event=A&auth[application_token]=t", true),
+        ] {
+            let envelope = scan(body).unwrap();
+            assert_eq!(envelope.has_application_token(), there, "{body}");
+            assert_eq!(envelope.application_token().is_some(), there, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_keeps_the_whole_body_and_shows_only_what_is_safe_to_log() {
+        let body = "event=A&event_handler_id=7&ts=5&data[a]=x&auth[member_id]=m\
+                    &auth[application_token]=t";
+        let envelope = scan(body).unwrap();
+        assert_eq!(envelope.body(), body);
+        assert_eq!(
+            format!("{envelope:?}"),
+            "Envelope { code: \"A\", handler_id: Some(7), ts: Some(5), member_id: Some(\"m\"), \
+             body_bytes: 85, .. }"
+        );
+    }
+
+    #[test]
     fn an_envelope_key_that_appears_twice_is_refused() {
         for body in [
             "event=A&event=B",
@@ -329,6 +357,20 @@ mod tests {
             data("data[a]=1&event=A&data%5Bb%5D=2&x=y").as_deref(),
             Some("data[a]=1&data%5Bb%5D=2")
         );
+    }
+
+    #[test]
+    fn data_that_stand_together_are_not_copied() {
+        for body in [
+            "data[a]=1&data[b]=2&event=A",
+            "event=A&data[a]=1&&data[b]=2&ts=1",
+            "event=A&ts=1&data[a]=1",
+        ] {
+            let envelope = scan(body).unwrap();
+            let data = envelope.data().unwrap();
+            let place = body.find("data").unwrap();
+            assert_eq!(data.as_ptr(), envelope.body()[place..].as_ptr(), "{body}");
+        }
     }
 
     proptest! {
