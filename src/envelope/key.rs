@@ -240,7 +240,25 @@ mod tests {
 
     #[test]
     fn every_field_is_known_by_its_key() {
-        for field in [Field::Event, Field::Ts, Field::Domain, Field::RefreshToken] {
+        let fields = [
+            Field::Event,
+            Field::EventHandlerId,
+            Field::Ts,
+            Field::AccessToken,
+            Field::Expires,
+            Field::ExpiresIn,
+            Field::Scope,
+            Field::Domain,
+            Field::ServerEndpoint,
+            Field::Status,
+            Field::ClientEndpoint,
+            Field::MemberId,
+            Field::UserId,
+            Field::RefreshToken,
+            Field::ApplicationToken,
+        ];
+        assert_eq!(fields.len(), Field::COUNT);
+        for field in fields {
             assert_eq!(Key::read(field.key().as_bytes()), Key::Field(field));
         }
     }

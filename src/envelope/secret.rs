@@ -60,3 +60,25 @@ impl<'de> Deserialize<'de> for Secret {
         String::deserialize(deserializer).map(Self::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_equal_where_every_byte_is() {
+        let secret = Secret::new("secret");
+        assert_eq!(secret, Secret::new("secret"));
+        for other in ["", "secre", "secrets", "Secret", "secreT", "terces"] {
+            assert_ne!(secret, Secret::new(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shown_and_written_redacted_and_read_as_it_is() {
+        let secret: Secret = serde_json::from_str("\"secret\"").unwrap();
+        assert_eq!(secret.expose(), "secret");
+        assert_eq!(format!("{secret:?} {secret:#?}"), "[redacted] [redacted]");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"[redacted]\"");
+    }
+}
