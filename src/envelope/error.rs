@@ -67,3 +67,27 @@ impl fmt::Display for EnvelopeError {
 }
 
 impl std::error::Error for EnvelopeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_says_what_it_found() {
+        for (error, text) in [
+            (EnvelopeErrorKind::NoEvent.into(), "the body has no event"),
+            (EnvelopeError::repeated("ts"), "the key ts appears twice"),
+            (EnvelopeError::alias("ts"), "a key can be mistaken for ts"),
+            (
+                EnvelopeErrorKind::TooManyPairs.into(),
+                "the body has too many pairs",
+            ),
+            (
+                EnvelopeErrorKind::TooLong.into(),
+                "the body is too long to be read",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}

@@ -72,3 +72,25 @@ impl Error for VerifyError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_says_what_it_is_and_only_the_log_is_told_why() {
+        for (error, text) in [
+            (VerifyError::missing(), "the application token is missing"),
+            (VerifyError::refused(), "the application token is refused"),
+        ] {
+            assert_eq!(error.to_string(), text);
+            assert!(error.source().is_none());
+        }
+        let error = VerifyError::unavailable("the database is down");
+        assert_eq!(
+            error.to_string(),
+            "the application token cannot be verified now"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "the database is down");
+    }
+}

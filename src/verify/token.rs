@@ -286,4 +286,36 @@ mod tests {
             assert!(TokenSet::from_list(list).is_err(), "{list:?}");
         }
     }
+
+    #[test]
+    fn a_set_is_read_from_a_text_or_a_list_of_texts() {
+        for (json, count) in [(r#""one""#, 1), (r#"["one"]"#, 1), (r#"["one", "two"]"#, 2)] {
+            let tokens: TokenSet = serde_json::from_str(json).unwrap();
+            assert_eq!(tokens.len(), count, "{json}");
+            assert!(verify(&tokens, "one"), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_as_a_token_and_not_quoted() {
+        let refusal = |json| {
+            let error = serde_json::from_str::<TokenSet>(json).unwrap_err();
+            let text = error.to_string();
+            text.split(" at line ").next().unwrap().to_owned()
+        };
+        for json in [
+            "true",
+            "7",
+            "-7",
+            "7.5",
+            "[7]",
+            r#"["one", 7.5]"#,
+            r#"[["one"]]"#,
+        ] {
+            let expected = "an application token is not a text: put it in quotes";
+            assert_eq!(refusal(json), expected, "{json}");
+        }
+        let expected = "invalid type: null, expected an application token or a list of them";
+        assert_eq!(refusal("null"), expected);
+    }
 }
