@@ -644,6 +644,26 @@ fn reading_and_showing_a_proven_event_takes_time_and_memory_in_proportion() {
 }
 
 #[test]
+fn as_many_pairs_as_are_let_through_take_time_in_proportion() {
+    const PAIRS: usize = Envelope::MAX_PAIRS - 2;
+    for (name, pair) in [
+        ("different keys", "data[{}]=1"),
+        ("different keys in brackets", "data[FIELDS][{}][ID]=1"),
+        ("escaped keys", "data%5BFIELDS%5D%5B{}%5D=1"),
+        ("data and others", "data[{}]=1&x{}=1"),
+        ("one key", "data[ID]=1"),
+    ] {
+        let at_once = pair.matches('&').count() + 1;
+        let [few, many] = [PAIRS / 8, PAIRS].map(|pairs| {
+            let pairs = (0..pairs / at_once).map(|at| pair.replace("{}", &at.to_string()));
+            let pairs: Vec<_> = pairs.collect();
+            with_token("ONTASKUPDATE", TOKEN, &pairs.join("&"))
+        });
+        assert_linear(name, &few, &many, |body| ask(&verified(body)));
+    }
+}
+
+#[test]
 fn an_index_reserves_nothing_in_any_payload() {
     let index = "999999999";
     for &kind in EventKind::ALL {
