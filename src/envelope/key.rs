@@ -264,6 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn the_spellings_that_real_bodies_use_need_no_decoding() {
+        for (key, read) in [
+            ("event", Key::Field(Field::Event)),
+            ("auth[application_token]", TOKEN),
+            ("auth%5Bapplication_token%5D", TOKEN),
+            ("auth%5bapplication_token%5d", TOKEN),
+            ("data[FIELDS][ID]", Key::Data),
+            ("data%5BFIELDS%5D%5BID%5D", Key::Data),
+            ("data%5bFIELDS%5d%5bID%5d", Key::Data),
+        ] {
+            assert_eq!(Key::read_plain(key.as_bytes()), Some(read), "{key}");
+        }
+    }
+
+    #[test]
     fn spellings_that_a_parser_may_fold_into_an_envelope_key_are_aliases() {
         for key in [
             "+event",
