@@ -265,6 +265,12 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_a_set_has_twice_is_accepted() {
+        let tokens = TokenSet::from_list("one,two,one").unwrap();
+        assert!(verify(&tokens, "one"));
+    }
+
+    #[test]
     fn every_candidate_is_compared_whichever_is_right() {
         for right in 0..5 {
             let mut compared = 0;
