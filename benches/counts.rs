@@ -3,7 +3,7 @@
 //! `cargo bench --bench counts` prints the tables of `BASELINE.md`, counting instructions under
 //! valgrind; `-- --check` compares with them and fails where a count of instructions has grown by
 //! more than a tenth, a count of allocations at all, refusing takes other instructions for
-//! another wrong token, or a wrong token of a known portal takes more than a fiftieth more or less
+//! another wrong token, or a wrong token of a known portal takes more than a twentieth more or less
 //! than one of a portal that is not known.
 
 mod bodies;
@@ -253,7 +253,7 @@ fn show_portals(counts: &[[u64; 2]; 4]) -> String {
 }
 
 fn tells_no_portal(counts: &[[u64; 2]; 4]) -> bool {
-    let alike = |[known, unknown]: &[u64; 2]| known.abs_diff(*unknown) <= known / 50;
+    let alike = |[known, unknown]: &[u64; 2]| known.abs_diff(*unknown) <= known / 20;
     let tells_none = counts.iter().all(alike);
     if !tells_none {
         eprintln!("the time to refuse tells whether a portal is known: {counts:?}");
