@@ -494,7 +494,7 @@ mod tests {
     fn a_mismatch_quotes_the_beginning_of_what_was_found() {
         let quoted = |text: &str| {
             let form = format!("data[FIELDS][ID]={text}");
-            let mismatch = Data::new(Some(form.into())).fields::<ItemId>().unwrap_err();
+            let mismatch = data(&form).fields::<ItemId>().unwrap_err();
             let reason = mismatch
                 .reason()
                 .strip_prefix("invalid type: string \"")

@@ -1,5 +1,7 @@
 //! The rules, each a function of its own.
 
+use std::slice::from_ref;
+
 use super::probe::{Outcome, Probe, application, is_same, token};
 use super::together::{Call, given_up, together};
 use crate::Secret;
@@ -287,14 +289,14 @@ async fn first<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let portal = of.portal();
     let token = application("plain:a").issued_at(1).expires_at(END);
     expect("add_first", true, of.add_first(&portal, &token).await?)?;
-    of.has(&portal, &[token.clone()]).await?;
+    of.has(&portal, from_ref(&token)).await?;
     for later in [application("plain:b"), application("plain:a").issued_at(2)] {
         expect(
             "a second add_first",
             false,
             of.add_first(&portal, &later).await?,
         )?;
-        of.has(&portal, &[token.clone()]).await?;
+        of.has(&portal, from_ref(&token)).await?;
     }
     Ok(())
 }
@@ -303,7 +305,7 @@ async fn first_of_any_kind<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome
     for kind in KINDS {
         for expires in [None, Some(i64::MIN), Some(0)] {
             let known = token(kind, "plain:a").expires_at(expires);
-            let portal = of.portal_with(&[known.clone()]).await?;
+            let portal = of.portal_with(from_ref(&known)).await?;
             for later in KINDS {
                 let later = token(later, "plain:b");
                 expect("add_first", false, of.add_first(&portal, &later).await?)?;
@@ -523,7 +525,7 @@ async fn token_removed_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Out
 
 async fn last_removed<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let token = application("plain:a");
-    let portal = of.portal_with(&[token.clone()]).await?;
+    let portal = of.portal_with(from_ref(&token)).await?;
     let removed = of.remove_token(&portal, token.stored()).await?;
     expect("remove_token", true, removed)?;
     of.has(&portal, &[]).await?;
@@ -590,7 +592,7 @@ async fn in_some_order<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
         let found = of.has(&portal, &[]).await;
         found.map_err(|found| format!("after complete and remove {found}"))?;
 
-        let portal = of.portal_with(&[a.clone()]).await?;
+        let portal = of.portal_with(from_ref(&a)).await?;
         let outcomes = in_turn(
             round,
             vec![
