@@ -162,7 +162,10 @@ mod sqlite {
             let store = SqliteStore::open(directory.file()).await.unwrap();
             let added = store.add_first("portal", token.clone()).await.unwrap();
             assert_eq!(added, is_first);
-            assert_eq!(store.tokens("portal").await.unwrap(), [token.clone()]);
+            assert_eq!(
+                store.tokens("portal").await.unwrap(),
+                std::slice::from_ref(&token)
+            );
             store.close().await;
             assert!(store.tokens("portal").await.is_err());
         }

@@ -2,6 +2,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Database, Executor, Pool};
 
 use super::StoreError;
+use super::error::Answered;
 
 /// A transaction whose connection is closed when it is dropped before its end: whatever the
 /// connection was about, the database undoes it.
@@ -19,9 +20,9 @@ where
     /// Begins one with the statement.
     pub(super) async fn begin(pool: &Pool<D>, begin: &'static str) -> Result<Self, StoreError> {
         let mut change = Self {
-            connection: Some(pool.acquire().await?),
+            connection: Some(pool.acquire().await.answered()?),
         };
-        change.connection().execute(begin).await?;
+        change.connection().execute(begin).await.answered()?;
         Ok(change)
     }
 
@@ -34,7 +35,7 @@ where
     }
 
     async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
-        self.connection().execute(statement).await?;
+        self.connection().execute(statement).await.answered()?;
         self.connection = None;
         Ok(())
     }

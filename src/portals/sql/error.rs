@@ -67,18 +67,28 @@ impl Error for StoreError {
     }
 }
 
-/// Keeps the text of the error alone: its `Debug` has the rows that a database complains of.
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let failed = match error {
-            sqlx::Error::Configuration(_)
-            | sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed => Self::connection("there is no connection to the database"),
-            _ => Self::query("the database did not do what it was asked for"),
-        };
-        failed.because(error.to_string())
+/// What a database answered, without its own error, which is no part of this crate's API.
+pub(super) trait Answered<T> {
+    /// The answer, or why there is none.
+    fn answered(self) -> Result<T, StoreError>;
+}
+
+impl<T> Answered<T> for Result<T, sqlx::Error> {
+    /// Keeps the text of the error alone: its `Debug` has the rows that a database complains of.
+    fn answered(self) -> Result<T, StoreError> {
+        self.map_err(|error| {
+            let failed = match error {
+                sqlx::Error::Configuration(_)
+                | sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed => {
+                    StoreError::connection("there is no connection to the database")
+                }
+                _ => StoreError::query("the database did not do what it was asked for"),
+            };
+            failed.because(error.to_string())
+        })
     }
 }
 
@@ -88,12 +98,16 @@ mod tests {
 
     #[test]
     fn an_error_says_what_happened_and_why() {
-        let error = StoreError::from(sqlx::Error::PoolTimedOut);
+        let error = Err::<(), _>(sqlx::Error::PoolTimedOut)
+            .answered()
+            .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Connection);
         assert_eq!(error.to_string(), "there is no connection to the database");
         assert!(error.source().unwrap().to_string().contains("timed out"));
 
-        let error = StoreError::from(sqlx::Error::RowNotFound);
+        let error = Err::<(), _>(sqlx::Error::RowNotFound)
+            .answered()
+            .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Query);
     }
 }

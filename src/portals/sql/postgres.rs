@@ -5,6 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Executor, Postgres};
 
 use super::change::Change;
+use super::error::Answered;
 use super::schema::Schema;
 use super::{StoreError, token};
 use crate::Secret;
@@ -75,7 +76,8 @@ impl PostgresStore {
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(PATIENCE)
             .connect_with(options(url)?)
-            .await?;
+            .await
+            .answered()?;
         let store = Self { pool };
         store.migrate().await?;
         Ok(store)
@@ -91,29 +93,34 @@ impl PostgresStore {
         sqlx::query("SELECT pg_advisory_xact_lock($1)")
             .bind(LOCK)
             .execute(change.connection())
-            .await?;
+            .await
+            .answered()?;
         // Not IF NOT EXISTS: a role that may not create anything may use what is there.
         let is_there =
             sqlx::query_scalar("SELECT to_regclass('bitrix24_portal_schema') IS NOT NULL")
                 .fetch_one(change.connection())
-                .await?;
+                .await
+                .answered()?;
         let version: Option<i64> = if is_there {
             sqlx::query_scalar("SELECT max(version) FROM bitrix24_portal_schema")
                 .fetch_one(change.connection())
-                .await?
+                .await
+                .answered()?
         } else {
             change
                 .connection()
                 .execute("CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)")
-                .await?;
+                .await
+                .answered()?;
             None
         };
         for (version, statements) in SCHEMA.after(version.unwrap_or(0))? {
-            change.connection().execute(statements).await?;
+            change.connection().execute(statements).await.answered()?;
             sqlx::query("INSERT INTO bitrix24_portal_schema (version) VALUES ($1)")
                 .bind(version)
                 .execute(change.connection())
-                .await?;
+                .await
+                .answered()?;
         }
         change.commit().await
     }
@@ -126,7 +133,8 @@ impl PostgresStore {
             .bind(member_id)
             .bind(LOCK)
             .execute(change.connection())
-            .await?;
+            .await
+            .answered()?;
         Ok(change)
     }
 }
@@ -159,7 +167,8 @@ impl TokenStore for PostgresStore {
         )
         .bind(member_id)
         .fetch_all(&self.pool)
-        .await?;
+        .await
+        .answered()?;
         rows.into_iter().map(token).collect()
     }
 
@@ -176,7 +185,8 @@ impl TokenStore for PostgresStore {
         )
         .bind(member_id)
         .fetch_one(change.connection())
-        .await?;
+        .await
+        .answered()?;
         if is_known {
             change.roll_back().await?;
             return Ok(false);
@@ -214,7 +224,8 @@ impl TokenStore for PostgresStore {
         .bind(TokenKind::Pending.as_str())
         .bind(now)
         .execute(change.connection())
-        .await?;
+        .await
+        .answered()?;
         if removed.rows_affected() == 0 {
             change.roll_back().await?;
             return Ok(false);
@@ -231,7 +242,8 @@ impl TokenStore for PostgresStore {
                 .bind(member_id)
                 .bind(stored.expose())
                 .execute(change.connection())
-                .await?;
+                .await
+                .answered()?;
         change.commit().await?;
         Ok(removed.rows_affected() > 0)
     }
@@ -241,7 +253,8 @@ impl TokenStore for PostgresStore {
         let removed = sqlx::query("DELETE FROM bitrix24_portal_tokens WHERE member_id = $1")
             .bind(member_id)
             .execute(change.connection())
-            .await?;
+            .await
+            .answered()?;
         change.commit().await?;
         Ok(removed.rows_affected() > 0)
     }
@@ -264,7 +277,8 @@ async fn put(
     .bind(token.issued())
     .bind(token.expires())
     .execute(change.connection())
-    .await?;
+    .await
+    .answered()?;
     Ok(())
 }
 
@@ -283,7 +297,8 @@ async fn supersede(
     .bind(member_id)
     .bind(token.kind().as_str())
     .execute(change.connection())
-    .await?;
+    .await
+    .answered()?;
     put(change, member_id, token).await
 }
 

@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Executor, Sqlite};
 
 use super::change::Change;
+use super::error::Answered;
 use super::schema::Schema;
 use super::{StoreError, token};
 use crate::Secret;
@@ -112,17 +113,20 @@ impl SqliteStore {
              (version INTEGER PRIMARY KEY) STRICT",
         )
         .execute(change.connection())
-        .await?;
+        .await
+        .answered()?;
         let version = sqlx::query_scalar("SELECT max(version) FROM bitrix24_portal_schema")
             .fetch_one(change.connection())
-            .await?;
+            .await
+            .answered()?;
         let version: Option<i64> = version;
         for (version, statements) in SCHEMA.after(version.unwrap_or(0))? {
-            change.connection().execute(statements).await?;
+            change.connection().execute(statements).await.answered()?;
             sqlx::query("INSERT INTO bitrix24_portal_schema (version) VALUES (?)")
                 .bind(version)
                 .execute(change.connection())
-                .await?;
+                .await
+                .answered()?;
         }
         change.commit().await
     }
@@ -161,7 +165,8 @@ impl TokenStore for SqliteStore {
         )
         .bind(member_id)
         .fetch_all(&self.readers)
-        .await?;
+        .await
+        .answered()?;
         rows.into_iter().map(token).collect()
     }
 
@@ -178,7 +183,8 @@ impl TokenStore for SqliteStore {
         )
         .bind(member_id)
         .fetch_one(change.connection())
-        .await?;
+        .await
+        .answered()?;
         if is_known {
             change.roll_back().await?;
             return Ok(false);
@@ -216,7 +222,8 @@ impl TokenStore for SqliteStore {
         .bind(TokenKind::Pending.as_str())
         .bind(now)
         .execute(change.connection())
-        .await?;
+        .await
+        .answered()?;
         if removed.rows_affected() == 0 {
             change.roll_back().await?;
             return Ok(false);
@@ -233,7 +240,8 @@ impl TokenStore for SqliteStore {
                 .bind(member_id)
                 .bind(stored.expose())
                 .execute(change.connection())
-                .await?;
+                .await
+                .answered()?;
         change.commit().await?;
         Ok(removed.rows_affected() > 0)
     }
@@ -243,7 +251,8 @@ impl TokenStore for SqliteStore {
         let removed = sqlx::query("DELETE FROM bitrix24_portal_tokens WHERE member_id = ?")
             .bind(member_id)
             .execute(change.connection())
-            .await?;
+            .await
+            .answered()?;
         change.commit().await?;
         Ok(removed.rows_affected() > 0)
     }
@@ -266,7 +275,8 @@ async fn put(
     .bind(token.issued())
     .bind(token.expires())
     .execute(change.connection())
-    .await?;
+    .await
+    .answered()?;
     Ok(())
 }
 
@@ -285,7 +295,8 @@ async fn supersede(
     .bind(member_id)
     .bind(token.kind().as_str())
     .execute(change.connection())
-    .await?;
+    .await
+    .answered()?;
     put(change, member_id, token).await
 }
 

@@ -603,7 +603,7 @@ async fn in_some_order<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
         expect("remove", true, outcomes.await?[1])?;
         let found = of.tokens(&portal).await?;
         if !found.is_empty() {
-            let found = of.has(&portal, &[b.clone()]).await;
+            let found = of.has(&portal, from_ref(&b)).await;
             found.map_err(|found| format!("after replace and remove {found}"))?;
         }
     }
