@@ -19,9 +19,10 @@ use http_body_util::{BodyExt, Channel, Full};
 use metrics::Unit;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer as _, ServiceExt, service_fn};
+use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenStore};
 use tower_bitrix24::{
-    ApplicationToken, Envelope, EventBody, EventLayer, Rejection, RejectionKind, VerifyError,
-    VerifyToken,
+    ApplicationToken, Envelope, EventBody, EventLayer, Rejection, RejectionKind, Secret,
+    VerifyError, VerifyToken,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -538,4 +539,82 @@ async fn the_metrics_can_be_described() {
         assert_eq!(unit, Some(expected));
         assert!(description.is_some());
     }
+}
+
+/// A store in memory that removes nothing.
+struct Unforgetting(MemoryStore);
+
+impl TokenStore for Unforgetting {
+    type Error = &'static str;
+
+    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, Self::Error> {
+        Ok(self.0.tokens(member_id).await.unwrap())
+    }
+
+    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), Self::Error> {
+        self.0.add(member_id, token).await.unwrap();
+        Ok(())
+    }
+
+    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, Self::Error> {
+        Ok(self.0.add_first(member_id, token).await.unwrap())
+    }
+
+    async fn replace(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+    ) -> Result<(), Self::Error> {
+        self.0.replace(member_id, token, end).await.unwrap();
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        member_id: &str,
+        token: PortalToken,
+        end: i64,
+        now: i64,
+    ) -> Result<bool, Self::Error> {
+        let completed = self.0.complete(member_id, token, end, now).await;
+        Ok(completed.unwrap())
+    }
+
+    async fn remove_token(&self, _: &str, _: &Secret) -> Result<bool, Self::Error> {
+        Err("the disk\nis full")
+    }
+
+    async fn remove(&self, _: &str) -> Result<bool, Self::Error> {
+        Err("the disk\nis full")
+    }
+}
+
+#[tokio::test]
+async fn a_portal_that_cannot_be_forgotten_is_told_and_counted() {
+    let (log, _guard) = Log::start();
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let portals = Portals::new(Unforgetting(MemoryStore::new()));
+    let token = Secret::new(TOKEN);
+    portals
+        .record("a223c6b3710f85df22e9377d6c4f7553", &token)
+        .await
+        .unwrap();
+    let uninstall = SEED.replace("ONCRMREQUISITEADD", "ONAPPUNINSTALL");
+    let response = send(EventLayer::new(portals), post(full(uninstall))).await;
+    assert!(response.status().is_success());
+
+    let lines = log.lines();
+    let line = lines
+        .iter()
+        .find(|line| line.level == Level::ERROR)
+        .unwrap();
+    assert_eq!(line.fields["message"], "the portal is not forgotten");
+    assert_eq!(line.fields["member_id"], "a223c6b3710f85df22e9377d6c4f7553");
+    assert_eq!(line.fields["error"], "the disk\\nis full");
+    assert_eq!(line.spans, ["bitrix24.event"]);
+    assert!(!log.written().contains(TOKEN));
+    let counted = counted(&recorder.snapshotter());
+    assert_eq!(counted["bitrix24_portals_not_forgotten_total{}"], 1);
 }
