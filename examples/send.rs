@@ -1,9 +1,9 @@
 //! Fires any event at a running application, as a portal would.
 //!
 //! ```text
-//! cargo run --example send --features testing -- ONCRMDEALADD --id 27 \
+//! cargo run --example send -- ONCRMDEALADD --id 27 \
 //!     --token 51856fefc120afa4b628cc82d3935cce
-//! cargo run --example send --features testing -- --help
+//! cargo run --example send -- --help
 //! ```
 
 use std::error::Error;
