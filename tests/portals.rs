@@ -223,7 +223,7 @@ async fn an_unknown_portal_is_answered_as_a_wrong_token_after_the_same_queries()
 async fn what_no_portal_has_never_reaches_the_store() {
     let (portals, store) = portals(InstallPolicy::trust_on_first_use());
     let long = "a".repeat(129);
-    for member_id in ["", "a%00", "a%0Ab", &long] {
+    for member_id in ["", "a%00", "a%0Ab", "a%FF", &long] {
         assert_eq!(send(&portals, INSTALL, member_id, "one").await, REFUSED);
     }
     let long = "a".repeat(257);
@@ -471,6 +471,49 @@ mod a_proven_installation {
     }
 
     #[tokio::test]
+    async fn brings_back_a_token_that_another_had_taken_the_place_of() {
+        let (portals, _, _) = proving();
+        let portals = portals.grace(MINUTE);
+        for (ts, token) in [(100, "real"), (200, "other"), (300, "real")] {
+            let installed = install(&portals, (ts, INSTALL), "a", token, "of-a").await;
+            assert_eq!(installed, Ok(()));
+        }
+        // The current one, so it may uninstall; the other may not.
+        for (token, outcome) in [("other", REFUSED), ("real", Ok(()))] {
+            let uninstall = body_at(400, UNINSTALL, "a", token);
+            assert_eq!(outcome_of(&portals, uninstall).await, outcome);
+        }
+    }
+
+    #[tokio::test]
+    async fn from_the_future_does_not_lock_later_ones_out() {
+        let (portals, store, _) = proving();
+        let evil = install(&portals, (i64::MAX, INSTALL), "a", "evil", "of-a").await;
+        assert_eq!(evil, Ok(()));
+        let issued = store.store.tokens("a").await.unwrap()[0].issued().unwrap();
+        assert!(issued < i64::MAX);
+        let later = install(&portals, (issued + 1, UPDATE), "a", "real", "of-a").await;
+        assert_eq!(later, Ok(()));
+        let uninstall = body_at(issued + 2, UNINSTALL, "a", "real");
+        assert_eq!(outcome_of(&portals, uninstall).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn again_and_again_with_new_tokens_does_not_fill_the_store() {
+        let (portals, store, _) = proving();
+        portals.add_webhook("a", &secret("hook")).await.unwrap();
+        for ts in 1..50 {
+            let token = format!("token-{ts}");
+            let installed = install(&portals, (ts, UPDATE), "a", &token, "of-a").await;
+            assert_eq!(installed, Ok(()));
+        }
+        assert!(store.store.tokens("a").await.unwrap().len() <= 11);
+        for token in ["token-49", "hook"] {
+            assert_eq!(send(&portals, DEAL, "a", token).await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
     async fn is_not_forged_for_a_portal_that_is_known_or_is_not() {
         let (portals, _, asked) = proving();
         portals.record("a", &secret("one")).await.unwrap();
@@ -594,6 +637,33 @@ mod an_uninstallation {
         assert_eq!(outcome_of(&portals, uninstall(200)).await, REFUSED);
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         assert_eq!(outcome_of(&portals, uninstall(300)).await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn from_before_a_reinstallation_is_refused_even_if_it_comes_after_it() {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        for ts in [100, 300] {
+            let install = body_at(ts, INSTALL, "a", "one");
+            assert_eq!(outcome_of(&portals, install).await, Ok(()));
+        }
+        let late = body_at(200, UNINSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, late).await, REFUSED);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn is_forgotten_even_if_the_sender_hangs_up() {
+        let (portals, store) = portals(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
+        let event = Event::verify(envelope, &portals).await.unwrap();
+        store.is(Health::Slow(Duration::from_millis(10))).await;
+        let settled = event.settle(&portals);
+        let hung_up = tokio::time::timeout(Duration::from_millis(5), settled).await;
+        assert!(hung_up.is_err());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        store.is(Health::Well).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
     }
 
@@ -733,6 +803,14 @@ mod what_the_application_records {
     }
 
     #[tokio::test]
+    async fn as_a_webhooks_token_stays_the_applications_if_it_is_that() {
+        let (portals, _) = portals(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        portals.add_webhook("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
     async fn can_be_forgotten_one_by_one_or_whole() {
         let (portals, _) = portals(InstallPolicy::refuse());
         portals.record("a", &secret("one")).await.unwrap();
@@ -858,8 +936,7 @@ mod a_cache {
         store.asked();
         for _ in 0..100 {
             assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
-            assert_eq!(send(&portals, INSTALL, "a", "guess").await, REFUSED);
-            assert_eq!(send(&portals, UNINSTALL, "b", "guess").await, REFUSED);
+            assert_eq!(send(&portals, DEAL, "b", "guess").await, REFUSED);
         }
         assert_eq!(store.asked(), 2);
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -923,6 +1000,90 @@ mod a_cache {
         let (early, ()) = tokio::join!(early, recorded);
         // It sees the change, since the refusal is checked again.
         assert_eq!(early, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn does_not_decide_over_installations() {
+        let (one, store) = cached(InstallPolicy::trust_on_first_use());
+        let other = Portals::new(store.clone());
+        one.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&one, DEAL, "a", "one").await, Ok(()));
+        // Another process handles the uninstallation, this one the installation after it.
+        assert_eq!(send(&other, UNINSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&one, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&other, DEAL, "a", "one").await, Ok(()));
+
+        assert_eq!(send(&one, DEAL, "a", "one").await, Ok(()));
+        other.forget("a").await.unwrap();
+        assert_eq!(send(&one, UNINSTALL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lets_nobody_wait_longer_than_one_query_may_take() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        store.asked();
+        for (health, seconds, outcome) in [
+            (Health::Silent, 2, UNAVAILABLE),
+            (Health::Slow(Duration::from_millis(1_500)), 2, REFUSED),
+        ] {
+            store.is(health).await;
+            let began = tokio::time::Instant::now();
+            let sent = (0..100).map(|_| send(&portals, DEAL, "a", "guess"));
+            assert!(join_all(sent).await.iter().all(|sent| *sent == outcome));
+            assert!(began.elapsed() <= Duration::from_secs(seconds));
+            assert_eq!(store.asked(), 1);
+        }
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn goes_on_where_the_one_that_asks_is_given_up() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        store.is(Health::Slow(Duration::from_millis(50))).await;
+        let given_up =
+            tokio::time::timeout(Duration::from_millis(10), send(&portals, DEAL, "a", "one"));
+        let (given_up, sent) = tokio::join!(given_up, send(&portals, DEAL, "a", "one"));
+        assert!(given_up.is_err());
+        assert_eq!(sent, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_one_portal_outlives_the_changes_of_others() {
+        let (portals, store) = cached(InstallPolicy::trust_on_first_use());
+        portals.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        for member_id in ["b", "c", "d"] {
+            assert_eq!(send(&portals, INSTALL, member_id, "x").await, Ok(()));
+        }
+        store.asked();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(store.asked(), 0);
+    }
+
+    #[tokio::test]
+    async fn is_asked_again_after_a_change_that_was_given_up() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        // The change reaches the database, its answer nobody.
+        store.store.remove("a").await.unwrap();
+        store.is(Health::Silent).await;
+        let token = secret("one");
+        let change = portals.remove_token("a", &token);
+        let given_up = tokio::time::timeout(Duration::from_millis(10), change).await;
+        assert!(given_up.is_err());
+        store.is(Health::Well).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn may_be_told_to_remember_for_ever() {
+        let (portals, _) = portals(InstallPolicy::refuse());
+        let portals = portals.cache(TokenCache::new().time_to_live(Duration::MAX));
+        portals.record("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
 

@@ -559,7 +559,7 @@ async fn only_the_given_server_is_asked() {
 }
 
 #[tokio::test]
-async fn no_more_proofs_run_than_may_and_the_others_wait_for_nothing() {
+async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
     let go = Arc::new(Notify::new());
     let running = Arc::new(AtomicUsize::new(0));
     let client = {
@@ -583,21 +583,33 @@ async fn no_more_proofs_run_than_may_and_the_others_wait_for_nothing() {
     while running.load(Ordering::Relaxed) < 2 {
         tokio::task::yield_now().await;
     }
-    let too_many = "too many installations are being proven at once";
-    assert_eq!(start().await.unwrap(), too_many);
+    let third = start();
+    tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(running.load(Ordering::Relaxed), 2);
 
     // One that is given up makes room for another.
     first.abort();
     first.await.unwrap_err();
-    let third = start();
     while running.load(Ordering::Relaxed) < 3 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(start().await.unwrap(), too_many);
     go.notify_waiters();
     assert_eq!(second.await.unwrap(), "proven");
     assert_eq!(third.await.unwrap(), "proven");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_waits_for_its_turn_no_longer_than_its_deadline() {
+    let client = service_fn(|_: Request<String>| {
+        std::future::pending::<Result<Response<String>, Infallible>>()
+    });
+    let proof = proof("http://127.0.0.1", client).concurrency(1);
+    let token = Secret::new(TOKEN);
+    let began = tokio::time::Instant::now();
+    let (one, other) = tokio::join!(proof.prove(PORTAL, &token), proof.prove(PORTAL, &token));
+    let late = "it did not answer in time";
+    assert_eq!((&*outcome(one), &*outcome(other)), (late, late));
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
 }
 
 #[test]

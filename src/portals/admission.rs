@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::install::Policy;
 use super::token::Claimed;
 use super::{PortalToken, Portals, TokenKind, TokenStore, is_plain, later, now};
-use crate::{Envelope, EventKind, Secret, Settle, VerifyError, VerifyToken};
+use crate::{Envelope, EventKind, Secret, Settle, VerifyError, VerifyErrorKind, VerifyToken};
 
 /// What an envelope claims, as far as it matters here.
 struct Claim {
@@ -55,7 +55,8 @@ impl Known {
 impl Claim {
     /// `None` where no portal can be meant.
     fn read<S>(envelope: &Envelope) -> Option<Self> {
-        let member_id = envelope.member_id()?;
+        // What is not UTF-8 was replaced: it could be another portal's too.
+        let member_id = envelope.member_id().filter(|id| !id.contains('\u{FFFD}'))?;
         let token = envelope.application_token()?;
         let token = std::str::from_utf8(&token).ok()?;
         let can_be = is_plain(&member_id, Portals::<S>::MAX_MEMBER_ID)
@@ -110,9 +111,11 @@ where
         else {
             return None;
         };
-        let portals = self.clone();
+        let (portals, portal) = (self.clone(), member_id.clone());
+        let forget = async move { portals.forget_installation(&portal, ts).await };
         Some(Box::pin(async move {
-            if let Err(error) = portals.forget_installation(&member_id, ts).await {
+            // A task of its own: the sender may hang up, and the handler has succeeded.
+            if let Ok(Err(error)) = tokio::spawn(forget).await {
                 crate::observe::not_forgotten(&member_id, &error);
             }
         }))
@@ -127,47 +130,79 @@ impl<S: TokenStore> Portals<S> {
             occasion,
         } = claim;
         let claimed = Claimed::new(self.shared.key.as_ref(), &member_id, &token);
-        let known = self.known(&member_id, &claimed).await?;
-        let is_proven = match occasion {
-            Occasion::Event => known.found.is_some(),
-            Occasion::Installation(brought) => {
-                return self
-                    .admit_installation(&member_id, &claimed, known, &brought)
-                    .await;
+        match occasion {
+            Occasion::Event => {
+                let known = self.known(&member_id, &claimed).await?;
+                proven_if(known.found.is_some())
             }
-            Occasion::Uninstallation { ts } => match known.application() {
-                // Whether it is the current one must not come from a cache.
-                Some(_) => Known::new(self.load(&member_id).await?, &claimed)
-                    .application()
-                    .is_some_and(|token| token.expires().is_none() && !is_before(ts, token)),
-                None => false,
-            },
-        };
-        is_proven.then_some(()).ok_or(VerifyError::refused())
+            Occasion::Installation(brought) => {
+                self.admit_installation(&member_id, &claimed, &brought)
+                    .await
+            }
+            Occasion::Uninstallation { ts } => {
+                let known = Known::new(self.load(&member_id).await?, &claimed);
+                let is_now =
+                    |token: &PortalToken| token.expires().is_none() && !is_before(ts, token);
+                proven_if(known.application().is_some_and(is_now))
+            }
+        }
     }
 
+    /// Decides by what the store has now: a cache may know of no other process's uninstallation.
     pub(super) async fn admit_installation(
         &self,
         member_id: &str,
         claimed: &Claimed,
-        known: Known,
         brought: &Brought,
     ) -> Result<(), VerifyError> {
-        if known.application().is_some() {
-            return Ok(());
+        let known = Known::new(self.load(member_id).await?, claimed);
+        // By the portal's clock, but not ahead of ours: a later token could never replace it.
+        let issued = brought.ts.map(|ts| ts.min(now()));
+        let token = PortalToken::new(TokenKind::Application, claimed.to_store()).issued_at(issued);
+        match known.application() {
+            Some(current) if current.expires().is_none() => {
+                if token.issued() > current.issued() {
+                    // From now on an uninstallation that was before it is late. The event is
+                    // proven, whether that can be noted down or not.
+                    let _ = self.put_in_place(member_id, token).await;
+                }
+                Ok(())
+            }
+            // One that another has replaced is still accepted, and comes back if the policy has it.
+            Some(_) => match self
+                .install_by_policy(member_id, &known, claimed, token, brought)
+                .await
+            {
+                Err(error) if error.kind() == VerifyErrorKind::Refused => Ok(()),
+                installed => installed,
+            },
+            None => {
+                self.install_by_policy(member_id, &known, claimed, token, brought)
+                    .await
+            }
         }
-        let token =
-            PortalToken::new(TokenKind::Application, claimed.to_store()).issued_at(brought.ts);
+    }
+
+    /// Does with a token what the policy says.
+    async fn install_by_policy(
+        &self,
+        member_id: &str,
+        known: &Known,
+        claimed: &Claimed,
+        token: PortalToken,
+        brought: &Brought,
+    ) -> Result<(), VerifyError> {
         let store = &self.shared.store;
+        let _changing = self.changing(member_id);
         let done = match &self.shared.policy.0 {
             Policy::Refuse => return Err(VerifyError::refused()),
             Policy::TrustOnFirstUse if brought.is_first && known.tokens.is_empty() => {
-                self.ask(store.add_first(member_id, token)).await
+                self.ask(store.add_first(member_id, token)).await?
             }
             Policy::CompletePending if known.tokens.iter().any(is_pending) => {
                 let now = now();
                 let end = later(now, self.shared.grace);
-                self.ask(store.complete(member_id, token, end, now)).await
+                self.ask(store.complete(member_id, token, end, now)).await?
             }
             Policy::TrustOnFirstUse | Policy::CompletePending => {
                 return Err(VerifyError::refused());
@@ -179,14 +214,12 @@ impl<S: TokenStore> Portals<S> {
                 return self.put_in_place(member_id, token).await;
             }
         };
-        self.changed();
-        if done? {
+        if done {
             return Ok(());
         }
         // Another request was first, perhaps with the same token: each registered handler gets one.
         let known = Known::new(self.load(member_id).await?, claimed);
-        let same = known.application().map(|_| ());
-        same.ok_or(VerifyError::refused())
+        proven_if(known.application().is_some())
     }
 
     /// Makes a proven token the current one, unless there is one that was issued later: then it is
@@ -199,24 +232,25 @@ impl<S: TokenStore> Portals<S> {
         let (now, store) = (now(), &self.shared.store);
         let end = later(now, self.shared.grace);
         let known = self.load(member_id).await?;
-        let is_current = |other: &&PortalToken| {
-            other.kind() == TokenKind::Application && other.expires().is_none()
-        };
         let stored = token.stored().clone();
         let is_late = known
             .iter()
-            .filter(is_current)
+            .filter(|other| is_current(other))
             .any(|current| is_before(token.issued(), current));
-        let put = match is_late {
-            true => self.ask(store.add(member_id, token.expires_at(end))).await,
-            false => self.ask(store.replace(member_id, token, end)).await,
-        };
-        self.changed();
-        put?;
-        let is_over = |old: &&PortalToken| !old.is_valid(now) && *old.stored() != stored;
-        for ended in known.iter().filter(is_over) {
-            self.ask(store.remove_token(member_id, ended.stored()))
-                .await?;
+        let _changing = self.changing(member_id);
+        match is_late {
+            true => {
+                self.ask(store.add(member_id, token.expires_at(end)))
+                    .await?
+            }
+            false => self.ask(store.replace(member_id, token, end)).await?,
+        }
+        // The token is there: where the rest fails, the next installation does it.
+        for old in left_over(&known, &stored, now) {
+            let removed = self.ask(store.remove_token(member_id, old.stored())).await;
+            if removed.is_err() {
+                break;
+            }
         }
         Ok(())
     }
@@ -227,18 +261,14 @@ impl<S: TokenStore> Portals<S> {
         member_id: &str,
         ts: Option<i64>,
     ) -> Result<(), VerifyError> {
-        let forgotten = async {
-            for token in self.load(member_id).await?.iter() {
-                if token.kind() == TokenKind::Application && !is_before(ts, token) {
-                    let call = self.shared.store.remove_token(member_id, token.stored());
-                    self.ask(call).await?;
-                }
+        let _changing = self.changing(member_id);
+        for token in self.load(member_id).await?.iter() {
+            if token.kind() == TokenKind::Application && !is_before(ts, token) {
+                let call = self.shared.store.remove_token(member_id, token.stored());
+                self.ask(call).await?;
             }
-            Ok(())
-        };
-        let forgotten = forgotten.await;
-        self.changed();
-        forgotten
+        }
+        Ok(())
     }
 
     /// What is known of the portal, from the cache if it says that the claimed token is right.
@@ -266,11 +296,13 @@ impl<S: TokenStore> Portals<S> {
         Ok(tokens.into())
     }
 
-    /// The store may say something else from now on.
-    pub(super) fn changed(&self) {
-        #[cfg(feature = "cache")]
-        if let Some(cache) = &self.shared.cache {
-            cache.outdate();
+    /// While it lives, the store's tokens of the portal may change; however it ends, even given up
+    /// half way, the cache asks again.
+    pub(super) fn changing<'a>(&'a self, member_id: &'a str) -> Changing<'a> {
+        Changing {
+            #[cfg(feature = "cache")]
+            cache: self.shared.cache.as_deref(),
+            member_id,
         }
     }
 
@@ -289,12 +321,57 @@ impl<S: TokenStore> Portals<S> {
     }
 }
 
+/// See [`Portals::changing`].
+pub(super) struct Changing<'a> {
+    #[cfg(feature = "cache")]
+    cache: Option<&'a super::cache::Cache>,
+    member_id: &'a str,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        #[cfg(feature = "cache")]
+        if let Some(cache) = self.cache {
+            cache.outdate(self.member_id);
+        }
+        let _ = self.member_id;
+    }
+}
+
+fn proven_if(is_proven: bool) -> Result<(), VerifyError> {
+    is_proven.then_some(()).ok_or(VerifyError::refused())
+}
+
 /// Whether something of this time was before the token was issued.
 fn is_before(ts: Option<i64>, token: &PortalToken) -> bool {
     ts.zip(token.issued())
         .is_some_and(|(ts, issued)| ts < issued)
 }
 
+fn is_current(token: &PortalToken) -> bool {
+    token.kind() == TokenKind::Application && token.expires().is_none()
+}
+
 fn is_pending(token: &PortalToken) -> bool {
     token.kind() == TokenKind::Pending && token.is_valid(now())
+}
+
+/// How many earlier tokens of the application a portal may have: a sender that proves itself again
+/// and again must not fill the store.
+const EARLIER_TOKENS: usize = 8;
+
+/// The tokens beside the one with the text `kept` that are over, and the earliest to end of those
+/// that are too many.
+fn left_over<'a>(
+    tokens: &'a [PortalToken],
+    kept: &Secret,
+    now: i64,
+) -> impl Iterator<Item = &'a PortalToken> {
+    let others = tokens.iter().filter(|token| token.stored() != kept);
+    let (mut earlier, ended): (Vec<_>, Vec<_>) = others.partition(|token| token.is_valid(now));
+    earlier.retain(|token| token.kind() == TokenKind::Application);
+    earlier.sort_by_key(|token| token.expires().unwrap_or(i64::MAX));
+    let too_many = earlier.len().saturating_sub(EARLIER_TOKENS);
+    earlier.truncate(too_many);
+    ended.into_iter().chain(earlier)
 }

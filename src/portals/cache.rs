@@ -1,10 +1,10 @@
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moka::future::Cache as Entries;
-use moka::ops::compute::{CompResult, Op};
+use moka::sync::Cache as Entries;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::PortalToken;
@@ -13,11 +13,12 @@ use crate::VerifyError;
 /// What [`Portals`](super::Portals) remembers of a store, so that a burst of events from a portal is
 /// not a burst of queries.
 ///
-/// Portals that are not known are remembered too. Many events of one portal that come at once wait
-/// for one query. Whatever was loaded before the latest change that this process made is loaded
-/// again; what **another** process changes in the same database takes effect after
+/// Portals that are not known are remembered too, failures are not. Many events of one portal that
+/// come at once wait for one query, whatever its outcome. What this process changes takes effect at
+/// once; what **another** process changes in the same database, after
 /// [`time_to_live`](Self::time_to_live) at the latest, and a token that it added, after
-/// [`refusal_time_to_live`](Self::refusal_time_to_live).
+/// [`refusal_time_to_live`](Self::refusal_time_to_live). Installations and uninstallations are
+/// decided by the store alone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,27 +86,35 @@ impl Default for TokenCache {
 pub(super) struct Cache {
     settings: TokenCache,
     entries: Entries<String, Entry>,
-    /// How often this process has changed the store.
-    changes: AtomicU64,
+    /// The queries that are on their way. The lock also keeps what they found apart from changes;
+    /// it is never held across an await.
+    queries: Mutex<HashMap<String, Arc<Query>>>,
 }
 
 #[derive(Clone)]
 struct Entry {
-    tokens: Arc<[PortalToken]>,
-    /// When the store was asked, and how often it had been changed by then.
-    asked: Instant,
-    changes: u64,
+    tokens: Tokens,
+    /// When the store had answered.
+    answered: Instant,
 }
+
+type Tokens = Arc<[PortalToken]>;
+
+/// What those that wait for the same query share.
+type Query = OnceCell<Result<Tokens, Arc<VerifyError>>>;
+
+/// Longer than anybody waits, and shorter than what moka takes.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Cache {
     pub(super) fn new(settings: TokenCache) -> Self {
         Self {
             entries: Entries::builder()
                 .max_capacity(settings.capacity)
-                .time_to_live(settings.time_to_live)
+                .time_to_live(settings.time_to_live.min(FOREVER))
                 .build(),
             settings,
-            changes: AtomicU64::new(0),
+            queries: Mutex::default(),
         }
     }
 
@@ -113,10 +122,10 @@ impl Cache {
     pub(super) async fn tokens<F>(
         &self,
         member_id: &str,
-        load: impl Fn() -> F,
-    ) -> Result<Arc<[PortalToken]>, VerifyError>
+        load: impl FnOnce() -> F,
+    ) -> Result<Tokens, VerifyError>
     where
-        F: Future<Output = Result<Arc<[PortalToken]>, VerifyError>>,
+        F: Future<Output = Result<Tokens, VerifyError>>,
     {
         self.within(self.settings.time_to_live, member_id, load)
             .await
@@ -126,62 +135,98 @@ impl Cache {
     pub(super) async fn tokens_for_a_refusal<F>(
         &self,
         member_id: &str,
-        load: impl Fn() -> F,
-    ) -> Result<Arc<[PortalToken]>, VerifyError>
+        load: impl FnOnce() -> F,
+    ) -> Result<Tokens, VerifyError>
     where
-        F: Future<Output = Result<Arc<[PortalToken]>, VerifyError>>,
+        F: Future<Output = Result<Tokens, VerifyError>>,
     {
         self.within(self.settings.refusal_time_to_live, member_id, load)
             .await
     }
 
-    /// The portal's tokens as they were at most `age` ago.
+    /// The portal's tokens as the store told them at most `age` ago, or tells them now.
     async fn within<F>(
         &self,
         age: Duration,
         member_id: &str,
-        load: impl Fn() -> F,
-    ) -> Result<Arc<[PortalToken]>, VerifyError>
+        load: impl FnOnce() -> F,
+    ) -> Result<Tokens, VerifyError>
     where
-        F: Future<Output = Result<Arc<[PortalToken]>, VerifyError>>,
+        F: Future<Output = Result<Tokens, VerifyError>>,
     {
-        if let Some(entry) = self.entries.get(member_id).await {
-            if self.is_fresh(&entry, age) {
-                return Ok(entry.tokens);
-            }
-        }
-        // One at a time for each portal; the others find what the first has loaded.
-        let computed = self
-            .entries
-            .entry_by_ref(member_id)
-            .and_try_compute_with(async |entry| match entry {
-                Some(entry) if self.is_fresh(entry.value(), age) => Ok(Op::Nop),
-                _ => {
-                    let asked = Instant::now();
-                    let changes = self.changes.load(Ordering::SeqCst);
-                    let tokens = load().await?;
-                    Ok(Op::Put(Entry {
-                        tokens,
-                        asked,
-                        changes,
-                    }))
+        let waiting = {
+            let mut queries = self.queries();
+            if let Some(entry) = self.entries.get(member_id) {
+                if entry.answered.elapsed() < age {
+                    return Ok(entry.tokens);
                 }
-            })
-            .await?;
-        match computed {
-            CompResult::Inserted(entry)
-            | CompResult::ReplacedWith(entry)
-            | CompResult::Unchanged(entry) => Ok(entry.into_value().tokens),
-            CompResult::StillNone(_) | CompResult::Removed(_) => load().await,
+            }
+            Waiting {
+                cache: self,
+                member_id,
+                query: queries.entry(member_id.to_owned()).or_default().clone(),
+            }
+        };
+        let answer = waiting.query.get_or_init(async || {
+            let answer = load().await.map_err(Arc::new);
+            waiting.answered(&answer);
+            answer
+        });
+        let shared = |error: Arc<VerifyError>| match Arc::try_unwrap(error) {
+            Ok(error) => error,
+            Err(error) => VerifyError::unavailable(error),
+        };
+        answer.await.clone().map_err(shared)
+    }
+
+    /// Whatever the store said of the portal up to now may be wrong.
+    pub(super) fn outdate(&self, member_id: &str) {
+        let mut queries = self.queries();
+        queries.remove(member_id);
+        self.entries.invalidate(member_id);
+    }
+
+    fn queries(&self) -> MutexGuard<'_, HashMap<String, Arc<Query>>> {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One that waits for a query. The last to leave takes the query along.
+struct Waiting<'a> {
+    cache: &'a Cache,
+    member_id: &'a str,
+    query: Arc<Query>,
+}
+
+impl Waiting<'_> {
+    /// Remembers what the store said, unless the portal was changed since it was asked.
+    fn answered(&self, answer: &Result<Tokens, Arc<VerifyError>>) {
+        let mut queries = self.cache.queries();
+        if !self.is_current(&queries) {
+            return;
+        }
+        queries.remove(self.member_id);
+        if let Ok(tokens) = answer {
+            let entry = Entry {
+                tokens: tokens.clone(),
+                answered: Instant::now(),
+            };
+            self.cache.entries.insert(self.member_id.to_owned(), entry);
         }
     }
 
-    /// Whatever was loaded up to now may be wrong.
-    pub(super) fn outdate(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+    fn is_current(&self, queries: &HashMap<String, Arc<Query>>) -> bool {
+        let current = queries.get(self.member_id);
+        current.is_some_and(|query| Arc::ptr_eq(query, &self.query))
     }
+}
 
-    fn is_fresh(&self, entry: &Entry, age: Duration) -> bool {
-        entry.asked.elapsed() < age && entry.changes == self.changes.load(Ordering::SeqCst)
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut queries = self.cache.queries();
+        // The map has one, and this one has one.
+        if self.is_current(&queries) && Arc::strong_count(&self.query) == 2 {
+            queries.remove(self.member_id);
+        }
     }
 }

@@ -37,13 +37,15 @@ impl InstallPolicy {
     /// **Whoever sends the first token is trusted**: anybody who knows the address can claim a
     /// portal that has not installed the application yet, and its real events are then refused. A
     /// token of a known portal is never replaced, so a portal that gets another one has to be
-    /// recorded by the application.
+    /// recorded by the application. ONAPPUPDATE brings no first token, and a portal of which any
+    /// token is known, of a webhook say, is known. Strangers can fill the store with portals.
     pub const fn trust_on_first_use() -> Self {
         Self(Policy::TrustOnFirstUse)
     }
 
     /// Takes the first token of a portal whose installation the application
-    /// [expects](super::Portals::expect_install), once for each time that it does.
+    /// [expects](super::Portals::expect_install), once for each time that it does, in place of the
+    /// one that the portal has.
     pub const fn complete_pending() -> Self {
         Self(Policy::CompletePending)
     }

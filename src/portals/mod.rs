@@ -6,9 +6,9 @@
 //!
 //! | event | what happens |
 //! |---|---|
-//! | ONAPPINSTALL, ONAPPUPDATE with a known token | accepted, nothing changes |
-//! | ONAPPINSTALL, ONAPPUPDATE with another token | the [`InstallPolicy`] decides; a token that takes the place of another leaves that valid for a [grace](Portals::grace) |
-//! | ONAPPUNINSTALL with the current token | accepted; once the handler has succeeded, the application's tokens are forgotten |
+//! | ONAPPINSTALL, ONAPPUPDATE with the current token | accepted |
+//! | ONAPPINSTALL, ONAPPUPDATE with another token | the [`InstallPolicy`] decides; a token that takes the place of another leaves that valid for a [grace](Portals::grace), and so is one that comes later than a newer one |
+//! | ONAPPUNINSTALL with the current token | accepted; once the handler has succeeded, the application's tokens are forgotten. Of several handlers that are registered for it at this address, the later ones may be refused |
 //! | ONAPPUNINSTALL with an earlier token, or from before the installation | refused: it is late, or repeated by somebody who read it |
 //! | any other with a known token | accepted |
 //! | any other | refused, whether the portal is known or not |
@@ -194,12 +194,16 @@ impl<S: TokenStore> Portals<S> {
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
     /// let portals = Portals::new(MemoryStore::new()).installs(InstallPolicy::complete_pending());
     ///
+    /// // Which portal is expected is what the application itself knows, from an order say; never
+    /// // what the page claims.
+    /// let ordered = "a223c6b3710f85df22e9377d6c4f7553";
+    ///
     /// let page: Installation = serde_urlencoded::from_str(
     ///     "AUTH_ID=s6p6eclrvim6da22ft9ch94ekreb52lv&member_id=a223c6b3710f85df22e9377d6c4f7553\
     ///      &APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce&PLACEMENT=DEFAULT",
     /// )?;
     /// assert!(portals.install(page.clone()).await.is_err());
-    /// portals.expect_install(page.member_id(), std::time::Duration::from_secs(600)).await?;
+    /// portals.expect_install(ordered, std::time::Duration::from_secs(600)).await?;
     /// portals.install(page).await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
@@ -213,9 +217,8 @@ impl<S: TokenStore> Portals<S> {
     pub async fn install(&self, installation: Installation) -> Result<(), PortalsError> {
         let member_id = valid_member_id(&installation.member_id)?;
         let claimed = self.claimed(member_id, &installation.application_token)?;
-        let known = self.known(member_id, &claimed).await?;
         Ok(self
-            .admit_installation(member_id, &claimed, known, &installation.brought())
+            .admit_installation(member_id, &claimed, &installation.brought())
             .await?)
     }
 
@@ -236,17 +239,21 @@ impl<S: TokenStore> Portals<S> {
         Ok(self.put_in_place(member_id, token).await?)
     }
 
-    /// Records the token of an outgoing webhook of the portal, beside all others.
+    /// Records the token of an outgoing webhook of the portal, beside all others. One that is known
+    /// already, as the application's too, stays what it is.
     ///
     /// # Errors
     ///
     /// Any of the [kinds](PortalsErrorKind) but `Refused`.
     pub async fn add_webhook(&self, member_id: &str, token: &Secret) -> Result<(), PortalsError> {
         let claimed = self.claimed(valid_member_id(member_id)?, token)?;
+        let known = self.ask(self.shared.store.tokens(member_id)).await?;
+        if claimed.find(&known, now()).is_some() {
+            return Ok(());
+        }
         let token = PortalToken::new(TokenKind::Webhook, claimed.to_store());
-        let added = self.ask(self.shared.store.add(member_id, token)).await;
-        self.changed();
-        Ok(added?)
+        let _changing = self.changing(member_id);
+        Ok(self.ask(self.shared.store.add(member_id, token)).await?)
     }
 
     /// Removes one token of the portal, of a webhook say, and says whether it was there.
@@ -260,17 +267,19 @@ impl<S: TokenStore> Portals<S> {
         token: &Secret,
     ) -> Result<bool, PortalsError> {
         let claimed = self.claimed(valid_member_id(member_id)?, token)?;
+        let _changing = self.changing(member_id);
         let mut removed = false;
         for stored in claimed.forms() {
             let call = self.shared.store.remove_token(member_id, stored);
             removed |= self.ask(call).await?;
         }
-        self.changed();
         Ok(removed)
     }
 
     /// Lets one installation of the portal be completed within this time, for the policy
-    /// [`complete_pending`](InstallPolicy::complete_pending).
+    /// [`complete_pending`](InstallPolicy::complete_pending). **The first to come is taken**, in
+    /// place of the token of a portal that is known: take the member id from somebody who has
+    /// proven to be of that portal, and keep the time short.
     ///
     /// # Errors
     ///
@@ -283,9 +292,8 @@ impl<S: TokenStore> Portals<S> {
     ) -> Result<(), PortalsError> {
         let token = token::pending(later(now(), within));
         let call = self.shared.store.add(valid_member_id(member_id)?, token);
-        let added = self.ask(call).await;
-        self.changed();
-        Ok(added?)
+        let _changing = self.changing(member_id);
+        Ok(self.ask(call).await?)
     }
 
     /// Forgets the portal with all its tokens, those of webhooks too, and says whether it was
@@ -297,9 +305,8 @@ impl<S: TokenStore> Portals<S> {
     /// [`Unavailable`](PortalsErrorKind::Unavailable).
     pub async fn forget(&self, member_id: &str) -> Result<bool, PortalsError> {
         let call = self.shared.store.remove(valid_member_id(member_id)?);
-        let removed = self.ask(call).await;
-        self.changed();
-        Ok(removed?)
+        let _changing = self.changing(member_id);
+        Ok(self.ask(call).await?)
     }
 
     fn claimed(&self, member_id: &str, token: &Secret) -> Result<Claimed, PortalsError> {

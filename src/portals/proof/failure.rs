@@ -6,7 +6,6 @@ use crate::envelope::REDACTED;
 /// Why it could not be found out whether an installation is the application's.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Busy,
     Late,
     Client(String),
     BrokenOff(String),
@@ -20,7 +19,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let server = "the authorization server";
         match self {
-            Self::Busy => f.write_str("too many installations are being proven at once"),
             Self::Late => write!(f, "{server} did not answer in time"),
             Self::Client(why) => write!(f, "{server} cannot be asked: {why}"),
             Self::BrokenOff(why) => write!(f, "the answer of {server} broke off: {why}"),

@@ -63,12 +63,12 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///   a control character, are refused without asking.
 /// - **Unavailable**: the server is not reached or not done in time, answers with a redirect, 429
 ///   or 5xx, with an error that is not about the token (the page "Error codes"), with too many bytes
-///   or with what is no answer of `app.info`; or too many proofs run already.
+///   or with what is no answer of `app.info`.
 ///
 /// Only the given server is asked, never an address that stands in the event. A forged installation
-/// costs it one request, and no more than [`concurrency`](Self::concurrency) run at a time. Those
-/// over that are unavailable at once, real ones among them: a limit on how often strangers may call
-/// the application belongs before it.
+/// costs it one request, and no more than [`concurrency`](Self::concurrency) run at a time. Others
+/// wait for a place, as long as their deadline lets them, real ones among them: a limit on how often
+/// strangers may call the application belongs before it.
 ///
 /// What is proven is that the sender holds an access token of the application for the portal. The
 /// portal has it, and so has everybody in it who the application is open to and who looks for it in
@@ -165,8 +165,7 @@ impl<C> InstallProof<C> {
         })
     }
 
-    /// How long a proof may take, from the first poll of the client's readiness to the last byte of
-    /// the answer; [5 seconds](DEFAULT_PROOF_DEADLINE) unless set.
+    /// How long a proof may take, from the wait for a place to the last byte of the answer; [5 seconds](DEFAULT_PROOF_DEADLINE) unless set.
     pub const fn deadline(mut self, limit: Duration) -> Self {
         self.deadline = limit;
         self
@@ -213,12 +212,11 @@ where
         if member_id.is_empty() || !can_be_one || token.contains(char::is_control) {
             return Err(VerifyError::refused());
         }
-        let answer = match self.places.try_acquire() {
-            Ok(_place) => timeout(self.deadline, self.ask(token))
-                .await
-                .unwrap_or(Err(Failure::Late)),
-            Err(_) => Err(Failure::Busy),
-        };
+        let answer = timeout(self.deadline, async {
+            let _place = self.places.acquire().await;
+            self.ask(token).await
+        });
+        let answer = answer.await.unwrap_or(Err(Failure::Late));
         match answer.map_err(VerifyError::unavailable)? {
             Answer::Installation {
                 client_id,

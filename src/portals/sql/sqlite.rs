@@ -29,7 +29,8 @@ const READERS: u32 = 4;
 /// still there after a loss of power. Four calls read at once and one writes; a call waits 5
 /// seconds at the most for those before it, and 5 for another process that writes.
 ///
-/// On unix the file is made readable for its owner alone. The tokens in it are live ones unless
+/// On unix a new file is made readable for its owner alone; one that is there stays as it is. The
+/// tokens in it are live ones unless
 /// they are hashed ([`TokenKey`](crate::portals::TokenKey)), so back it up as the secret that it
 /// is.
 ///
