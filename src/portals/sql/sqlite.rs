@@ -30,9 +30,8 @@ const READERS: u32 = 4;
 /// seconds at the most for those before it, and 5 for another process that writes.
 ///
 /// On unix a new file is made readable for its owner alone; one that is there stays as it is. The
-/// tokens in it are live ones unless
-/// they are hashed ([`TokenKey`](crate::portals::TokenKey)), so back it up as the secret that it
-/// is.
+/// tokens in it are live ones unless they are hashed ([`TokenKey`](crate::portals::TokenKey)), so
+/// back it up as the secret that it is.
 ///
 /// SQLite is compiled in, by crate `libsqlite3-sys`, of which a program can have only one version.
 ///
