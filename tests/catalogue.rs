@@ -277,6 +277,11 @@ async fn what_an_event_can_do_without_loses_no_payload() {
         "ONCRMDEALMOVETOCATEGORY&data[FIELDS][ID]=1&data[FIELDS][CATEGORY_ID]=1.5",
         "ONCRMADDRESSREGISTER&data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=1\
          &data[FIELDS][ENTITY_ID]=1&data[FIELDS][ANCHOR_ID]=99999999999999999999",
+        // Flags that are none.
+        "ONUSERADD&data[ID]=1&data[ACTIVE]=undefined",
+        "ONAPPUNINSTALL&data[CLEAN]=undefined",
+        "ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=1&data[PARAMS][SYSTEM]=x",
+        "ONSESSIONSTART&data[DATA][session][closed]=x",
         // Keys that are not documented, or are those of other events.
         "ONCRMDEALADD&data[FIELDS][ID]=1&data[FIELDS][id][x]=2",
         "ONCALENDARENTRYADD&data[id]=1&data[ID]=x",

@@ -16,7 +16,7 @@ mod object;
 mod one_or_many;
 mod undefined_or;
 
-pub use self::flag::Flag;
+pub use self::flag::{Flag, optional_flag};
 pub use self::id_map::IdMap;
 pub use self::list::List;
 pub use self::number::optional_number;

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Value;
-use crate::event::field::{Flag, optional_number};
+use crate::event::field::{Flag, optional_flag, optional_number};
 use crate::{ApplicationStatus, Secret};
 
 /// An event that says no more than that it happened.
@@ -18,10 +18,10 @@ pub struct AppInstall {
     #[serde(rename = "VERSION")]
     pub version: Option<String>,
     /// Whether the application is active (`ACTIVE`).
-    #[serde(rename = "ACTIVE")]
+    #[serde(rename = "ACTIVE", default, deserialize_with = "optional_flag")]
     pub active: Option<Flag>,
     /// Whether the application is ready for use (`INSTALLED`).
-    #[serde(rename = "INSTALLED")]
+    #[serde(rename = "INSTALLED", default, deserialize_with = "optional_flag")]
     pub installed: Option<Flag>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
     #[serde(rename = "LANGUAGE_ID")]
@@ -33,7 +33,7 @@ pub struct AppInstall {
 #[non_exhaustive]
 pub struct AppUninstall {
     /// Whether the user chose to have the application's data wiped (`CLEAN`).
-    #[serde(rename = "CLEAN")]
+    #[serde(rename = "CLEAN", default, deserialize_with = "optional_flag")]
     pub clean: Option<Flag>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
     #[serde(rename = "LANGUAGE_ID")]
@@ -70,7 +70,11 @@ pub struct AppPayment {
     #[serde(rename = "STATUS")]
     pub status: Option<ApplicationStatus>,
     /// Whether the paid or trial term is over (`PAYMENT_EXPIRED`).
-    #[serde(rename = "PAYMENT_EXPIRED")]
+    #[serde(
+        rename = "PAYMENT_EXPIRED",
+        default,
+        deserialize_with = "optional_flag"
+    )]
     pub payment_expired: Option<Flag>,
     /// How many days are left of the term (`DAYS`).
     #[serde(rename = "DAYS", default, deserialize_with = "optional_number")]

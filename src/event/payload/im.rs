@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Value;
-use crate::event::field::{Flag, List, optional_number, optional_object};
+use crate::event::field::{Flag, List, optional_flag, optional_number, optional_object};
 use crate::open_enum::open_enum;
 
 /// A message came into a chat or was edited. The documentation gives this event to those who poll
@@ -102,6 +102,7 @@ pub struct ImMessage {
     /// place.
     pub text: Option<String>,
     /// Whether it is a message of the system.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_system: Option<Flag>,
     /// The id that its sender gave it to know a duplicate by; often empty.
     pub uuid: Option<String>,
@@ -111,6 +112,7 @@ pub struct ImMessage {
     /// What came with the text: attachments, a keyboard, files and more.
     pub params: Option<Value>,
     /// Whether anybody but the author has read it.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub viewed_by_others: Option<Flag>,
 }
 
@@ -160,8 +162,10 @@ pub struct ImChat {
     /// The description.
     pub description: Option<String>,
     /// Whether users from outside take part.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub extranet: Option<Flag>,
     /// Whether collaborators take part.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub contains_collaber: Option<Flag>,
     /// The kind of object that the chat belongs to; `LINES` for an open line.
     pub entity_type: Option<String>,
@@ -187,8 +191,10 @@ pub struct ImChat {
     #[serde(default, deserialize_with = "optional_number")]
     pub parent_message_id: Option<u64>,
     /// Whether the chat is new.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_new: Option<Flag>,
     /// Whether there is a field to write in.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub text_field_enabled: Option<Flag>,
     /// The id of the background.
     pub background_id: Option<String>,
@@ -203,6 +209,7 @@ pub struct ImUser {
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// Whether the user is active.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub active: Option<Flag>,
     /// The full name.
     pub name: Option<String>,
@@ -221,10 +228,13 @@ pub struct ImUser {
     /// The birthday, or empty.
     pub birthday: Option<String>,
     /// Whether the user is from outside.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub extranet: Option<Flag>,
     /// Whether it is a bot.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub bot: Option<Flag>,
     /// Whether it is a user of an open line's connector.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub connector: Option<Flag>,
     /// How the user signs in: `default`, `bot`, `email`, `replica` or another way.
     pub external_auth_id: Option<String>,

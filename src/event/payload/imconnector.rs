@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, OneOrMany, optional_number, optional_object};
+use crate::event::field::{Flag, OneOrMany, optional_flag, optional_number, optional_object};
 
 /// A dialog through a connector was opened or closed. Documentation pages:
 /// *OnImConnectorDialogStart* and *OnImConnectorDialogFinish*.
@@ -61,6 +61,7 @@ pub struct ConnectorSession {
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// Whether the session is over.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub closed: Option<Flag>,
     /// The id of the session before this one; 0 where there was none.
     #[serde(default, deserialize_with = "optional_number")]

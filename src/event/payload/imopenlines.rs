@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConnectorIm, ConnectorInfo, ConnectorSession, ConnectorUser};
 use crate::event::Value;
-use crate::event::field::{Flag, OneOrMany, optional_number, optional_object};
+use crate::event::field::{Flag, OneOrMany, optional_flag, optional_number, optional_object};
 
 /// A message came into the chat of an open line. Documentation pages: *OnOpenLineMessageAdd* and
 /// *Overview of Events When Working with Open Channels*.
@@ -58,6 +58,7 @@ pub struct OpenLineMessage {
     /// What is attached; may be empty.
     pub attach: Option<Value>,
     /// Whether it is a message of the system.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
     /// The id of its author.
     #[serde(default, deserialize_with = "optional_number")]

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, optional_number};
+use crate::event::field::{Flag, optional_flag, optional_number};
 use crate::open_enum::open_enum;
 
 /// A user asked for an outgoing call through the application. Documentation page:
@@ -24,6 +24,7 @@ pub struct ExternalCall {
     /// The number of the external line to call from (`LINE_NUMBER`).
     pub line_number: Option<String>,
     /// Whether the user asked in the mobile application (`IS_MOBILE`).
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_mobile: Option<Flag>,
     /// The call's id (`CALL_ID`). The call is registered already.
     pub call_id: Option<String>,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, List};
+use crate::event::field::{Flag, List, optional_flag};
 
 /// A new user of the portal. Fields that the application has no right to see are absent.
 /// Documentation page: *onUserAdd*.
@@ -11,7 +11,7 @@ pub struct User {
     #[serde(rename = "ID")]
     pub id: u64,
     /// Whether the user is active (`ACTIVE`).
-    #[serde(rename = "ACTIVE")]
+    #[serde(rename = "ACTIVE", default, deserialize_with = "optional_flag")]
     pub active: Option<Flag>,
     /// The e-mail address (`EMAIL`).
     #[serde(rename = "EMAIL")]

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ImBotCommandContext;
-use crate::event::field::{Flag, IdMap, optional_number};
+use crate::event::field::{Flag, IdMap, optional_flag, optional_number};
 use crate::event::payload::ImMessageType;
 
 /// Where a bot was added, and by whom. Documentation page: *ONIMBOTJOINCHAT*.
@@ -36,9 +36,11 @@ pub struct ImBotJoinChatParams {
     /// The id of that object.
     pub chat_entity_id: Option<String>,
     /// Whether the bot may read what was written before, in group chats.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub access_history: Option<Flag>,
     /// Whether the bot was added without a message of the system, in group chats with the
     /// artificial assistant.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub silent_join: Option<Flag>,
     /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
     /// of a user.
@@ -71,6 +73,7 @@ pub struct ImBotMessageAddParams {
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
     /// Whether it is a message of the system.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
     /// The id of the user that the message is to.
     #[serde(default, deserialize_with = "optional_number")]
@@ -100,6 +103,7 @@ pub struct ImBotMessageAddParams {
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
     /// Whether users from outside take part in the chat.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub chat_extranet: Option<Flag>,
     /// The id of the chat's message before this one.
     #[serde(default, deserialize_with = "optional_number")]
@@ -110,32 +114,44 @@ pub struct ImBotMessageAddParams {
     #[serde(default, deserialize_with = "optional_number")]
     pub rid: Option<u64>,
     /// The field `IS_MANAGER`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_manager: Option<Flag>,
     /// The sender's setting `PUSH`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub push: Option<Flag>,
     /// The sender's setting `PUSH_IMPORTANT`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub push_important: Option<Flag>,
     /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub recent_skip_author: Option<Flag>,
     /// The sender's setting `CONVERT`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub convert: Option<Flag>,
     /// The sender's setting `SKIP_COMMAND`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_command: Option<Flag>,
     /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation says no more than yes or
     /// no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_counter_increments: Option<Flag>,
     /// The sender's setting `SILENT_CONNECTOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub silent_connector: Option<Flag>,
     /// The sender's setting `SKIP_CONNECTOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_connector: Option<Flag>,
     /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub important_connector: Option<Flag>,
     /// The sender's setting `NO_SESSION_OL`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub no_session_ol: Option<Flag>,
     /// For the platform's inner use.
     #[serde(default, deserialize_with = "optional_number")]
     pub fake_relation: Option<u64>,
     /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_url_index: Option<Flag>,
     /// How the message was entered.
     pub command_context: Option<ImBotCommandContext>,
@@ -285,39 +301,53 @@ pub struct ImBotCommandParams {
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
     /// Whether it is a message of the system.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
     /// The id of the user that the message is to.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
     /// The sender's setting `SKIP_USER_CHECK`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_user_check: Option<Flag>,
     /// The sender's setting `PUSH`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub push: Option<Flag>,
     /// The sender's setting `PUSH_IMPORTANT`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub push_important: Option<Flag>,
     /// The sender's setting `RECENT_ADD`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub recent_add: Option<Flag>,
     /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub recent_skip_author: Option<Flag>,
     /// The sender's setting `CONVERT`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub convert: Option<Flag>,
     /// The sender's setting `SKIP_COMMAND`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_command: Option<Flag>,
     /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation says no more than yes or
     /// no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_counter_increments: Option<Flag>,
     /// The sender's setting `SILENT_CONNECTOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub silent_connector: Option<Flag>,
     /// The sender's setting `SKIP_CONNECTOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_connector: Option<Flag>,
     /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub important_connector: Option<Flag>,
     /// The sender's setting `NO_SESSION_OL`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub no_session_ol: Option<Flag>,
     /// For the platform's inner use.
     #[serde(default, deserialize_with = "optional_number")]
     pub fake_relation: Option<u64>,
     /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub skip_url_index: Option<Flag>,
     /// The message's id.
     #[serde(default, deserialize_with = "optional_number")]
@@ -355,6 +385,7 @@ pub struct ImBotCommandParams {
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
     /// Whether users from outside take part in the chat.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub chat_extranet: Option<Flag>,
     /// The id of the chat's message before this one.
     #[serde(default, deserialize_with = "optional_number")]
@@ -365,6 +396,7 @@ pub struct ImBotCommandParams {
     #[serde(default, deserialize_with = "optional_number")]
     pub rid: Option<u64>,
     /// The field `IS_MANAGER`. The documentation says no more than yes or no.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_manager: Option<Flag>,
     /// The bots in the chat: each one's id, by the same id.
     #[serde(default)]

@@ -4,7 +4,7 @@ use super::{
     BotAuth, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
     ImBotMessageDeleteParams, ImBotMessageUpdateParams,
 };
-use crate::event::field::{Flag, IdMap, optional_number, optional_object};
+use crate::event::field::{Flag, IdMap, optional_flag, optional_number, optional_object};
 use crate::event::payload::ImGender;
 use crate::open_enum::open_enum;
 use crate::{ApplicationStatus, Secret};
@@ -152,12 +152,16 @@ pub struct ImBotUser {
     /// The gender.
     pub gender: Option<ImGender>,
     /// Whether it is a bot. Only the events of messages have this field and those below.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_bot: Option<Flag>,
     /// Whether it is a user of an open line's connector.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_connector: Option<Flag>,
     /// Whether it is a user of Bitrix24.Network.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_network: Option<Flag>,
     /// Whether the user is from outside.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_extranet: Option<Flag>,
 }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BotAuth;
 use crate::event::Value;
-use crate::event::field::{Flag, optional_number, optional_object};
+use crate::event::field::{Flag, optional_flag, optional_number, optional_object};
 use crate::event::payload::{ImChat, ImMessage, ImReactionAction, ImUser};
 use crate::open_enum::open_enum;
 
@@ -183,10 +183,13 @@ pub struct ImBotV2Bot {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// Whether the bot is hidden.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_hidden: Option<Flag>,
     /// Whether the bot works in open lines.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_support_openline: Option<Flag>,
     /// Whether messages of the bot can be reacted to.
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_reactions_enabled: Option<Flag>,
     /// The id of the background of its chats.
     pub background_id: Option<String>,
