@@ -288,6 +288,8 @@ async fn what_an_event_can_do_without_loses_no_payload() {
         "ONCRMLEADUSERFIELDADD&data[FIELDS][ID]=1&data[FIELDS][ENTITY_ID]=a&data[FIELDS][entityId]=b",
         "ONCRMINVOICEUSERFIELDADD&data[id]=1&data[ID]=2&data[entityId]=a&data[ENTITY_ID]=b",
         "ONIMBOTMESSAGEADD&data[BOT][7][COMMAND][x]=1&data[PARAMS][MESSAGE_ID]=1",
+        "ONCRMINVOICEUSERFIELDADD&data[id]=&data[ID]=7",
+        "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[ID][x]=1",
         // What else there is tells enough.
         "ONIMBOTV2MESSAGEADD&data[bot][code]=a&data[message][id]=1",
         "ONIMCOMMANDADD&data[COMMAND][7][MESSAGE_ID]=1",

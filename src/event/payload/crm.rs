@@ -62,7 +62,7 @@ pub struct UserField {
 
 /// A custom field of old-style invoices. Documentation page: *onCrmInvoiceUserFieldAdd* and its
 /// neighbours. They name the keys below, and those of the other objects have the keys of
-/// [`UserField`]: what is not there under the one is read under the other.
+/// [`UserField`]: what is not there under the one, or is no id, is read under the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "SpelledUserField", rename_all = "camelCase")]
 #[non_exhaustive]
@@ -79,11 +79,11 @@ pub struct InvoiceUserField {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SpelledUserField {
-    id: Option<u64>,
+    id: Option<Value>,
     entity_id: Option<String>,
     field_name: Option<String>,
-    #[serde(rename = "ID", default, deserialize_with = "optional_number")]
-    other_id: Option<u64>,
+    #[serde(rename = "ID")]
+    other_id: Option<Value>,
     #[serde(rename = "ENTITY_ID")]
     other_entity_id: Option<String>,
     #[serde(rename = "FIELD_NAME")]
@@ -94,8 +94,14 @@ impl TryFrom<SpelledUserField> for InvoiceUserField {
     type Error = &'static str;
 
     fn try_from(field: SpelledUserField) -> Result<Self, Self::Error> {
+        let number = |id: &Option<Value>| id.as_ref()?.as_str()?.parse().ok();
+        let id = number(&field.id).or_else(|| number(&field.other_id));
+        let is_missing = field.id.is_none() && field.other_id.is_none();
         Ok(Self {
-            id: field.id.or(field.other_id).ok_or("missing field `id`")?,
+            id: id.ok_or(match is_missing {
+                true => "missing field `id`",
+                false => "the field `id` is no number",
+            })?,
             entity_id: field.entity_id.or(field.other_entity_id),
             field_name: field.field_name.or(field.other_field_name),
         })
@@ -456,8 +462,20 @@ mod tests {
             (7, Some("CRM_INVOICE"))
         );
         assert_eq!(field.field_name.as_deref(), Some("UF_CRM_1594"));
-        assert_eq!(read("data[id]=7&data[ID]=x").unwrap().id, 7);
-        assert_eq!(read("data[id]=x&data[ID]=7").unwrap_err().path(), "data.id");
+        for pairs in [
+            "data[id]=7&data[ID]=x",
+            "data[id]=7&data[ID][x]=1",
+            "data[id]=&data[ID]=7",
+            "data[id]=undefined&data[ID]=7",
+            "data[id][x]=1&data[ID]=7",
+            "data[FIELDS][id]=&data[FIELDS][ID]=7",
+        ] {
+            assert_eq!(read(pairs).map(|field| field.id), Ok(7), "{pairs}");
+        }
+        for pairs in ["data[id]=x", "data[id]=&data[ID]=", "data[ID][x]=1"] {
+            let mismatch = read(pairs).unwrap_err().to_string();
+            assert_eq!(mismatch, "data: the field `id` is no number", "{pairs}");
+        }
         let mismatch = read("data[entityId]=CRM_INVOICE").unwrap_err();
         assert_eq!(mismatch.to_string(), "data: missing field `id`");
     }
