@@ -46,9 +46,10 @@ pub struct OpenLineMessageAddRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct OpenLineMessage {
-    /// The message's id: of a customer's message the one it has in the outside system, whatever
-    /// that is, and otherwise its number in Bitrix24.
-    pub id: Option<String>,
+    /// The message's ids: of a customer's message those it has in the outside system, whatever
+    /// they are, and otherwise its number in Bitrix24. The documentation shows a single one.
+    #[serde(default)]
+    pub id: OneOrMany<String>,
     /// When it was added; may be empty.
     pub date: Option<String>,
     /// The text.
@@ -192,7 +193,7 @@ mod tests {
             panic!("{event:?}")
         };
         let message = record.message.as_ref().unwrap();
-        assert_eq!(message.id.as_deref(), Some("80964"));
+        assert_eq!(*message.id, ["80964"]);
         assert_eq!(
             (message.user_id, message.system),
             (Some(1985), Some(false.into()))
@@ -266,6 +267,21 @@ mod tests {
         let record = event.records.into_iter().next().unwrap();
         assert_eq!(*record.message.unwrap().id, ["ext-5", "ext-6"]);
         assert_eq!(record.chat.unwrap().id.as_deref(), Some("channel-123"));
+    }
+
+    #[test]
+    fn a_message_that_came_may_have_several_ids_or_none() {
+        let ids = |pairs: &str| {
+            let event: OpenLineMessageAdd =
+                parse(format!("event=ONOPENLINEMESSAGEADD&{pairs}")).unwrap();
+            let record = event.records.into_iter().next().unwrap();
+            record.message.unwrap().id.into_vec()
+        };
+        let message = "data[DATA][0][message]";
+        let several = format!("{message}[id][0]=ext-5&{message}[id][1]=ext-6");
+        assert_eq!(ids(&several), ["ext-5", "ext-6"]);
+        assert_eq!(ids(&format!("{message}[id]=ext-5")), ["ext-5"]);
+        assert!(ids(&format!("{message}[text]=a")).is_empty());
     }
 
     #[test]
