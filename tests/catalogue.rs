@@ -288,6 +288,11 @@ async fn what_an_event_can_do_without_loses_no_payload() {
         "ONCRMLEADUSERFIELDADD&data[FIELDS][ID]=1&data[FIELDS][ENTITY_ID]=a&data[FIELDS][entityId]=b",
         "ONCRMINVOICEUSERFIELDADD&data[id]=1&data[ID]=2&data[entityId]=a&data[ENTITY_ID]=b",
         "ONIMBOTMESSAGEADD&data[BOT][7][COMMAND][x]=1&data[PARAMS][MESSAGE_ID]=1",
+        "ONSESSIONSTART&data[DATA][0][session][id]=2&data[DATA][total]=1",
+        "ONIMBOTMESSAGEADD&data[BOT][zz]=1&data[BOT][7][BOT_ID]=7&data[PARAMS][MESSAGE_ID]=1",
+        "ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=1&data[PARAMS][MENTIONED_LIST][5]=5\
+         &data[PARAMS][MENTIONED_LIST][x]=x",
+        "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][x]=y",
         "ONCRMINVOICEUSERFIELDADD&data[id]=&data[ID]=7",
         "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[ID][x]=1",
         // What else there is tells enough.

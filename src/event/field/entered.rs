@@ -13,6 +13,11 @@ impl<A> Entered<A> {
             entries,
         }
     }
+
+    /// The first key, if nobody asked for it.
+    pub(super) fn into_key(self) -> Option<String> {
+        self.key
+    }
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entered<A> {

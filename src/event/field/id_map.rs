@@ -2,10 +2,11 @@ use std::collections::{BTreeMap, btree_map};
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Error, MapAccess, SeqAccess};
+use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::nothing::{self, Item};
+use super::stray::Stray;
 
 /// Values by numeric id, as in `data[BOT][571][BOT_CODE]=support`.
 ///
@@ -115,20 +116,25 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for IdMap<V> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<IdMap<V>, A::Error> {
                 let mut map = BTreeMap::new();
+                let mut stray = Stray::default();
+                let mut has_ids = false;
                 while let Some(key) = entries.next_key::<String>()? {
                     // serde_qs gives a text as a map with an empty key.
                     if key.is_empty() {
                         return nothing::expect(entries, &self).map(|()| IdMap::default());
                     }
-                    let id = key.parse().map_err(|_| {
-                        A::Error::custom(format!("found the key {key:?}, expected a numeric id"))
-                    })?;
+                    let Ok(id) = key.parse() else {
+                        stray.skip(key, &mut entries)?;
+                        continue;
+                    };
+                    has_ids = true;
                     map.extend(
                         entries
                             .next_value_seed(Item::default())?
                             .map(|value| (id, value)),
                     );
                 }
+                stray.refuse_alone(has_ids, "a numeric id")?;
                 Ok(IdMap(map))
             }
 
@@ -195,6 +201,17 @@ mod tests {
             let reason = reason(&format!("map[{key}]=x"));
             let expected = format!("found the key {key:?}, expected a numeric id");
             assert!(reason.contains(&expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_id_is_skipped_beside_one_that_is() {
+        for form in [
+            "map[7]=a&map[x]=b",
+            "map[x]=b&map[7]=a",
+            "map[7]=a&map[-7]=b&map[7a][c]=d",
+        ] {
+            assert_eq!(read(form).unwrap(), map([(7, "a")]), "{form}");
         }
     }
 

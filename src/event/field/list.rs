@@ -2,10 +2,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{Error, MapAccess, SeqAccess};
+use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::nothing::{self, Item};
+use super::stray::Stray;
 
 /// A list whose indices may have gaps, as in `data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][7]=12`.
 ///
@@ -110,18 +111,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<List<T>, A::Error> {
                 let mut list = Vec::new();
+                let mut stray = Stray::default();
+                let mut is_list = false;
                 while let Some(key) = entries.next_key::<String>()? {
                     // serde_qs gives a text as a map with an empty key.
                     if key.is_empty() {
                         return nothing::expect(entries, &self).map(|()| List::default());
                     }
                     if key.parse::<i64>().is_err() {
-                        let message =
-                            format!("found the key {key:?}, expected the index of a list");
-                        return Err(A::Error::custom(message));
+                        stray.skip(key, &mut entries)?;
+                        continue;
                     }
+                    is_list = true;
                     list.extend(entries.next_value_seed(Item::default())?);
                 }
+                stray.refuse_alone(is_list, "the index of a list")?;
                 Ok(List(list))
             }
         }
@@ -159,6 +163,22 @@ mod tests {
         for form in ["list=7", "list=x", "list[x]=7"] {
             assert!(read::<u64>(form).is_err(), "{form}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_no_index_is_skipped_beside_one_that_is() {
+        for form in [
+            "list[0]=5&list[x]=7",
+            "list[x]=7&list[0]=5",
+            "list[3]=5&list[total]=x&list[page][a][b]=1",
+            "list[!]=7&list[-2]=5",
+        ] {
+            assert_eq!(read::<u64>(form).unwrap(), [5], "{form}");
+        }
+        assert!(read::<u64>("list[0]=&list[x]=7").unwrap().is_empty());
+        let reason = read::<u64>("list[x]=7&list[y]=8").unwrap_err().to_string();
+        let expected = "found the key \"x\", expected the index of a list";
+        assert!(reason.contains(expected), "{reason}");
     }
 
     #[test]

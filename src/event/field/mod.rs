@@ -5,6 +5,9 @@
 //! an object such a text is not taken for a mismatch: a [`List`], an [`IdMap`] and a [`OneOrMany`]
 //! are empty then, or without that one of their values, and an [`UndefinedOr`] is undefined. Where a
 //! type takes the text it is a value, so that 0 is a number and `0` a flag that says no.
+//!
+//! Keys that are not known never fail a type: a [`List`], an [`IdMap`] or a [`OneOrMany`] skips those
+//! that are no numbers, if there are others.
 
 mod entered;
 mod flag;
@@ -14,6 +17,7 @@ mod nothing;
 mod number;
 mod object;
 mod one_or_many;
+mod stray;
 mod undefined_or;
 
 pub use self::flag::{Flag, optional_flag};

@@ -8,13 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::entered::Entered;
 use super::nothing::Item;
+use super::stray::{self, Stray};
 
 /// A single value or a list of them: the same field is `data[id]=a` in one event and
 /// `data[id][0]=a` in another.
 ///
 /// Either way it is a slice. An empty text is no value, and so is an absent field with
-/// `#[serde(default)]`, or another text that says [nothing](super) and is no `T`. The value may be an array itself, if its keys are names: numeric keys are
-/// those of a list. It is serialised as a list.
+/// `#[serde(default)]`, or another text that says [nothing](super) and is no `T`. The value may be an
+/// array itself, if its keys are names: numeric keys are those of a list. It is serialised as a list.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -127,13 +128,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                     return Ok(OneOrMany(Vec::from_iter(value)));
                 }
                 if key.parse::<i64>().is_err() {
-                    let entries = Entered::new(key, entries);
-                    let value = T::deserialize(MapAccessDeserializer::new(entries))?;
-                    return Ok(OneOrMany(vec![value]));
+                    let mut entries = Entered::new(key, entries);
+                    let read = T::deserialize(MapAccessDeserializer::new(&mut entries));
+                    let read = read.map_err(|error| match entries.into_key() {
+                        // It is a type without keys.
+                        Some(key) => stray::refused(&key, "the index of a list"),
+                        None => error,
+                    });
+                    return Ok(OneOrMany(vec![read?]));
                 }
                 let mut list = Vec::from_iter(entries.next_value_seed(Item::default())?);
-                while entries.next_key::<i64>()?.is_some() {
-                    list.extend(entries.next_value_seed(Item::default())?);
+                while let Some(key) = entries.next_key::<String>()? {
+                    match key.parse::<i64>() {
+                        Ok(_) => list.extend(entries.next_value_seed(Item::default())?),
+                        Err(_) => Stray::default().skip(key, &mut entries)?,
+                    }
                 }
                 Ok(OneOrMany(list))
             }
@@ -207,9 +216,31 @@ mod tests {
     fn what_is_neither_is_refused() {
         assert!(read::<u64>("value=x").is_err());
         assert!(read::<u64>("value[x]=1").is_err());
-        assert!(read::<u64>("value[0]=1&value[x]=1").is_err());
         assert!(read::<Message>("value=x").is_err());
         assert!(read::<Message>("value[text]=a").is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_skipped() {
+        assert_eq!(read::<u64>("value[0]=1&value[x]=2").unwrap(), [1]);
+        assert_eq!(read::<u64>("value[x][y]=2&value[5]=1").unwrap(), [1]);
+        let message = Message { id: 1, text: None };
+        for form in [
+            "value[0][id]=1&value[total]=1",
+            "value[0][id]=1&value[id]=x",
+            "value[id]=1&value[total]=1",
+        ] {
+            assert_eq!(read::<Message>(form).unwrap(), [message.clone()], "{form}");
+        }
+    }
+
+    #[test]
+    fn a_key_alone_that_is_not_known_is_told() {
+        let reason = read::<String>("value[x]=1").unwrap_err().to_string();
+        let expected = "found the key \"x\", expected the index of a list";
+        assert!(reason.contains(expected), "{reason}");
+        let reason = read::<Message>("value[total]=1").unwrap_err().to_string();
+        assert!(reason.contains("missing field `id`"), "{reason}");
     }
 
     #[test]
