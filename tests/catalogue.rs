@@ -293,6 +293,7 @@ async fn what_an_event_can_do_without_loses_no_payload() {
         "ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=1&data[PARAMS][MENTIONED_LIST][5]=5\
          &data[PARAMS][MENTIONED_LIST][x]=x",
         "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][x]=y",
+        "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[FIELDS][x]=1",
         "ONCRMINVOICEUSERFIELDADD&data[id]=&data[ID]=7",
         "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[ID][x]=1",
         // What else there is tells enough.

@@ -51,11 +51,11 @@ impl<'a> Data<'a> {
         quick.map_or_else(|| self.thoroughly().map(fields), Ok)
     }
 
-    /// The type that `data[FIELDS]` is where there is one, and `data` itself where there is none:
-    /// the documentation does not always say.
+    /// The type that `data[FIELDS]` is, or else `data` itself: the documentation does not always
+    /// say. Where neither is, what does not fit is told of `FIELDS` if it is an array.
     pub(super) fn either<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
         match self.fields::<Value>() {
-            Ok(Value::Array(_)) => self.fields(),
+            Ok(Value::Array(_)) => self.fields().or_else(|told| self.data().map_err(|_| told)),
             _ => self.data(),
         }
     }
@@ -424,6 +424,10 @@ mod tests {
             id("data[FIELDS][ID]=x").unwrap_err().path(),
             "data.FIELDS.ID"
         );
+        assert_eq!(id("data[FIELDS][x]=1&data[ID]=27"), Ok(27));
+        assert_eq!(id("data[FIELDS][ID]=x&data[ID]=27"), Ok(27));
+        let neither = id("data[FIELDS][ID]=x&data[ID]=y").unwrap_err();
+        assert_eq!(neither.path(), "data.FIELDS.ID");
         assert_eq!(id("data[ID]=x").unwrap_err().path(), "data.ID");
         assert_eq!(id("data=27").unwrap_err().path(), "data");
     }
