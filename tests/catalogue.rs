@@ -259,6 +259,40 @@ async fn the_type_of_a_smart_process_item_comes_from_the_payload_or_the_code() {
 }
 
 #[tokio::test]
+async fn a_type_of_0_is_none_of_a_smart_process() {
+    let item = format!("data[FIELDS][ID]=5&auth[application_token]={TOKEN}");
+    for (code, told, id) in [
+        ("ONCRMDYNAMICITEMADD_147", "0", Some(147)),
+        ("ONCRMDYNAMICITEMADD_147", "148", Some(148)),
+        ("ONCRMDYNAMICITEMADD_0", "148", Some(148)),
+        ("ONCRMDYNAMICITEMADD_0", "0", None),
+        ("ONCRMDYNAMICITEMADD", "0", None),
+    ] {
+        let form = format!("event={code}&data[FIELDS][ENTITY_TYPE_ID]={told}&{item}");
+        let event = event(form).await;
+        assert_eq!(event.entity_type_id(), id, "{code} {told}");
+        assert_eq!(event.subject().unwrap().entity_type_id, id, "{code} {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_no_object_has_is_no_subject() {
+    for data in [
+        "ONCRMDEALADD&data[FIELDS][ID]=0",
+        "ONCRMCURRENCYADD&data[FIELDS][ID]=",
+        "ONCRMMEASUREADD&data[FIELDS][ID]=0",
+        "ONCRMMEASUREADD&data[FIELDS][ID]=",
+        "ONVOXIMPLANTCALLEND&data[CALL_ID]=",
+        "ONIMBOTV2DELETE&data[bot][id]=0",
+        "ONCRMDYNAMICITEMADD&data[FIELDS][ID]=0&data[FIELDS][ENTITY_TYPE_ID]=147",
+    ] {
+        let event = event(format!("event={data}&auth[application_token]={TOKEN}")).await;
+        assert_ne!(*event.payload(), Payload::Unknown, "{data}");
+        assert_eq!(event.subject(), None, "{data}");
+    }
+}
+
+#[tokio::test]
 async fn what_an_event_can_do_without_loses_no_payload() {
     for data in [
         // PHP's `false` and `null` in the place of a list, a map or an object.

@@ -185,8 +185,8 @@ impl Event {
     }
 
     /// The one object that the event is about: which it is and what happened to it. `None` where the
-    /// event is about no object or about several, or does not say which, or its payload is
-    /// [`Payload::Unknown`].
+    /// event is about no object or about several, or does not say which (no object has the id 0 or an
+    /// empty one), or its payload is [`Payload::Unknown`].
     pub fn subject(&self) -> Option<Subject<'_>> {
         let mut subject = self.payload().subject()?;
         subject.entity_type_id = subject.entity_type_id.or_else(|| self.typed_code());
@@ -196,14 +196,19 @@ impl Event {
     /// The id of the object type of a smart process item, from the payload or from the code
     /// (`ONCRMDYNAMICITEMADD_147`).
     pub fn entity_type_id(&self) -> Option<u64> {
-        let subject = self.payload().subject();
-        let told = subject.and_then(|subject| subject.entity_type_id);
+        let told = match self.payload() {
+            Payload::CrmDynamicItemAdd(item)
+            | Payload::CrmDynamicItemUpdate(item)
+            | Payload::CrmDynamicItemDelete(item) => subject::Identified::entity_type_id(item),
+            _ => None,
+        };
         told.or_else(|| self.typed_code())
     }
 
     /// The object type's id that the code ends in.
     fn typed_code(&self) -> Option<u64> {
-        EventKind::of_typed_item(self.code()).map(|(_, id)| id)
+        let coded = EventKind::of_typed_item(self.code()).map(|(_, id)| id);
+        coded.filter(|&id| id != 0)
     }
 
     /// What happened, if it is of the kind `K`.

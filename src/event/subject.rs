@@ -71,6 +71,14 @@ impl<'a> ObjectId<'a> {
         text.parse().map_or(Self::Text(text), Self::Number)
     }
 
+    /// Whether there can be an object with it: no number is 0, and no text empty.
+    const fn is_of_an_object(&self) -> bool {
+        match self {
+            Self::Number(id) => *id != 0,
+            Self::Text(id) => !id.is_empty(),
+        }
+    }
+
     /// The id, if it is a number.
     pub const fn number(self) -> Option<u64> {
         match self {
@@ -131,7 +139,7 @@ pub(super) trait Identified {
     }
 
     fn subject(&self, entity: &'static str, action: Action) -> Option<Subject<'_>> {
-        let id = self.object_id()?;
+        let id = self.object_id().filter(ObjectId::is_of_an_object)?;
         Some(Subject {
             entity,
             entity_type_id: self.entity_type_id(),
@@ -202,6 +210,6 @@ impl Identified for CrmDynamicItem {
     }
 
     fn entity_type_id(&self) -> Option<u64> {
-        self.entity_type_id
+        self.entity_type_id.filter(|&id| id != 0)
     }
 }
