@@ -293,6 +293,18 @@ async fn an_id_that_no_object_has_is_no_subject() {
 }
 
 #[tokio::test]
+async fn a_document_signed_in_an_hr_system_is_no_signer() {
+    let code = "ONSIGNHCMLINKB2EDOCUMENTSIGNED";
+    let event = event(format!(
+        "event={code}&data[id]=3942&auth[application_token]={TOKEN}"
+    ))
+    .await;
+    let subject = event.subject().unwrap();
+    assert_eq!(subject.entity, "sign.b2e.hcmlink.document");
+    assert_eq!(subject.id, ObjectId::Number(3942));
+}
+
+#[tokio::test]
 async fn what_an_event_can_do_without_loses_no_payload() {
     for data in [
         // PHP's `false` and `null` in the place of a list, a map or an object.

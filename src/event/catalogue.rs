@@ -456,7 +456,7 @@ catalogue! {
             "An HR e-signature document got another status.", "sign/events/on-sign-b2e-document-status-changed.md";
         SignB2eMemberStatusChanged = "ONSIGNB2EMEMBERSTATUSCHANGED" / "OnSignB2eMemberStatusChanged" => data(SignMemberStatus) about "sign.b2e.member" Updated,
             "A signer of an HR document got another status.", "sign/events/on-sign-b2e-member-status-changed.md";
-        SignHcmLinkB2eDocumentSigned = "ONSIGNHCMLINKB2EDOCUMENTSIGNED" / "OnSignHcmLinkB2eDocumentSigned" => data(SignHcmLinkDocument) about "sign.b2e.member" Updated,
+        SignHcmLinkB2eDocumentSigned = "ONSIGNHCMLINKB2EDOCUMENTSIGNED" / "OnSignHcmLinkB2eDocumentSigned" => data(SignHcmLinkDocument) about "sign.b2e.hcmlink.document" Updated,
             "An HR document tied to HCM Link was signed.", "sign/events/on-sign-hcm-link-b2e-document-signed.md";
     }
     scope "humanresources.hcmlink" {
