@@ -343,6 +343,7 @@ async fn what_an_event_can_do_without_loses_no_payload() {
         "ONCRMINVOICEUSERFIELDADD&data[id]=&data[ID]=7",
         "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[ID][x]=1",
         // What else there is tells enough.
+        "ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x",
         "ONIMBOTV2MESSAGEADD&data[bot][code]=a&data[message][id]=1",
         "ONIMCOMMANDADD&data[COMMAND][7][MESSAGE_ID]=1",
         "ONTASKUPDATE&data[FIELDS_BEFORE][TITLE]=a&data[FIELDS_AFTER][ID]=5",

@@ -10,7 +10,7 @@ use crate::open_enum::open_enum;
 #[non_exhaustive]
 pub struct ExternalCall {
     /// The number to call (`PHONE_NUMBER`), as the user saw it.
-    pub phone_number: String,
+    pub phone_number: Option<String>,
     /// The same number in international form (`PHONE_NUMBER_INTERNATIONAL`).
     pub phone_number_international: Option<String>,
     /// The extension to dial (`EXTENSION`); empty where there is none.
@@ -203,7 +203,7 @@ mod tests {
     fn the_samples_of_an_application_s_calls_are_read() {
         let calls = samples::read(&["ONEXTERNALCALLSTART"], Data::data::<ExternalCall>);
         let call = &calls[0];
-        assert_eq!(call.phone_number, "+494951234567");
+        assert_eq!(call.phone_number.as_deref(), Some("+494951234567"));
         assert_eq!((call.user_id, call.call_list_id), (Some(1269), Some(0)));
         assert_eq!(call.extension.as_deref(), Some(""));
         assert_eq!(call.is_mobile.map(Flag::is_yes), Some(false));
@@ -214,6 +214,14 @@ mod tests {
         assert_eq!(calls[0].phone_number, "+494951234567");
         assert_eq!(calls[0].crm_entity_id, Some(5785));
         assert_eq!(calls[0].line_number.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_call_without_a_number_is_read() {
+        let form = "event=ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x";
+        let call: ExternalCall = samples::data(form).data().unwrap();
+        assert_eq!(call.call_id.as_deref(), Some("externalCall.x"));
+        assert_eq!(call.phone_number, None);
     }
 
     #[test]
