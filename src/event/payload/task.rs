@@ -28,7 +28,8 @@ impl TaskChange {
     /// The task's id, from after or before the change. `None` where the platform tells neither.
     pub fn id(&self) -> Option<u64> {
         let after = self.after.value().and_then(|task| task.id);
-        after.or_else(|| self.before.value()?.id)
+        let before = self.before.value().and_then(|task| task.id);
+        after.into_iter().chain(before).find(|&id| id != 0)
     }
 }
 
@@ -226,10 +227,14 @@ mod tests {
             "data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER][TITLE]=a",
             "data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER]=0",
             "data[FIELDS_BEFORE]=&data[FIELDS_AFTER][ID]=5",
+            "data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER][ID]=0",
         ] {
             let task: TaskChange = samples::parse(format!("event=ONTASKUPDATE&{pairs}")).unwrap();
             assert_eq!(task.id(), Some(5), "{pairs}");
         }
+        let form = "event=ONTASKUPDATE&data[FIELDS_BEFORE][ID]=0&data[FIELDS_AFTER][ID]=0";
+        let task: TaskChange = samples::parse(form).unwrap();
+        assert_eq!(task.id(), None);
     }
 
     #[test]
