@@ -184,9 +184,9 @@ impl Event {
         &self.0.payload
     }
 
-    /// The one object that the event is about: which it is and what happened to it. `None` where the
-    /// event is about no object or about several, or does not say which (no object has the id 0 or an
-    /// empty one), or its payload is [`Payload::Unknown`].
+    /// The one object that the event is about: which it is and what happened to it. `None` where
+    /// the event is about no object or about several, or does not say which (no object has the id 0
+    /// or an empty one), or its payload is [`Payload::Unknown`].
     pub fn subject(&self) -> Option<Subject<'_>> {
         let mut subject = self.payload().subject()?;
         subject.entity_type_id = subject.entity_type_id.or_else(|| self.typed_code());

@@ -6,8 +6,8 @@
 //! are empty then, or without that one of their values, and an [`UndefinedOr`] is undefined. Where a
 //! type takes the text it is a value, so that 0 is a number and `0` a flag that says no.
 //!
-//! Keys that are not known never fail a type: a [`List`], an [`IdMap`] or a [`OneOrMany`] skips those
-//! that are no numbers, if there are others.
+//! Keys that are not known never fail a type: a [`List`], an [`IdMap`] or a [`OneOrMany`] skips
+//! those that are no numbers, if there are others.
 
 mod entered;
 mod flag;

@@ -14,8 +14,9 @@ use super::stray::{self, Stray};
 /// `data[id][0]=a` in another.
 ///
 /// Either way it is a slice. An empty text is no value, and so is an absent field with
-/// `#[serde(default)]`, or another text that says [nothing](super) and is no `T`. The value may be an
-/// array itself, if its keys are names: numeric keys are those of a list. It is serialised as a list.
+/// `#[serde(default)]`, or another text that says [nothing](super) and is no `T`. The value may be
+/// an array itself, if its keys are names: numeric keys are those of a list. It is serialised as a
+/// list.
 ///
 /// ```
 /// use serde::Deserialize;
