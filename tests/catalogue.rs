@@ -162,6 +162,35 @@ async fn every_subject_is_the_one_of_the_list() {
 }
 
 #[tokio::test]
+async fn a_payload_with_two_places_is_read_from_either() {
+    const ID: &[(&str, &str)] = &[("ID", "5")];
+    const INVOICE_FIELD: &[(&str, &str)] = &[("id", "5"), ("entityId", "CRM_INVOICE")];
+    for (code, fields) in [
+        ("ONCRMINVOICEUSERFIELDADD", INVOICE_FIELD),
+        ("ONCRMINVOICEUSERFIELDDELETE", INVOICE_FIELD),
+        ("ONCRMINVOICEUSERFIELDSETENUMVALUES", INVOICE_FIELD),
+        ("ONCRMINVOICEUSERFIELDUPDATE", INVOICE_FIELD),
+        ("ONSONETGROUPSUBJECTADD", ID),
+        ("ONSONETGROUPSUBJECTDELETE", ID),
+        ("ONSONETGROUPSUBJECTUPDATE", ID),
+    ] {
+        let mut payloads = Vec::new();
+        for place in ["data", "data[FIELDS]"] {
+            let mut form = format!("event={code}&auth[application_token]={TOKEN}");
+            for (name, text) in fields {
+                write!(form, "&{place}[{name}]={text}").unwrap();
+            }
+            let event = event(form).await;
+            assert_eq!(event.mismatch(), None, "{code} in {place}");
+            let subject = event.subject().map(|subject| subject.id);
+            assert_eq!(subject, Some(ObjectId::Number(5)), "{code} in {place}");
+            payloads.push(event.payload().clone());
+        }
+        assert_eq!(payloads[0], payloads[1], "{code}");
+    }
+}
+
+#[tokio::test]
 async fn the_subject_is_found_whichever_shape_the_id_came_in() {
     let token = format!("&auth[application_token]={TOKEN}");
     for (data, entity, id, action) in [
