@@ -30,6 +30,14 @@ fn bodies() -> Vec<String> {
         "event=ONIMBOTMESSAGEADD&data[BOT][7][application_token]=canary7f3a\
          &data[BOT][7][AUTH][access_token]=canary7f3a&data[BOT][7][AUTH][refresh_token]=canary7f3a",
         "event=ONIMBOTV2MESSAGEADD&data[bot][auth][application_token]=canary7f3a&data[bot][id]=1",
+        // REST's own name for an access token.
+        "event=ONIMBOTV2MESSAGEADD&data[bot][auth]=canary7f3a&data[bot][id]=1",
+        "event=ONIMBOTV2MESSAGEADD&data[bot][auth]=canary7f3a&data[bot][id]=1&data[message][id]=1",
+        "event=ONIMBOTMESSAGEADD&data[BOT][7][AUTH]=canary7f3a&data[PARAMS][MESSAGE_ID]=1",
+        "event=ONIMCOMMANDADD&data[COMMAND][7][AUTH]=canary7f3a&data[COMMAND][7][MESSAGE_ID]=1",
+        "event=ONAPPTEST&data[QUERY][auth]=canary7f3a&data[auth]=canary7f3a",
+        "event=ONUNKNOWN&data[authId]=canary7f3a&data[refreshId]=canary7f3a",
+        "event=ONUNKNOWN&data[a][pwd]=canary7f3a&data[api-key]=canary7f3a",
         "event=ONAPPTEST&data[QUERY][client_secret]=canary7f3a&data[QUERY][AUTH_ID]=canary7f3a",
         "event=ONUNKNOWN&data[a][b][REFRESH_ID]=canary7f3a&data[password]=canary7f3a",
     ]
@@ -87,14 +95,31 @@ async fn no_token_is_in_the_reason_why_it_does_not_fit_a_type() {
         access_token: u64,
     }
     let token = ApplicationToken::new(CANARY).unwrap();
-    let body = format!("event=X&data[access_token]={CANARY}&auth[application_token]={CANARY}");
-    let event = Event::verify(Envelope::scan(body).unwrap(), &token)
-        .await
-        .unwrap();
-    let mismatch = event.data_as::<Own>().unwrap_err();
-    assert_eq!(mismatch.path(), "data.access_token");
-    assert_debug_silent(&mismatch);
-    assert_silent("Mismatch", &mismatch.to_string());
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "read to fail")]
+    struct OwnAuth {
+        auth: u64,
+    }
+    let form = |key| format!("event=X&data[{key}]={CANARY}&auth[application_token]={CANARY}");
+    let event = async |key| {
+        Event::verify(Envelope::scan(form(key)).unwrap(), &token)
+            .await
+            .unwrap()
+    };
+    for (mismatch, path) in [
+        (
+            event("access_token").await.data_as::<Own>().unwrap_err(),
+            "data.access_token",
+        ),
+        (
+            event("auth").await.data_as::<OwnAuth>().unwrap_err(),
+            "data.auth",
+        ),
+    ] {
+        assert_eq!(mismatch.path(), path);
+        assert_debug_silent(&mismatch);
+        assert_silent("Mismatch", &mismatch.to_string());
+    }
 }
 
 #[tokio::test]

@@ -31,8 +31,9 @@ use crate::form::{self, pairs};
 /// | `[data][a]=x` | is nothing | the body is refused: it is `data[a]` to serde_qs |
 /// | more than 1,000 pairs | the rest is dropped | [10,000](crate::Envelope::MAX_PAIRS), then the body is refused |
 ///
-/// What stands under the key of a token (`application_token`, `TOKEN`, …) at any depth is redacted
-/// in `Debug` and in the serialised form; [`expose`](Self::expose) shows it.
+/// What stands under the key of a token or of another secret (`application_token`, `TOKEN`,
+/// `password`, `apiKey`, …) at any depth is redacted in `Debug` and in the serialised form, and so
+/// is a text under `auth`; [`expose`](Self::expose) shows it.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -114,6 +115,11 @@ impl Value {
     /// The value under `key`, if this is an array that has it.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_array()?.get(key)
+    }
+
+    /// Whether this must not be shown where it stands under `key`.
+    fn is_secret_under(&self, key: &str) -> bool {
+        names_secret(key) || self.as_array().is_none() && names_auth(key)
     }
 
     /// The value for a serialiser, tokens and all. Keep it out of logs.
@@ -253,7 +259,7 @@ impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (key, value) in self.iter() {
-            match is_secret(key) {
+            match value.is_secret_under(key) {
                 true => map.entry(&key, &format_args!("{REDACTED}")),
                 false => map.entry(&key, value),
             };
@@ -262,14 +268,46 @@ impl fmt::Debug for Array {
     }
 }
 
-/// Whether what stands under this key must not be shown: `application_token`, `access_token`,
-/// `refresh_token`, `TOKEN`, `AUTH_ID`, `REFRESH_ID`, a password, a session's id or another secret.
+/// Whether something under this key must not be shown: a token, a password, a key, a session's id
+/// or another secret, or the text under `auth`, in whichever spelling.
 pub(super) fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["token", "secret", "password", "apikey", "api_key", "sessid"]
-        .iter()
-        .any(|word| key.contains(word))
-        || matches!(&*key, "auth_id" | "refresh_id")
+    names_secret(key) || names_auth(key)
+}
+
+/// Whether nothing under this key may be shown. `authId`, `AUTH_ID` and `auth-id` are one key.
+fn names_secret(key: &str) -> bool {
+    const PARTS: [&str; 10] = [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "apikey",
+        "accesskey",
+        "privatekey",
+        "authorization",
+        "credential",
+        "sessid",
+    ];
+
+    names(key).any(|name| {
+        // Of the short ones, the whole name: a compass is no password.
+        matches!(&*name, "authid" | "refreshid" | "pass" | "pwd")
+            || PARTS.iter().any(|part| name.contains(part))
+    })
+}
+
+/// Whether a text under this key is an access token: `auth` is what REST calls the parameter.
+fn names_auth(key: &str) -> bool {
+    names(key).any(|name| name == "auth")
+}
+
+/// The names in a key, in lower case and without `-` and `_`: more than one where it holds the
+/// brackets that are below [`Value::MAX_DEPTH`].
+fn names(key: &str) -> impl Iterator<Item = String> {
+    key.split(['[', ']']).map(|name| {
+        let name = name.replace(['-', '_'], "");
+        name.to_ascii_lowercase()
+    })
 }
 
 /// A value on its way to a serialiser.
@@ -297,7 +335,7 @@ impl Serialize for Shown<'_> {
             Value::Array(array) => {
                 let mut map = serializer.serialize_map(Some(array.len()))?;
                 for (key, value) in array.iter() {
-                    match !self.exposed && is_secret(key) {
+                    match !self.exposed && value.is_secret_under(key) {
                         true => map.serialize_entry(key, REDACTED)?,
                         false => map.serialize_entry(key, &show(value))?,
                     }
@@ -576,6 +614,109 @@ mod tests {
             assert!(!shown.contains("s3") && shown.contains("ok"), "{shown}");
         }
         assert_eq!(value["TOKEN"].as_str(), Some("s3"));
+    }
+
+    /// Keys of secrets, each with no other word that makes it one.
+    const SECRET: [&str; 31] = [
+        "application_token",
+        "TOKEN",
+        "client_secret",
+        "password",
+        "PASS_WORD",
+        "passwd",
+        "DB_PASSWD",
+        "apikey",
+        "api_key",
+        "API-KEY",
+        "apiKey",
+        "accessKey",
+        "access-key",
+        "private_key",
+        "privateKey",
+        "authorization",
+        "Proxy-Authorization",
+        "credential",
+        "credentials",
+        "sessid",
+        "PHPSESSID",
+        "bitrix_sessid",
+        "AUTH_ID",
+        "authId",
+        "auth-id",
+        "REFRESH_ID",
+        "refreshId",
+        "pass",
+        "PASS",
+        "pwd",
+        "PWD",
+    ];
+
+    /// Keys that look like those of secrets.
+    const PUBLIC: [&str; 14] = [
+        "passive",
+        "compass",
+        "PASSPORT",
+        "bypass",
+        "cpwd",
+        "author",
+        "AUTHOR_ID",
+        "external_auth_id",
+        "authority",
+        "PROCESS_ID",
+        "SESSION_ID",
+        "refresh",
+        "key",
+        "KEYBOARD",
+    ];
+
+    #[test]
+    fn every_key_of_a_secret_hides_the_text_or_the_array_under_it() {
+        for key in SECRET {
+            for place in ["", "[x]", "[x][y]"] {
+                assert_hidden(&format!("data[{key}]{place}=canary"));
+                assert_hidden(&format!("data[a][0][{key}]{place}=canary"));
+            }
+            assert_hidden(&format!("data{}[{key}]=canary", "[a]".repeat(70)));
+        }
+    }
+
+    #[test]
+    fn a_key_that_looks_like_that_of_a_secret_hides_nothing() {
+        for key in PUBLIC {
+            assert_shown(&format!("data[{key}]=canary"));
+            assert_shown(&format!("data[{key}][x]=canary"));
+        }
+    }
+
+    #[test]
+    fn a_text_under_auth_is_hidden_and_an_array_is_judged_by_its_keys() {
+        for key in ["auth", "AUTH", "Auth"] {
+            assert_hidden(&format!("data[{key}]=canary"));
+            assert_hidden(&format!("data[{key}]=canary%FF"));
+            assert_hidden(&format!("data[bot][{key}]=canary"));
+            assert_hidden(&format!("data{}[{key}]=canary", "[a]".repeat(70)));
+            assert_hidden(&format!("data[{key}][access_token]=canary"));
+            assert_hidden(&format!("data[{key}][{key}]=canary"));
+            assert_shown(&format!("data[{key}][domain]=canary"));
+        }
+    }
+
+    fn assert_hidden(form: &str) {
+        for shown in shown(form) {
+            assert!(!shown.contains("canary"), "{form}: {shown}");
+        }
+    }
+
+    fn assert_shown(form: &str) {
+        for shown in shown(form) {
+            assert!(shown.contains("canary"), "{form}: {shown}");
+        }
+    }
+
+    /// In `Debug` and as JSON.
+    fn shown(form: &str) -> [String; 2] {
+        let value = Value::read(form.as_bytes()).unwrap();
+        [format!("{value:?}"), serde_json::to_string(&value).unwrap()]
     }
 
     fn tree() -> impl Strategy<Value = Value> {
