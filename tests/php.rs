@@ -3,6 +3,8 @@
 mod common;
 
 use common::TOKEN;
+use futures_util::FutureExt;
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tower_bitrix24::{ApplicationToken, Envelope, Event, Value};
 
@@ -96,4 +98,111 @@ async fn where_php_would_lose_a_value_we_keep_it() {
     assert_eq!(read(full).await.unwrap(), kept);
 
     assert_eq!(read("data[a%00b]=x").await.unwrap(), json!({"a\0b": "x"}));
+}
+
+// What PHP would encode.
+
+/// What PHP's `http_build_query` takes.
+#[derive(Clone, Debug)]
+enum Tree {
+    Text(String),
+    Array(Vec<(String, Tree)>),
+}
+
+fn http_build_query(name: &str, tree: &Tree) -> String {
+    match tree {
+        Tree::Text(text) => format!("{name}={}", urlencode(text)),
+        Tree::Array(entries) => {
+            let pairs = entries.iter().map(|(key, tree)| {
+                let name = format!("{name}%5B{}%5D", urlencode(key));
+                http_build_query(&name, tree)
+            });
+            pairs.collect::<Vec<_>>().join("&")
+        }
+    }
+}
+
+/// PHP's `urlencode`: a space is `+`, and of the signs `-`, `_` and `.` stay.
+fn urlencode(text: &str) -> String {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).into(),
+        b' ' => "+".to_owned(),
+        _ => format!("%{byte:02X}"),
+    });
+    bytes.collect()
+}
+
+/// Trees whose keys PHP reads as it wrote them: neither empty, nor white space, nor with a closing
+/// bracket.
+fn tree() -> impl Strategy<Value = Tree> {
+    let text = prop_oneof![
+        any::<String>(),
+        "[a-z0-9 +&=%~*_.\\[\\]-]{0,8}",
+        "[а-я ]{0,4}"
+    ];
+    text.prop_map(Tree::Text).prop_recursive(5, 40, 6, |inner| {
+        let key = prop_oneof![
+            "[0-9]{1,3}",
+            "[A-Za-z_]{1,6}",
+            "[a-z][a-z +&=%~*.\\[-]{1,5}",
+            "[^\\[\\]\\s\\x00]{1,4}",
+        ];
+        prop::collection::btree_map(key, inner, 1..6)
+            .prop_map(|entries| entries.into_iter().collect::<Vec<_>>())
+            .prop_shuffle()
+            .prop_map(Tree::Array)
+    })
+}
+
+fn assert_same(value: &Value, tree: &Tree) {
+    match tree {
+        Tree::Text(text) => assert_eq!(value.as_str(), Some(text.as_str())),
+        Tree::Array(entries) => {
+            let array = value.as_array().unwrap();
+            assert_eq!(array.len(), entries.len());
+            for ((key, value), (expected, tree)) in array.iter().zip(entries) {
+                assert_eq!(key, expected);
+                assert_same(value, tree);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_tests_encode_is_what_php_does() {
+    let php = include_str!("corpus/php-semantics.json");
+    let php: Json = serde_json::from_str(php).unwrap();
+    let text = |text: &str| Tree::Text(text.to_owned());
+    let array = |entries: [(&str, &str); 2]| {
+        Tree::Array(
+            entries
+                .map(|(key, value)| (key.to_owned(), text(value)))
+                .into(),
+        )
+    };
+    for (name, tree) in [
+        ("list", array([("0", "x"), ("1", "y")])),
+        ("sparse", array([("7", "x"), ("9", "y")])),
+        ("space_tilde_star", text("a b~*-_.")),
+        ("unicode", text("Привет")),
+        ("plus", text("+7 (999)")),
+        ("brackets_in_value", text("[b]x[/b]")),
+        ("newline", text("l1\r\nl2")),
+        ("emoji", text("😀")),
+        ("backslash", text("Bitrix\\Tasks\\Task")),
+    ] {
+        assert_eq!(http_build_query("a", &tree), php["http_build_query"][name]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_tree_that_php_encoded_comes_back_equal_and_in_order(tree in tree()) {
+        let data = http_build_query("data", &tree);
+        let body = format!("event=ONAPPTEST&{data}&auth%5Bapplication_token%5D={TOKEN}");
+        let token = ApplicationToken::new(TOKEN).unwrap();
+        let event = Event::verify(Envelope::scan(body).unwrap(), &token);
+        let event = event.now_or_never().unwrap().unwrap();
+        assert_same(event.data().unwrap(), &tree);
+    }
 }
