@@ -78,7 +78,8 @@ async fn status(app: &App, id: u64) -> StatusCode {
 }
 
 fn id(event: &Event) -> u64 {
-    event.subject().unwrap().id.to_string().parse().unwrap()
+    let id = &event.data().unwrap()["FIELDS"]["ID"];
+    id.as_str().unwrap().parse().unwrap()
 }
 
 fn status_of(status: StatusCode) -> Response<Full<Bytes>> {

@@ -231,7 +231,11 @@ mod tests {
             "value[0][id]=1&value[id]=x",
             "value[id]=1&value[total]=1",
         ] {
-            assert_eq!(read::<Message>(form).unwrap(), [message.clone()], "{form}");
+            assert_eq!(
+                read::<Message>(form).unwrap(),
+                std::slice::from_ref(&message),
+                "{form}"
+            );
         }
     }
 
