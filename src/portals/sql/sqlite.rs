@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{Executor, Sqlite};
+use tokio::time::{Instant, sleep};
 
 use super::change::Change;
 use super::error::Answered;
@@ -88,9 +89,19 @@ impl SqliteStore {
                 .max_connections(connections)
                 .acquire_timeout(PATIENCE)
         };
-        let writer = pool(1).connect_with(options.clone()).await;
+        let began = Instant::now();
+        let writer = loop {
+            match pool(1).connect_with(options.clone()).await {
+                // SQLite does not wait when another process, too, puts a new file in write-ahead
+                // mode.
+                Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => {
+                    sleep(Duration::from_millis(20)).await;
+                }
+                opened => break opened.map_err(|error| unopened(error.to_string()))?,
+            }
+        };
         let store = Self {
-            writer: writer.map_err(|error| unopened(error.to_string()))?,
+            writer,
             readers: pool(READERS).connect_lazy_with(options),
             path,
         };
@@ -149,6 +160,15 @@ fn create(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(unopened)
+}
+
+/// Whether another process is in the way, for now.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: i32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code());
+    // The lowest byte is the primary code.
+    code.and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 fn unopened(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
