@@ -312,7 +312,7 @@ mod an_installation {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn may_be_told_to_several_handlers_at_once() {
         for (policy, expected) in [
             (InstallPolicy::trust_on_first_use(), false),
@@ -331,7 +331,7 @@ mod an_installation {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn of_two_that_race_one_takes_the_portal() {
         for (policy, expected) in [
             (InstallPolicy::trust_on_first_use(), false),
@@ -554,7 +554,7 @@ mod a_proven_installation {
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn may_reach_two_instances_at_once() {
         let store = Watched::new();
         let instance = || Portals::new(store.clone()).installs(policy(&Arc::default()));
@@ -652,7 +652,7 @@ mod an_uninstallation {
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn is_forgotten_even_if_the_sender_hangs_up() {
         let (portals, store) = portals(InstallPolicy::refuse());
         portals.record("a", &secret("one")).await.unwrap();
@@ -918,7 +918,7 @@ mod a_cache {
         (portals.cache(TokenCache::new()), store)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn makes_one_query_of_a_thousand_events_at_once() {
         let (portals, store) = cached(InstallPolicy::refuse());
         portals.record("a", &secret("one")).await.unwrap();
@@ -986,7 +986,7 @@ mod a_cache {
         assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn that_was_loaded_while_the_portal_changed_is_not_used() {
         let (portals, store) = cached(InstallPolicy::refuse());
         store.is(Health::Slow(Duration::from_millis(20))).await;
@@ -1038,7 +1038,7 @@ mod a_cache {
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn goes_on_where_the_one_that_asks_is_given_up() {
         let (portals, store) = cached(InstallPolicy::refuse());
         portals.record("a", &secret("one")).await.unwrap();
@@ -1063,7 +1063,7 @@ mod a_cache {
         assert_eq!(store.asked(), 0);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn is_asked_again_after_a_change_that_was_given_up() {
         let (portals, store) = cached(InstallPolicy::refuse());
         portals.record("a", &secret("one")).await.unwrap();
@@ -1085,6 +1085,33 @@ mod a_cache {
         let portals = portals.cache(TokenCache::new().time_to_live(Duration::MAX));
         portals.record("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn is_not_outdated_by_installations_that_are_refused() {
+        let (portals, store) = cached(InstallPolicy::trust_on_first_use());
+        portals.record("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        for code in [INSTALL, UPDATE, UNINSTALL] {
+            assert_eq!(send(&portals, code, "a", "forged").await, REFUSED);
+        }
+        store.asked();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(store.asked(), 0);
+    }
+
+    #[tokio::test]
+    async fn tells_everybody_who_waited_why_the_store_failed() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        store.is(Health::Down).await;
+        let verify = || async {
+            let envelope = Envelope::scan(body(DEAL, "a", "one")).unwrap();
+            let error = Event::verify(envelope, &portals).await.unwrap_err();
+            std::error::Error::source(&error).unwrap().to_string()
+        };
+        for told in join_all((0..3).map(|_| verify())).await {
+            assert_eq!(told, "the database is down");
+        }
     }
 
     #[tokio::test]

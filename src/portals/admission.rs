@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
+#[cfg(feature = "cache")]
+use super::cache::{Cache, Use};
 use super::install::Policy;
 use super::token::Claimed;
 use super::{PortalToken, Portals, TokenKind, TokenStore, is_plain, later, now};
@@ -33,7 +35,7 @@ pub(super) struct Brought {
 }
 
 /// What the store knows of a portal.
-pub(super) struct Known {
+struct Known {
     tokens: Arc<[PortalToken]>,
     /// The token that is the claimed one.
     found: Option<PortalToken>,
@@ -141,9 +143,8 @@ impl<S: TokenStore> Portals<S> {
             }
             Occasion::Uninstallation { ts } => {
                 let known = Known::new(self.load(&member_id).await?, &claimed);
-                let is_now =
-                    |token: &PortalToken| token.expires().is_none() && !is_before(ts, token);
-                proven_if(known.application().is_some_and(is_now))
+                let is_in_time = |token: &PortalToken| is_current(token) && !is_before(ts, token);
+                proven_if(known.application().is_some_and(is_in_time))
             }
         }
     }
@@ -160,7 +161,7 @@ impl<S: TokenStore> Portals<S> {
         let issued = brought.ts.map(|ts| ts.min(now()));
         let token = PortalToken::new(TokenKind::Application, claimed.to_store()).issued_at(issued);
         match known.application() {
-            Some(current) if current.expires().is_none() => {
+            Some(current) if is_current(current) => {
                 if token.issued() > current.issued() {
                     // From now on an uninstallation that was before it is late. The event is
                     // proven, whether that can be noted down or not.
@@ -193,15 +194,16 @@ impl<S: TokenStore> Portals<S> {
         brought: &Brought,
     ) -> Result<(), VerifyError> {
         let store = &self.shared.store;
-        let _changing = self.changing(member_id);
         let done = match &self.shared.policy.0 {
             Policy::Refuse => return Err(VerifyError::refused()),
             Policy::TrustOnFirstUse if brought.is_first && known.tokens.is_empty() => {
+                let _changing = self.changing(member_id);
                 self.ask(store.add_first(member_id, token)).await?
             }
             Policy::CompletePending if known.tokens.iter().any(is_pending) => {
                 let now = now();
                 let end = later(now, self.shared.grace);
+                let _changing = self.changing(member_id);
                 self.ask(store.complete(member_id, token, end, now)).await?
             }
             Policy::TrustOnFirstUse | Policy::CompletePending => {
@@ -272,20 +274,15 @@ impl<S: TokenStore> Portals<S> {
     }
 
     /// What is known of the portal, from the cache if it says that the claimed token is right.
-    pub(super) async fn known(
-        &self,
-        member_id: &str,
-        claimed: &Claimed,
-    ) -> Result<Known, VerifyError> {
+    async fn known(&self, member_id: &str, claimed: &Claimed) -> Result<Known, VerifyError> {
         #[cfg(feature = "cache")]
         if let Some(cache) = &self.shared.cache {
-            let load = || self.load(member_id);
-            let known = Known::new(cache.tokens(member_id, load).await?, claimed);
+            let tokens = |to| cache.tokens(member_id, to, || self.load(member_id));
+            let known = Known::new(tokens(Use::Accept).await?, claimed);
             if known.found.is_some() {
                 return Ok(known);
             }
-            let tokens = cache.tokens_for_a_refusal(member_id, load).await?;
-            return Ok(Known::new(tokens, claimed));
+            return Ok(Known::new(tokens(Use::Refuse).await?, claimed));
         }
         Ok(Known::new(self.load(member_id).await?, claimed))
     }
@@ -302,7 +299,7 @@ impl<S: TokenStore> Portals<S> {
         Changing {
             #[cfg(feature = "cache")]
             cache: self.shared.cache.as_deref(),
-            member_id,
+            _member_id: member_id,
         }
     }
 
@@ -324,17 +321,17 @@ impl<S: TokenStore> Portals<S> {
 /// See [`Portals::changing`].
 pub(super) struct Changing<'a> {
     #[cfg(feature = "cache")]
-    cache: Option<&'a super::cache::Cache>,
-    member_id: &'a str,
+    cache: Option<&'a Cache>,
+    /// Without a cache nobody asks which.
+    _member_id: &'a str,
 }
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
         #[cfg(feature = "cache")]
         if let Some(cache) = self.cache {
-            cache.outdate(self.member_id);
+            cache.outdate(self._member_id);
         }
-        let _ = self.member_id;
     }
 }
 

@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -101,7 +103,33 @@ struct Entry {
 type Tokens = Arc<[PortalToken]>;
 
 /// What those that wait for the same query share.
-type Query = OnceCell<Result<Tokens, Arc<VerifyError>>>;
+type Query = OnceCell<Result<Tokens, Failure>>;
+
+/// What an event is done with by the tokens.
+#[derive(Clone, Copy)]
+pub(super) enum Use {
+    Accept,
+    Refuse,
+}
+
+/// A failure of the store that several are told of, in its own words.
+#[derive(Clone, Debug)]
+struct Failure(Arc<VerifyError>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Error::source(&*self.0) {
+            Some(source) => write!(f, "{source}"),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()?.source()
+    }
+}
 
 /// Longer than anybody waits, and shorter than what moka takes.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -118,48 +146,24 @@ impl Cache {
         }
     }
 
-    /// The portal's tokens, to accept an event by.
+    /// The portal's tokens, as fresh as their use wants them.
     pub(super) async fn tokens<F>(
         &self,
         member_id: &str,
+        to: Use,
         load: impl FnOnce() -> F,
     ) -> Result<Tokens, VerifyError>
     where
         F: Future<Output = Result<Tokens, VerifyError>>,
     {
-        self.within(self.settings.time_to_live, member_id, load)
-            .await
-    }
-
-    /// The portal's tokens, before an event is refused by them.
-    pub(super) async fn tokens_for_a_refusal<F>(
-        &self,
-        member_id: &str,
-        load: impl FnOnce() -> F,
-    ) -> Result<Tokens, VerifyError>
-    where
-        F: Future<Output = Result<Tokens, VerifyError>>,
-    {
-        self.within(self.settings.refusal_time_to_live, member_id, load)
-            .await
-    }
-
-    /// The portal's tokens as the store told them at most `age` ago, or tells them now.
-    async fn within<F>(
-        &self,
-        age: Duration,
-        member_id: &str,
-        load: impl FnOnce() -> F,
-    ) -> Result<Tokens, VerifyError>
-    where
-        F: Future<Output = Result<Tokens, VerifyError>>,
-    {
+        if let Some(tokens) = self.remembered(member_id, to) {
+            return Ok(tokens);
+        }
         let waiting = {
             let mut queries = self.queries();
-            if let Some(entry) = self.entries.get(member_id) {
-                if entry.answered.elapsed() < age {
-                    return Ok(entry.tokens);
-                }
+            // A query may have been answered since.
+            if let Some(tokens) = self.remembered(member_id, to) {
+                return Ok(tokens);
             }
             Waiting {
                 cache: self,
@@ -168,15 +172,20 @@ impl Cache {
             }
         };
         let answer = waiting.query.get_or_init(async || {
-            let answer = load().await.map_err(Arc::new);
+            let answer = load().await.map_err(|error| Failure(Arc::new(error)));
             waiting.answered(&answer);
             answer
         });
-        let shared = |error: Arc<VerifyError>| match Arc::try_unwrap(error) {
-            Ok(error) => error,
-            Err(error) => VerifyError::unavailable(error),
+        answer.await.clone().map_err(VerifyError::unavailable)
+    }
+
+    fn remembered(&self, member_id: &str, to: Use) -> Option<Tokens> {
+        let age = match to {
+            Use::Accept => self.settings.time_to_live,
+            Use::Refuse => self.settings.refusal_time_to_live,
         };
-        answer.await.clone().map_err(shared)
+        let entry = self.entries.get(member_id)?;
+        (entry.answered.elapsed() < age).then_some(entry.tokens)
     }
 
     /// Whatever the store said of the portal up to now may be wrong.
@@ -200,7 +209,7 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     /// Remembers what the store said, unless the portal was changed since it was asked.
-    fn answered(&self, answer: &Result<Tokens, Arc<VerifyError>>) {
+    fn answered(&self, answer: &Result<Tokens, Failure>) {
         let mut queries = self.cache.queries();
         if !self.is_current(&queries) {
             return;
