@@ -2,7 +2,7 @@ use std::fmt;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 use crate::{ConfigError, Secret};
 
@@ -225,7 +225,7 @@ impl Claimed {
     /// Tokens from before there was a key are kept as they were.
     fn is(&self, stored: &Secret) -> Choice {
         let stored = stored.expose().as_bytes();
-        let is = |form: &Secret| form.expose().as_bytes().ct_eq(stored);
+        let is = |form: &Secret| form.is(stored);
         is(&self.plain) | self.hashed.as_ref().map_or(Choice::from(0), is)
     }
 }
