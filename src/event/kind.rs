@@ -182,18 +182,18 @@ pub(super) struct Row {
 }
 
 impl EventKind {
-    /// The kinds sorted by their codes, so that a code is found in a few comparisons.
-    const BY_CODE: &'static [Self; Self::ALL.len()] = &{
-        let mut sorted = [Self::ALL[0]; Self::ALL.len()];
+    /// The codes and their kinds, shorter codes first: most steps of a search compare lengths alone.
+    const BY_CODE: &'static [(&'static str, Self); Self::ALL.len()] = &{
+        let mut sorted = [("", Self::ALL[0]); Self::ALL.len()];
         let mut len = 0;
         while len < sorted.len() {
-            let kind = Self::ALL[len];
+            let (code, kind) = (Self::ALL[len].row().code, Self::ALL[len]);
             let mut at = len;
-            while at > 0 && precedes(kind.row().code, sorted[at - 1].row().code) {
+            while at > 0 && precedes(code, sorted[at - 1].0) {
                 sorted[at] = sorted[at - 1];
                 at -= 1;
             }
-            sorted[at] = kind;
+            sorted[at] = (code, kind);
             len += 1;
         }
         sorted
@@ -232,8 +232,9 @@ impl EventKind {
 
     fn find(code: &str) -> Option<Self> {
         let search = |code: &str| {
-            let found = Self::BY_CODE.binary_search_by(|kind| kind.as_str().cmp(code));
-            found.ok().map(|at| Self::BY_CODE[at])
+            let order = |known: &str| known.len().cmp(&code.len()).then_with(|| known.cmp(code));
+            let found = Self::BY_CODE.binary_search_by(|(known, _)| order(known));
+            found.ok().map(|at| Self::BY_CODE[at].1)
         };
         // The wire has capitals; only documents and relays have other letters.
         search(code).or_else(|| {
@@ -285,16 +286,20 @@ impl EventKind {
     }
 }
 
+/// Whether a code comes before another in [`EventKind::BY_CODE`].
 const fn precedes(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return left.len() < right.len();
+    }
     let mut at = 0;
-    while at < left.len() && at < right.len() {
+    while at < left.len() {
         if left[at] != right[at] {
             return left[at] < right[at];
         }
         at += 1;
     }
-    left.len() < right.len()
+    false
 }
 
 /// The name of the variant.
