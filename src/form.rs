@@ -13,14 +13,16 @@ pub(crate) struct Pair<'a> {
     pub(crate) value: &'a [u8],
     /// Where the pair starts in the body, in bytes.
     pub(crate) start: usize,
-    /// Where the pair and its value end in the body, before the `&`.
+    /// Where the value starts, behind the `=` if there is one.
+    pub(crate) value_start: usize,
+    /// Where the pair and its value end, before the `&`.
     pub(crate) end: usize,
 }
 
 impl Pair<'_> {
     /// Whether there is a `=` between key and value.
     pub(crate) fn has_equals(&self) -> bool {
-        self.key.len() < self.end - self.start
+        self.start + self.key.len() < self.value_start
     }
 }
 
@@ -39,28 +41,25 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Pair<'a>> {
-        while self.body.get(self.at) == Some(&b'&') {
-            self.at += 1;
+        let mut start = self.at;
+        while *self.body.get(start)? == b'&' {
+            start += 1;
         }
-        let start = self.at;
         let rest = &self.body[start..];
-        if rest.is_empty() {
-            return None;
+        let (key, rest) = rest.split_at(memchr2(b'=', b'&', rest).unwrap_or(rest.len()));
+        let mut value_start = start + key.len();
+        let mut value: &[u8] = &[];
+        if let [b'=', rest @ ..] = rest {
+            value_start += 1;
+            value = &rest[..memchr(b'&', rest).unwrap_or(rest.len())];
         }
-        let length = memchr2(b'=', b'&', rest).unwrap_or(rest.len());
-        let (key, rest) = rest.split_at(length);
-        let value = match rest {
-            [b'=', rest @ ..] => &rest[..memchr(b'&', rest).unwrap_or(rest.len())],
-            _ => &[],
-        };
-        let equals = usize::from(rest.first() == Some(&b'='));
-        let end = start + length + equals + value.len();
-        self.at = end;
+        self.at = value_start + value.len();
         Some(Pair {
             key,
             value,
             start,
-            end,
+            value_start,
+            end: self.at,
         })
     }
 }
@@ -109,7 +108,7 @@ mod tests {
         let read: Vec<_> = pairs(body)
             .map(|pair| {
                 assert_eq!(
-                    &body[pair.end - pair.value.len()..pair.end],
+                    &body[pair.value_start..pair.end],
                     pair.value,
                     "the value ends where the pair does"
                 );

@@ -89,19 +89,21 @@ pub(crate) enum Key {
     Field(Field),
     /// `data` itself or a key beneath it.
     Data,
-    /// Another spelling that some parsers take for the named envelope key.
-    Alias(&'static str),
+    /// Another spelling that some parsers take for an envelope key.
+    Alias(Root),
     /// Nothing of the envelope.
     Other,
 }
 
 impl Key {
     /// Reads an encoded key.
+    #[inline]
     pub(crate) fn read(key: &[u8]) -> Self {
         Self::read_plain(key).unwrap_or_else(|| Self::read_odd(key))
     }
 
     /// The spellings that real bodies use, without decoding anything.
+    #[inline]
     fn read_plain(key: &[u8]) -> Option<Self> {
         if let Some(rest) = key.strip_prefix(b"data") {
             return between_brackets(rest).map(|_| Self::Data);
@@ -115,6 +117,7 @@ impl Key {
     /// Every spelling, the way PHP folds keys: leading spaces dropped, the name cut at NUL, spaces and
     /// dots in it read as `_`, and so a bracket that is never closed. And the way serde_qs
     /// does: a name may stand in brackets itself.
+    #[cold]
     fn read_odd(key: &[u8]) -> Self {
         // Longer than any envelope key and what may stand behind it: the rest decides nothing.
         let mut head = [0; 64];
@@ -147,11 +150,11 @@ impl Key {
             return Self::Other;
         };
         match (root, brackets) {
-            (root, _) if odd || spelled != root.as_str().as_bytes() => Self::Alias(root.as_str()),
+            (root, _) if odd || spelled != root.as_str().as_bytes() => Self::Alias(root),
             (Root::Data, _) => Self::Data,
-            (Root::Top(field), None) => Self::Field(field),
+            (Root::Field(field), None) => Self::Field(field),
             (Root::Auth, Some(inner)) => Self::read_auth(inner),
-            (root, _) => Self::Alias(root.as_str()),
+            (root, _) => Self::Alias(root),
         }
     }
 
@@ -163,16 +166,16 @@ impl Key {
         let (name, behind) = (&inner[..close], &inner[close + 1..]);
         match Field::of_auth(name) {
             Some(field) if behind.is_empty() => Self::Field(field),
-            Some(field) => Self::Alias(field.key()),
+            Some(field) => Self::Alias(Root::Field(field)),
             None => Self::Other,
         }
     }
 }
 
-/// The first part of an envelope key.
-#[derive(Clone, Copy, Debug)]
-enum Root {
-    Top(Field),
+/// A key of the envelope: of a field, or what the keys of several begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    Field(Field),
     Auth,
     Data,
 }
@@ -192,13 +195,13 @@ impl Root {
         match &*folded {
             b"auth" => Some(Self::Auth),
             b"data" => Some(Self::Data),
-            name => Field::top_level(name).map(Self::Top),
+            name => Field::top_level(name).map(Self::Field),
         }
     }
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Top(field) => field.key(),
+            Self::Field(field) => field.key(),
             Self::Auth => "auth",
             Self::Data => "data",
         }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 pub use self::auth::{ApplicationStatus, Auth};
 pub use self::error::{EnvelopeError, EnvelopeErrorKind};
-use self::key::{Field, Key};
+use self::key::{Field, Key, Root};
 pub(crate) use self::secret::REDACTED;
 pub use self::secret::Secret;
 use crate::form::{self, pairs};
@@ -100,7 +100,7 @@ impl Envelope {
                     if place.end != 0 {
                         malformed = malformed.or(Some(EnvelopeError::repeated(field.key())));
                     }
-                    *place = span(pair.end - pair.value.len()..pair.end);
+                    *place = span(pair.value_start..pair.end);
                 }
                 Key::Data if data.span.end == 0 => data.span = span(pair.start..pair.end),
                 Key::Data => {
@@ -109,8 +109,13 @@ impl Envelope {
                     data.mixed |= between.iter().any(|&byte| byte != b'&');
                     data.span.end = pair.end as u32;
                 }
-                Key::Alias("event") => return Err(EnvelopeError::alias("event")),
-                Key::Alias(name) => malformed = malformed.or(Some(EnvelopeError::alias(name))),
+                Key::Alias(root) => {
+                    let error = EnvelopeError::alias(root.as_str());
+                    if root == Root::Field(Field::Event) {
+                        return Err(error);
+                    }
+                    malformed = malformed.or(Some(error));
+                }
                 Key::Other => {}
             }
         }
