@@ -9,6 +9,7 @@ mod data;
 pub mod field;
 pub mod kind;
 pub mod payload;
+mod plain;
 mod subject;
 mod value;
 

@@ -1,0 +1,244 @@
+//! Keys that serde_qs reads as PHP does, written so that it reads them quickly.
+
+use std::ops::Range;
+
+use memchr::memchr;
+
+/// Whether serde_qs reads a key, which stands beneath `data`, as PHP does: it is nothing but
+/// [names](first_name) in brackets.
+pub(super) fn is_plain(mut key: &[u8]) -> bool {
+    while !key.is_empty() {
+        match first_name(key, NO_KEY) {
+            Some((.., behind)) => key = behind,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The pairs with their keys beneath `place`, without escaped brackets. `None` where not all stand
+/// beneath it, or serde_qs would not read them as PHP does: a key is not [plain](is_plain), stands
+/// there twice, or has a value and keys beneath it too.
+pub(super) fn beneath(place: &[u8], mut pairs: &[u8]) -> Option<Vec<u8>> {
+    let mut form = Form::with_capacity(pairs.len());
+    while let [first, behind @ ..] = pairs {
+        if *first == b'&' {
+            pairs = behind;
+            continue;
+        }
+        // A pair without `=` is an empty text to PHP, and no value to serde_qs.
+        let [b'=', behind @ ..] = form.write_key(pairs.strip_prefix(place)?)? else {
+            return None;
+        };
+        let (value, rest) = behind.split_at(memchr(b'&', behind).unwrap_or(behind.len()));
+        form.write_value(value);
+        pairs = rest;
+    }
+    form.finish()
+}
+
+/// The name in the brackets that a key begins with, the digest of it beneath the key of `digest`,
+/// and what is behind the brackets. `None` where there are none, or the name is escaped, is left to
+/// be counted, or is padded with zeros or white space.
+fn first_name(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
+    let ([b'[', inner @ ..] | [b'%', b'5', b'B', inner @ ..]) = key else {
+        return None;
+    };
+    let mut digest = digest_with(digest, b'[');
+    let end = inner.iter().position(|&byte| {
+        let special = matches!(byte, b'%' | b'&' | b'+' | b'=' | b'[' | b']');
+        if !special {
+            digest = digest_with(digest, byte);
+        }
+        special
+    });
+    let (name, close) = inner.split_at(end?);
+    let ([b']', behind @ ..] | [b'%', b'5', b'D', behind @ ..]) = close else {
+        return None;
+    };
+    let is_odd = matches!(
+        name,
+        [] | [b'0', b'0'..=b'9', ..] | [b' ' | b'\t'..=b'\r', ..]
+    );
+    (!is_odd).then_some((name, digest, behind))
+}
+
+/// A form of plain keys.
+struct Form<'a> {
+    written: Vec<u8>,
+    parent: Parent<'a>,
+    /// Those of all keys, [`LEAF`] set where they have values.
+    digests: Vec<u64>,
+}
+
+/// The key before without its last name: most begin as it does.
+struct Parent<'a> {
+    key: &'a [u8],
+    /// Where it is written.
+    place: Range<usize>,
+    digest: u64,
+}
+
+/// Tells the digest of a key that has a value.
+const LEAF: u64 = 1;
+
+impl<'a> Form<'a> {
+    fn with_capacity(bytes: usize) -> Self {
+        Self {
+            written: Vec::with_capacity(bytes),
+            parent: Parent {
+                key: &[],
+                place: 0..0,
+                digest: NO_KEY,
+            },
+            digests: Vec::with_capacity(128),
+        }
+    }
+
+    /// Writes the key that `pair` begins with, and gives what is behind it.
+    fn write_key(&mut self, pair: &'a [u8]) -> Option<&'a [u8]> {
+        if !self.written.is_empty() {
+            self.written.push(b'&');
+        }
+        let start = self.written.len();
+        let mut digest = NO_KEY;
+        let mut rest = pair;
+        if let Some(behind) = pair.strip_prefix(self.parent.key) {
+            self.written.extend_from_within(self.parent.place.clone());
+            digest = self.parent.digest;
+            rest = behind;
+        }
+        loop {
+            let parent = (rest, self.written.len(), digest);
+            let (name, with_name, behind) = first_name(rest, digest)?;
+            self.written.push(b'[');
+            self.written.extend_from_slice(name);
+            self.written.push(b']');
+            digest = with_name;
+            rest = behind;
+            if let [b'[' | b'%', ..] = behind {
+                self.digests.push(digest & !LEAF);
+                continue;
+            }
+            let (last, end, digest_of_parent) = parent;
+            self.parent = Parent {
+                key: &pair[..pair.len() - last.len()],
+                place: start..end,
+                digest: digest_of_parent,
+            };
+            self.digests.push(digest | LEAF);
+            return Some(rest);
+        }
+    }
+
+    fn write_value(&mut self, value: &[u8]) {
+        self.written.push(b'=');
+        self.written.extend_from_slice(value);
+    }
+
+    /// What was written, unless a key clashes with another: those have one digest. Where others have
+    /// one too, by chance or by design, there is a slower way to read them.
+    fn finish(mut self) -> Option<Vec<u8>> {
+        self.digests.sort_unstable();
+        let mut neighbours = self.digests.windows(2);
+        let clash = neighbours.any(|pair| pair[1] & LEAF == LEAF && pair[0] | LEAF == pair[1]);
+        (!clash).then_some(self.written)
+    }
+}
+
+/// The digest of no key (FNV-1a, of 64 bits): short to compute for names of a few letters.
+const NO_KEY: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The digest with another byte behind those that it is of.
+const fn digest_with(digest: u64, byte: u8) -> u64 {
+    (digest ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &str) -> Option<String> {
+        let form = beneath(b"data", pairs.as_bytes())?;
+        Some(String::from_utf8(form).unwrap())
+    }
+
+    #[test]
+    fn keys_are_written_beneath_their_place_with_their_brackets_as_they_are() {
+        for (pairs, form) in [
+            (
+                "data[a]=1&data[b][c]=2&data[b][d]=%5B",
+                "[a]=1&[b][c]=2&[b][d]=%5B",
+            ),
+            (
+                "data%5Ba%5D=1&data%5Bb%5D%5Bc%5D=+&data%5Bb%5D%5Bd%5D=",
+                "[a]=1&[b][c]=+&[b][d]=",
+            ),
+            ("data[a%5D=1&data%5Bb]=2", "[a]=1&[b]=2"),
+            ("&&data[a]==&&data[b]=[", "[a]==&[b]=["),
+            // In another order than a tree's.
+            (
+                "data[a][b]=1&data[c]=2&data[a][d]=3&data[a][e][f]=4",
+                "[a][b]=1&[c]=2&[a][d]=3&[a][e][f]=4",
+            ),
+            // Names that others begin with, or that go on in others' brackets.
+            (
+                "data[a]=1&data[ab]=2&data[abc][d]=3&data[abc][de]=4&data[abcd][e]=5",
+                "[a]=1&[ab]=2&[abc][d]=3&[abc][de]=4&[abcd][e]=5",
+            ),
+            ("data[0]=1&data[10]=2&data[x0]=3", "[0]=1&[10]=2&[x0]=3"),
+        ] {
+            assert_eq!(read(pairs).as_deref(), Some(form), "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_clashes_with_another_is_held_back_in_every_spelling() {
+        for pairs in [
+            "data[a]=1&data[a]=2",
+            "data[a]=1&data%5Ba%5D=2",
+            "data[a]=1&data[b]=2&data[a%5D=3",
+            "data[a][b]=1&data[c]=2&data[a]=3",
+            "data[a]=1&data[c]=2&data%5Ba%5D[b]=3",
+            "data[a][b][c]=1&data[a]=2",
+            "data[a]=1&data[a][b][c]=2",
+            "data[a][b]=1&data[a][c]=2&data[a][b]=3",
+        ] {
+            assert_eq!(read(pairs), None, "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_plain_is_held_back() {
+        for key in [
+            "data",
+            "data[]",
+            "data[a][]",
+            "data[a",
+            "data[a]b",
+            "data[a]]",
+            "data[[a]]",
+            "data[a]%5",
+            "data[%61]",
+            "data%5ba%5d",
+            "data[a+b]",
+            "data[00]",
+            "data[01]",
+            "data[ a]",
+            "data[\ta]",
+            "data[a][ b]",
+            "dat[a]",
+            "ts",
+            "",
+        ] {
+            for pairs in [format!("data[x]=1&{key}=2"), format!("{key}=1&data[x]=2")] {
+                assert_eq!(read(&pairs), None, "{pairs}");
+            }
+            let beneath = key.strip_prefix("data").unwrap_or(key);
+            assert_eq!(is_plain(beneath.as_bytes()), beneath.is_empty(), "{key}");
+        }
+        for pairs in ["data[a]&data[b]=1", "data[b]=1&data[a]", "data[a]&"] {
+            assert_eq!(read(pairs), None, "a pair without `=`: {pairs}");
+        }
+    }
+}
