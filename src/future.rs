@@ -28,21 +28,22 @@ pin_project! {
     /// future, `C` the inner service's and `R` the body of its response.
     pub struct ResponseFuture<S, B, V, F, C, R> {
         #[pin]
-        state: State<S, B, V, F, C, R>,
+        state: State<B, F, C, R>,
+        // Beside the state, or it would be moved with each change of that.
+        rest: Option<Rest<S, V>>,
         observed: Observed,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, B, V, F, C, R> {
-        Collect { #[pin] collect: Collect<B>, rest: Option<Rest<S, V>> },
+    enum State<B, F, C, R> {
+        Collect { #[pin] collect: Collect<B> },
         Verify {
             #[pin]
             verify: F,
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
-            rest: Option<Rest<S, V>>,
         },
         Call { #[pin] call: C, settlement: Option<Settlement> },
         Settle { settlement: Settlement, response: Option<Response<R>> },
@@ -62,13 +63,13 @@ struct Rest<S, V> {
 
 impl<S, V> Rest<S, V> {
     fn refuse<B, F, C, R>(
-        &self,
+        self,
         observed: &Observed,
         rejection: impl Into<Rejection>,
-    ) -> State<S, B, V, F, C, R> {
+    ) -> State<B, F, C, R> {
         let rejection = rejection.into();
         observed.refused(&rejection, self.body_end);
-        State::refused(&self.shared, rejection)
+        State::refused(&self.shared, rejection, self.parts)
     }
 
     fn call<B>(self, bytes: Bytes, trailers: Option<Box<HeaderMap>>) -> S::Future
@@ -92,11 +93,12 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
                 call,
                 settlement: None,
             },
+            rest: None,
             observed,
         }
     }
 
-    pub(crate) fn refused(shared: &Shared<V>, kind: RejectionKind) -> Self {
+    pub(crate) fn refused(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
         let rejection = kind.into();
         let observed = Observed::selected();
         {
@@ -104,7 +106,8 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
             observed.refused(&rejection, BodyEnd::default());
         }
         Self {
-            state: State::refused(shared, rejection),
+            state: State::refused(shared, rejection, head),
+            rest: None,
             observed,
         }
     }
@@ -112,29 +115,31 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
     pub(crate) fn collect(body: B, parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
         let collect = Collect::new(body, shared.body_limit, shared.body_deadline);
         Self {
-            state: State::Collect {
-                collect,
-                rest: Some(Rest {
-                    parts,
-                    service,
-                    shared,
-                    body_end: BodyEnd::default(),
-                }),
-            },
+            state: State::Collect { collect },
+            rest: Some(Rest {
+                parts,
+                service,
+                shared,
+                body_end: BodyEnd::default(),
+            }),
             observed: Observed::selected(),
         }
     }
 }
 
-impl<S, B, V, F, C, R> State<S, B, V, F, C, R> {
-    fn refused(shared: &Shared<V>, rejection: Rejection) -> Self {
+impl<B, F, C, R> State<B, F, C, R> {
+    fn refused<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
         Self::Refused {
-            response: Some(shared.answer.to(rejection)),
+            response: Some(shared.answer.to(rejection, head.extensions)),
         }
     }
 }
 
 const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
+
+fn taken<T>(waiting: &mut Option<T>) -> T {
+    waiting.take().expect(POLLED_AFTER_COMPLETION)
+}
 
 impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
 where
@@ -147,55 +152,53 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut state, observed) = (this.state, &*this.observed);
+        let (mut state, rest, observed) = (this.state, this.rest, &*this.observed);
         let _entered = observed.enter();
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Collect { collect, rest } => {
+                StateProj::Collect { collect } => {
                     let collected = ready!(collect.poll(cx));
-                    let mut rest = rest.take().expect(POLLED_AFTER_COMPLETION);
-                    if let Ok(body) = &collected {
-                        rest.body_end = observed.collected(&body.bytes);
-                    }
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     match collected {
-                        Ok(body) => match Envelope::scan(body.bytes.clone()) {
-                            Ok(envelope) if !envelope.has_application_token() => {
-                                observed.claimed(&envelope);
-                                rest.refuse(observed, VerifyError::missing())
-                            }
-                            Ok(envelope) => {
-                                observed.claimed(&envelope);
-                                State::Verify {
-                                    verify: rest.shared.verifier.verify(&envelope),
-                                    envelope: Some(envelope),
-                                    trailers: body.trailers,
-                                    rest: Some(rest),
+                        Ok(body) => {
+                            waiting.body_end = observed.collected(&body.bytes);
+                            match Envelope::scan(body.bytes.clone()) {
+                                Ok(envelope) if !envelope.has_application_token() => {
+                                    observed.claimed(&envelope);
+                                    taken(rest).refuse(observed, VerifyError::missing())
                                 }
-                            }
-                            Err(error)
-                                if error.kind() == EnvelopeErrorKind::NoEvent
-                                    && rest.shared.pass_other_callbacks =>
-                            {
-                                observed.passed();
-                                State::Call {
-                                    call: rest.call(body.bytes, body.trailers),
-                                    settlement: None,
+                                Ok(envelope) => {
+                                    observed.claimed(&envelope);
+                                    State::Verify {
+                                        verify: waiting.shared.verifier.verify(&envelope),
+                                        envelope: Some(envelope),
+                                        trailers: body.trailers,
+                                    }
                                 }
+                                Err(error)
+                                    if error.kind() == EnvelopeErrorKind::NoEvent
+                                        && waiting.shared.pass_other_callbacks =>
+                                {
+                                    observed.passed();
+                                    State::Call {
+                                        call: taken(rest).call(body.bytes, body.trailers),
+                                        settlement: None,
+                                    }
+                                }
+                                Err(error) => taken(rest).refuse(observed, error),
                             }
-                            Err(error) => rest.refuse(observed, error),
-                        },
-                        Err(kind) => rest.refuse(observed, kind),
+                        }
+                        Err(kind) => taken(rest).refuse(observed, kind),
                     }
                 }
                 StateProj::Verify {
                     verify,
                     envelope,
                     trailers,
-                    rest,
                 } => {
                     let verdict = ready!(verify.poll(cx));
-                    let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
-                    let mut rest = rest.take().expect(POLLED_AFTER_COMPLETION);
+                    let envelope = taken(envelope);
+                    let mut rest = taken(rest);
                     rest.body_end.verdict();
                     match verdict {
                         Ok(()) => {
@@ -237,12 +240,12 @@ where
                     response,
                 } => {
                     ready!(settlement.poll(cx));
-                    let response = response.take().expect(POLLED_AFTER_COMPLETION);
+                    let response = taken(response);
                     state.set(State::Done);
                     return Poll::Ready(Ok(response.map(EventBody::stream)));
                 }
                 StateProj::Refused { response } => {
-                    let response = response.take().expect(POLLED_AFTER_COMPLETION);
+                    let response = taken(response);
                     return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{Extensions, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::{EnvelopeError, EnvelopeErrorKind, VerifyError, VerifyErrorKind};
@@ -79,6 +79,23 @@ impl RejectionKind {
             Self::Unavailable => "unavailable",
         }
     }
+
+    /// The line that the default answer has.
+    const fn line(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "events are sent by POST\n",
+            Self::NotAForm => "events are sent as application/x-www-form-urlencoded\n",
+            Self::ContentEncoding => "events are sent without content encoding\n",
+            Self::BodyTooLarge => "the body is too large\n",
+            Self::BodyTimeout => "the body did not arrive in time\n",
+            Self::BodyBroken => "the body broke off\n",
+            Self::Malformed => "the body cannot be read\n",
+            Self::NoEvent => "the body has no event\n",
+            // One text for both, so that nobody learns by asking.
+            Self::TokenMissing | Self::TokenRefused => "the application token is not accepted\n",
+            Self::Unavailable => "the application token cannot be verified now\n",
+        }
+    }
 }
 
 impl Rejection {
@@ -148,24 +165,10 @@ impl From<VerifyError> for Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(error) = &self.envelope {
-            return error.fmt(f);
+        match &self.envelope {
+            Some(error) => error.fmt(f),
+            None => f.write_str(self.kind.line().trim_end()),
         }
-        f.write_str(match self.kind {
-            RejectionKind::MethodNotAllowed => "events are sent by POST",
-            RejectionKind::NotAForm => "events are sent as application/x-www-form-urlencoded",
-            RejectionKind::ContentEncoding => "events are sent without content encoding",
-            RejectionKind::BodyTooLarge => "the body is too large",
-            RejectionKind::BodyTimeout => "the body did not arrive in time",
-            RejectionKind::BodyBroken => "the body broke off",
-            RejectionKind::Malformed => "the body cannot be read",
-            RejectionKind::NoEvent => "the body has no event",
-            // One text for both, so that nobody learns by asking.
-            RejectionKind::TokenMissing | RejectionKind::TokenRefused => {
-                "the application token is not accepted"
-            }
-            RejectionKind::Unavailable => "the application token cannot be verified now",
-        })
     }
 }
 
@@ -208,19 +211,29 @@ pub(crate) enum Answer {
 type CustomAnswer = dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync;
 
 impl Answer {
-    pub(crate) fn to(&self, rejection: Rejection) -> Response<Bytes> {
+    /// `extensions` are the request's, which end with it: a map that is there need not be made
+    /// again.
+    pub(crate) fn to(&self, rejection: Rejection, mut extensions: Extensions) -> Response<Bytes> {
         let mut response = match self {
             Self::Policy(AnswerPolicy::Refuse) => refuse(&rejection),
             Self::Policy(AnswerPolicy::Acknowledge) => Response::default(),
             Self::Custom(answer) => answer(&rejection),
         };
+        if response.extensions().is_empty() {
+            extensions.clear();
+            *response.extensions_mut() = extensions;
+        }
         response.extensions_mut().insert(rejection);
         response
     }
 }
 
 fn refuse(rejection: &Rejection) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(format!("{rejection}\n")));
+    let line = match rejection.envelope {
+        Some(error) => Bytes::from(format!("{error}\n")),
+        None => Bytes::from_static(rejection.kind.line().as_bytes()),
+    };
+    let mut response = Response::new(line);
     *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
     headers.insert(

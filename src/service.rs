@@ -117,7 +117,7 @@ where
                 };
                 ResponseFuture::call(call, observed)
             }
-            Way::Refuse(kind) => ResponseFuture::refused(&self.shared, kind),
+            Way::Refuse(kind) => ResponseFuture::refused(&self.shared, kind, head),
             Way::Collect => {
                 // The service that was polled ready goes along; a fresh clone was never polled.
                 let clone = self.inner.clone();

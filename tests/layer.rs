@@ -364,6 +364,34 @@ async fn acknowledge_and_drop_answers_200_and_says_nothing() {
     }
 }
 
+#[tokio::test]
+async fn the_answer_has_nothing_of_the_request_and_keeps_what_its_maker_put_in() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Mark(&'static str);
+
+    let marked = |mut request: Request<Full<Bytes>>| {
+        request.extensions_mut().insert(Mark("the request's"));
+        request
+    };
+    let get = || Request::get("/").body(full("")).unwrap();
+    for request in [get(), post(full(forged())), post(full("x"))] {
+        let response = send(layer(), marked(request)).await;
+        rejection(&response);
+        assert_eq!(response.extensions().get::<Mark>(), None);
+    }
+    let own = layer().answer_with(|_| {
+        let mut response = Response::new("no");
+        response.extensions_mut().insert(Mark("the answer's"));
+        response
+    });
+    for request in [get(), post(full(forged()))] {
+        let response = send(own.clone(), marked(request)).await;
+        rejection(&response);
+        let mark = response.extensions().get::<Mark>();
+        assert_eq!(mark, Some(&Mark("the answer's")));
+    }
+}
+
 // What is selected, and what passes.
 
 #[tokio::test]

@@ -50,7 +50,7 @@ struct Inner {
     payload: Payload,
     mismatch: Option<Mismatch>,
     // Many a handler needs neither, so they are read when first asked for.
-    auth: OnceLock<Auth>,
+    auth: OnceLock<Box<Auth>>,
     data: OnceLock<Option<Value>>,
 }
 
@@ -177,7 +177,7 @@ impl Event {
 
     /// The portal it is from, and the tokens to call it with.
     pub fn auth(&self) -> &Auth {
-        self.0.auth.get_or_init(|| self.0.envelope.auth())
+        self.0.auth.get_or_init(|| Box::new(self.0.envelope.auth()))
     }
 
     /// What happened, in the type of its [`kind`](Self::kind).
