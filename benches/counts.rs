@@ -6,8 +6,6 @@
 //! another wrong token, or a wrong token of a known portal takes more than a twentieth more or less
 //! than one of a portal that is not known.
 
-mod bodies;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Ready;
@@ -16,7 +14,6 @@ use std::process::{Command, ExitCode};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bodies::{Body, bodies};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
@@ -28,6 +25,7 @@ use tower_bitrix24::{
     AnswerPolicy, ApplicationToken, Envelope, Event, EventLayer, Secret, TokenSet, VerifyError,
     VerifyErrorKind, VerifyToken,
 };
+use tower_bitrix24_benches::{Body, bodies};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
@@ -67,11 +65,12 @@ fn main() -> ExitCode {
     }
 }
 
-const CASES: [&str; 7] = [
+const CASES: [&str; 8] = [
     "accepted",
     "bare service",
     "decode",
     "layered accepted",
+    "layered acknowledged",
     "layered refused",
     "refused",
     "serde_qs",
@@ -131,6 +130,11 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
             assert_eq!(refused.unwrap_err().kind(), VerifyErrorKind::Refused);
         }
     };
+    let layered = |token: &str, answer: AnswerPolicy| -> Box<dyn Fn() + 'a> {
+        let layer = EventLayer::new(ApplicationToken::new(token).unwrap()).answer(answer);
+        let service = layer.layer(service_fn(handle));
+        Box::new(move || call(service.clone(), body))
+    };
     if let Some(settings) = case.strip_prefix("known portal, ") {
         return Box::new(of_portals(settings, true));
     }
@@ -151,18 +155,9 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
             black_box(pairs.fold(0, |sum, (key, value)| sum + key.len() + value.len()));
         }),
         "bare service" => Box::new(move || call(service_fn(handle), body)),
-        "layered accepted" => {
-            let token = ApplicationToken::new(&body.token).unwrap();
-            let service = EventLayer::new(token).layer(service_fn(handle));
-            Box::new(move || call(service.clone(), body))
-        }
-        "layered refused" => {
-            let service = EventLayer::new(ApplicationToken::new(wrong).unwrap());
-            let service = service
-                .answer(AnswerPolicy::Acknowledge)
-                .layer(service_fn(handle));
-            Box::new(move || call(service.clone(), body))
-        }
+        "layered accepted" => layered(&body.token, AnswerPolicy::Refuse),
+        "layered acknowledged" => layered(&wrong, AnswerPolicy::Acknowledge),
+        "layered refused" => layered(&wrong, AnswerPolicy::Refuse),
         "serde_qs" => Box::new(move || drop((body.by_serde_qs)(black_box(&body.form)))),
         case => panic!("no case {case}"),
     }
@@ -173,10 +168,12 @@ async fn handle<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infalli
     Ok(Response::default())
 }
 
-/// Calls a service with a request whose body is there.
+/// Calls a service with a request whose body is there, and with an extension, as a router has put
+/// some into it.
 fn call<S: Service<Request<Full<Bytes>>>>(mut service: S, body: &Body) {
     let request = Request::post("/bitrix24/events")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(())
         .body(Full::new(body.form.clone()))
         .unwrap();
     let call = std::pin::pin!(service.call(request));
