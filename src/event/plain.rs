@@ -74,8 +74,8 @@ struct Form<'a> {
 /// The key before without its last name: most begin as it does.
 struct Parent<'a> {
     key: &'a [u8],
-    /// Where it is written.
-    place: Range<usize>,
+    /// Where it stands in what is written.
+    written: Range<usize>,
     digest: u64,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Form<'a> {
             written: Vec::with_capacity(bytes),
             parent: Parent {
                 key: &[],
-                place: 0..0,
+                written: 0..0,
                 digest: NO_KEY,
             },
             digests: Vec::with_capacity(128),
@@ -104,30 +104,27 @@ impl<'a> Form<'a> {
         let mut digest = NO_KEY;
         let mut rest = pair;
         if let Some(behind) = pair.strip_prefix(self.parent.key) {
-            self.written.extend_from_within(self.parent.place.clone());
+            self.written.extend_from_within(self.parent.written.clone());
             digest = self.parent.digest;
             rest = behind;
         }
         loop {
-            let parent = (rest, self.written.len(), digest);
             let (name, with_name, behind) = first_name(rest, digest)?;
+            self.parent = Parent {
+                key: &pair[..pair.len() - rest.len()],
+                written: start..self.written.len(),
+                digest,
+            };
             self.written.push(b'[');
             self.written.extend_from_slice(name);
             self.written.push(b']');
             digest = with_name;
             rest = behind;
-            if let [b'[' | b'%', ..] = behind {
-                self.digests.push(digest & !LEAF);
-                continue;
+            if !matches!(behind, [b'[' | b'%', ..]) {
+                self.digests.push(digest | LEAF);
+                return Some(rest);
             }
-            let (last, end, digest_of_parent) = parent;
-            self.parent = Parent {
-                key: &pair[..pair.len() - last.len()],
-                place: start..end,
-                digest: digest_of_parent,
-            };
-            self.digests.push(digest | LEAF);
-            return Some(rest);
+            self.digests.push(digest & !LEAF);
         }
     }
 
