@@ -32,7 +32,7 @@ static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 /// How often a case is run: less often where a run takes long.
 fn runs(body: &str) -> usize {
-    if body == "long" { 20 } else { 500 }
+    if body == "long" { 5 } else { 100 }
 }
 
 fn main() -> ExitCode {

@@ -38,13 +38,10 @@ pub fn bodies() -> Vec<Body> {
 
 fn sample(name: &str) -> String {
     let corpus = include_str!("../tests/corpus/docs.jsonl");
-    let samples = corpus
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let sample = samples
-        .into_iter()
-        .find(|sample| sample["name"] == name)
-        .unwrap();
+    // Reading them all takes as many instructions as some benchmarks count.
+    let named = corpus.lines().filter(|line| line.contains(name));
+    let mut samples = named.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let sample = samples.find(|sample| sample["name"] == name).unwrap();
     sample["form"].as_str().unwrap().to_owned()
 }
 
