@@ -36,6 +36,7 @@ fn form() -> impl Strategy<Value = String> {
         Just("member_id"),
         Just("data"),
         Just("x"),
+        Just("0"),
         Just(""),
         Just("+"),
         Just("%00"),
@@ -53,6 +54,33 @@ fn form() -> impl Strategy<Value = String> {
             pairs.concat()
         )
     })
+}
+
+// From a list, serde reads the fields of a struct in their order: `auth[]=x` is a token to some.
+#[test]
+fn a_list_beside_the_token_is_no_other_token_to_serde_qs() {
+    for form in [
+        "event=E&auth[]=x&auth[application_token]=T&auth[member_id]=M",
+        "event=E&auth[application_token]=T&auth[member_id]=M&auth%5B%5D=x",
+        "event=E&auth[0]=x&auth[1]=y&auth[application_token]=T&auth[member_id]=M",
+    ] {
+        assert!(Envelope::scan(form).is_ok(), "{form}");
+        for form_encoding in [false, true] {
+            let config = serde_qs::Config::new().use_form_encoding(form_encoding);
+            if let Ok(body) = config.deserialize_str::<Body>(form) {
+                let token = body.auth.unwrap().application_token;
+                assert_eq!(token.as_deref(), Some("T"), "{form}");
+            }
+        }
+    }
+    let alone = serde_qs::from_str::<Body>("event=E&auth[]=x").unwrap();
+    assert_eq!(alone.auth.unwrap().application_token.as_deref(), Some("x"));
+    assert_eq!(
+        Envelope::scan("event=E&auth[]=x")
+            .unwrap()
+            .application_token(),
+        None
+    );
 }
 
 proptest! {

@@ -60,8 +60,12 @@ fuzz_target!(|body: &[u8]| {
         if let Some(event) = seen.event {
             assert_eq!(event, envelope.code());
         }
-        if let Some(seen) = seen.auth.and_then(|auth| auth.application_token) {
-            assert_eq!(seen.as_bytes(), token.as_deref().unwrap_or_default());
+        // An envelope without a token is refused, and one with it cannot be the list `auth[]=a`, from
+        // which serde reads the fields of a struct in their order.
+        if let (Some(seen), Some(token)) =
+            (seen.auth.and_then(|auth| auth.application_token), &token)
+        {
+            assert_eq!(seen.as_bytes(), &**token);
         }
     }
 });
