@@ -7,8 +7,8 @@
 //!
 //! With the feature `tracing`, every selected request has one span `bitrix24.event` of the target
 //! `tower_bitrix24` and the level INFO, from the layer's call to its response. The verifier and the
-//! service behind the layer run inside it, so that their log lines stand in it too; the body of the
-//! response does not.
+//! service behind the layer run inside it, so that their log lines stand in it too, those of a service
+//! that handles events in the background among them; the body of the response does not.
 //!
 //! | field | type | known from | what it is |
 //! |---|---|---|---|
@@ -104,6 +104,9 @@
 //! The histogram has the time from the body's end to the verdict, so a request that is refused before
 //! its body has ended is not in it. No label holds anything of a request, so there are never more
 //! series than the tables have values.
+
+#[cfg(feature = "background")]
+use std::future::Future;
 
 use bytes::Bytes;
 
@@ -231,6 +234,14 @@ impl Observed {
         #[cfg(feature = "metrics")]
         count::verdict("passed", "none", None);
     }
+}
+
+/// Work that is done later, in the span of the request that it is for.
+#[cfg(feature = "background")]
+pub(crate) fn in_span<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    #[cfg(feature = "tracing")]
+    let work = tracing::Instrument::in_current_span(work);
+    work
 }
 
 /// The store failed when a portal was to be forgotten.

@@ -19,6 +19,7 @@ use http_body_util::{BodyExt, Channel, Full};
 use metrics::Unit;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer as _, ServiceExt, service_fn};
+use tower_bitrix24::background::Background;
 use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenStore};
 use tower_bitrix24::{
     ApplicationToken, Envelope, EventBody, EventLayer, Rejection, RejectionKind, Secret,
@@ -249,6 +250,35 @@ async fn the_lines_of_verifier_and_handler_stand_in_the_span() {
             ("after", &[]),
         ]
     );
+}
+
+#[tokio::test]
+async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
+    let (log, _guard) = Log::start();
+    let background = Background::new();
+    let handler = service_fn(|_: Request<EventBody<AnyBody>>| async {
+        tokio::task::yield_now().await;
+        tracing::info!("handled");
+        Ok::<_, Infallible>(Response::new(AnyBody::default()))
+    });
+    let service = layer().layer(background.layer().layer(handler));
+    let answer = service.oneshot(post(full(SEED))).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(answer);
+    assert!(
+        background
+            .drain(Duration::from_secs(10))
+            .await
+            .is_complete()
+    );
+
+    let lines = log.told().lines;
+    let handled: Vec<_> = lines
+        .iter()
+        .filter(|line| line.target != "tower_bitrix24")
+        .map(|line| (&*line.fields["message"], &*line.spans))
+        .collect();
+    assert_eq!(handled, [("handled", &["bitrix24.event"][..])]);
 }
 
 /// A request that is refused for each reason, and the level at which that is told.

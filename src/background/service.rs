@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 
 use super::pool::{Job, Pool};
 use crate::settlement::Settlement;
-use crate::{Event, EventBody, HandlingError};
+use crate::{Event, EventBody, HandlingError, observe};
 
 /// Answers events at once and has the service beneath it handle them in the background; made by
 /// [`Background::layer`](super::Background::layer).
@@ -98,7 +98,7 @@ where
     B: Send + 'static,
 {
     let settle = Settlement::of(&request);
-    Box::pin(async move {
+    Box::pin(observe::in_span(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
             return false;
         }
@@ -110,7 +110,7 @@ where
             settle.await;
         }
         !status.is_server_error()
-    })
+    }))
 }
 
 pin_project! {
