@@ -6,6 +6,8 @@
 //! another wrong token, or a wrong token of a known portal takes more than a twentieth more or less
 //! than one of a portal that is not known.
 
+mod bodies;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Ready;
@@ -14,6 +16,7 @@ use std::process::{Command, ExitCode};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bodies::{Body, bodies};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
@@ -25,7 +28,6 @@ use tower_bitrix24::{
     AnswerPolicy, ApplicationToken, Envelope, Event, EventLayer, Secret, TokenSet, VerifyError,
     VerifyErrorKind, VerifyToken,
 };
-use tower_bitrix24_benches::{Body, bodies};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;

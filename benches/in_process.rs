@@ -3,12 +3,14 @@
 //! `cargo bench --bench in_process` prints criterion's figures and, last, the ratios that
 //! `BASELINE.md` has goals for.
 
+mod bodies;
+
 use std::hint::black_box;
 use std::task::{Context, Poll, Waker};
 
+use bodies::{Body, bodies};
 use criterion::{Criterion, Throughput};
 use tower_bitrix24::{ApplicationToken, Envelope, Event};
-use tower_bitrix24_benches::{Body, bodies};
 
 /// Verifies without a runtime: a static token waits for nothing.
 fn verify(body: &Body, token: &ApplicationToken) -> Option<Event> {
@@ -85,11 +87,8 @@ fn print_ratios(bodies: &[Body]) {
 
 /// The median time of a benchmark in nanoseconds, as criterion left it.
 fn median(group: &str, bench: &str) -> Option<f64> {
-    // From `target/release/deps/in_process`.
-    let program = std::env::current_exe().ok()?;
-    let target = program.ancestors().nth(3)?;
-    let path = format!("criterion/{group}/{bench}/new/estimates.json");
-    let estimates = std::fs::read(target.join(path)).ok()?;
-    let estimates: serde_json::Value = serde_json::from_slice(&estimates).ok()?;
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let path = format!("{target}/criterion/{group}/{bench}/new/estimates.json");
+    let estimates: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     estimates["median"]["point_estimate"].as_f64()
 }

@@ -11,6 +11,8 @@
 //! allows them, or `prlimit --nofile=20000 cargo bench --bench socket`. They are skipped where the
 //! limit is lower.
 
+mod bodies;
+
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -21,11 +23,11 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Extension, Router};
+use bodies::bodies;
 use bytes::Bytes;
 use cpu_time::ThreadTime;
 use tokio::net::TcpListener;
 use tower_bitrix24::{ApplicationToken, Envelope, Event, EventLayer, Payload};
-use tower_bitrix24_benches::bodies;
 
 const PATH: &str = "/bitrix24/events";
 const ROUNDS: usize = 5;

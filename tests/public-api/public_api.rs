@@ -31,8 +31,7 @@ const OF_PIN_PROJECT: &str = "pin_project_lite::__private::PinnedFieldsOf";
 static API: LazyLock<PublicApi> = LazyLock::new(|| {
     let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/rustdoc");
     let status = Command::new("rustup")
-        .args(["run", "nightly", "cargo", "rustdoc", "--quiet"])
-        .args(["--package", "tower-bitrix24", "--lib"])
+        .args(["run", "nightly", "cargo", "rustdoc", "--quiet", "--lib"])
         .args(["--all-features", "--target-dir", target])
         .args(["--", "-Z", "unstable-options", "--output-format", "json"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))

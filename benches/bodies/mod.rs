@@ -1,4 +1,5 @@
 //! The bodies that the benchmarks read, and the other ways to read them.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -6,18 +7,18 @@ use serde::de::DeserializeOwned;
 use tower_bitrix24::event::payload::{ImBotMessageAdd, ItemId, TaskChange};
 
 /// A body, and how a hand-written handler would read it.
-pub struct Body {
-    pub name: &'static str,
-    pub form: Bytes,
+pub(crate) struct Body {
+    pub(crate) name: &'static str,
+    pub(crate) form: Bytes,
     /// Its application token.
-    pub token: String,
+    pub(crate) token: String,
     /// The whole body into a typed struct by serde_qs; the token, for the handler to compare.
-    pub by_serde_qs: fn(&[u8]) -> String,
+    pub(crate) by_serde_qs: fn(&[u8]) -> String,
 }
 
 /// The documentation's seed event as a portal of today sends it, a task's update, a bot's message,
 /// and the same with 200 KB of text.
-pub fn bodies() -> Vec<Body> {
+pub(crate) fn bodies() -> Vec<Body> {
     // The documentation shows this code in small letters; on the wire it has capitals.
     let seed = sample("ONCRMREQUISITEADD").replacen(
         "onCrmRequisiteAdd&",
@@ -37,7 +38,7 @@ pub fn bodies() -> Vec<Body> {
 }
 
 fn sample(name: &str) -> String {
-    let corpus = include_str!("../tests/corpus/docs.jsonl");
+    let corpus = include_str!("../../tests/corpus/docs.jsonl");
     // Reading them all takes as many instructions as some benchmarks count.
     let named = corpus.lines().filter(|line| line.contains(name));
     let mut samples = named.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
