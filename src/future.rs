@@ -158,6 +158,8 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Collect { collect } => {
                     let collected = ready!(collect.poll(cx));
+                    // If the verifier panics, there is nothing to go on with.
+                    state.set(State::Done);
                     let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     match collected {
                         Ok(body) => {

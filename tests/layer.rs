@@ -3,7 +3,8 @@
 mod common;
 
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::{Future, Ready, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Channel, Full};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bitrix24::{
     AnswerPolicy, ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection,
     RejectionKind, TokenSet, VerifyError,
@@ -315,6 +316,27 @@ async fn a_verifier_that_cannot_find_out_answers_503_and_does_not_say_why() {
         text(response).await,
         "the application token cannot be verified now\n"
     );
+}
+
+#[test]
+fn a_call_whose_verifier_panicked_calls_nothing_if_it_is_polled_again() {
+    type Answer = Ready<Result<Response<Full<Bytes>>, Infallible>>;
+
+    let verifier = |_: &Envelope| -> Ready<_> { panic!("verifying") };
+    let handler = |_: Request<EventBody<Full<Bytes>>>| -> Answer { panic!("handling") };
+    let layer = EventLayer::new(verifier).pass_other_callbacks();
+    let mut call = pin!(layer.layer(service_fn(handler)).call(post(full(SEED))));
+    let mut poll = || {
+        let mut context = Context::from_waker(Waker::noop());
+        let poll = AssertUnwindSafe(|| call.as_mut().poll(&mut context).is_ready());
+        let panic = catch_unwind(poll).expect_err("it panics");
+        match panic.downcast::<&str>() {
+            Ok(text) => text.to_string(),
+            Err(panic) => *panic.downcast::<String>().unwrap(),
+        }
+    };
+    assert_eq!(poll(), "verifying");
+    assert_eq!(poll(), "`ResponseFuture` polled after completion");
 }
 
 #[tokio::test]

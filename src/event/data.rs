@@ -79,28 +79,39 @@ impl<'a> Data<'a> {
         let whole = &self.pairs[..];
         let first = pairs(whole).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
-        if first.end == whole.len() {
-            let is_plain = first.has_equals() && plain::is_plain(&first.key[place.len()..]);
-            return is_plain.then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
+        if !plain::is_decoded_alike(whole) {
+            return None;
         }
-        plain::beneath(place, whole).map(Cow::Owned)
+        let depth = Value::MAX_DEPTH - usize::from(*place != b"data");
+        if first.end == whole.len() {
+            let key = &first.key[place.len()..];
+            return (first.has_equals() && plain::is_plain(key, depth))
+                .then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
+        }
+        plain::beneath(place, depth, whole).map(Cow::Owned)
     }
 
     /// Reads the tree, which has PHP's answer to whatever is unusual in the keys, and says what
-    /// does not fit.
+    /// does not fit. Where a text that is not UTF-8 may be what does not, it is replaced: it must not
+    /// keep a whole payload from being read.
     fn thoroughly<T: DeserializeOwned>(&self) -> Result<Root<T>, Mismatch> {
-        let form = Value::read(&self.pairs)
-            .map(|tree| tree.to_form())
-            .unwrap_or_default();
-        let config = config().use_form_encoding(false);
-        let deserializer =
-            serde_qs::Deserializer::with_config(config, &form).map_err(|error| Mismatch {
-                path: String::new(),
-                reason: shortened(&error.to_string()),
-            })?;
-        serde_path_to_error::deserialize(deserializer)
-            .map_err(|error| Mismatch::at(error.path(), error.inner()))
+        let Some(tree) = Value::read(&self.pairs) else {
+            return read(&[]);
+        };
+        read(&tree.to_form()).or_else(|_| read(&tree.into_utf8().to_form()))
     }
+}
+
+/// Reads a form that serde_qs reads as PHP does.
+fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
+    let config = config().use_form_encoding(false);
+    let deserializer =
+        serde_qs::Deserializer::with_config(config, form).map_err(|error| Mismatch {
+            path: String::new(),
+            reason: shortened(&error.to_string()),
+        })?;
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| Mismatch::at(error.path(), error.inner()))
 }
 
 const fn config() -> serde_qs::Config {
@@ -263,6 +274,38 @@ mod tests {
     }
 
     #[test]
+    fn a_percent_sign_that_starts_no_escape_is_itself_in_the_type_too() {
+        for (encoded, name) in [
+            ("%%5Dx", "%]x"),
+            ("%5%5B", "%5["),
+            ("100%", "100%"),
+            ("50%+off", "50% off"),
+        ] {
+            for pairs in [
+                format!("data[ID]=1&data[NAME]={encoded}"),
+                format!("data[NAME]={encoded}&data[ID]=1"),
+            ] {
+                let user: User = data(&pairs).data().unwrap();
+                assert_eq!(user.name.as_deref(), Some(name), "{pairs}");
+            }
+            let query = data(&format!("data[QUERY]={encoded}")).data::<AppTest>();
+            assert_eq!(query.unwrap().query.unwrap().as_str(), Some(name));
+        }
+    }
+
+    #[test]
+    fn what_is_deeper_than_the_tree_is_as_deep_in_the_type() {
+        for deep in 60..70 {
+            let key = format!("data[QUERY]{}", "[a]".repeat(deep));
+            for pairs in [format!("{key}=1"), format!("data[x]=1&{key}=1")] {
+                let tree = Value::read(pairs.as_bytes()).unwrap();
+                let test: AppTest = data(&pairs).data().unwrap();
+                assert_eq!(test.query.as_ref(), tree.get("QUERY"), "{deep}");
+            }
+        }
+    }
+
+    #[test]
     fn a_bracket_that_is_never_closed_gives_the_type_of_the_tree() {
         // PHP makes a text of `QUERY`, and then an array of it, without the text.
         let test: AppTest = data("data%5BQUERY%5D%5Bx=1&data%5BQUERY%5D%5By%5D=2")
@@ -277,7 +320,7 @@ mod tests {
         fn the_quick_way_gives_what_the_thorough_way_gives(
             pairs in concat!(
                 "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d",
-                "|\\[a|%5Ba|\\]|%5D|a){0,3}(=[xy0]?)?&){1,5}",
+                "|\\[a|%5Ba|\\]|%5D|a){0,3}(=[xy0%+]{0,3}(%5[BD])?)?&){1,5}",
             )
         ) {
             let data = data(&pairs);
@@ -387,6 +430,15 @@ mod tests {
     fn text_that_is_not_utf8_does_not_lose_the_payload() {
         let user = data("data[ID]=1&data[NAME]=%CF%F0").data::<User>().unwrap();
         assert_eq!(user.name.as_deref(), Some("\u{FFFD}\u{FFFD}"));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_as_it_came_wherever_the_type_has_room_for_it() {
+        for more in ["", "&data[x]=1", "&data[%78]=1", "&data[x][]=1"] {
+            let pairs = format!("data[QUERY][a]=%CF{more}");
+            let query = data(&pairs).data::<AppTest>().unwrap().query.unwrap();
+            assert_eq!(query["a"].as_bytes(), Some(&b"\xCF"[..]), "{pairs}");
+        }
     }
 
     #[test]

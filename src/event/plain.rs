@@ -4,23 +4,39 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-/// Whether serde_qs reads a key, which stands beneath `data`, as PHP does: it is nothing but
-/// [names](first_name) in brackets.
-pub(super) fn is_plain(mut key: &[u8]) -> bool {
-    while !key.is_empty() {
+/// Whether serde_qs decodes values as PHP does. Behind a `%` that starts no escape it passes over what
+/// may be the beginning of one, or a space: `%%5D`, `5%+`.
+pub(super) fn is_decoded_alike(pairs: &[u8]) -> bool {
+    let begins = |byte: &u8| (*byte == b'%') | (*byte == b'+');
+    // Without a branch, so that many bytes are looked at in one step.
+    let from = |at: usize| pairs.get(at..).unwrap_or_default().iter();
+    let bytes = from(0).zip(from(1)).zip(from(2));
+    let odd = bytes.fold(false, |odd, ((byte, next), after)| {
+        odd | (*byte == b'%') & (begins(next) | begins(after))
+    });
+    !odd && !matches!(pairs, [.., b'%', b'%' | b'+'])
+}
+
+/// Whether serde_qs reads a key of at most `depth` names, which stands beneath `data`, as PHP does:
+/// it is nothing but [names](first_name) in brackets.
+pub(super) fn is_plain(mut key: &[u8], depth: usize) -> bool {
+    for _ in 0..depth {
+        if key.is_empty() {
+            break;
+        }
         match first_name(key, NO_KEY) {
             Some((.., behind)) => key = behind,
             None => return false,
         }
     }
-    true
+    key.is_empty()
 }
 
 /// The pairs with their keys beneath `place`, without escaped brackets. `None` where not all stand
 /// beneath it, or serde_qs would not read them as PHP does: a key is not [plain](is_plain), stands
 /// there twice, or has a value and keys beneath it too.
-pub(super) fn beneath(place: &[u8], mut pairs: &[u8]) -> Option<Vec<u8>> {
-    let mut form = Form::with_capacity(pairs.len());
+pub(super) fn beneath(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
+    let mut form = Form::new(depth, pairs.len());
     while let [first, behind @ ..] = pairs {
         if *first == b'&' {
             pairs = behind;
@@ -65,6 +81,8 @@ fn first_name(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
 
 /// A form of plain keys.
 struct Form<'a> {
+    /// How many names a key may have.
+    depth: usize,
     written: Vec<u8>,
     parent: Parent<'a>,
     /// Those of all keys, [`LEAF`] set where they have values.
@@ -74,6 +92,8 @@ struct Form<'a> {
 /// The key before without its last name: most begin as it does.
 struct Parent<'a> {
     key: &'a [u8],
+    /// How many names it has.
+    depth: usize,
     /// Where it stands in what is written.
     written: Range<usize>,
     digest: u64,
@@ -83,11 +103,13 @@ struct Parent<'a> {
 const LEAF: u64 = 1;
 
 impl<'a> Form<'a> {
-    fn with_capacity(bytes: usize) -> Self {
+    fn new(depth: usize, bytes: usize) -> Self {
         Self {
+            depth,
             written: Vec::with_capacity(bytes),
             parent: Parent {
                 key: &[],
+                depth: 0,
                 written: 0..0,
                 digest: NO_KEY,
             },
@@ -101,23 +123,27 @@ impl<'a> Form<'a> {
             self.written.push(b'&');
         }
         let start = self.written.len();
+        let mut depth = 0;
         let mut digest = NO_KEY;
         let mut rest = pair;
         if let Some(behind) = pair.strip_prefix(self.parent.key) {
             self.written.extend_from_within(self.parent.written.clone());
+            depth = self.parent.depth;
             digest = self.parent.digest;
             rest = behind;
         }
-        loop {
+        while depth < self.depth {
             let (name, with_name, behind) = first_name(rest, digest)?;
             self.parent = Parent {
                 key: &pair[..pair.len() - rest.len()],
+                depth,
                 written: start..self.written.len(),
                 digest,
             };
             self.written.push(b'[');
             self.written.extend_from_slice(name);
             self.written.push(b']');
+            depth += 1;
             digest = with_name;
             rest = behind;
             if !matches!(behind, [b'[' | b'%', ..]) {
@@ -126,6 +152,7 @@ impl<'a> Form<'a> {
             }
             self.digests.push(digest & !LEAF);
         }
+        None
     }
 
     fn write_value(&mut self, value: &[u8]) {
@@ -156,7 +183,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &str) -> Option<String> {
-        let form = beneath(b"data", pairs.as_bytes())?;
+        let form = beneath(b"data", 64, pairs.as_bytes())?;
         Some(String::from_utf8(form).unwrap())
     }
 
@@ -232,10 +259,51 @@ mod tests {
                 assert_eq!(read(&pairs), None, "{pairs}");
             }
             let beneath = key.strip_prefix("data").unwrap_or(key);
-            assert_eq!(is_plain(beneath.as_bytes()), beneath.is_empty(), "{key}");
+            assert_eq!(
+                is_plain(beneath.as_bytes(), 64),
+                beneath.is_empty(),
+                "{key}"
+            );
         }
         for pairs in ["data[a]&data[b]=1", "data[b]=1&data[a]", "data[a]&"] {
             assert_eq!(read(pairs), None, "a pair without `=`: {pairs}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_too_deep_is_held_back() {
+        for (deep, fits) in [(3, true), (4, false)] {
+            let key = "[a]".repeat(deep);
+            assert_eq!(is_plain(key.as_bytes(), 3), fits);
+            // As the first, and behind others that it has more and fewer names in common with.
+            for before in ["", "data[b]=1&", "data[a][b]=1&", "data[a][a][b]=1&"] {
+                let pairs = format!("{before}data{key}=1");
+                let read = beneath(b"data", 3, pairs.as_bytes());
+                assert_eq!(read.is_some(), fits, "{pairs}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_percent_sign_may_swallow_what_is_behind_it() {
+        for (value, alike) in [
+            ("", true),
+            ("%", true),
+            ("%4", true),
+            ("100%", true),
+            ("%5D%5D++", true),
+            ("+%41+", true),
+            ("%zz+", true),
+            ("%%", false),
+            ("%+", false),
+            ("5%+a", false),
+            ("%%5Dx", false),
+            ("%5%5B", false),
+            ("%5+", false),
+        ] {
+            assert_eq!(is_decoded_alike(value.as_bytes()), alike, "{value}");
+            let within = format!("data[a]=b{value}&data[c]=d");
+            assert_eq!(is_decoded_alike(within.as_bytes()), alike, "{within}");
         }
     }
 }

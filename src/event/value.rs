@@ -143,8 +143,23 @@ impl Value {
         }
     }
 
-    /// The same data as form pairs that every parser reads in one way: `data[FIELDS][ID]=27`. What
-    /// is not UTF-8 is replaced, so that it does not keep a whole payload from being read.
+    /// The same data with replacement characters in what is not UTF-8.
+    pub(crate) fn into_utf8(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text),
+            Self::Bytes(bytes) => Self::Text(String::from_utf8_lossy(&bytes).into_owned()),
+            Self::Array(Array(entries)) => {
+                let entries = entries.into_iter();
+                Self::from_entries(
+                    entries
+                        .map(|(key, value)| (key, value.into_utf8()))
+                        .collect(),
+                )
+            }
+        }
+    }
+
+    /// The same data as form pairs that every parser reads in one way: `data[FIELDS][ID]=27`.
     pub(crate) fn to_form(&self) -> Vec<u8> {
         let mut form = Vec::new();
         self.write_form(&mut "data".to_owned(), &mut form);
@@ -161,8 +176,7 @@ impl Value {
             }
             form.extend_from_slice(key.as_bytes());
             form.push(b'=');
-            let text = String::from_utf8_lossy(text);
-            form.extend(percent_encode(text.as_bytes(), ESCAPED).flat_map(str::bytes));
+            form.extend(percent_encode(text, ESCAPED).flat_map(str::bytes));
         }
         for (name, value) in self.as_array().into_iter().flat_map(Array::iter) {
             let end = key.len();
