@@ -1,10 +1,10 @@
 //! Instructions and allocations of an event: figures that do not depend on the machine's load.
 //!
 //! `cargo bench --bench counts` prints the tables of `BASELINE.md`, counting instructions under
-//! valgrind; `-- --check` compares with them and fails where a count of instructions has grown by
-//! more than a tenth, a count of allocations at all, refusing takes other instructions for
-//! another wrong token, or a wrong token of a known portal takes more than a twentieth more or less
-//! than one of a portal that is not known.
+//! valgrind, which must be installed (Debian's package `valgrind`); `-- --check` compares with them
+//! and fails where a count of instructions has grown by more than a tenth, a count of allocations at
+//! all, refusing takes other instructions for another wrong token, or a wrong token of a known portal
+//! takes more than a twentieth more or less than one of a portal that is not known.
 
 mod bodies;
 
@@ -293,7 +293,7 @@ fn instructions(case: &str, body: &str) -> u64 {
             .arg(std::env::current_exe().unwrap())
             .args(["run", case, body, &runs.to_string()])
             .output()
-            .expect("valgrind is installed");
+            .expect("valgrind must be installed; on Debian: apt-get install valgrind");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let collected = text
             .lines()
