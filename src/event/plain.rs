@@ -300,6 +300,8 @@ mod tests {
             ("%%5Dx", false),
             ("%5%5B", false),
             ("%5+", false),
+            ("%++", false),
+            ("%+aa%+aa", false),
         ] {
             assert_eq!(is_decoded_alike(value.as_bytes()), alike, "{value}");
             let within = format!("data[a]=b{value}&data[c]=d");
