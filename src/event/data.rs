@@ -82,6 +82,7 @@ impl<'a> Data<'a> {
         if !plain::is_decoded_alike(whole) {
             return None;
         }
+        // `FIELDS` is one of the levels that the tree counts.
         let depth = Value::MAX_DEPTH - usize::from(*place != b"data");
         if first.end == whole.len() {
             let key = &first.key[place.len()..];

@@ -32,9 +32,9 @@ pub(super) fn is_plain(mut key: &[u8], depth: usize) -> bool {
     key.is_empty()
 }
 
-/// The pairs with their keys beneath `place`, without escaped brackets. `None` where not all stand
-/// beneath it, or serde_qs would not read them as PHP does: a key is not [plain](is_plain), stands
-/// there twice, or has a value and keys beneath it too.
+/// The pairs with their keys beneath `place`, of at most `depth` names and without escaped brackets.
+/// `None` where not all stand beneath it, or serde_qs would not read them as PHP does: a key is not
+/// [plain](is_plain), stands there twice, or has a value and keys beneath it too.
 pub(super) fn beneath(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
     let mut form = Form::new(depth, pairs.len());
     while let [first, behind @ ..] = pairs {
