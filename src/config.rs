@@ -68,7 +68,8 @@ pub struct EventSettings {
     /// The [path](EventLayer::path) that events are sent to; every path unless set.
     #[serde(default, deserialize_with = "path")]
     pub path: Option<String>,
-    /// The [body limit](EventLayer::body_limit) in bytes, above zero; 262144 unless set.
+    /// The [body limit](EventLayer::body_limit) in bytes, above zero. Defaults to 1048576
+    /// ([1 MiB](DEFAULT_BODY_LIMIT)).
     #[serde(default = "default_body_limit", deserialize_with = "body_limit")]
     pub body_limit: usize,
     /// The [body deadline](EventLayer::body_deadline): a number of seconds, above zero, that may

@@ -73,8 +73,12 @@ pub(crate) struct Shared<V> {
 
 type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
-/// The default of [`EventLayer::body_limit`]: 256 KiB.
-pub const DEFAULT_BODY_LIMIT: usize = 256 * 1024;
+/// The default of [`EventLayer::body_limit`]: 1 MiB.
+///
+/// It is twice the longest body that is documented. A message has at most 20,000 characters. A bot
+/// receives each one twice, as `MESSAGE` and `MESSAGE_ORIGINAL`, and an escaped emoji takes 12
+/// bytes: 480 KB.
+pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 
 /// The default of [`EventLayer::body_deadline`]: 10 seconds.
 pub const DEFAULT_BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -126,8 +130,8 @@ impl<V> EventLayer<V> {
         self.with(|shared| shared.predicates.push(Arc::new(predicate)))
     }
 
-    /// How many bytes a body may have; [256 KiB](DEFAULT_BODY_LIMIT) unless set. A longer one is
-    /// answered 413, at once where `Content-Length` tells.
+    /// Sets the maximum size of a body in bytes. A longer body is rejected with 413, immediately if
+    /// `Content-Length` exceeds the limit. Defaults to [1 MiB](DEFAULT_BODY_LIMIT).
     pub fn body_limit(self, bytes: usize) -> Self {
         self.with(|shared| shared.body_limit = bytes)
     }

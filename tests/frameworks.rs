@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::{ServiceBuilder, service_fn};
-use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
+use tower_bitrix24::{ApplicationToken, DEFAULT_BODY_LIMIT, Event, EventBody, EventLayer};
 use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -122,7 +122,7 @@ async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
         send(address, "/", chunked(SEED)).await,
         (200, "ONCRMREQUISITEADD".into())
     );
-    let large = format!("{SEED}&data[x]={}", "a".repeat(256 * 1024));
+    let large = format!("{SEED}&data[x]={}", "a".repeat(DEFAULT_BODY_LIMIT));
     assert_eq!(
         send(address, "/", chunked(&large)).await,
         (413, "the body is too large\n".into())

@@ -382,7 +382,7 @@ async fn a_content_length_that_lies_changes_nothing_but_what_is_over_the_limit()
         assert_eq!(event(&send(layer(), request).await).body(), SEED);
     }
     // What announces little and sends more than the limit.
-    let frames = (0..1000).map(|_| data(&"a".repeat(1000)));
+    let frames = (0..1100).map(|_| data(&"a".repeat(1000)));
     let mut request = post(Frames(frames));
     let length = HeaderValue::from_static("5");
     request.headers_mut().insert(CONTENT_LENGTH, length);

@@ -17,8 +17,8 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Channel, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bitrix24::{
-    AnswerPolicy, ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection,
-    RejectionKind, TokenSet, VerifyError,
+    AnswerPolicy, ApplicationToken, DEFAULT_BODY_LIMIT, Envelope, Event, EventBody, EventLayer,
+    Rejection, RejectionKind, TokenSet, VerifyError,
 };
 
 fn layer() -> EventLayer<ApplicationToken> {
@@ -241,7 +241,7 @@ async fn each_refusal_has_its_status_and_one_line_of_text() {
             "events are sent without content encoding",
         ),
         (
-            body(&"a".repeat(300_000)),
+            body(&"a".repeat(DEFAULT_BODY_LIMIT + 1)),
             Kind::BodyTooLarge,
             413,
             "the body is too large",
@@ -539,7 +539,7 @@ async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
     ] {
         rejection(&send(layer().pass_other_callbacks(), post(full(body))).await);
     }
-    let large = post(full("a".repeat(300_000)));
+    let large = post(full("a".repeat(DEFAULT_BODY_LIMIT + 1)));
     assert_eq!(
         rejection(&send(layer().pass_other_callbacks(), large).await),
         RejectionKind::BodyTooLarge
@@ -556,20 +556,35 @@ async fn a_body_of_exactly_the_limit_is_read() {
     assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
 }
 
+/// The longest body that is documented: a message of 20,000 characters, which a bot receives twice.
+#[tokio::test]
+async fn the_longest_chat_message_is_within_the_default_limit() {
+    let message = "%F0%9F%98%80".repeat(20_000);
+    let body = format!(
+        "event=ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE]={message}\
+         &data[PARAMS][MESSAGE_ORIGINAL]={message}&auth[application_token]={TOKEN}"
+    );
+    let response = send(layer(), post(full(body.clone()))).await;
+    assert_eq!(seen(&response).body, body);
+    let params = &seen(&response).event.as_ref().unwrap().data().unwrap()["PARAMS"];
+    let message = params["MESSAGE_ORIGINAL"].as_str().unwrap();
+    assert_eq!(message.chars().count(), 20_000);
+}
+
 #[tokio::test]
 async fn an_announced_length_over_the_limit_is_answered_before_the_body_is_polled() {
     let never = std::iter::from_fn(|| panic!("the body was polled"));
     let mut request = post(Frames(never));
     request
         .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from_static("262145"));
+        .insert(CONTENT_LENGTH, HeaderValue::from_static("1048577"));
     let response = send(layer(), request).await;
     assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
 }
 
 #[tokio::test]
 async fn a_body_without_a_length_is_refused_once_it_is_over_the_limit() {
-    let frames = (0..100).map(|_| data(&"a".repeat(10_000)));
+    let frames = (0..110).map(|_| data(&"a".repeat(10_000)));
     let response = send(layer(), post(Frames(frames))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
