@@ -271,7 +271,7 @@ mod sqlite {
 mod postgres {
     use std::time::Duration;
 
-    use sqlx::{Connection, Executor, PgConnection};
+    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
     use tower_bitrix24::portals::{PostgresStore, StoreErrorKind};
 
     use super::*;
@@ -312,6 +312,7 @@ mod postgres {
         }
 
         async fn execute(&self, statement: &str) {
+            let statement = AssertSqlSafe(statement.to_owned());
             self.connect().await.execute(statement).await.unwrap();
         }
 
