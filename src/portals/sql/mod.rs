@@ -1,12 +1,14 @@
 //! Stores in databases: one table of tokens, laid out on first use.
 
 mod change;
+mod dialect;
 mod error;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod store;
 
 pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "postgres")]
@@ -14,11 +16,66 @@ pub use self::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 
+use self::dialect::Row;
 use super::{PortalToken, TokenKind};
 use crate::Secret;
 
-/// A token as a row: `stored`, `kind`, `issued`, `expires`.
-type Row = (String, String, Option<i64>, Option<i64>);
+/// Implements `TokenStore` for a type by its field `store`.
+macro_rules! impl_token_store {
+    ($type:ty) => {
+        impl TokenStore for $type {
+            type Error = StoreError;
+
+            async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
+                self.store.tokens(member_id).await
+            }
+
+            async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), StoreError> {
+                self.store.add(member_id, token).await
+            }
+
+            async fn add_first(
+                &self,
+                member_id: &str,
+                token: PortalToken,
+            ) -> Result<bool, StoreError> {
+                self.store.add_first(member_id, token).await
+            }
+
+            async fn replace(
+                &self,
+                member_id: &str,
+                token: PortalToken,
+                end: i64,
+            ) -> Result<(), StoreError> {
+                self.store.replace(member_id, token, end).await
+            }
+
+            async fn complete(
+                &self,
+                member_id: &str,
+                token: PortalToken,
+                end: i64,
+                now: i64,
+            ) -> Result<bool, StoreError> {
+                self.store.complete(member_id, token, end, now).await
+            }
+
+            async fn remove_token(
+                &self,
+                member_id: &str,
+                stored: &Secret,
+            ) -> Result<bool, StoreError> {
+                self.store.remove_token(member_id, stored).await
+            }
+
+            async fn remove(&self, member_id: &str) -> Result<bool, StoreError> {
+                self.store.remove(member_id).await
+            }
+        }
+    };
+}
+use impl_token_store;
 
 fn token((stored, kind, issued, expires): Row) -> Result<PortalToken, StoreError> {
     let Some(kind) = TokenKind::from_name(&kind) else {

@@ -1,23 +1,18 @@
+//! The store in PostgreSQL.
+
 use std::fmt;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Executor, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{Error, Postgres};
 
-use super::change::Change;
+use super::dialect::{self, Dialect, Row, Value};
 use super::error::Answered;
 use super::schema::Schema;
-use super::{StoreError, token};
+use super::store::SqlStore;
+use super::{StoreError, impl_token_store};
 use crate::Secret;
-use crate::portals::{PortalToken, TokenKind, TokenStore};
-
-const SCHEMA: Schema = Schema(&[include_str!("../migrations/postgres/001_tokens.sql")]);
-
-/// The number that stands for our tables among the advisory locks of a database: `bitrix24`.
-const LOCK: i64 = i64::from_be_bytes(*b"bitrix24");
-
-/// A role may have another level set, in which nothing new is seen after a wait for a lock.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+use crate::portals::{PortalToken, TokenStore};
 
 /// How long a call waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,7 +45,7 @@ const MAX_CONNECTIONS: u32 = 5;
 /// ```
 #[derive(Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
+    store: SqlStore<Postgres>,
 }
 
 impl PostgresStore {
@@ -78,64 +73,17 @@ impl PostgresStore {
             .connect_with(options(url)?)
             .await
             .answered()?;
-        let store = Self { pool };
+        let store = SqlStore {
+            readers: pool.clone(),
+            writers: pool,
+        };
         store.migrate().await?;
-        Ok(store)
+        Ok(Self { store })
     }
 
     /// Closes the connections, once the calls that are running have ended. Calls after it fail.
     pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let mut change = Change::begin(&self.pool, BEGIN).await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(LOCK)
-            .execute(change.connection())
-            .await
-            .answered()?;
-        // Not IF NOT EXISTS: a role that may not create anything may use what is there.
-        let is_there =
-            sqlx::query_scalar("SELECT to_regclass('bitrix24_portal_schema') IS NOT NULL")
-                .fetch_one(change.connection())
-                .await
-                .answered()?;
-        let version: Option<i64> = if is_there {
-            sqlx::query_scalar("SELECT max(version) FROM bitrix24_portal_schema")
-                .fetch_one(change.connection())
-                .await
-                .answered()?
-        } else {
-            change
-                .connection()
-                .execute("CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)")
-                .await
-                .answered()?;
-            None
-        };
-        for (version, statements) in SCHEMA.after(version.unwrap_or(0))? {
-            change.connection().execute(statements).await.answered()?;
-            sqlx::query("INSERT INTO bitrix24_portal_schema (version) VALUES ($1)")
-                .bind(version)
-                .execute(change.connection())
-                .await
-                .answered()?;
-        }
-        change.commit().await
-    }
-
-    /// Begins a change of the portal, after those that others have begun.
-    async fn change(&self, member_id: &str) -> Result<Change<Postgres>, StoreError> {
-        let mut change = Change::begin(&self.pool, BEGIN).await?;
-        // By itself: a later statement sees what was there when it began, so after the wait.
-        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))")
-            .bind(member_id)
-            .bind(LOCK)
-            .execute(change.connection())
-            .await
-            .answered()?;
-        Ok(change)
+        self.store.close().await;
     }
 }
 
@@ -157,149 +105,50 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
         .map_err(|_| StoreError::connection("the address of the database cannot be read"))
 }
 
-impl TokenStore for PostgresStore {
-    type Error = StoreError;
+impl_token_store!(PostgresStore);
 
-    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
-        let rows = sqlx::query_as(
-            "SELECT stored, kind, issued, expires FROM bitrix24_portal_tokens \
-             WHERE member_id = $1",
-        )
-        .bind(member_id)
-        .fetch_all(&self.pool)
-        .await
-        .answered()?;
-        rows.into_iter().map(token).collect()
+/// `bitrix24` in bytes, as a number, stands for our tables among the advisory locks of a database.
+impl Dialect for Postgres {
+    /// A role may have another level set, in which nothing new is seen after a wait for a lock.
+    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+    const LOCK_PORTAL: Option<&'static str> =
+        Some("SELECT pg_advisory_xact_lock(hashtextextended($1, 7091327123016135220))");
+
+    const LOCK_SCHEMA: Option<&'static str> =
+        Some("SELECT pg_advisory_xact_lock(7091327123016135220)");
+
+    const HAS_SCHEMA: &'static str = "SELECT count(to_regclass('bitrix24_portal_schema'))";
+
+    const CREATE_SCHEMA: &'static str =
+        "CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)";
+
+    const SCHEMA: Schema = Schema(&[include_str!("../migrations/postgres/001_tokens.sql")]);
+
+    async fn execute(
+        connection: &mut PgConnection,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, Error> {
+        let result = dialect::execute::<Self>(connection, sql, values).await?;
+        Ok(result.rows_affected())
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), StoreError> {
-        let mut change = self.change(member_id).await?;
-        put(&mut change, member_id, &token).await?;
-        change.commit().await
+    async fn tokens(
+        connection: &mut PgConnection,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Error> {
+        dialect::fetch::<Self, Row>(connection, sql, values).await
     }
 
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let is_known = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM bitrix24_portal_tokens WHERE member_id = $1)",
-        )
-        .bind(member_id)
-        .fetch_one(change.connection())
-        .await
-        .answered()?;
-        if is_known {
-            change.roll_back().await?;
-            return Ok(false);
-        }
-        put(&mut change, member_id, &token).await?;
-        change.commit().await?;
-        Ok(true)
+    async fn number(
+        connection: &mut PgConnection,
+        sql: &'static str,
+    ) -> Result<Option<i64>, Error> {
+        let rows = dialect::fetch::<Self, (Option<i64>,)>(connection, sql, &[]).await?;
+        Ok(rows.first().and_then(|row| row.0))
     }
-
-    async fn replace(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-    ) -> Result<(), StoreError> {
-        let mut change = self.change(member_id).await?;
-        supersede(&mut change, member_id, &token, end).await?;
-        change.commit().await
-    }
-
-    async fn complete(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let removed = sqlx::query(
-            "DELETE FROM bitrix24_portal_tokens WHERE member_id = $1 AND stored = \
-             (SELECT stored FROM bitrix24_portal_tokens \
-              WHERE member_id = $1 AND kind = $2 AND (expires IS NULL OR expires > $3) LIMIT 1)",
-        )
-        .bind(member_id)
-        .bind(TokenKind::Pending.as_str())
-        .bind(now)
-        .execute(change.connection())
-        .await
-        .answered()?;
-        if removed.rows_affected() == 0 {
-            change.roll_back().await?;
-            return Ok(false);
-        }
-        supersede(&mut change, member_id, &token, end).await?;
-        change.commit().await?;
-        Ok(true)
-    }
-
-    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let removed =
-            sqlx::query("DELETE FROM bitrix24_portal_tokens WHERE member_id = $1 AND stored = $2")
-                .bind(member_id)
-                .bind(stored.expose())
-                .execute(change.connection())
-                .await
-                .answered()?;
-        change.commit().await?;
-        Ok(removed.rows_affected() > 0)
-    }
-
-    async fn remove(&self, member_id: &str) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let removed = sqlx::query("DELETE FROM bitrix24_portal_tokens WHERE member_id = $1")
-            .bind(member_id)
-            .execute(change.connection())
-            .await
-            .answered()?;
-        change.commit().await?;
-        Ok(removed.rows_affected() > 0)
-    }
-}
-
-/// Adds the token in place of the one with its text.
-async fn put(
-    change: &mut Change<Postgres>,
-    member_id: &str,
-    token: &PortalToken,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO bitrix24_portal_tokens (member_id, stored, kind, issued, expires) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (member_id, stored) DO UPDATE \
-         SET kind = excluded.kind, issued = excluded.issued, expires = excluded.expires",
-    )
-    .bind(member_id)
-    .bind(token.stored().expose())
-    .bind(token.kind().as_str())
-    .bind(token.issued())
-    .bind(token.expires())
-    .execute(change.connection())
-    .await
-    .answered()?;
-    Ok(())
-}
-
-/// Adds the token and lets the others of its kind end.
-async fn supersede(
-    change: &mut Change<Postgres>,
-    member_id: &str,
-    token: &PortalToken,
-    end: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE bitrix24_portal_tokens SET expires = $1 \
-         WHERE member_id = $2 AND kind = $3 AND (expires IS NULL OR expires > $1)",
-    )
-    .bind(end)
-    .bind(member_id)
-    .bind(token.kind().as_str())
-    .execute(change.connection())
-    .await
-    .answered()?;
-    put(change, member_id, token).await
 }
 
 /// Shows nothing of the address.

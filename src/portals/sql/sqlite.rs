@@ -1,20 +1,20 @@
+//! The store in a SQLite file.
+
 use std::fmt;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
-use sqlx::{Executor, Sqlite};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{Error, Sqlite};
 use tokio::time::{Instant, sleep};
 
-use super::change::Change;
-use super::error::Answered;
+use super::dialect::{self, Dialect, Row, Value};
 use super::schema::Schema;
-use super::{StoreError, token};
+use super::store::SqlStore;
+use super::{StoreError, impl_token_store};
 use crate::Secret;
-use crate::portals::{PortalToken, TokenKind, TokenStore};
-
-const SCHEMA: Schema = Schema(&[include_str!("../migrations/sqlite/001_tokens.sql")]);
+use crate::portals::{PortalToken, TokenStore};
 
 /// How long a call waits for a connection, and for others that write to the file.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,10 +58,7 @@ const READERS: u32 = 4;
 /// ```
 #[derive(Clone)]
 pub struct SqliteStore {
-    readers: SqlitePool,
-    /// One connection, so that changes wait for each other here, in the order in which they came,
-    /// and not for the file.
-    writer: SqlitePool,
+    store: SqlStore<Sqlite>,
     path: PathBuf,
 }
 
@@ -90,7 +87,9 @@ impl SqliteStore {
                 .acquire_timeout(PATIENCE)
         };
         let began = Instant::now();
-        let writer = loop {
+        // One connection, so that changes wait for each other here, in the order in which they came,
+        // and not for the file.
+        let writers = loop {
             match pool(1).connect_with(options.clone()).await {
                 // SQLite does not wait when another process, too, puts a new file in write-ahead
                 // mode.
@@ -100,51 +99,17 @@ impl SqliteStore {
                 opened => break opened.map_err(|error| unopened(error.to_string()))?,
             }
         };
-        let store = Self {
-            writer,
-            readers: pool(READERS).connect_lazy_with(options),
-            path,
-        };
+        let readers = pool(READERS).connect_lazy_with(options);
+        let store = SqlStore { readers, writers };
         store.migrate().await?;
-        Ok(store)
+        Ok(Self { store, path })
     }
 
     /// Closes the connections, once the calls that are running have ended. Calls after it fail.
     ///
     /// With the last of the file's stores closed, all of it is in the one file again.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
-        sqlx::query(
-            "CREATE TABLE IF NOT EXISTS bitrix24_portal_schema \
-             (version INTEGER PRIMARY KEY) STRICT",
-        )
-        .execute(change.connection())
-        .await
-        .answered()?;
-        let version = sqlx::query_scalar("SELECT max(version) FROM bitrix24_portal_schema")
-            .fetch_one(change.connection())
-            .await
-            .answered()?;
-        let version: Option<i64> = version;
-        for (version, statements) in SCHEMA.after(version.unwrap_or(0))? {
-            change.connection().execute(statements).await.answered()?;
-            sqlx::query("INSERT INTO bitrix24_portal_schema (version) VALUES (?)")
-                .bind(version)
-                .execute(change.connection())
-                .await
-                .answered()?;
-        }
-        change.commit().await
-    }
-
-    /// Begins a change: it is alone from its begin on, and undone if it is dropped before its end.
-    async fn change(&self) -> Result<Change<Sqlite>, StoreError> {
-        Change::begin(&self.writer, "BEGIN IMMEDIATE").await
+        self.store.close().await;
     }
 }
 
@@ -175,149 +140,48 @@ fn unopened(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Stor
     StoreError::connection("the SQLite file cannot be opened").because(source)
 }
 
-impl TokenStore for SqliteStore {
-    type Error = StoreError;
+impl_token_store!(SqliteStore);
 
-    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
-        let rows = sqlx::query_as(
-            "SELECT stored, kind, issued, expires FROM bitrix24_portal_tokens \
-             WHERE member_id = ?",
-        )
-        .bind(member_id)
-        .fetch_all(&self.readers)
-        .await
-        .answered()?;
-        rows.into_iter().map(token).collect()
+impl Dialect for Sqlite {
+    /// A transaction is alone from its begin on.
+    const BEGIN: &'static str = "BEGIN IMMEDIATE";
+
+    const LOCK_PORTAL: Option<&'static str> = None;
+
+    const LOCK_SCHEMA: Option<&'static str> = None;
+
+    const HAS_SCHEMA: &'static str =
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'bitrix24_portal_schema'";
+
+    const CREATE_SCHEMA: &'static str =
+        "CREATE TABLE bitrix24_portal_schema (version INTEGER PRIMARY KEY) STRICT";
+
+    const SCHEMA: Schema = Schema(&[include_str!("../migrations/sqlite/001_tokens.sql")]);
+
+    async fn execute(
+        connection: &mut SqliteConnection,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<u64, Error> {
+        let result = dialect::execute::<Self>(connection, sql, values).await?;
+        Ok(result.rows_affected())
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
-        put(&mut change, member_id, &token).await?;
-        change.commit().await
+    async fn tokens(
+        connection: &mut SqliteConnection,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Error> {
+        dialect::fetch::<Self, Row>(connection, sql, values).await
     }
 
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let is_known = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM bitrix24_portal_tokens WHERE member_id = ?)",
-        )
-        .bind(member_id)
-        .fetch_one(change.connection())
-        .await
-        .answered()?;
-        if is_known {
-            change.roll_back().await?;
-            return Ok(false);
-        }
-        put(&mut change, member_id, &token).await?;
-        change.commit().await?;
-        Ok(true)
+    async fn number(
+        connection: &mut SqliteConnection,
+        sql: &'static str,
+    ) -> Result<Option<i64>, Error> {
+        let rows = dialect::fetch::<Self, (Option<i64>,)>(connection, sql, &[]).await?;
+        Ok(rows.first().and_then(|row| row.0))
     }
-
-    async fn replace(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-    ) -> Result<(), StoreError> {
-        let mut change = self.change().await?;
-        supersede(&mut change, member_id, &token, end).await?;
-        change.commit().await
-    }
-
-    async fn complete(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let removed = sqlx::query(
-            "DELETE FROM bitrix24_portal_tokens WHERE member_id = ?1 AND stored = \
-             (SELECT stored FROM bitrix24_portal_tokens \
-              WHERE member_id = ?1 AND kind = ?2 AND (expires IS NULL OR expires > ?3) LIMIT 1)",
-        )
-        .bind(member_id)
-        .bind(TokenKind::Pending.as_str())
-        .bind(now)
-        .execute(change.connection())
-        .await
-        .answered()?;
-        if removed.rows_affected() == 0 {
-            change.roll_back().await?;
-            return Ok(false);
-        }
-        supersede(&mut change, member_id, &token, end).await?;
-        change.commit().await?;
-        Ok(true)
-    }
-
-    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let removed =
-            sqlx::query("DELETE FROM bitrix24_portal_tokens WHERE member_id = ? AND stored = ?")
-                .bind(member_id)
-                .bind(stored.expose())
-                .execute(change.connection())
-                .await
-                .answered()?;
-        change.commit().await?;
-        Ok(removed.rows_affected() > 0)
-    }
-
-    async fn remove(&self, member_id: &str) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let removed = sqlx::query("DELETE FROM bitrix24_portal_tokens WHERE member_id = ?")
-            .bind(member_id)
-            .execute(change.connection())
-            .await
-            .answered()?;
-        change.commit().await?;
-        Ok(removed.rows_affected() > 0)
-    }
-}
-
-/// Adds the token in place of the one with its text.
-async fn put(
-    change: &mut Change<Sqlite>,
-    member_id: &str,
-    token: &PortalToken,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO bitrix24_portal_tokens (member_id, stored, kind, issued, expires) \
-         VALUES (?, ?, ?, ?, ?) ON CONFLICT (member_id, stored) DO UPDATE \
-         SET kind = excluded.kind, issued = excluded.issued, expires = excluded.expires",
-    )
-    .bind(member_id)
-    .bind(token.stored().expose())
-    .bind(token.kind().as_str())
-    .bind(token.issued())
-    .bind(token.expires())
-    .execute(change.connection())
-    .await
-    .answered()?;
-    Ok(())
-}
-
-/// Adds the token and lets the others of its kind end.
-async fn supersede(
-    change: &mut Change<Sqlite>,
-    member_id: &str,
-    token: &PortalToken,
-    end: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE bitrix24_portal_tokens SET expires = ?1 \
-         WHERE member_id = ?2 AND kind = ?3 AND (expires IS NULL OR expires > ?1)",
-    )
-    .bind(end)
-    .bind(member_id)
-    .bind(token.kind().as_str())
-    .execute(change.connection())
-    .await
-    .answered()?;
-    put(change, member_id, token).await
 }
 
 /// Shows the file's path.
