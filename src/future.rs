@@ -45,6 +45,7 @@ pin_project! {
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
+        Ready { body: Option<EventBody<B>>, settlement: Option<Settlement> },
         Call { #[pin] call: C, settlement: Option<Settlement> },
         Settle { settlement: Settlement, response: Option<Response<R>> },
         Refused { response: Option<Response<Bytes>> },
@@ -52,10 +53,10 @@ pin_project! {
     }
 }
 
-/// What waits while the body arrives and is verified.
+/// What waits while the body arrives and is verified, and until the service is ready.
 struct Rest<S, V> {
     parts: Parts,
-    /// The service that was polled ready. It is called once or dropped.
+    /// Polled ready only once there is something to call it with.
     service: S,
     shared: Arc<Shared<V>>,
     body_end: BodyEnd,
@@ -72,28 +73,33 @@ impl<S, V> Rest<S, V> {
         State::refused(&self.shared, rejection, self.parts)
     }
 
-    fn call<B>(self, bytes: Bytes, trailers: Option<Box<HeaderMap>>) -> S::Future
+    fn call<B>(mut self, body: EventBody<B>) -> S::Future
     where
         S: Service<Request<EventBody<B>>>,
     {
-        let Self {
-            parts, mut service, ..
-        } = self;
-        service.call(Request::from_parts(
-            parts,
-            EventBody::whole(bytes, trailers),
-        ))
+        self.service.call(Request::from_parts(self.parts, body))
     }
 }
 
 impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
-    pub(crate) fn call(call: C, observed: Observed) -> Self {
+    pub(crate) fn forward(
+        body: B,
+        parts: Parts,
+        service: S,
+        shared: Arc<Shared<V>>,
+        observed: Observed,
+    ) -> Self {
         Self {
-            state: State::Call {
-                call,
+            state: State::Ready {
+                body: Some(EventBody::stream(body)),
                 settlement: None,
             },
-            rest: None,
+            rest: Some(Rest {
+                parts,
+                service,
+                shared,
+                body_end: BodyEnd::default(),
+            }),
             observed,
         }
     }
@@ -182,8 +188,8 @@ where
                                         && waiting.shared.pass_other_callbacks =>
                                 {
                                     observed.passed();
-                                    State::Call {
-                                        call: taken(rest).call(body.bytes, body.trailers),
+                                    State::Ready {
+                                        body: Some(EventBody::whole(body.bytes, body.trailers)),
                                         settlement: None,
                                     }
                                 }
@@ -200,25 +206,37 @@ where
                 } => {
                     let verdict = ready!(verify.poll(cx));
                     let envelope = taken(envelope);
-                    let mut rest = taken(rest);
-                    rest.body_end.verdict();
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    waiting.body_end.verdict();
                     match verdict {
                         Ok(()) => {
                             let bytes = envelope.body().clone();
-                            let settlement = rest.shared.verifier.settle(&envelope);
+                            let settlement = waiting.shared.verifier.settle(&envelope);
                             let settlement = settlement.map(Settlement::new);
                             if let Some(settlement) = &settlement {
-                                settlement.attach(&mut rest.parts);
+                                settlement.attach(&mut waiting.parts);
                             }
                             let event = Event::proven(envelope);
-                            observed.accepted(&event, rest.body_end);
-                            rest.parts.extensions.insert(event);
-                            State::Call {
-                                call: rest.call(bytes, trailers.take()),
+                            observed.accepted(&event, waiting.body_end);
+                            waiting.parts.extensions.insert(event);
+                            State::Ready {
+                                body: Some(EventBody::whole(bytes, trailers.take())),
                                 settlement,
                             }
                         }
-                        Err(error) => rest.refuse(observed, error),
+                        Err(error) => taken(rest).refuse(observed, error),
+                    }
+                }
+                StateProj::Ready { body, settlement } => {
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    if let Err(error) = ready!(waiting.service.poll_ready(cx)) {
+                        *rest = None;
+                        state.set(State::Done);
+                        return Poll::Ready(Err(error));
+                    }
+                    State::Call {
+                        call: taken(rest).call(taken(body)),
+                        settlement: settlement.take(),
                     }
                 }
                 StateProj::Call { call, settlement } => {
@@ -265,6 +283,7 @@ impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
                 &match self.state {
                     State::Collect { .. } => "collect",
                     State::Verify { .. } => "verify",
+                    State::Ready { .. } => "ready",
                     State::Call { .. } => "call",
                     State::Settle { .. } => "settle",
                     State::Refused { .. } => "refused",

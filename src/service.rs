@@ -19,6 +19,25 @@ use crate::{EventBody, RejectionKind, VerifyToken};
 /// The inner service gets its requests with an [`EventBody`] and, where one was proven, an
 /// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a refused
 /// request is a response.
+///
+/// # Readiness
+///
+/// The service is always ready. Each request gets a clone of the inner service, and the future polls
+/// that clone ready and calls it: after the event is verified, or at once if the request is not
+/// selected or passes as another callback. An error of the inner `poll_ready` is the future's error.
+/// So a sender that proves nothing takes no place in a `ConcurrencyLimit`, a `Buffer` or a
+/// `RateLimit` of the inner service, however slowly it sends.
+///
+/// This decides where limits stand:
+///
+/// - **Behind the layer** they limit what is handled, and only verified events take a place. An
+///   event that finds none waits, with its body in memory. `RateLimit` and `Balance` cannot be
+///   cloned, so they stand behind a `Buffer`.
+/// - **Outside the layer** they limit requests, those of strangers among them, and a stranger can
+///   take each place for as long as [`body_deadline`](crate::EventLayer::body_deadline).
+/// - **`LoadShed`** outside the layer directly sheds nothing, because this service is always ready.
+///   Behind it, a verified event that finds no place is shed: the future's error is `Overloaded`,
+///   and because Bitrix24 does not send an event again, the event is lost. Let events wait instead.
 pub struct EventService<S, V> {
     inner: S,
     shared: Arc<Shared<V>>,
@@ -96,35 +115,26 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S, B, V, V::Future, S::Future, R>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        match self.shared.way(&head, &body) {
-            Way::Leave => {
-                let request = Request::from_parts(head, EventBody::stream(body));
-                ResponseFuture::call(self.inner.call(request), Observed::nothing())
+        let (way, service) = (self.shared.way(&head, &body), &self.inner);
+        let observed = match way {
+            Way::Refuse(kind) => return ResponseFuture::refused(&self.shared, kind, head),
+            Way::Collect => {
+                return ResponseFuture::collect(body, head, service.clone(), self.shared.clone());
             }
+            Way::Leave => Observed::nothing(),
             Way::Pass => {
                 let observed = Observed::selected();
-                let request = Request::from_parts(head, EventBody::stream(body));
-                let call = {
-                    let _entered = observed.enter();
-                    observed.passed();
-                    self.inner.call(request)
-                };
-                ResponseFuture::call(call, observed)
+                observed.passed();
+                observed
             }
-            Way::Refuse(kind) => ResponseFuture::refused(&self.shared, kind, head),
-            Way::Collect => {
-                // The service that was polled ready goes along; a fresh clone was never polled.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::collect(body, head, ready, self.shared.clone())
-            }
-        }
+        };
+        ResponseFuture::forward(body, head, service.clone(), self.shared.clone(), observed)
     }
 }
 

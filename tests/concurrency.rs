@@ -4,7 +4,7 @@
 mod common;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, Pending};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{SEED, TOKEN, forged, post};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::Full;
+use http_body_util::{Channel, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -25,8 +25,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tower::balance::p2c::Balance;
 use tower::buffer::BufferLayer;
+use tower::discover::ServiceList;
 use tower::limit::ConcurrencyLimitLayer;
+use tower::load::Constant;
+use tower::load_shed::error::Overloaded;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::event::payload::ItemId;
 use tower_bitrix24::event::{Array, ObjectId, Subject, field, kind, payload};
@@ -185,7 +189,7 @@ impl Clone for SlowService {
     }
 }
 
-impl Service<Request<EventBody<Slow>>> for SlowService {
+impl<B> Service<Request<EventBody<B>>> for SlowService {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Slowly<Result<Self::Response, Infallible>>;
@@ -195,7 +199,7 @@ impl Service<Request<EventBody<Slow>>> for SlowService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<EventBody<Slow>>) -> Self::Future {
+    fn call(&mut self, request: Request<EventBody<B>>) -> Self::Future {
         assert!(std::mem::take(&mut self.ready), "called while not ready");
         assert!(request.extensions().get::<Event>().is_some());
         let tally = self.tally.guard();
@@ -204,6 +208,15 @@ impl Service<Request<EventBody<Slow>>> for SlowService {
         assert!(called <= verified, "called without verification");
         Slowly::new(Ok(Response::default()), |counts| &counts.finished, &tally)
     }
+}
+
+fn slow_service() -> (Tally, SlowService) {
+    let tally = Tally::default();
+    let service = SlowService {
+        ready: false,
+        tally: tally.guard(),
+    };
+    (tally, service)
 }
 
 fn layer(tally: &Tally) -> EventLayer<SlowVerifier> {
@@ -228,7 +241,8 @@ async fn a_call_that_is_dropped_after_any_poll_leaves_nothing_and_gives_its_plac
             // The layer's verifier and the inner service.
             assert_eq!(tally.alive(), 2);
 
-            let ready = service.ready().await.unwrap();
+            let ready = ServiceExt::<Request<Slow>>::ready(&mut service);
+            let ready = ready.await.unwrap();
             let mut call = Box::pin(ready.call(post(Slow::new(&body, &tally))));
             let mut answer = None;
             for _ in 0..polls {
@@ -250,8 +264,8 @@ async fn a_call_that_is_dropped_after_any_poll_leaves_nothing_and_gives_its_plac
 
             // The one place of the inner service is free, so the next call goes all the way.
             let next = async {
-                let ready = service.ready().await.unwrap();
-                ready.call(post(Slow::new(SEED, &tally))).await.unwrap()
+                let request = post(Slow::new(SEED, &tally));
+                service.clone().oneshot(request).await.unwrap()
             };
             let next = tokio::time::timeout(Duration::from_secs(5), next).await;
             assert_eq!(next.expect("there is a place").status(), StatusCode::OK);
@@ -345,6 +359,175 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_calls_dropped_mid
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("{} are left", tally.alive());
+}
+
+// Readiness.
+
+/// An event that arrives while 40 strangers have each sent the beginning of a body to a service
+/// that has few places.
+async fn event_among_strangers<S>(name: &str, tally: &Tally, inner: S)
+where
+    S: Service<Request<EventBody<Channel<Bytes>>>, Response = Response<Full<Bytes>>>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: std::fmt::Debug + Send,
+{
+    let service = layer(tally).layer(inner);
+    let send = |text: String, whole: bool| {
+        let service = service.clone();
+        async move {
+            let (mut sender, body) = Channel::<Bytes>::new(1);
+            sender.send_data(text.into()).await.unwrap();
+            let _sender = (!whole).then_some(sender);
+            service.oneshot(post(body)).await
+        }
+    };
+    let mut strangers = JoinSet::new();
+    for _ in 0..40 {
+        strangers.spawn(send(forged(), false));
+    }
+    // The clock is paused: it moves on when every stranger waits.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(tally.counts(), [0, 0, 0], "{name}");
+
+    let event = tokio::time::timeout(Duration::from_secs(1), send(SEED.to_owned(), true));
+    let response = event
+        .await
+        .unwrap_or_else(|_| panic!("{name}: the event waits"));
+    assert_eq!(response.unwrap().status(), StatusCode::OK, "{name}");
+    assert_eq!(tally.counts(), [1, 1, 1], "{name}");
+    assert_eq!(strangers.len(), 40);
+    while let Some(stranger) = strangers.join_next().await {
+        let response = stranger.unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_take_no_place_of_the_inner_service() {
+    type Body = EventBody<Channel<Bytes>>;
+    let builder = ServiceBuilder::new;
+
+    let (tally, inner) = slow_service();
+    let service = builder().concurrency_limit(1).service(inner);
+    event_among_strangers("ConcurrencyLimit", &tally, service).await;
+
+    let (tally, inner) = slow_service();
+    let service = builder().buffer::<Request<Body>>(1).service(inner);
+    event_among_strangers("Buffer", &tally, service).await;
+
+    let (tally, inner) = slow_service();
+    let service = builder().load_shed().concurrency_limit(1).service(inner);
+    event_among_strangers("LoadShed", &tally, service).await;
+
+    let (tally, inner) = slow_service();
+    let service = builder().buffer::<Request<Body>>(1);
+    let service = service
+        .rate_limit(1, Duration::from_secs(3600))
+        .service(inner);
+    event_among_strangers("RateLimit", &tally, service).await;
+
+    let (tally, inner) = slow_service();
+    let limited = || builder().concurrency_limit(1).service(inner.clone());
+    let replicas = [limited(), limited(), limited()];
+    let replicas = replicas.map(|replica| Constant::new(replica, 1));
+    let balance = Balance::<_, Request<Body>>::new(ServiceList::new::<Request<Body>>(replicas));
+    let service = builder().buffer::<Request<Body>>(1).service(balance);
+    event_among_strangers("Balance", &tally, service).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_waits_for_a_place_is_handled_or_dropped_without_a_trace() {
+    let (tally, inner) = slow_service();
+    let inner = ServiceBuilder::new().concurrency_limit(1).service(inner);
+    let mut place = inner.clone();
+    let service = layer(&tally).layer(inner);
+
+    ServiceExt::<Request<EventBody<Slow>>>::ready(&mut place)
+        .await
+        .unwrap();
+    let mut calls = [(); 3].map(|()| {
+        let call = service.clone().oneshot(post(Slow::new(SEED, &tally)));
+        tokio::spawn(call)
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // All are verified and wait.
+    assert_eq!(tally.counts(), [3, 0, 0]);
+    calls[0].abort();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    drop(place);
+    for call in &mut calls[1..] {
+        let response = tokio::time::timeout(Duration::from_secs(5), call).await;
+        let response = response.expect("there is a place").unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+    assert_eq!(tally.counts(), [3, 2, 2]);
+    drop(service);
+    assert_eq!(tally.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn load_shed_behind_the_layer_is_an_error_and_for_verified_events_only() {
+    let (tally, inner) = slow_service();
+    let inner = ServiceBuilder::new()
+        .load_shed()
+        .concurrency_limit(1)
+        .service(inner);
+    let service = layer(&tally).layer(inner);
+    let send = |text: &str| service.clone().oneshot(post(Slow::new(text, &tally)));
+
+    let (first, second, stranger) = tokio::join!(send(SEED), send(SEED), send(&forged()));
+    let (handled, shed): (Vec<_>, Vec<_>) = [first, second].into_iter().partition(Result::is_ok);
+    assert_eq!((handled.len(), shed.len()), (1, 1));
+    for error in shed {
+        assert!(error.unwrap_err().is::<Overloaded>());
+    }
+    assert_eq!(stranger.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+/// A service that never becomes ready.
+#[derive(Clone)]
+struct Broken;
+
+impl<B> Service<Request<B>> for Broken {
+    type Response = Response<Full<Bytes>>;
+    type Error = &'static str;
+    type Future = Pending<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Err("broken"))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        panic!("called while not ready")
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_inner_readiness_is_the_error_of_the_call() {
+    let tally = Tally::default();
+    let layer = layer(&tally).pass_other_callbacks();
+    let service = layer.when(|head| head.method != Method::PUT).layer(Broken);
+    let slow = |text: &str| post(Slow::new(text, &tally));
+    let method = |method| {
+        let mut request = slow(SEED);
+        *request.method_mut() = method;
+        request
+    };
+    // An event, a form without one, another callback, and what is not selected.
+    for request in [
+        slow(SEED),
+        slow("a=1"),
+        method(Method::GET),
+        method(Method::PUT),
+    ] {
+        let call = service.clone().oneshot(request);
+        assert_eq!(call.await.unwrap_err(), "broken");
+    }
+    let call = service.clone().oneshot(slow(&forged()));
+    assert_eq!(call.await.unwrap().status(), StatusCode::FORBIDDEN);
+    drop(service);
+    assert_eq!(tally.alive(), 0);
 }
 
 // A real connection.

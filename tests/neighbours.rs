@@ -77,14 +77,22 @@ impl Service<Request<EventBody<Body>>> for Strict {
 #[tokio::test]
 async fn mistake_1_the_service_that_is_called_was_polled_ready() {
     let strict = Strict::default();
-    let mut service = layer().path("/bitrix24/events").layer(strict.clone());
+    let layer = layer().path("/bitrix24/events").pass_other_callbacks();
+    let mut service = layer.layer(strict.clone());
+    let get = |path| Request::get(path).body(Body::default()).unwrap();
     for _ in 0..3 {
-        let other = Request::get("/").body(Body::default()).unwrap();
-        for request in [request(SEED), request(forged()), other] {
+        let (other, callback) = (get("/"), get("/bitrix24/events"));
+        for request in [
+            request(SEED),
+            request(forged()),
+            request("a=1"),
+            other,
+            callback,
+        ] {
             service.ready().await.unwrap().call(request).await.unwrap();
         }
     }
-    assert_eq!(strict.called.load(Ordering::Relaxed), 6);
+    assert_eq!(strict.called.load(Ordering::Relaxed), 12);
 }
 
 #[tokio::test]
