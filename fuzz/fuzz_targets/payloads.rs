@@ -52,6 +52,10 @@ fuzz_target!(|input: &[u8]| {
         Spelling::All,
     ] {
         let again = event(kind, &to_form(&tree, spelling)).expect("the form of a tree is read");
+        // A shorter form may have fewer arrays.
+        if again.data().is_none() {
+            continue;
+        }
         assert_eq!(read.payload(), again.payload(), "{spelling:?}");
         assert_eq!(read.mismatch(), again.mismatch(), "{spelling:?}");
     }

@@ -67,6 +67,9 @@ fuzz_target!(|input: (Tree, Spelling)| {
     let head = format!("event=E&auth[application_token]={TOKEN}&");
     let body = [head.into_bytes(), to_form(&tree, spelling)].concat();
     let event = verified(body).expect("the form of a tree is read");
+    if event.mismatch().is_some() {
+        return; // Too many arrays are not read.
+    }
     assert_eq!(node(event.data().expect("the event has data")), tree);
     ask(&event);
 });

@@ -2,18 +2,26 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
+use memchr::memchr2_iter;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use super::plain;
-use super::value::{Value, is_secret};
+use super::value::{TooManyArrays, Value, is_secret};
 use crate::form::pairs;
 
-/// The pairs of `data`, still encoded.
+/// The tree of `data`, read when it is first needed: for the payload if that is not read quickly, for
+/// [`Event::data`](crate::Event::data), or for a type of the application.
+pub(super) type LazyTree = OnceLock<Result<Option<Value>, TooManyArrays>>;
+
+/// The pairs of `data`, still encoded, and their tree.
 pub(super) struct Data<'a> {
-    pairs: Cow<'a, [u8]>,
+    /// `None` for a body without `data`, which reads as a type without required fields.
+    pairs: Option<Cow<'a, [u8]>>,
+    tree: &'a LazyTree,
 }
 
 /// What the pairs of `data` are to serde_qs.
@@ -29,42 +37,73 @@ struct Fields<T> {
     fields: T,
 }
 
+/// What a type is read from.
+#[derive(Clone, Copy)]
+enum Place {
+    Data,
+    Fields,
+}
+
 impl<'a> Data<'a> {
-    /// `None` stands for a body without `data`, which reads as a type without required fields.
-    pub(super) fn new(pairs: Option<Cow<'a, [u8]>>) -> Self {
-        Self {
-            pairs: pairs.unwrap_or(Cow::Borrowed(b"data=")),
+    pub(super) const fn new(pairs: Option<Cow<'a, [u8]>>, tree: &'a LazyTree) -> Self {
+        Self { pairs, tree }
+    }
+
+    /// Data that share their tree with nothing.
+    #[cfg(test)]
+    pub(super) fn alone(pairs: Option<Cow<'a, [u8]>>) -> Self {
+        Self::new(pairs, Box::leak(Box::default()))
+    }
+
+    /// Returns the tree, `None` for a body without `data`.
+    pub(super) fn tree(&self) -> Result<Option<&'a Value>, Mismatch> {
+        let read = || self.pairs.as_deref().map_or(Ok(None), Value::read);
+        match self.tree.get_or_init(read) {
+            Ok(tree) => Ok(tree.as_ref()),
+            Err(TooManyArrays) => Err(Mismatch::too_many_arrays()),
         }
+    }
+
+    /// Returns why the tree cannot be read, if it cannot. Builds it only if there are enough
+    /// brackets for too many arrays.
+    pub(super) fn unreadable(&self) -> Option<Mismatch> {
+        let data = self.pairs.as_deref()?;
+        let brackets = pairs(data).map(|pair| memchr2_iter(b'[', b'%', pair.key).count());
+        if brackets.sum::<usize>() <= Value::max_arrays(data.len()) {
+            return None;
+        }
+        self.tree().err()
     }
 
     /// The type that `data` itself is.
     pub(super) fn data<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        let quick = self.quickly(&[b"data"]);
-        quick.map_or_else(|| self.thoroughly().map(|Root { data }| data), Ok)
+        let quick = self.quickly(Place::Data);
+        quick.map_or_else(|| self.thoroughly(Place::Data), Ok)
     }
 
     /// The type that `data[FIELDS]` is.
     pub(super) fn fields<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        let quick = self.quickly(&[b"data%5BFIELDS%5D", b"data[FIELDS]"]);
-        let fields = |Root {
-                          data: Fields { fields },
-                      }| fields;
-        quick.map_or_else(|| self.thoroughly().map(fields), Ok)
+        let quick = self.quickly(Place::Fields);
+        quick.map_or_else(|| self.thoroughly(Place::Fields), Ok)
     }
 
     /// The type that `data[FIELDS]` is, or else `data` itself: the documentation does not always
     /// say. Where neither is, what does not fit is told of `FIELDS` if it is an array.
     pub(super) fn either<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        match self.fields::<Value>() {
-            Ok(Value::Array(_)) => self.fields().or_else(|told| self.data().map_err(|_| told)),
-            _ => self.data(),
+        if let Some(read) = self.quickly(Place::Fields) {
+            return Ok(read);
         }
+        let fields = self.tree()?.and_then(|tree| tree.get("FIELDS"));
+        if fields.and_then(Value::as_array).is_none() {
+            return self.data();
+        }
+        let read = self.thoroughly(Place::Fields);
+        read.or_else(|told| self.thoroughly(Place::Data).map_err(|_| told))
     }
 
-    /// Reads what stands beneath one of the `places`, as it is: that does for what the platform
-    /// sends.
-    fn quickly<T: DeserializeOwned>(&self, places: &[&[u8]]) -> Option<T> {
-        let form = self.beneath(places)?;
+    /// Reads what stands at the place, as it is: that does for what the platform sends.
+    fn quickly<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
+        let form = self.beneath(place.spellings())?;
         config()
             .use_form_encoding(matches!(form, Cow::Borrowed(_)))
             .deserialize_bytes(&form)
@@ -76,7 +115,7 @@ impl<'a> Data<'a> {
     /// would not read the keys as PHP does. What is owned has no escaped brackets, so that serde_qs
     /// need not look for them in every value.
     fn beneath(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
-        let whole = &self.pairs[..];
+        let whole = self.pairs.as_deref().unwrap_or(NOTHING);
         let first = pairs(whole).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
         if !plain::is_decoded_alike(whole) {
@@ -92,18 +131,58 @@ impl<'a> Data<'a> {
         plain::beneath(place, depth, whole).map(Cow::Owned)
     }
 
-    /// Reads the tree, which has PHP's answer to whatever is unusual in the keys, and says what
-    /// does not fit. Where a text that is not UTF-8 may be what does not, it is replaced: it must not
-    /// keep a whole payload from being read.
-    fn thoroughly<T: DeserializeOwned>(&self) -> Result<Root<T>, Mismatch> {
-        let Some(tree) = Value::read(&self.pairs) else {
-            return read(&[]);
+    /// Reads the place from the tree, which has PHP's answer to whatever is unusual in the keys, and
+    /// says what does not fit. Where a text that is not UTF-8 may be what does not, it is replaced: it
+    /// must not keep a whole payload from being read.
+    fn thoroughly<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
+        let Some(tree) = self.tree()? else {
+            return place.read(NOTHING);
         };
-        read(&tree.to_form()).or_else(|_| read(&tree.into_utf8().to_form()))
+        let (value, key) = match place {
+            Place::Data => (tree, "data"),
+            // Without `FIELDS`, what is there instead is what does not fit.
+            Place::Fields => tree
+                .get("FIELDS")
+                .map_or((tree, "data"), |fields| (fields, "data[FIELDS]")),
+        };
+        let form = |lossy| {
+            let mut form = Vec::with_capacity(self.pairs.as_deref().map_or(0, <[u8]>::len));
+            value.write_form(&mut key.into(), lossy, &mut form);
+            form
+        };
+        let read = place.read(&form(false));
+        match read {
+            Err(_) if value.has_bytes() => place.read(&form(true)),
+            read => read,
+        }
     }
 }
 
-/// Reads a form that serde_qs reads as PHP does.
+/// What a body without `data` reads as.
+const NOTHING: &[u8] = b"data=";
+
+impl Place {
+    /// What the keys of pairs at this place begin with.
+    const fn spellings(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Data => &[b"data"],
+            Self::Fields => &[b"data%5BFIELDS%5D", b"data[FIELDS]"],
+        }
+    }
+
+    /// Reads a form that serde_qs reads as PHP does.
+    fn read<T: DeserializeOwned>(self, form: &[u8]) -> Result<T, Mismatch> {
+        match self {
+            Self::Data => read(form).map(|Root { data }| data),
+            Self::Fields => read(form).map(
+                |Root {
+                     data: Fields { fields },
+                 }| fields,
+            ),
+        }
+    }
+}
+
 fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
     let config = config().use_form_encoding(false);
     let deserializer =
@@ -143,6 +222,17 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
+    fn too_many_arrays() -> Self {
+        Self {
+            path: "data".to_owned(),
+            reason: format!(
+                "more than {} arrays, and one for each {} bytes, are not read",
+                Value::MAX_ARRAYS,
+                Value::BYTES_PER_ARRAY,
+            ),
+        }
+    }
+
     fn at(path: &Path, error: &serde_qs::Error) -> Self {
         let secret = path.iter().any(|segment| match segment {
             Segment::Map { key } => is_secret(key),
@@ -213,7 +303,7 @@ mod tests {
     use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
 
     fn data(pairs: &str) -> Data<'_> {
-        Data::new(Some(Cow::Borrowed(pairs.as_bytes())))
+        Data::alone(Some(Cow::Borrowed(pairs.as_bytes())))
     }
 
     #[test]
@@ -299,7 +389,7 @@ mod tests {
         for deep in 60..70 {
             let key = format!("data[QUERY]{}", "[a]".repeat(deep));
             for pairs in [format!("{key}=1"), format!("data[x]=1&{key}=1")] {
-                let tree = Value::read(pairs.as_bytes()).unwrap();
+                let tree = Value::read(pairs.as_bytes()).unwrap().unwrap();
                 let test: AppTest = data(&pairs).data().unwrap();
                 assert_eq!(test.query.as_ref(), tree.get("QUERY"), "{deep}");
             }
@@ -325,9 +415,9 @@ mod tests {
             )
         ) {
             let data = data(&pairs);
-            if let Some(quick) = data.quickly::<Value>(&[b"data"]) {
+            if let Some(quick) = data.quickly::<Value>(Place::Data) {
                 // serde_qs sorts the keys, and takes an empty array for an empty text.
-                let Root { data: thorough } = data.thoroughly::<Value>().unwrap();
+                let thorough = data.thoroughly::<Value>(Place::Data).unwrap();
                 prop_assert_eq!(quick, thorough);
             }
         }
@@ -349,8 +439,8 @@ mod tests {
         assert_eq!(gone.clean.map(bool::from), Some(false));
         assert_eq!(gone.language_id.as_deref(), Some(""));
 
-        assert!(Data::new(None).data::<NoData>().is_ok());
-        assert!(Data::new(None).data::<AppTest>().is_ok());
+        assert!(Data::alone(None).data::<NoData>().is_ok());
+        assert!(Data::alone(None).data::<AppTest>().is_ok());
         assert!(data("data[whatever][else]=1").data::<NoData>().is_ok());
     }
 

@@ -13,6 +13,7 @@ mod plain;
 mod subject;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -23,8 +24,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 pub use self::catalogue::{EventKind, Payload};
-use self::data::Data;
 pub use self::data::Mismatch;
+use self::data::{Data, LazyTree};
 pub use self::kind::UnknownCode;
 pub use self::subject::{Action, ObjectId, Subject};
 pub use self::value::{Array, Value};
@@ -49,9 +50,9 @@ struct Inner {
     code: Option<Box<str>>,
     payload: Payload,
     mismatch: Option<Mismatch>,
-    // Many a handler needs neither, so they are read when first asked for.
+    // Most handlers need neither, so they are read on first use.
     auth: OnceLock<Box<Auth>>,
-    data: OnceLock<Option<Value>>,
+    tree: LazyTree,
 }
 
 impl Event {
@@ -115,12 +116,14 @@ impl Event {
             Some(kind) if kind.as_str() == code => None,
             _ => Some(code.into()),
         };
-        let data = || Data::new(envelope.data());
-        let (payload, mismatch) = match kind.map(|kind| Payload::read(kind, &data())) {
+        let tree = LazyTree::new();
+        let data = Data::new(envelope.data(), &tree);
+        let (payload, mismatch) = match kind.map(|kind| Payload::read(kind, &data)) {
             Some(Ok(payload)) => (payload, None),
             Some(Err(mismatch)) => (Payload::Unknown, Some(mismatch)),
-            None => (Payload::Unknown, None),
+            None => (Payload::Unknown, data.unreadable()),
         };
+        drop(data);
         Self(Arc::new(Inner {
             envelope,
             kind,
@@ -128,7 +131,7 @@ impl Event {
             payload,
             mismatch,
             auth: OnceLock::new(),
-            data: OnceLock::new(),
+            tree,
         }))
     }
 
@@ -171,7 +174,7 @@ impl Event {
 
     /// The portal it is from, without reading the rest of [`auth`](Self::auth).
     #[cfg(feature = "tracing")]
-    pub(crate) fn member_id(&self) -> Option<std::borrow::Cow<'_, str>> {
+    pub(crate) fn member_id(&self) -> Option<Cow<'_, str>> {
         self.0.envelope.member_id()
     }
 
@@ -217,15 +220,53 @@ impl Event {
         K::payload(self.payload())
     }
 
-    /// Why a documented event's payload is [`Payload::Unknown`]; `None` where it is not.
+    /// Why a documented event's payload is [`Payload::Unknown`], or why the data of any event are
+    /// [not read](Value::MAX_ARRAYS); `None` otherwise.
     pub fn mismatch(&self) -> Option<&Mismatch> {
         self.0.mismatch.as_ref()
     }
 
-    /// The data whole, as they came. `None` where the event has none.
+    /// The data whole, as they came. `None` if the event has none, or if they have more arrays than
+    /// [are read](Value::MAX_ARRAYS): the [`mismatch`](Self::mismatch) says so then, and
+    /// [`raw_data`](Self::raw_data) has them.
     pub fn data(&self) -> Option<&Value> {
-        let read = || self.0.envelope.data().and_then(|data| Value::read(&data));
-        self.0.data.get_or_init(read).as_ref()
+        let data = || Data::new(self.0.envelope.data(), &self.0.tree);
+        match self.0.tree.get() {
+            Some(tree) => tree.as_ref().ok()?.as_ref(),
+            None => data().tree().ok()?,
+        }
+    }
+
+    /// The pairs of the data as they came, still encoded, with tokens and all. `None` if the event
+    /// has none.
+    ///
+    /// For data that are [not read](Value::MAX_ARRAYS), and for parsers other than PHP's.
+    ///
+    /// ```
+    /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let body = format!("event=ONAPPTEST&data[QUERY]{}=x&auth[application_token]=192735",
+    ///     "[]".repeat(40));
+    /// let hostile = body.replace("&data", &format!("&{}data", "data[QUERY][a][][][][][][]=&".repeat(99)));
+    /// let token = ApplicationToken::new("192735")?;
+    /// let event = Event::verify(Envelope::scan(body)?, &token).await?;
+    /// assert!(event.data().is_some());
+    ///
+    /// let event = Event::verify(Envelope::scan(hostile)?, &token).await?;
+    /// assert!(event.data().is_none());
+    /// assert_eq!(
+    ///     event.mismatch().expect("the data are not read").to_string(),
+    ///     "data: more than 256 arrays, and one for each 64 bytes, are not read",
+    /// );
+    /// let pairs = event.raw_data().expect("they are there");
+    /// assert!(pairs.starts_with(b"data[QUERY][a][]"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn raw_data(&self) -> Option<Cow<'_, [u8]>> {
+        self.0.envelope.data()
     }
 
     /// Reads the data as a type of one's own, from under `data`.
@@ -254,9 +295,10 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// Where the data do not fit `T`. The message quotes what was found.
+    /// Where the data do not fit `T`, or are [not read](Value::MAX_ARRAYS). The message quotes what
+    /// was found.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        Data::new(self.0.envelope.data()).data()
+        Data::new(self.0.envelope.data(), &self.0.tree).data()
     }
 
     /// The whole body, as it came, tokens and all.

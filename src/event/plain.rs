@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::Value;
+
 /// Whether serde_qs decodes values as PHP does. Behind a `%` that starts no escape it passes over what
 /// may be the beginning of one, or a space: `%%5D`, `5%+`.
 pub(super) fn is_decoded_alike(pairs: &[u8]) -> bool {
@@ -34,7 +36,8 @@ pub(super) fn is_plain(mut key: &[u8], depth: usize) -> bool {
 
 /// The pairs with their keys beneath `place`, of at most `depth` names and without escaped brackets.
 /// `None` where not all stand beneath it, or serde_qs would not read them as PHP does: a key is not
-/// [plain](is_plain), stands there twice, or has a value and keys beneath it too.
+/// [plain](is_plain), stands there twice, or has a value and keys beneath it too. And where there may
+/// be more arrays than are read.
 pub(super) fn beneath(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
     let mut form = Form::new(depth, pairs.len());
     while let [first, behind @ ..] = pairs {
@@ -83,6 +86,8 @@ fn first_name(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
 struct Form<'a> {
     /// How many names a key may have.
     depth: usize,
+    /// How many arrays there may be beside those that were.
+    arrays: usize,
     written: Vec<u8>,
     parent: Parent<'a>,
     /// Those of all keys, [`LEAF`] set where they have values.
@@ -106,6 +111,7 @@ impl<'a> Form<'a> {
     fn new(depth: usize, bytes: usize) -> Self {
         Self {
             depth,
+            arrays: Value::max_arrays(bytes),
             written: Vec::with_capacity(bytes),
             parent: Parent {
                 key: &[],
@@ -150,6 +156,8 @@ impl<'a> Form<'a> {
                 self.digests.push(digest | LEAF);
                 return Some(rest);
             }
+            // An array that others stand between is counted again.
+            self.arrays = self.arrays.checked_sub(1)?;
             self.digests.push(digest & !LEAF);
         }
         None

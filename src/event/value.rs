@@ -1,10 +1,13 @@
 //! The lossless tree of `data`.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::iter::from_fn;
+use std::num::NonZeroU32;
 use std::ops::Index;
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use memchr::memchr;
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode, percent_encode_byte};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,8 +26,9 @@ use crate::form::{self, pairs};
 /// | body | PHP | here |
 /// |---|---|---|
 /// | a text that is not UTF-8 | bytes, and no JSON | [`Bytes`](Self::Bytes), with replacement characters in JSON |
-/// | a key that is not UTF-8 | bytes, and no JSON | its bytes stay percent-encoded: `%FF` |
-/// | arrays more than [64](Self::MAX_DEPTH) deep | the pair is dropped | the deeper keys are one key |
+/// | a key that is not UTF-8 | bytes, and no JSON | its bytes stay percent-encoded: `%FF`. A key that says `%FF` itself is `%25FF` then |
+/// | arrays more than [64](Self::MAX_DEPTH) deep | the pair is dropped, and all of `data` that came before it | the deeper keys are one key |
+/// | many arrays for its length | so many arrays | [not read](Self::MAX_ARRAYS) |
 /// | `data[]=x` behind `data[9223372036854775807]=y` | the pair is dropped | it has the next index |
 /// | NUL in a key, `data[a%00b]=x` | ends the key there | is part of the key |
 /// | ` data[a]=x`, `data%00b[a]=x` | is `data[a]=x` | the body is refused |
@@ -69,13 +73,34 @@ pub enum Value {
 pub struct Array(Vec<(String, Value)>);
 
 impl Value {
-    /// How deep arrays go. The keys below are one key at the last level, brackets and all; PHP
-    /// drops such a value.
+    /// The maximum depth of arrays. Deeper keys are one key at the last level, brackets included.
+    ///
+    /// PHP's `max_input_nesting_level` has the same default. PHP drops a deeper pair and, with it,
+    /// everything that came before under the same root: all of `data`.
     pub const MAX_DEPTH: usize = 64;
 
-    /// Reads the pairs of `data`. `None` where there are none.
-    pub(crate) fn read(data: &[u8]) -> Option<Self> {
-        Tree::read(data).take(ROOT)
+    /// The number of arrays that the data of an event may have, plus one for each
+    /// [64 bytes](Self::BYTES_PER_ARRAY) of them.
+    ///
+    /// An array costs far more memory and time than the two brackets that make one, so this bounds
+    /// what a body costs by its length. No documented event has more than 7 arrays. The data of an
+    /// event with more are not read: its payload is [`Unknown`](crate::Payload::Unknown), its
+    /// [`mismatch`](crate::Event::mismatch) says so, and [`raw_data`](crate::Event::raw_data)
+    /// returns them as they came.
+    pub const MAX_ARRAYS: usize = 256;
+
+    /// The bytes of data that allow an array beyond [`MAX_ARRAYS`](Self::MAX_ARRAYS).
+    pub const BYTES_PER_ARRAY: usize = 64;
+
+    /// The number of arrays that so many bytes of data may have.
+    pub(super) const fn max_arrays(bytes: usize) -> usize {
+        Self::MAX_ARRAYS + bytes / Self::BYTES_PER_ARRAY
+    }
+
+    /// Reads the pairs of `data`. Returns `None` if there are none.
+    pub(super) fn read(data: &[u8]) -> Result<Option<Self>, TooManyArrays> {
+        let keys = Keys::decode(data);
+        Ok(Tree::read(data, &keys)?.value(ROOT))
     }
 
     /// An array of values whose keys differ.
@@ -143,58 +168,58 @@ impl Value {
         }
     }
 
-    /// The same data with replacement characters in what is not UTF-8.
-    pub(crate) fn into_utf8(self) -> Self {
+    /// Returns `true` if a text in it is not UTF-8.
+    pub(super) fn has_bytes(&self) -> bool {
         match self {
-            Self::Text(text) => Self::Text(text),
-            Self::Bytes(bytes) => Self::Text(String::from_utf8_lossy(&bytes).into_owned()),
-            Self::Array(Array(entries)) => {
-                let entries = entries.into_iter();
-                Self::from_entries(
-                    entries
-                        .map(|(key, value)| (key, value.into_utf8()))
-                        .collect(),
-                )
-            }
+            Self::Text(_) => false,
+            Self::Bytes(_) => true,
+            Self::Array(array) => array.values().any(Self::has_bytes),
         }
     }
 
-    /// The same data as form pairs that every parser reads in one way: `data[FIELDS][ID]=27`.
-    pub(crate) fn to_form(&self) -> Vec<u8> {
-        let mut form = Vec::new();
-        self.write_form(&mut "data".to_owned(), &mut form);
-        form
-    }
-
-    fn write_form(&self, key: &mut String, form: &mut Vec<u8>) {
-        /// What form encoding leaves as it is.
-        const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
-
+    /// Writes it as the pairs of a form beneath `key`, which serde_qs reads as PHP does:
+    /// `data[FIELDS][ID]=27`. If `lossy`, text that is not UTF-8 gets replacement characters.
+    pub(super) fn write_form(&self, key: &mut Vec<u8>, lossy: bool, form: &mut Vec<u8>) {
         if let Some(text) = self.as_bytes() {
             if !form.is_empty() {
                 form.push(b'&');
             }
-            form.extend_from_slice(key.as_bytes());
+            form.extend_from_slice(key);
             form.push(b'=');
-            form.extend(percent_encode(text, ESCAPED).flat_map(str::bytes));
+            if lossy && matches!(self, Self::Bytes(_)) {
+                escape(String::from_utf8_lossy(text).as_bytes(), form);
+            } else {
+                escape(text, form);
+            }
         }
         for (name, value) in self.as_array().into_iter().flat_map(Array::iter) {
             let end = key.len();
-            key.push('[');
+            key.push(b'[');
             // serde_qs would take digits for an index and drop the zeros before it.
             let name = match name.strip_prefix('0') {
                 Some(rest) if !rest.is_empty() => {
-                    key.push_str("%30");
+                    key.extend_from_slice(b"%30");
                     rest
                 }
                 _ => name,
             };
-            key.extend(percent_encode(name.as_bytes(), ESCAPED));
-            key.push(']');
-            value.write_form(key, form);
+            escape(name.as_bytes(), key);
+            key.push(b']');
+            value.write_form(key, lossy, form);
             key.truncate(end);
         }
     }
+}
+
+/// Escapes what has a meaning in a form, and nothing else: a byte becomes three only if it must.
+fn escape(mut text: &[u8], form: &mut Vec<u8>) {
+    let special = |byte: &u8| matches!(byte, b'%' | b'+' | b'&' | b'=' | b'[' | b']');
+    while let Some(at) = text.iter().position(special) {
+        form.extend_from_slice(&text[..at]);
+        form.extend_from_slice(percent_encode_byte(text[at]).as_bytes());
+        text = &text[at + 1..];
+    }
+    form.extend_from_slice(text);
 }
 
 impl Array {
@@ -213,7 +238,7 @@ impl Array {
         self.0
             .iter()
             .enumerate()
-            .all(|(i, (key, _))| index_of(key) == Some(i as i128))
+            .all(|(i, (key, _))| index_of(key) == Some(i as i64))
     }
 
     /// The value under `key`.
@@ -433,131 +458,287 @@ impl<'de> Visitor<'de> for Leaf {
     }
 }
 
+/// Data with more arrays than [`Value::max_arrays`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooManyArrays;
+
+/// The keys of all pairs, decoded, one behind another: what the tree is built of, without an
+/// allocation for each.
+struct Keys {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    fn decode(data: &[u8]) -> Self {
+        let lengths = pairs(data).map(|pair| pair.key.len());
+        let (count, length) = lengths.fold((0, 0), |(count, sum), len| (count + 1, sum + len));
+        let mut keys = Self {
+            bytes: Vec::with_capacity(length),
+            ends: Vec::with_capacity(count),
+        };
+        for pair in pairs(data) {
+            keys.bytes.extend_from_slice(&form::decode(pair.key));
+            keys.ends.push(keys.bytes.len());
+        }
+        keys
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let key = &self.bytes[start..end];
+            start = end;
+            key
+        })
+    }
+}
+
 /// The tree while it is built: nodes by number, and one index over the keys of all arrays, so that
 /// the work grows with the pairs and not with how many of them are siblings.
 struct Tree<'a> {
     nodes: Vec<Node<'a>>,
-    index: HashMap<(usize, Vec<u8>), usize>,
-    arrays: usize,
+    /// A hash table of nodes' numbers, at most half full. 0, which is the root, marks a free slot.
+    index: Vec<u32>,
+    hasher: RandomState,
+    arrays: u32,
+    max_arrays: u32,
 }
 
-enum Node<'a> {
+struct Node<'a> {
+    /// The number of the array that it is in.
+    array: u32,
+    key: Key<'a>,
+    /// The node behind it in the same array.
+    next: Option<NonZeroU32>,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
     Empty,
     Text(&'a [u8]),
     Array {
         /// The array's own number: one that takes the place of another has other keys.
-        number: usize,
-        entries: Vec<(Vec<u8>, usize)>,
+        number: u32,
+        first: Option<NonZeroU32>,
+        last: u32,
+        len: u32,
         /// The index that `[]` stands for.
-        next: i128,
+        next_index: u64,
     },
+}
+
+/// A key as PHP has it: a number if it is written as PHP would write it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Name(&'a [u8]),
+    Index(i64),
+}
+
+impl<'a> Key<'a> {
+    fn new(name: &'a [u8]) -> Self {
+        let index = match name {
+            [b'-' | b'0'..=b'9', ..] => std::str::from_utf8(name).ok().and_then(index_of),
+            _ => None,
+        };
+        index.map_or(Self::Name(name), Self::Index)
+    }
+
+    /// The index behind all others. There is none behind PHP's greatest; it is a name here.
+    fn next(index: u64) -> Self {
+        i64::try_from(index).map_or(Self::Name(b"9223372036854775808"), Self::Index)
+    }
+
+    fn to_text(self) -> String {
+        match self {
+            Self::Name(name) => key_text(name),
+            Self::Index(index) => index.to_string(),
+        }
+    }
 }
 
 const ROOT: usize = 0;
 
 impl<'a> Tree<'a> {
-    fn read(data: &'a [u8]) -> Self {
+    fn read(data: &'a [u8], keys: &'a Keys) -> Result<Self, TooManyArrays> {
+        let max_arrays = Value::max_arrays(data.len());
+        // Each pair adds one text at most, and each node takes two brackets.
+        let most = (keys.ends.len() + max_arrays).min(keys.bytes.len() / 2) + 1;
         let mut tree = Self {
-            nodes: vec![Node::Empty],
-            index: HashMap::new(),
+            nodes: Vec::with_capacity(most),
+            index: vec![0; (2 * most).next_power_of_two()],
+            hasher: RandomState::new(),
             arrays: 0,
+            max_arrays: max_arrays as u32,
         };
-        for pair in pairs(data) {
+        tree.nodes.push(Node {
+            array: 0,
+            key: Key::Name(&[]),
+            next: None,
+            content: Content::Empty,
+        });
+        for (pair, key) in pairs(data).zip(keys.iter()) {
             let mut node = ROOT;
-            for key in segments(&form::decode(pair.key)) {
-                node = tree.enter(node, key);
+            for name in segments(key) {
+                node = tree.enter(node, name)?;
             }
-            tree.nodes[node] = Node::Text(pair.value);
+            tree.nodes[node].content = Content::Text(pair.value);
         }
-        tree
+        Ok(tree)
     }
 
-    /// The node under `key` of `parent`, which becomes an array if it was none. `None` asks for the
-    /// next free index.
-    fn enter(&mut self, parent: usize, key: Option<Vec<u8>>) -> usize {
+    /// Returns the node under `name` in `parent`, which becomes an array if it is none. `None` asks
+    /// for the next free index.
+    fn enter(&mut self, parent: usize, name: Option<&'a [u8]>) -> Result<usize, TooManyArrays> {
         let new = self.nodes.len();
-        let parent = &mut self.nodes[parent];
-        if !matches!(parent, Node::Array { .. }) {
-            *parent = Node::Array {
-                number: self.arrays,
-                entries: Vec::new(),
-                next: 0,
-            };
+        if !matches!(self.nodes[parent].content, Content::Array { .. }) {
+            if self.arrays == self.max_arrays {
+                return Err(TooManyArrays);
+            }
             self.arrays += 1;
+            self.nodes[parent].content = Content::Array {
+                number: self.arrays,
+                first: None,
+                last: 0,
+                len: 0,
+                next_index: 0,
+            };
         }
-        let Node::Array {
-            number,
-            entries,
-            next,
-        } = parent
+        let Content::Array {
+            number, next_index, ..
+        } = self.nodes[parent].content
         else {
-            unreachable!()
+            unreachable!("it is made an array above")
         };
 
-        let key = key.unwrap_or_else(|| next.to_string().into_bytes());
-        let node = *self.index.entry((*number, key.clone())).or_insert(new);
-        if node == new {
-            if let Some(index) = std::str::from_utf8(&key).ok().and_then(index_of) {
-                *next = (*next).max(index + 1);
-            }
-            entries.push((key, new));
-            self.nodes.push(Node::Empty);
+        let key = name.map_or_else(|| Key::next(next_index), Key::new);
+        let slot = self.slot(number, key);
+        if self.index[slot] != 0 {
+            return Ok(self.index[slot] as usize);
         }
-        node
+        let added = new as u32;
+        self.index[slot] = added;
+        self.nodes.push(Node {
+            array: number,
+            key,
+            next: None,
+            content: Content::Empty,
+        });
+        let Content::Array {
+            first,
+            last,
+            len,
+            next_index,
+            ..
+        } = &mut self.nodes[parent].content
+        else {
+            unreachable!("it is made an array above")
+        };
+        *len += 1;
+        if let Key::Index(index @ 0..) = key {
+            *next_index = (*next_index).max(index as u64 + 1);
+        }
+        let before = std::mem::replace(last, added) as usize;
+        if first.is_none() {
+            *first = NonZeroU32::new(added);
+        } else {
+            self.nodes[before].next = NonZeroU32::new(added);
+        }
+        Ok(new)
     }
 
-    fn take(&mut self, node: usize) -> Option<Value> {
-        match std::mem::replace(&mut self.nodes[node], Node::Empty) {
-            Node::Empty => None,
-            Node::Text(text) => Some(Value::from_bytes(form::decode(text).into_owned())),
-            Node::Array { entries, .. } => {
-                let entries = entries
-                    .into_iter()
-                    .filter_map(|(key, node)| Some((key_text(key), self.take(node)?)));
-                Some(Value::Array(Array(entries.collect())))
+    /// Returns the slot of the index that has the node under `key` in an array, or is free for it.
+    fn slot(&self, array: u32, key: Key<'_>) -> usize {
+        let mask = self.index.len() - 1;
+        let mut slot = self.hasher.hash_one((array, key)) as usize & mask;
+        loop {
+            let found = &self.nodes[self.index[slot] as usize];
+            if self.index[slot] == 0 || found.array == array && found.key == key {
+                return slot;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    fn value(&self, node: usize) -> Option<Value> {
+        match self.nodes[node].content {
+            Content::Empty => None,
+            Content::Text(text) => Some(Value::from_bytes(form::decode(text).into_owned())),
+            Content::Array { first, len, .. } => {
+                let mut entries = Vec::with_capacity(len as usize);
+                let mut next = first;
+                while let Some(entry) = next {
+                    let entry = entry.get() as usize;
+                    let key = self.nodes[entry].key.to_text();
+                    entries.extend(self.value(entry).map(|value| (key, value)));
+                    next = self.nodes[entry].next;
+                }
+                Some(Value::Array(Array(entries)))
             }
         }
     }
 }
 
-/// A key as text. The bytes of one that is not UTF-8 stay percent-encoded, so that two such keys are
-/// not one.
-fn key_text(key: Vec<u8>) -> String {
-    String::from_utf8(key)
-        .unwrap_or_else(|error| percent_encode(error.as_bytes(), CONTROLS).to_string())
+/// Returns a key as text. The bytes of one that is not UTF-8 stay percent-encoded. So that no two
+/// keys get one text, the percent signs of a key that looks like such a one are encoded too.
+fn key_text(key: &[u8]) -> String {
+    const PERCENT_AND_CONTROLS: &AsciiSet = &CONTROLS.add(b'%');
+
+    match std::str::from_utf8(key) {
+        Err(_) => percent_encode(key, PERCENT_AND_CONTROLS).to_string(),
+        Ok(text) if looks_encoded(key) => text.replace('%', "%25"),
+        Ok(text) => text.to_owned(),
+    }
 }
 
-/// The keys in the brackets behind `data`, `None` for an empty pair. What stands behind a closed
-/// bracket and is no bracket counts for nothing, and neither does a bracket that is never closed.
-fn segments(key: &[u8]) -> Vec<Option<Vec<u8>>> {
-    let open = key
-        .iter()
-        .position(|&byte| byte == b'[')
-        .unwrap_or(key.len());
+/// Returns `true` if there is the escape of a byte that is not ASCII in it, escaped itself any number
+/// of times: `%FF`, `%25FF`, `%2525FF`.
+fn looks_encoded(mut key: &[u8]) -> bool {
+    while let Some(percent) = memchr(b'%', key) {
+        key = &key[percent + 1..];
+        let mut escape = key;
+        while let [b'2', b'5', behind @ ..] = escape {
+            escape = behind;
+        }
+        if let [b'8'..=b'9' | b'A'..=b'F' | b'a'..=b'f', second, ..] = escape {
+            if second.is_ascii_hexdigit() {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Returns the keys in the brackets behind `data`, `None` for an empty pair. What stands behind a
+/// closed bracket and is no bracket counts for nothing, and neither does a bracket that is never
+/// closed.
+fn segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let open = memchr(b'[', key).unwrap_or(key.len());
     let mut rest = &key[open..];
-    let mut segments = Vec::new();
-    while let [b'[', inner @ ..] = rest {
-        let Some(close) = inner.iter().position(|&byte| byte == b']') else {
-            break;
+    let mut depth = 0;
+    from_fn(move || {
+        let [b'[', inner @ ..] = rest else {
+            return None;
         };
-        if segments.len() + 1 == Value::MAX_DEPTH && inner.get(close + 1) == Some(&b'[') {
-            segments.push(Some(inner.to_vec()));
-            break;
+        let close = memchr(b']', inner)?;
+        let (name, behind) = (&inner[..close], &inner[close + 1..]);
+        rest = behind;
+        depth += 1;
+        if depth == Value::MAX_DEPTH && behind.first() == Some(&b'[') {
+            rest = &[];
+            return Some(Some(inner));
         }
-        let name = &inner[..close];
         let append = matches!(name, [] | [b' ' | b'\t'..=b'\r']);
-        segments.push((!append).then(|| name.to_vec()));
-        rest = &inner[close + 1..];
-    }
-    segments
+        Some((!append).then_some(name))
+    })
 }
 
 /// The integer that PHP makes of a key: one written as PHP itself would write it.
-fn index_of(key: &str) -> Option<i128> {
+fn index_of(key: &str) -> Option<i64> {
     let index: i64 = key.parse().ok()?;
     let digits = key.strip_prefix('-').unwrap_or(key);
     let plain = digits == "0" && key == "0" || !digits.starts_with(['0', '+']);
-    plain.then_some(index.into())
+    plain.then_some(index)
 }
 
 #[cfg(test)]
@@ -567,8 +748,12 @@ mod tests {
 
     use super::*;
 
+    fn tree_of(data: &[u8]) -> Value {
+        Value::read(data).unwrap().unwrap()
+    }
+
     fn read(data: &str) -> Json {
-        serde_json::to_value(Value::read(data.as_bytes())).unwrap()
+        serde_json::to_value(tree_of(data.as_bytes())).unwrap()
     }
 
     #[test]
@@ -598,7 +783,7 @@ mod tests {
     #[test]
     fn depth_is_bounded_and_nothing_is_lost() {
         let form = format!("data{}=x", "[a]".repeat(10_000));
-        let mut value = &Value::read(form.as_bytes()).unwrap();
+        let mut value = &tree_of(form.as_bytes());
         let mut depth = 0;
         while let Some(array) = value.as_array() {
             value = array.values().next().unwrap();
@@ -608,8 +793,30 @@ mod tests {
     }
 
     #[test]
+    fn more_arrays_than_the_length_allows_are_not_read() {
+        for unit in ["[]", "[a]", "%5B%5D"] {
+            let pair = |at: usize| format!("data[{at}]{}=&", unit.repeat(10));
+            let mut counts = [0, 0];
+            for pairs in 1..40 {
+                let form: String = (0..pairs).map(pair).collect();
+                // Ten beneath each index, and the root.
+                let fits = 10 * pairs + 1 <= Value::max_arrays(form.len());
+                let read = Value::read(form.as_bytes());
+                assert_eq!(read.is_ok(), fits, "{pairs} pairs");
+                counts[usize::from(fits)] += 1;
+            }
+            assert!(!counts.contains(&0), "{unit}: {counts:?}");
+        }
+        // An array that gave way to a text counts, and one that is there already does not.
+        let form = "data[a][b]=1&data[a]=1&".repeat(1000);
+        assert_eq!(Value::read(form.as_bytes()), Err(TooManyArrays));
+        let form = format!("data{}=1&", "[a]".repeat(60)).repeat(150);
+        assert!(Value::read(form.as_bytes()).is_ok());
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8_are_kept() {
-        let value = Value::read(b"data[a]=%CF%F0").unwrap();
+        let value = tree_of(b"data[a]=%CF%F0");
         assert_eq!(value["a"].as_bytes(), Some(&b"\xCF\xF0"[..]));
         assert_eq!(value["a"].as_str(), None);
         assert_eq!(
@@ -620,10 +827,9 @@ mod tests {
 
     #[test]
     fn tokens_are_redacted_at_any_depth() {
-        let value = Value::read(
+        let value = tree_of(
             b"data[BOT][7][AUTH][access_token]=s3&data[TOKEN]=s3&data[a][auth_id][x]=s3&data[b]=ok",
-        )
-        .unwrap();
+        );
         for shown in [format!("{value:?}"), serde_json::to_string(&value).unwrap()] {
             assert!(!shown.contains("s3") && shown.contains("ok"), "{shown}");
         }
@@ -729,8 +935,14 @@ mod tests {
 
     /// In `Debug` and as JSON.
     fn shown(form: &str) -> [String; 2] {
-        let value = Value::read(form.as_bytes()).unwrap();
+        let value = tree_of(form.as_bytes());
         [format!("{value:?}"), serde_json::to_string(&value).unwrap()]
+    }
+
+    fn form(value: &Value) -> Vec<u8> {
+        let mut form = Vec::new();
+        value.write_form(&mut b"data".to_vec(), false, &mut form);
+        form
     }
 
     fn tree() -> impl Strategy<Value = Value> {
@@ -749,12 +961,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_tree_written_as_a_form_comes_back_equal(value in tree()) {
-            prop_assert_eq!(Value::read(&value.to_form()), Some(value));
+            prop_assert_eq!(Value::read(&form(&value)), Ok(Some(value)));
         }
 
         #[test]
         fn any_bytes_are_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Value::read(&data).map(|value| (value.to_form(), format!("{value:?}")));
+            if let Ok(Some(value)) = Value::read(&data) {
+                let _ = (form(&value), format!("{value:?}"));
+            }
         }
     }
 }

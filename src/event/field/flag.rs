@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_flag_does_not_lose_the_payload() {
-        let data = |pairs: &'static str| Data::new(Some(Cow::Borrowed(pairs.as_bytes())));
+        let data = |pairs: &'static str| Data::alone(Some(Cow::Borrowed(pairs.as_bytes())));
 
         let user: User = data("data[ID]=1&data[ACTIVE]=undefined").data().unwrap();
         assert_eq!((user.id, user.active), (1, None));

@@ -15,7 +15,7 @@ pub(super) fn data(form: impl Into<Vec<u8>>) -> Data<'static> {
         .unwrap()
         .data()
         .map(Cow::into_owned);
-    Data::new(data.map(Cow::Owned))
+    Data::alone(data.map(Cow::Owned))
 }
 
 /// Reads the type that the `data` of a form is.
