@@ -4,7 +4,8 @@
 //! them would, or the token it proves could be another than the one a later parser reads. So keys
 //! compare after one percent-decoding, and a key that PHP or serde_qs would fold into an envelope key
 //! without being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`, `[event]`) is
-//! refused.
+//! refused. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
+//! form and fills a struct from it in order, whatever the fields are called.
 
 use crate::form::decoded_bytes;
 
@@ -146,6 +147,9 @@ impl Key {
             Some(end) if closed() => (&head[..end], Some(&head[end + 1..])),
             _ => (head, None),
         };
+        if key.is_empty() || is_index(key) {
+            return Self::Alias(Root::Field(Field::Event));
+        }
         let Some(root) = Root::fold(spelled) else {
             return Self::Other;
         };
@@ -206,6 +210,12 @@ impl Root {
             Self::Data => "data",
         }
     }
+}
+
+/// Returns `true` if `key` is `[]` or `[…]` with digits alone, whatever stands behind it.
+fn is_index(key: &[u8]) -> bool {
+    let mut bytes = decoded_bytes(key);
+    bytes.next() == Some(b'[') && bytes.find(|byte| !byte.is_ascii_digit()) == Some(b']')
 }
 
 /// What stands between the first and the last bracket of `rest`, if it is all in brackets.
@@ -313,6 +323,12 @@ mod tests {
             "ts%00[x",
             "event[handler_id",
             "event[handler.id",
+            "",
+            "[]",
+            "[0]",
+            "%5B12%5d",
+            "[][x]",
+            "[]event",
         ] {
             assert!(matches!(Key::read(key.as_bytes()), Key::Alias(_)), "{key}");
         }
@@ -321,14 +337,16 @@ mod tests {
     #[test]
     fn keys_of_no_parser_s_envelope_are_left_alone() {
         for key in [
-            "",
             "EVENT",
             "Auth[application_token]",
             "auth[APPLICATION_TOKEN]",
             "auth[+application_token]",
             "auth[application_token%00]",
             "event]",
-            "[]event",
+            "0",
+            "+[]",
+            "[x]",
+            "[0x]",
             "auth[x][application_token]",
             "auth[application_token",
             "auth.application_token",
