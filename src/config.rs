@@ -79,6 +79,10 @@ pub struct EventSettings {
     /// Whether [other callbacks pass](EventLayer::pass_other_callbacks); `false` unless set.
     #[serde(default)]
     pub pass_other_callbacks: bool,
+    /// Whether [probes](EventLayer::respond_to_probes) by `GET` and `HEAD` get a 200. Defaults to
+    /// `false`.
+    #[serde(default)]
+    pub respond_to_probes: bool,
     /// How refused requests are [answered](EventLayer::answer): `"refuse"` or `"acknowledge"`;
     /// `"refuse"` unless set.
     #[serde(default)]
@@ -94,6 +98,7 @@ impl EventSettings {
             body_limit: DEFAULT_BODY_LIMIT,
             body_deadline: DEFAULT_BODY_DEADLINE,
             pass_other_callbacks: false,
+            respond_to_probes: false,
             answer: AnswerPolicy::default(),
         }
     }
@@ -107,6 +112,7 @@ impl EventSettings {
     /// | `BITRIX24_EVENT_BODY_LIMIT` | `body_limit`, in bytes |
     /// | `BITRIX24_EVENT_BODY_DEADLINE` | `body_deadline`, in seconds |
     /// | `BITRIX24_EVENT_PASS_OTHER_CALLBACKS` | `pass_other_callbacks`: `true` or `false` |
+    /// | `BITRIX24_EVENT_RESPOND_TO_PROBES` | `respond_to_probes`: `true` or `false` |
     /// | `BITRIX24_EVENT_ANSWER` | `answer`: `refuse` or `acknowledge` |
     ///
     /// # Errors
@@ -174,6 +180,7 @@ impl EventSettings {
                 self.body_deadline = checked_deadline(parse(value, "a number of seconds")?)?;
             }
             "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
+            "RESPOND_TO_PROBES" => self.respond_to_probes = parse(value, "true or false")?,
             "ANSWER" => {
                 let value: StrDeserializer<'_, serde::de::value::Error> = value.into_deserializer();
                 self.answer = AnswerPolicy::deserialize(value)
@@ -199,6 +206,9 @@ impl EventSettings {
         }
         if self.pass_other_callbacks {
             layer = layer.pass_other_callbacks();
+        }
+        if self.respond_to_probes {
+            layer = layer.respond_to_probes();
         }
         layer
     }
@@ -282,6 +292,7 @@ mod tests {
             assert_eq!(settings.body_deadline, DEFAULT_BODY_DEADLINE);
             assert_eq!(settings.answer, AnswerPolicy::Refuse);
             assert!(!settings.pass_other_callbacks);
+            assert!(!settings.respond_to_probes);
         }
     }
 
@@ -294,6 +305,7 @@ mod tests {
             body_limit = 1000
             body_deadline = 2
             pass_other_callbacks = true
+            respond_to_probes = true
             answer = "acknowledge"
             "#,
         );
@@ -303,6 +315,7 @@ mod tests {
             ("BITRIX24_EVENT_BODY_LIMIT", "1000"),
             ("BITRIX24_EVENT_BODY_DEADLINE", "2"),
             ("BITRIX24_EVENT_PASS_OTHER_CALLBACKS", "true"),
+            ("BITRIX24_EVENT_RESPOND_TO_PROBES", "true"),
             ("BITRIX24_EVENT_ANSWER", "acknowledge"),
             ("BITRIX24_CLIENT_ID", "the application's own"),
         ]);
@@ -312,6 +325,7 @@ mod tests {
             assert_eq!(settings.body_limit, 1000);
             assert_eq!(settings.body_deadline, Duration::from_secs(2));
             assert!(settings.pass_other_callbacks);
+            assert!(settings.respond_to_probes);
             assert_eq!(settings.answer, AnswerPolicy::Acknowledge);
         }
     }

@@ -104,6 +104,19 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         }
     }
 
+    /// An empty response with 200, which tells a probe that somebody is there.
+    pub(crate) fn probed() -> Self {
+        let observed = Observed::selected();
+        observed.probed();
+        Self {
+            state: State::Refused {
+                response: Some(Response::default()),
+            },
+            rest: None,
+            observed,
+        }
+    }
+
     pub(crate) fn refused(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
         let rejection = kind.into();
         let observed = Observed::selected();
@@ -185,7 +198,7 @@ where
                                 }
                                 Err(error)
                                     if error.kind() == EnvelopeErrorKind::NoEvent
-                                        && waiting.shared.pass_other_callbacks =>
+                                        && waiting.shared.passes(&waiting.parts) =>
                                 {
                                     observed.passed();
                                     State::Ready {

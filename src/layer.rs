@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -5,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
+use percent_encoding::percent_decode_str;
 use tower::Layer;
 
 use crate::rejection::Answer;
@@ -68,6 +70,7 @@ pub(crate) struct Shared<V> {
     pub(crate) body_limit: usize,
     pub(crate) body_deadline: Duration,
     pub(crate) pass_other_callbacks: bool,
+    pub(crate) respond_to_probes: bool,
     pub(crate) answer: Answer,
 }
 
@@ -94,13 +97,19 @@ impl<V> EventLayer<V> {
                 body_limit: DEFAULT_BODY_LIMIT,
                 body_deadline: DEFAULT_BODY_DEADLINE,
                 pass_other_callbacks: false,
+                respond_to_probes: false,
                 answer: Answer::Policy(AnswerPolicy::Refuse),
             }),
         }
     }
 
-    /// Selects the requests for exactly this path, such as `/bitrix24/events`. Called more than
-    /// once, it selects each of the paths.
+    /// Selects the requests for this path, such as `/bitrix24/events`. Called more than once, it
+    /// selects each of the paths.
+    ///
+    /// Every spelling of the path is selected, so that a service which is less exact than the layer
+    /// is not reached unverified: with and without slashes at the end, with doubled slashes, with
+    /// `.` and `..` segments, and percent-encoded. Upper and lower case stay different. A middleware
+    /// that rewrites the path in another way belongs outside of the layer.
     ///
     /// The path is compared as the layer sees it: a router that nests another strips its prefix.
     ///
@@ -148,9 +157,28 @@ impl<V> EventLayer<V> {
     /// verified**: proving them is the service's work.
     ///
     /// A form must still keep to the limits, and a form with an `event` is still verified or
-    /// refused.
+    /// refused. Nothing passes that a service may take for the form of an event:
+    ///
+    /// | request | status |
+    /// |---|---|
+    /// | a form with a method other than POST | 405 |
+    /// | a content type that some reader takes for a form, such as `application/x-www-form-urlencodedX`, and `multipart/form-data` | 415 |
+    /// | a form with a nameless key (`[]=ONAPPUNINSTALL`), from which serde_qs fills a struct | 400 |
+    /// | an `event` in the query: axum's `Form` reads it with GET, PHP's `$_REQUEST` always | as without this setting |
+    ///
+    /// What has another content type or none passes whatever it holds. A service must not take JSON
+    /// for an event, nor bytes for a form without a look at the content type: only what comes with
+    /// an [`Event`](crate::Event) is verified.
     pub fn pass_other_callbacks(self) -> Self {
         self.with(|shared| shared.pass_other_callbacks = true)
+    }
+
+    /// Responds to `GET` and `HEAD` with 200 and an empty body: a portal may probe an address before
+    /// it is saved. Such a request never reaches the service, not even with
+    /// [`pass_other_callbacks`](Self::pass_other_callbacks), so this is not for an address that
+    /// also serves a page. Defaults to 405.
+    pub fn respond_to_probes(self) -> Self {
+        self.with(|shared| shared.respond_to_probes = true)
     }
 
     /// How refused requests are answered: with a [status](AnswerPolicy::Refuse) unless set.
@@ -189,10 +217,42 @@ impl<V> EventLayer<V> {
 
 impl<V> Shared<V> {
     pub(crate) fn selects(&self, head: &Parts) -> bool {
-        let path = head.uri.path();
-        (self.paths.is_empty() || self.paths.iter().any(|selected| **selected == *path))
+        (self.paths.is_empty() || self.selects_path(head.uri.path()))
             && self.predicates.iter().all(|predicate| predicate(head))
     }
+
+    fn selects_path(&self, path: &str) -> bool {
+        let path = canonical(path);
+        self.paths
+            .iter()
+            .any(|selected| canonical(selected) == path)
+    }
+}
+
+/// Returns the one spelling that stands for all of a path: decoded, without empty segments, `.` and
+/// `..`. Services differ in which of these they see through.
+fn canonical(path: &str) -> Cow<'_, [u8]> {
+    let path = path.trim_end_matches('/');
+    if !path.contains('%') && !path.contains("//") && !path.contains("/.") {
+        return Cow::Borrowed(path.as_bytes());
+    }
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
+    let mut segments = Vec::new();
+    for segment in decoded.split(|&byte| byte == b'/') {
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut canonical = Vec::with_capacity(decoded.len());
+    for segment in segments {
+        canonical.push(b'/');
+        canonical.extend_from_slice(segment);
+    }
+    Cow::Owned(canonical)
 }
 
 impl<S, V> Layer<S> for EventLayer<V> {
@@ -226,6 +286,7 @@ impl<V> Clone for Shared<V> {
             body_limit: self.body_limit,
             body_deadline: self.body_deadline,
             pass_other_callbacks: self.pass_other_callbacks,
+            respond_to_probes: self.respond_to_probes,
             answer: self.answer.clone(),
         }
     }
@@ -240,6 +301,7 @@ impl<V> fmt::Debug for Shared<V> {
             .field("body_limit", &self.body_limit)
             .field("body_deadline", &self.body_deadline)
             .field("pass_other_callbacks", &self.pass_other_callbacks)
+            .field("respond_to_probes", &self.respond_to_probes)
             .field("answer", &self.answer)
             .finish_non_exhaustive()
     }

@@ -18,7 +18,7 @@
 //! | `member_id` | text | the proof | the portal |
 //! | `handler_id` | integer | the proof | [`Event::handler_id`](crate::Event::handler_id), where there is one |
 //! | `elapsed_us` | integer | the verdict | the time from the body's end to the verdict, in microseconds |
-//! | `outcome` | text | the verdict | `accepted`, `refused` or `passed` (another callback) |
+//! | `outcome` | text | the verdict | `accepted`, `refused`, `passed` (another callback) or `probed` (answered by [`respond_to_probes`](crate::EventLayer::respond_to_probes)) |
 //! | `reason` | text | a refusal | [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //!
 //! Texts are cut to 64 characters, and control and other unprintable characters in them escaped, so
@@ -96,7 +96,7 @@
 //!
 //! | metric | type | unit | labels |
 //! |---|---|---|---|
-//! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `refused`, `passed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` for what is not proven |
+//! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `refused`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` for what is not proven |
 //! | `bitrix24_rejections_total` | counter | refused requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be forgotten after ONAPPUNINSTALL | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `refused` |
@@ -225,6 +225,14 @@ impl Observed {
             count::verdict("refused", "none", elapsed);
             count::rejection(rejection.kind().as_str());
         }
+    }
+
+    /// The request is a probe and is answered.
+    pub(crate) fn probed(&self) {
+        #[cfg(feature = "tracing")]
+        self.span.record("outcome", "probed");
+        #[cfg(feature = "metrics")]
+        count::verdict("probed", "none", None);
     }
 
     /// The request is another callback and goes on.

@@ -3,16 +3,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
+use memchr::memmem;
 use tower::Service;
 
 use crate::future::ResponseFuture;
 use crate::layer::Shared;
 use crate::observe::Observed;
-use crate::{EventBody, RejectionKind, VerifyToken};
+use crate::{Envelope, EnvelopeErrorKind, EventBody, RejectionKind, VerifyToken};
 
 /// The service that [`EventLayer`](crate::EventLayer) puts round another.
 ///
@@ -55,6 +57,8 @@ enum Way {
     Leave,
     /// It is another callback.
     Pass,
+    /// It only asks if somebody is there.
+    Probe,
     Collect,
     Refuse(RejectionKind),
 }
@@ -63,6 +67,9 @@ impl<V> Shared<V> {
     fn way<B: Body>(&self, head: &Parts, body: &B) -> Way {
         if !self.selects(head) {
             return Way::Leave;
+        }
+        if self.respond_to_probes && matches!(head.method, Method::GET | Method::HEAD) {
+            return Way::Probe;
         }
         let not_an_event = match () {
             () if head.method != Method::POST => RejectionKind::MethodNotAllowed,
@@ -73,21 +80,53 @@ impl<V> Shared<V> {
             }
             () => return Way::Collect,
         };
-        match self.pass_other_callbacks {
-            true => Way::Pass,
-            false => Way::Refuse(not_an_event),
+        if self.passes(head) && !may_be_form(&head.headers) {
+            Way::Pass
+        } else {
+            Way::Refuse(not_an_event)
         }
+    }
+
+    /// Returns `true` if a request that is no event by its method, content type or body may reach
+    /// the service. Its query must not name an event either: axum's `Form` reads it where the
+    /// method is GET, and PHP's `$_REQUEST` always.
+    pub(crate) fn passes(&self, head: &Parts) -> bool {
+        self.pass_other_callbacks && !names_event(head.uri.query().unwrap_or_default())
     }
 }
 
+fn names_event(query: &str) -> bool {
+    let envelope = Envelope::scan(Bytes::copy_from_slice(query.as_bytes()));
+    !matches!(envelope, Err(error) if error.kind() == EnvelopeErrorKind::NoEvent)
+}
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+/// A proxy may join equal header lines with a comma. Values that differ are refused, since readers
+/// disagree on which of them counts.
 fn is_form(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+    let lines = headers.get_all(CONTENT_TYPE).iter();
+    let mut values = lines
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii);
+    let Some(first) = values.next() else {
         return false;
     };
-    let essence = value.split(';').next().unwrap_or_default();
-    essence
-        .trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    let essence = first.split(|&byte| byte == b';').next();
+    let essence = essence.unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(FORM) && values.all(|value| value.eq_ignore_ascii_case(first))
+}
+
+/// Returns `true` if some reader may take the body for a form: axum looks at the beginning of the
+/// content type, PHP cuts it at `;`, `,` or a space, and PHP, Rocket and Salvo read fields from
+/// `multipart/form-data` too.
+fn may_be_form(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CONTENT_TYPE).iter();
+    lines.map(HeaderValue::as_bytes).any(|line| {
+        let line = line.to_ascii_lowercase();
+        memmem::find(&line, b"x-www-form-urlencoded").is_some()
+            || memmem::find(&line, b"multipart/form-data").is_some()
+    })
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -123,6 +162,7 @@ where
         let (head, body) = request.into_parts();
         let (way, service) = (self.shared.way(&head, &body), &self.inner);
         let observed = match way {
+            Way::Probe => return ResponseFuture::probed(),
             Way::Refuse(kind) => return ResponseFuture::refused(&self.shared, kind, head),
             Way::Collect => {
                 return ResponseFuture::collect(body, head, service.clone(), self.shared.clone());

@@ -151,6 +151,54 @@ async fn a_content_type_may_have_parameters_and_any_case() {
 }
 
 #[tokio::test]
+async fn equal_content_types_are_one_and_unequal_ones_are_refused() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    for (lines, accepted) in [
+        (&[FORM, FORM][..], true),
+        (
+            &["application/x-www-form-urlencoded, application/x-www-form-urlencoded"],
+            true,
+        ),
+        (
+            &["application/x-www-form-urlencoded,Application/X-WWW-form-urlencoded"],
+            true,
+        ),
+        (
+            &[
+                "application/x-www-form-urlencoded; charset=UTF-8",
+                "application/x-www-form-urlencoded; charset=utf-8",
+            ],
+            true,
+        ),
+        (&[FORM, "application/json"], false),
+        (&["application/json", FORM], false),
+        (&["application/x-www-form-urlencoded, text/plain"], false),
+        (&["application/x-www-form-urlencoded,"], false),
+        (
+            &["application/x-www-form-urlencoded, application/x-www-form-urlencoded; a=b"],
+            false,
+        ),
+        (&["application/x-www-form-urlencoded x"], false),
+        (&["application/x-www-form-urlencodedX"], false),
+    ] {
+        let mut request = post(full(SEED));
+        request.headers_mut().remove(CONTENT_TYPE);
+        for line in lines {
+            let value = HeaderValue::from_static(line);
+            request.headers_mut().append(CONTENT_TYPE, value);
+        }
+        for layer in [layer(), layer().pass_other_callbacks()] {
+            let response = send(layer, request.clone()).await;
+            if accepted {
+                assert!(seen(&response).event.is_some(), "{lines:?}");
+            } else {
+                assert_eq!(rejection(&response), RejectionKind::NotAForm, "{lines:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_undocumented_event_is_delivered_with_its_data() {
     let body = format!("event=OnSomethingNew&data[x]=1&auth[application_token]={TOKEN}");
     let response = send(layer(), post(full(body))).await;
@@ -414,6 +462,36 @@ async fn the_answer_has_nothing_of_the_request_and_keeps_what_its_maker_put_in()
     }
 }
 
+// What is answered at once.
+
+#[tokio::test]
+async fn a_probe_gets_a_200_if_it_is_set_and_never_reaches_the_service() {
+    for layer in [
+        layer().respond_to_probes(),
+        layer().respond_to_probes().pass_other_callbacks(),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let mut request = post(full(SEED));
+            *request.method_mut() = method;
+            let response = send(layer.clone(), request).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            assert!(response.extensions().get::<Seen>().is_none());
+            assert!(response.extensions().get::<Rejection>().is_none());
+            assert_eq!(text(response).await, "");
+        }
+    }
+    let mut put = post(full(SEED));
+    *put.method_mut() = Method::PUT;
+    let response = send(layer().respond_to_probes(), put).await;
+    assert_eq!(rejection(&response), RejectionKind::MethodNotAllowed);
+    let response = send(layer().respond_to_probes(), post(full(forged()))).await;
+    assert_eq!(rejection(&response), RejectionKind::TokenRefused);
+    // What is not selected is the service's.
+    let get = Request::get("/page").body(full("x")).unwrap();
+    let elsewhere = layer().path("/bitrix24/events").respond_to_probes();
+    assert_eq!(seen(&send(elsewhere, get).await).body, "x");
+}
+
 // What is selected, and what passes.
 
 #[tokio::test]
@@ -423,17 +501,35 @@ async fn only_what_is_selected_is_guarded() {
     for path in [
         "/",
         "/bitrix24/event",
-        "/bitrix24/events/",
+        "/bitrix24/events/x",
+        "/bitrix24/events/..",
         "/BITRIX24/events",
+        "/bitrix24%252Fevents",
         "/x/other",
     ] {
         let response = send(guarded.clone(), get(path)).await;
         assert_eq!(seen(&response).body, "untouched", "{path}");
         assert!(seen(&response).event.is_none());
     }
-    for path in ["/bitrix24/events", "/bitrix24/events?x=1", "/other"] {
+    for path in [
+        "/bitrix24/events",
+        "/bitrix24/events?x=1",
+        "/bitrix24/events/",
+        "/bitrix24/events//",
+        "//bitrix24//events",
+        "/bitrix24/%65vents",
+        "/bitrix24%2Fevents",
+        "/bitrix24/./events/.",
+        "/x/../bitrix24/events",
+        "/%2E%2e/bitrix24/events",
+        "/other",
+    ] {
         rejection(&send(guarded.clone(), get(path)).await);
     }
+    for (path, spelling) in [("/a/", "/a"), ("/%61", "/a"), ("/", "//"), ("/a", "/a")] {
+        rejection(&send(layer().path(path), get(spelling)).await);
+    }
+    seen(&send(layer().path("/"), get("/a")).await);
     let guarded = layer()
         .path("/a")
         .when(|head| head.headers.contains_key("x-guard"));
@@ -496,6 +592,7 @@ async fn other_callbacks_pass_untouched_if_they_are_let() {
     for method in [Method::GET, Method::HEAD, Method::PUT] {
         let mut request = post(full("x"));
         *request.method_mut() = method;
+        request.headers_mut().remove(CONTENT_TYPE);
         assert_eq!(seen(&send(passing(), request).await).body, "x");
     }
     let mut json = post(full("{}"));

@@ -21,6 +21,7 @@ use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, HandlingError,
     RejectionKind, TokenSet, VerifyError,
 };
+use tower_http::normalize_path::NormalizePathLayer;
 
 type Body = Full<Bytes>;
 
@@ -308,5 +309,74 @@ async fn a_call_that_is_dropped_while_it_waits_calls_nothing() {
         assert_eq!(ended.is_ok(), calls == 1);
         assert_eq!(handled.load(Ordering::Relaxed), calls);
         drop(sender);
+    }
+}
+
+#[tokio::test]
+async fn normalize_path_behind_the_layer_leads_nobody_round_it() {
+    let event = |path: &str, body: &str| {
+        let mut request = request(body.to_owned());
+        *request.uri_mut() = path.parse().unwrap();
+        request
+    };
+    let reached = service_fn(|request: Request<EventBody<Body>>| async move {
+        assert_eq!(
+            request.uri().path().trim_end_matches('/'),
+            "/bitrix24/events"
+        );
+        handle(request).await
+    });
+    for (selected, normalize) in [
+        (
+            "/bitrix24/events",
+            NormalizePathLayer::trim_trailing_slash(),
+        ),
+        (
+            "/bitrix24/events/",
+            NormalizePathLayer::append_trailing_slash(),
+        ),
+    ] {
+        let service = ServiceBuilder::new()
+            .layer(layer().path(selected))
+            .layer(normalize)
+            .service(reached);
+        for path in [
+            "/bitrix24/events",
+            "/bitrix24/events/",
+            "/bitrix24/events///",
+            "//bitrix24/events",
+        ] {
+            for (body, status) in [(SEED.to_owned(), 200), (forged(), 403)] {
+                let response = service.clone().oneshot(event(path, &body)).await.unwrap();
+                assert_eq!(response.status(), status, "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_spelling_that_axum_routes_to_the_handler_is_verified() {
+    use axum::{Router, body::Body, extract::Path, routing};
+
+    async fn named(Path(name): Path<String>, event: Option<axum::Extension<Event>>) -> String {
+        format!("{name} {}", event.is_some())
+    }
+    let app: Router = Router::new().nest(
+        "/crm",
+        Router::new()
+            .route("/bitrix24/events/", routing::post(|| async { "reached" }))
+            .route("/bitrix24/{name}", routing::post(named))
+            .layer(layer().path("/bitrix24/events")),
+    );
+    for (path, status) in [
+        ("/crm/bitrix24/events", 403),
+        ("/crm/bitrix24/events/", 403),
+        ("/crm/bitrix24/%65vents", 403),
+        ("/crm/bitrix24/other", 200),
+    ] {
+        let mut request = post(Body::from(forged()));
+        *request.uri_mut() = path.parse().unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
     }
 }

@@ -281,6 +281,16 @@ async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
     assert_eq!(handled, [("handled", &["bitrix24.event"][..])]);
 }
 
+#[tokio::test]
+async fn a_probe_that_is_answered_has_its_outcome() {
+    let (log, _guard) = Log::start();
+    let mut get = post(full(""));
+    *get.method_mut() = Method::GET;
+    send(layer().respond_to_probes(), get).await;
+    assert_eq!(log.span().get("outcome").unwrap(), "probed");
+    assert!(log.told().lines.is_empty());
+}
+
 /// A request that is refused for each reason, and the level at which that is told.
 fn refusals() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
     let with = |name, value| {
@@ -415,8 +425,7 @@ async fn what_is_not_selected_is_not_told_and_what_is_passed_is() {
     assert!(log.lines().is_empty());
 
     let placement = "DOMAIN=portal&AUTH_ID=canary";
-    let mut page = post(full(placement));
-    *page.method_mut() = Method::GET;
+    let page = Request::get("/").body(full(placement)).unwrap();
     for request in [post(full(placement)), page] {
         let (log, _guard) = Log::start();
         send(layer().pass_other_callbacks(), request).await;
