@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::{LengthLimitError, Limited};
@@ -27,6 +27,7 @@ pin_project! {
         // so that one guards a body beside it that never ends.
         #[pin]
         timer: Option<DeadlineBody<Endless>>,
+        limit: usize,
         deadline: Duration,
         data: Data,
         trailers: Option<Box<HeaderMap>>,
@@ -43,11 +44,13 @@ pub(crate) struct Collected {
     pub(crate) trailers: Option<Box<HeaderMap>>,
 }
 
-/// What has arrived. The room grows with what is there, never with what is announced.
+/// What has arrived. The room grows with what is there, never with what is announced, and to no
+/// more than the limit.
 enum Data {
     None,
+    /// A frame as it came: it may keep a larger buffer of the connection alive.
     One(Bytes),
-    Many(BytesMut),
+    Many(Vec<u8>),
 }
 
 impl<B> Collect<B> {
@@ -56,10 +59,16 @@ impl<B> Collect<B> {
         Self {
             body: Limited::new(body, limit),
             timer: None,
+            limit,
             deadline,
             data: Data::None,
             trailers: None,
         }
+    }
+
+    /// The bytes that the body takes in memory while it waits.
+    pub(crate) fn held(&self) -> usize {
+        self.data.held()
     }
 }
 
@@ -86,7 +95,13 @@ where
             };
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => this.data.push(data),
+                    Ok(data) => {
+                        this.data.push(data, *this.limit);
+                        // Most bodies end with their first frame: they need not wait for the end.
+                        if this.body.is_end_stream() {
+                            return Poll::Ready(Ok(Collected::of(this.data, this.trailers)));
+                        }
+                    }
                     Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
                 },
                 Some(Err(error)) => {
@@ -95,12 +110,7 @@ where
                         false => RejectionKind::BodyBroken,
                     }));
                 }
-                None => {
-                    return Poll::Ready(Ok(Collected {
-                        bytes: std::mem::replace(this.data, Data::None).into_bytes(),
-                        trailers: this.trailers.take(),
-                    }));
-                }
+                None => return Poll::Ready(Ok(Collected::of(this.data, this.trailers))),
             }
         }
         if !waits {
@@ -115,27 +125,53 @@ where
             let _: Option<_> = ready!(timer.poll_frame(cx));
             return Poll::Ready(Err(RejectionKind::BodyTimeout));
         }
+        this.data.detach();
         Poll::Pending
     }
 }
 
+impl Collected {
+    fn of(data: &mut Data, trailers: &mut Option<Box<HeaderMap>>) -> Self {
+        Self {
+            bytes: std::mem::replace(data, Data::None).into_bytes(),
+            trailers: trailers.take(),
+        }
+    }
+}
+
 impl Data {
-    fn push(&mut self, mut frame: impl Buf) {
+    fn push(&mut self, mut frame: impl Buf, limit: usize) {
         if !frame.has_remaining() {
             return;
         }
-        match std::mem::replace(self, Self::None) {
+        match self {
             Self::None => *self = Self::One(frame.copy_to_bytes(frame.remaining())),
             Self::One(first) => {
-                let mut many = BytesMut::with_capacity(2 * (first.len() + frame.remaining()));
-                many.extend_from_slice(&first);
-                many.extend_from_slice(&frame.copy_to_bytes(frame.remaining()));
+                let mut many = Vec::new();
+                make_room(&mut many, first.len() + frame.remaining(), limit);
+                many.put_slice(first);
+                many.put(frame);
                 *self = Self::Many(many);
             }
-            Self::Many(mut many) => {
-                many.extend_from_slice(&frame.copy_to_bytes(frame.remaining()));
-                *self = Self::Many(many);
+            Self::Many(many) => {
+                make_room(many, frame.remaining(), limit);
+                many.put(frame);
             }
+        }
+    }
+
+    /// Copies a frame that stays while others are waited for, so that what it takes is known.
+    fn detach(&mut self) {
+        if let Self::One(bytes) = self {
+            *self = Self::Many(bytes.to_vec());
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.capacity(),
         }
     }
 
@@ -143,8 +179,17 @@ impl Data {
         match self {
             Self::None => Bytes::new(),
             Self::One(bytes) => bytes,
-            Self::Many(bytes) => bytes.freeze(),
+            Self::Many(bytes) => bytes.into(),
         }
+    }
+}
+
+/// Makes room for `more` bytes, and at least doubles it within the limit.
+fn make_room(bytes: &mut Vec<u8>, more: usize, limit: usize) {
+    let length = bytes.len() + more;
+    if length > bytes.capacity() {
+        let room = length.max((2 * length).min(limit));
+        bytes.reserve_exact(room - bytes.len());
     }
 }
 

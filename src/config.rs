@@ -9,7 +9,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use crate::layer::{DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT};
+use crate::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT};
 use crate::{AnswerPolicy, EventLayer, TokenSet};
 
 /// A setting that cannot be used. The message says which and why; a token is never part of it.
@@ -76,6 +76,10 @@ pub struct EventSettings {
     /// have a fraction; 10 unless set.
     #[serde(default = "default_body_deadline", deserialize_with = "body_deadline")]
     pub body_deadline: Duration,
+    /// The [budget](EventLayer::body_budget) of all unverified bodies in bytes, above zero. Defaults
+    /// to 67108864 ([64 MiB](DEFAULT_BODY_BUDGET)).
+    #[serde(default = "default_body_budget", deserialize_with = "body_budget")]
+    pub body_budget: usize,
     /// Whether [other callbacks pass](EventLayer::pass_other_callbacks); `false` unless set.
     #[serde(default)]
     pub pass_other_callbacks: bool,
@@ -97,6 +101,7 @@ impl EventSettings {
             path: None,
             body_limit: DEFAULT_BODY_LIMIT,
             body_deadline: DEFAULT_BODY_DEADLINE,
+            body_budget: DEFAULT_BODY_BUDGET,
             pass_other_callbacks: false,
             respond_to_probes: false,
             answer: AnswerPolicy::default(),
@@ -111,6 +116,7 @@ impl EventSettings {
     /// | `BITRIX24_EVENT_PATH` | `path` |
     /// | `BITRIX24_EVENT_BODY_LIMIT` | `body_limit`, in bytes |
     /// | `BITRIX24_EVENT_BODY_DEADLINE` | `body_deadline`, in seconds |
+    /// | `BITRIX24_EVENT_BODY_BUDGET` | `body_budget`, in bytes |
     /// | `BITRIX24_EVENT_PASS_OTHER_CALLBACKS` | `pass_other_callbacks`: `true` or `false` |
     /// | `BITRIX24_EVENT_RESPOND_TO_PROBES` | `respond_to_probes`: `true` or `false` |
     /// | `BITRIX24_EVENT_ANSWER` | `answer`: `refuse` or `acknowledge` |
@@ -179,6 +185,7 @@ impl EventSettings {
             "BODY_DEADLINE" => {
                 self.body_deadline = checked_deadline(parse(value, "a number of seconds")?)?;
             }
+            "BODY_BUDGET" => self.body_budget = checked_budget(parse(value, "a number of bytes")?)?,
             "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
             "RESPOND_TO_PROBES" => self.respond_to_probes = parse(value, "true or false")?,
             "ANSWER" => {
@@ -200,6 +207,7 @@ impl EventSettings {
         let mut layer = EventLayer::new(self.application_token)
             .body_limit(self.body_limit)
             .body_deadline(self.body_deadline)
+            .body_budget(self.body_budget)
             .answer(self.answer);
         if let Some(path) = self.path {
             layer = layer.path(path);
@@ -239,6 +247,13 @@ fn checked_limit(bytes: usize) -> Result<usize, ConfigError> {
     }
 }
 
+fn checked_budget(bytes: usize) -> Result<usize, ConfigError> {
+    if bytes == 0 {
+        return Err(ConfigError::new("the body budget is zero"));
+    }
+    Ok(bytes)
+}
+
 fn checked_deadline(seconds: f64) -> Result<Duration, ConfigError> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(deadline) if !deadline.is_zero() => Ok(deadline),
@@ -257,12 +272,20 @@ fn body_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Er
     checked_limit(usize::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+fn body_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    checked_budget(usize::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
 fn body_deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     checked_deadline(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 fn default_body_limit() -> usize {
     DEFAULT_BODY_LIMIT
+}
+
+fn default_body_budget() -> usize {
+    DEFAULT_BODY_BUDGET
 }
 
 fn default_body_deadline() -> Duration {
@@ -290,6 +313,7 @@ mod tests {
             assert_eq!(settings.path, None);
             assert_eq!(settings.body_limit, DEFAULT_BODY_LIMIT);
             assert_eq!(settings.body_deadline, DEFAULT_BODY_DEADLINE);
+            assert_eq!(settings.body_budget, DEFAULT_BODY_BUDGET);
             assert_eq!(settings.answer, AnswerPolicy::Refuse);
             assert!(!settings.pass_other_callbacks);
             assert!(!settings.respond_to_probes);
@@ -304,6 +328,7 @@ mod tests {
             path = "/events"
             body_limit = 1000
             body_deadline = 2
+            body_budget = 100000
             pass_other_callbacks = true
             respond_to_probes = true
             answer = "acknowledge"
@@ -314,6 +339,7 @@ mod tests {
             ("BITRIX24_EVENT_PATH", "/events"),
             ("BITRIX24_EVENT_BODY_LIMIT", "1000"),
             ("BITRIX24_EVENT_BODY_DEADLINE", "2"),
+            ("BITRIX24_EVENT_BODY_BUDGET", "100000"),
             ("BITRIX24_EVENT_PASS_OTHER_CALLBACKS", "true"),
             ("BITRIX24_EVENT_RESPOND_TO_PROBES", "true"),
             ("BITRIX24_EVENT_ANSWER", "acknowledge"),
@@ -324,6 +350,9 @@ mod tests {
             assert_eq!(settings.path.as_deref(), Some("/events"));
             assert_eq!(settings.body_limit, 1000);
             assert_eq!(settings.body_deadline, Duration::from_secs(2));
+            assert_eq!(settings.body_budget, 100_000);
+            let layer = format!("{:?}", settings.clone().into_layer());
+            assert!(layer.contains("body_budget: 100000"), "{layer}");
             assert!(settings.pass_other_callbacks);
             assert!(settings.respond_to_probes);
             assert_eq!(settings.answer, AnswerPolicy::Acknowledge);
@@ -349,6 +378,10 @@ mod tests {
             (
                 "application_token = \"a\"\nbody_limit = 0",
                 "the body limit is zero",
+            ),
+            (
+                "application_token = \"a\"\nbody_budget = 0",
+                "the body budget is zero",
             ),
             (
                 "application_token = \"a\"\nbody_deadline = 0",
@@ -393,6 +426,7 @@ mod tests {
                 "is not a number of bytes",
             ),
             ("BITRIX24_EVENT_BODY_DEADLINE", "NaN", "is not above zero"),
+            ("BITRIX24_EVENT_BODY_BUDGET", "0", "the body budget is zero"),
             (
                 "BITRIX24_EVENT_PASS_OTHER_CALLBACKS",
                 "yes",

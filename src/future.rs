@@ -12,6 +12,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
+use crate::budget::Reservation;
 use crate::collect::Collect;
 use crate::layer::Shared;
 use crate::observe::{BodyEnd, Observed};
@@ -60,9 +61,33 @@ struct Rest<S, V> {
     service: S,
     shared: Arc<Shared<V>>,
     body_end: BodyEnd,
+    /// The bytes of the body that are in memory, until it is verified.
+    unverified: usize,
+    reservation: Reservation,
 }
 
 impl<S, V> Rest<S, V> {
+    fn new(parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
+        Self {
+            parts,
+            service,
+            shared,
+            body_end: BodyEnd::default(),
+            unverified: 0,
+            reservation: Reservation::default(),
+        }
+    }
+
+    /// Reserves what the body takes. A body that never waits needs no reservation.
+    fn may_wait(&mut self) -> bool {
+        self.reservation.grow(&self.shared.budget, self.unverified)
+    }
+
+    fn verified(&mut self) {
+        self.unverified = 0;
+        self.reservation = Reservation::default();
+    }
+
     fn refuse<B, F, C, R>(
         self,
         observed: &Observed,
@@ -94,12 +119,7 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
                 body: Some(EventBody::stream(body)),
                 settlement: None,
             },
-            rest: Some(Rest {
-                parts,
-                service,
-                shared,
-                body_end: BodyEnd::default(),
-            }),
+            rest: Some(Rest::new(parts, service, shared)),
             observed,
         }
     }
@@ -135,12 +155,7 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         let collect = Collect::new(body, shared.body_limit, shared.body_deadline);
         Self {
             state: State::Collect { collect },
-            rest: Some(Rest {
-                parts,
-                service,
-                shared,
-                body_end: BodyEnd::default(),
-            }),
+            rest: Some(Rest::new(parts, service, shared)),
             observed: Observed::selected(),
         }
     }
@@ -160,6 +175,17 @@ fn taken<T>(waiting: &mut Option<T>) -> T {
     waiting.take().expect(POLLED_AFTER_COMPLETION)
 }
 
+/// Waits, or rejects the request if the budget is too small for what it holds meanwhile.
+fn rejected_or_pending<S, B, V, F, C, R>(
+    rest: &mut Option<Rest<S, V>>,
+    observed: &Observed,
+) -> Poll<State<B, F, C, R>> {
+    if rest.as_mut().expect(POLLED_AFTER_COMPLETION).may_wait() {
+        return Poll::Pending;
+    }
+    Poll::Ready(taken(rest).refuse(observed, RejectionKind::BodyBudgetExhausted))
+}
+
 impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
 where
     S: Service<Request<EventBody<B>>, Response = Response<R>>,
@@ -175,13 +201,18 @@ where
         let _entered = observed.enter();
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Collect { collect } => {
-                    let collected = ready!(collect.poll(cx));
+                StateProj::Collect { mut collect } => {
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    let Poll::Ready(collected) = collect.as_mut().poll(cx) else {
+                        waiting.unverified = collect.held();
+                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        continue;
+                    };
                     // If the verifier panics, there is nothing to go on with.
                     state.set(State::Done);
-                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     match collected {
                         Ok(body) => {
+                            waiting.unverified = body.bytes.len();
                             waiting.body_end = observed.collected(&body.bytes);
                             match Envelope::scan(body.bytes.clone()) {
                                 Ok(envelope) if !envelope.has_application_token() => {
@@ -217,7 +248,10 @@ where
                     envelope,
                     trailers,
                 } => {
-                    let verdict = ready!(verify.poll(cx));
+                    let Poll::Ready(verdict) = verify.poll(cx) else {
+                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        continue;
+                    };
                     let envelope = taken(envelope);
                     let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     waiting.body_end.verdict();
@@ -229,6 +263,7 @@ where
                             if let Some(settlement) = &settlement {
                                 settlement.attach(&mut waiting.parts);
                             }
+                            waiting.verified();
                             let event = Event::proven(envelope);
                             observed.accepted(&event, waiting.body_end);
                             waiting.parts.extensions.insert(event);
@@ -242,7 +277,11 @@ where
                 }
                 StateProj::Ready { body, settlement } => {
                     let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    if let Err(error) = ready!(waiting.service.poll_ready(cx)) {
+                    let Poll::Ready(ready) = waiting.service.poll_ready(cx) else {
+                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        continue;
+                    };
+                    if let Err(error) = ready {
                         *rest = None;
                         state.set(State::Done);
                         return Poll::Ready(Err(error));

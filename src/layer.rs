@@ -9,6 +9,7 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use tower::Layer;
 
+use crate::budget::Budget;
 use crate::rejection::Answer;
 use crate::{AnswerPolicy, EventService, Rejection};
 
@@ -16,7 +17,8 @@ use crate::{AnswerPolicy, EventService, Rejection};
 ///
 /// Round a service, the layer takes every request, or those that [`path`](Self::path) and
 /// [`when`](Self::when) select, for an event: it reads the body within a
-/// [limit](Self::body_limit) and a [deadline](Self::body_deadline), has the `application_token`
+/// [limit](Self::body_limit), a [deadline](Self::body_deadline) and a [budget](Self::body_budget) of
+/// all bodies, has the `application_token`
 /// verified, and only then reads `data` and calls the service, with an [`Event`](crate::Event) in
 /// the request's extensions and the body whole. Everything else that comes on a selected path is
 /// refused; [`RejectionKind`](crate::RejectionKind) lists the answers. What is not selected passes
@@ -69,6 +71,7 @@ pub(crate) struct Shared<V> {
     predicates: Vec<Arc<Predicate>>,
     pub(crate) body_limit: usize,
     pub(crate) body_deadline: Duration,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) pass_other_callbacks: bool,
     pub(crate) respond_to_probes: bool,
     pub(crate) answer: Answer,
@@ -83,6 +86,9 @@ type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 /// bytes: 480 KB.
 pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 
+/// The default of [`EventLayer::body_budget`]: 64 MiB.
+pub const DEFAULT_BODY_BUDGET: usize = 64 * 1024 * 1024;
+
 /// The default of [`EventLayer::body_deadline`]: 10 seconds.
 pub const DEFAULT_BODY_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -96,6 +102,7 @@ impl<V> EventLayer<V> {
                 predicates: Vec::new(),
                 body_limit: DEFAULT_BODY_LIMIT,
                 body_deadline: DEFAULT_BODY_DEADLINE,
+                budget: Arc::new(Budget::new(DEFAULT_BODY_BUDGET)),
                 pass_other_callbacks: false,
                 respond_to_probes: false,
                 answer: Answer::Policy(AnswerPolicy::Refuse),
@@ -149,6 +156,29 @@ impl<V> EventLayer<V> {
     /// A slower one is answered 408.
     pub fn body_deadline(self, deadline: Duration) -> Self {
         self.with(|shared| shared.body_deadline = deadline)
+    }
+
+    /// Sets how many bytes the bodies of unverified requests may hold in memory, all together. The
+    /// layer's clones and all their services share the budget. A request that finds no room is
+    /// rejected with 503, [`RejectionKind::BodyBudgetExhausted`]. Defaults to
+    /// [64 MiB](DEFAULT_BODY_BUDGET).
+    ///
+    /// Small bodies find room when large ones find none: a body may hold `n` bytes only if there is
+    /// still room for 1,024 more of that size, or if a quarter of the budget is free. So bodies of
+    /// 16 KiB and more can fill three quarters of the default budget, bodies of 1 KiB all but 1 MiB.
+    /// A budget should be at least twice the [`body_limit`](Self::body_limit), since a single body
+    /// can hold three quarters of it.
+    ///
+    /// A body counts whenever its request waits: for more of the body, for the verifier, or, if it is
+    /// another callback that passes, for the inner service. It counts with what is allocated for it,
+    /// never with what is announced, until it is verified, rejected or dropped. A body that arrives
+    /// in one piece and is verified without waiting does not count at all, so it is accepted however
+    /// full the budget is. The buffers of connections and the heads of requests do not count: limit
+    /// the number of connections in the server.
+    ///
+    /// There is no `Retry-After`: Bitrix24 does not send an event again.
+    pub fn body_budget(self, bytes: usize) -> Self {
+        self.with(|shared| shared.budget = Arc::new(Budget::new(bytes)))
     }
 
     /// Hands on what is no event instead of refusing it: forms without `event` (placements, the
@@ -285,6 +315,7 @@ impl<V> Clone for Shared<V> {
             predicates: self.predicates.clone(),
             body_limit: self.body_limit,
             body_deadline: self.body_deadline,
+            budget: self.budget.clone(),
             pass_other_callbacks: self.pass_other_callbacks,
             respond_to_probes: self.respond_to_probes,
             answer: self.answer.clone(),
@@ -300,6 +331,7 @@ impl<V> fmt::Debug for Shared<V> {
             .field("predicates", &self.predicates.len())
             .field("body_limit", &self.body_limit)
             .field("body_deadline", &self.body_deadline)
+            .field("body_budget", &self.budget.limit())
             .field("pass_other_callbacks", &self.pass_other_callbacks)
             .field("respond_to_probes", &self.respond_to_probes)
             .field("answer", &self.answer)

@@ -124,6 +124,7 @@ pub mod axum;
 #[cfg_attr(docsrs, doc(cfg(feature = "background")))]
 pub mod background;
 mod body;
+mod budget;
 mod collect;
 mod config;
 #[cfg(any(doc, doctest))]
@@ -161,7 +162,7 @@ pub use self::envelope::{
 pub use self::event::{Event, EventKind, Mismatch, Payload, Value};
 pub use self::future::ResponseFuture;
 pub use self::handling::{HandlingError, HandlingErrorKind};
-pub use self::layer::{DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT, EventLayer};
+pub use self::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT, EventLayer};
 pub use self::rejection::{AnswerPolicy, Rejection, RejectionKind};
 pub use self::router::{EventRouter, EventRouterBuilder, RouterFuture};
 pub use self::service::EventService;

@@ -31,7 +31,7 @@
 //! |---|---|
 //! | ERROR | the verifier could not find out (`unavailable`); the field `error` is what it said |
 //! | ERROR | a portal could not be forgotten after ONAPPUNINSTALL; `member_id` and `error` say which and why |
-//! | WARN | `token_missing`, `token_refused`, `malformed`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
+//! | WARN | `token_missing`, `token_refused`, `malformed`, `body_budget_exhausted`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
 //! | INFO | `body_too_large`, `body_timeout`, `body_broken` |
 //! | DEBUG | `method_not_allowed`, `not_a_form`, `content_encoding`, `no_event`; an event is accepted |
 //!
@@ -345,6 +345,7 @@ mod trace {
             | RejectionKind::BodyTimeout
             | RejectionKind::BodyBroken => line!(INFO),
             RejectionKind::Malformed
+            | RejectionKind::BodyBudgetExhausted
             | RejectionKind::TokenMissing
             | RejectionKind::TokenRefused => line!(WARN),
             RejectionKind::Unavailable => {

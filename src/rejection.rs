@@ -34,7 +34,7 @@ pub struct Rejection {
 /// | [`BodyTimeout`](Self::BodyTimeout) | 408 |
 /// | [`BodyBroken`](Self::BodyBroken), [`Malformed`](Self::Malformed), [`NoEvent`](Self::NoEvent) | 400 |
 /// | [`TokenMissing`](Self::TokenMissing), [`TokenRefused`](Self::TokenRefused) | 403, with one text |
-/// | [`Unavailable`](Self::Unavailable) | 503 |
+/// | [`Unavailable`](Self::Unavailable), [`BodyBudgetExhausted`](Self::BodyBudgetExhausted) | 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
@@ -50,6 +50,9 @@ pub enum RejectionKind {
     BodyTimeout,
     /// The body broke off.
     BodyBroken,
+    /// The bodies of too many unverified requests are in memory, so there is no room for this one:
+    /// see [`EventLayer::body_budget`](crate::EventLayer::body_budget).
+    BodyBudgetExhausted,
     /// The body cannot be read in one way only.
     Malformed,
     /// The form has no `event`: it may be another kind of callback.
@@ -72,6 +75,7 @@ impl RejectionKind {
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
+            Self::BodyBudgetExhausted => "body_budget_exhausted",
             Self::Malformed => "malformed",
             Self::NoEvent => "no_event",
             Self::TokenMissing => "token_missing",
@@ -89,6 +93,7 @@ impl RejectionKind {
             Self::BodyTooLarge => "the body is too large\n",
             Self::BodyTimeout => "the body did not arrive in time\n",
             Self::BodyBroken => "the body broke off\n",
+            Self::BodyBudgetExhausted => "too many bodies are being received, try again later\n",
             Self::Malformed => "the body cannot be read\n",
             Self::NoEvent => "the body has no event\n",
             // One text for both, so that nobody learns by asking.
@@ -117,7 +122,9 @@ impl Rejection {
                 StatusCode::BAD_REQUEST
             }
             RejectionKind::TokenMissing | RejectionKind::TokenRefused => StatusCode::FORBIDDEN,
-            RejectionKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            RejectionKind::Unavailable | RejectionKind::BodyBudgetExhausted => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }
