@@ -99,6 +99,7 @@ async fn a_store_in_memory_keeps_the_rules() {
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use sqlx::{Connection, Executor, SqliteConnection};
     use tower_bitrix24::portals::{SqliteStore, StoreErrorKind};
@@ -207,6 +208,63 @@ mod sqlite {
             assert!(directory.0.join(name).is_file(), "{name}");
         }
         assert!(SqliteStore::open("").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_while_another_process_writes_and_the_next_one_succeeds() {
+        let directory = Directory::new("busy");
+        let store = SqliteStore::builder()
+            .call_timeout(Duration::from_millis(300))
+            .open(directory.file())
+            .await
+            .unwrap();
+        let url = format!("sqlite:{}", directory.file().display());
+        let mut other = SqliteConnection::connect(&url).await.unwrap();
+        other.execute("BEGIN IMMEDIATE").await.unwrap();
+        for _ in 0..3 {
+            assert!(store.add("portal", application("plain:a")).await.is_err());
+            assert_eq!(store.tokens("portal").await.unwrap(), []);
+        }
+        other.execute("ROLLBACK").await.unwrap();
+        // The last of these calls may still wait, in its own thread.
+        let mut added = false;
+        for _ in 0..100 {
+            added = added || store.add("portal", application("plain:a")).await.is_ok();
+        }
+        assert!(added);
+        assert_eq!(
+            store.tokens("portal").await.unwrap(),
+            [application("plain:a")]
+        );
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn more_calls_than_connections_wait_for_each_other() {
+        let directory = Directory::new("few");
+        let store = SqliteStore::builder()
+            .max_readers(1)
+            .call_timeout(Duration::from_secs(60))
+            .open(directory.file())
+            .await
+            .unwrap();
+        let mut calling = tokio::task::JoinSet::new();
+        for at in 0..40 {
+            let store = store.clone();
+            calling.spawn(async move {
+                // Some are given up in the middle, and cost no connection.
+                if at % 4 == 0 {
+                    let adding = store.add("portal", application("plain:b"));
+                    let _ = tokio::time::timeout(Duration::from_micros(500), adding).await;
+                } else {
+                    store.tokens("portal").await.unwrap();
+                    store.add("portal", application("plain:a")).await.unwrap();
+                }
+            });
+        }
+        calling.join_all().await;
+        assert!(store.remove("portal").await.unwrap());
+        store.close().await;
     }
 
     #[cfg(unix)]

@@ -78,10 +78,10 @@ pub use self::proof::{
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use self::sql::PostgresStore;
+pub use self::sql::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use self::sql::SqliteStore;
+pub use self::sql::{SqliteStore, SqliteStoreBuilder};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
 pub use self::sql::{StoreError, StoreErrorKind};

@@ -1,28 +1,38 @@
 //! A transaction that is safe to drop.
 
-use sqlx::Pool;
-use sqlx::pool::PoolConnection;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use tokio::time::Instant;
 
 use super::StoreError;
 use super::dialect::{Dialect, Value};
-use super::error::Answered;
+use super::pool::{Lease, Pool, within};
 
 /// A transaction whose connection is closed when it is dropped before its end: whatever the
 /// connection was about, the database undoes it.
 ///
 /// That of `sqlx` goes back among the others, with the transaction still open where it was dropped
 /// while it began.
-pub(super) struct Change<D: Dialect> {
-    connection: Option<PoolConnection<D>>,
-}
+pub(super) struct Change<D: Dialect>(Lease<D>);
 
 impl<D: Dialect> Change<D> {
-    pub(super) async fn begin(pool: &Pool<D>) -> Result<Self, StoreError> {
-        let mut change = Self {
-            connection: Some(pool.acquire().await.answered()?),
-        };
-        change.execute(D::BEGIN, &[]).await?;
-        Ok(change)
+    /// Begins a transaction with the statements, on another connection if the first one is dead.
+    pub(super) async fn begin(
+        pool: &Pool<D>,
+        begin: &Arc<str>,
+        deadline: Instant,
+    ) -> Result<Self, StoreError> {
+        let begin = || AssertSqlSafe(Arc::clone(begin)).into_sql_str();
+        let mut lease = pool.lease(deadline).await?;
+        let limit = lease.first_limit();
+        let begun = within(limit, D::execute(lease.connection(), begin(), &[])).await;
+        if lease.reconnect_if_dead(&begun).await? {
+            D::execute(lease.connection(), begin(), &[]).await?;
+        } else {
+            begun?;
+        }
+        Ok(Self(lease))
     }
 
     /// Executes a statement, or several if there are no values, and returns the number of rows that
@@ -32,29 +42,17 @@ impl<D: Dialect> Change<D> {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
-        D::execute(self.connection(), sql, values).await.answered()
+        D::execute(self.0.connection(), sql.into_sql_str(), values).await
     }
 
     /// Returns the one number that the statement selects.
     pub(super) async fn number(&mut self, sql: &'static str) -> Result<Option<i64>, StoreError> {
-        D::number(self.connection(), sql).await.answered()
+        D::number(self.0.connection(), sql).await
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         self.execute("COMMIT", &[]).await?;
-        self.connection = None;
+        self.0.release();
         Ok(())
-    }
-
-    fn connection(&mut self) -> &mut D::Connection {
-        self.connection.as_mut().expect("it is there until the end")
-    }
-}
-
-impl<D: Dialect> Drop for Change<D> {
-    fn drop(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.close_on_drop();
-        }
     }
 }

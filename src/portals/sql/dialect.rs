@@ -3,8 +3,10 @@
 use std::future::Future;
 
 use sqlx::query::Query;
-use sqlx::{Database, Encode, Executor, FromRow, IntoArguments, Type, raw_sql};
+use sqlx::{Database, Encode, Executor, FromRow, IntoArguments, SqlStr, Type, raw_sql};
 
+use super::StoreError;
+use super::error::Answered;
 use super::schema::Schema;
 
 /// A token as a row: `stored`, `kind`, `issued`, `expires`.
@@ -13,13 +15,10 @@ pub(super) type Row = (String, String, Option<i64>, Option<i64>);
 /// A database that keeps tokens. All share the statements of the store, whose placeholders `$1`
 /// mean the same in each.
 pub(super) trait Dialect: Database {
-    /// Begins a transaction that may write.
-    const BEGIN: &'static str;
-
-    /// Waits until no other transaction changes the portal `$1`, if `BEGIN` does not wait.
+    /// Waits until no other transaction changes the portal `$1`, if the begin does not wait.
     const LOCK_PORTAL: Option<&'static str>;
 
-    /// Waits until no other transaction changes the schema, if `BEGIN` does not wait.
+    /// Waits until no other transaction changes the schema, if the begin does not wait.
     const LOCK_SCHEMA: Option<&'static str>;
 
     /// Returns 1 if the table `bitrix24_portal_schema` exists, and 0 otherwise.
@@ -30,26 +29,34 @@ pub(super) trait Dialect: Database {
 
     const SCHEMA: Schema;
 
+    /// Returns `true` if another attempt to connect may succeed.
+    fn is_transient(error: &sqlx::Error) -> bool;
+
+    /// Checks a new connection.
+    fn prepare(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Executes a statement, or several if there are no values, and returns the number of rows that
     /// it changed.
     fn execute(
         connection: &mut Self::Connection,
-        sql: &'static str,
+        sql: SqlStr,
         values: &[Value<'_>],
-    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Returns the tokens that the statement selects.
     fn tokens(
         connection: &mut Self::Connection,
-        sql: &'static str,
+        sql: SqlStr,
         values: &[Value<'_>],
-    ) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
 
     /// Returns the one number that the statement selects.
     fn number(
         connection: &mut Self::Connection,
         sql: &'static str,
-    ) -> impl Future<Output = Result<Option<i64>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
 }
 
 /// A value of a placeholder.
@@ -77,7 +84,7 @@ impl From<Option<i64>> for Value<'_> {
     }
 }
 
-fn query<'q, D: Database>(sql: &'static str, values: &[Value<'q>]) -> Query<'q, D, D::Arguments>
+fn query<'q, D: Database>(sql: SqlStr, values: &[Value<'q>]) -> Query<'q, D, D::Arguments>
 where
     &'q str: Encode<'q, D> + Type<D>,
     Option<i64>: Encode<'q, D> + Type<D>,
@@ -93,9 +100,9 @@ where
 /// Implements [`Dialect::execute`], but for the type of its result.
 pub(super) async fn execute<D: Database>(
     connection: &mut D::Connection,
-    sql: &'static str,
+    sql: SqlStr,
     values: &[Value<'_>],
-) -> Result<D::QueryResult, sqlx::Error>
+) -> Result<D::QueryResult, StoreError>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
     for<'q> &'q str: Encode<'q, D> + Type<D>,
@@ -104,18 +111,18 @@ where
 {
     // A prepared statement is one statement.
     if values.is_empty() {
-        connection.execute(raw_sql(sql)).await
+        connection.execute(raw_sql(sql)).await.answered()
     } else {
-        connection.execute(query(sql, values)).await
+        connection.execute(query(sql, values)).await.answered()
     }
 }
 
 /// Implements [`Dialect::tokens`] and [`Dialect::number`].
 pub(super) async fn fetch<D: Database, T>(
     connection: &mut D::Connection,
-    sql: &'static str,
+    sql: SqlStr,
     values: &[Value<'_>],
-) -> Result<Vec<T>, sqlx::Error>
+) -> Result<Vec<T>, StoreError>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
     for<'q> &'q str: Encode<'q, D> + Type<D>,
@@ -123,6 +130,9 @@ where
     D::Arguments: IntoArguments<D>,
     for<'r> T: FromRow<'r, D::Row>,
 {
-    let rows = connection.fetch_all(query(sql, values)).await?;
-    rows.iter().map(T::from_row).collect()
+    let rows = connection.fetch_all(query(sql, values)).await.answered()?;
+    rows.iter()
+        .map(T::from_row)
+        .collect::<Result<_, _>>()
+        .answered()
 }

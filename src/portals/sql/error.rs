@@ -18,6 +18,9 @@ pub enum StoreErrorKind {
     Connection,
     /// The tables were laid out by a later version of this crate, which this one must not write to.
     NewerSchema,
+    /// The database could lose what it has committed: an SQLite with the WAL-reset bug, or settings
+    /// that the file refused.
+    NotDurable,
     /// The database did not do what it was asked for.
     Query,
 }
@@ -30,6 +33,15 @@ impl StoreError {
     pub(super) fn newer_schema() -> Self {
         let message = "the tables of tokens were laid out by a later version of tower-bitrix24";
         Self::new(StoreErrorKind::NewerSchema, message)
+    }
+
+    pub(super) fn timed_out() -> Self {
+        Self::connection("the database did not answer in time")
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(super) fn not_durable(message: &'static str) -> Self {
+        Self::new(StoreErrorKind::NotDurable, message)
     }
 
     pub(super) fn query(message: &'static str) -> Self {
@@ -81,8 +93,7 @@ impl<T> Answered<T> for Result<T, sqlx::Error> {
                 sqlx::Error::Configuration(_)
                 | sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed => {
+                | sqlx::Error::WorkerCrashed => {
                     StoreError::connection("there is no connection to the database")
                 }
                 _ => StoreError::query("the database did not do what it was asked for"),
@@ -98,12 +109,13 @@ mod tests {
 
     #[test]
     fn an_error_says_what_happened_and_why() {
-        let error = Err::<(), _>(sqlx::Error::PoolTimedOut)
+        let refused = std::io::Error::other("connection refused");
+        let error = Err::<(), _>(sqlx::Error::Io(refused))
             .answered()
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Connection);
         assert_eq!(error.to_string(), "there is no connection to the database");
-        assert!(error.source().unwrap().to_string().contains("timed out"));
+        assert!(error.source().unwrap().to_string().contains("refused"));
 
         let error = Err::<(), _>(sqlx::Error::RowNotFound)
             .answered()

@@ -3,6 +3,7 @@
 mod change;
 mod dialect;
 mod error;
+mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod schema;
@@ -12,26 +13,31 @@ mod store;
 
 pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "postgres")]
-pub use self::postgres::PostgresStore;
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::SqliteStore;
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
+
+use std::time::Duration;
 
 use self::dialect::Row;
 use super::{PortalToken, TokenKind};
 use crate::Secret;
 
-/// Implements `TokenStore` for a type by its field `store`.
+/// Bounds a call of a store, from its beginning to its end.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Implements `TokenStore` for a type by its field `store`. Every call ends within the bound.
 macro_rules! impl_token_store {
     ($type:ty) => {
         impl TokenStore for $type {
             type Error = StoreError;
 
             async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
-                self.store.tokens(member_id).await
+                self.store.bounded(self.store.tokens(member_id)).await
             }
 
             async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), StoreError> {
-                self.store.add(member_id, token).await
+                self.store.bounded(self.store.add(member_id, token)).await
             }
 
             async fn add_first(
@@ -39,7 +45,9 @@ macro_rules! impl_token_store {
                 member_id: &str,
                 token: PortalToken,
             ) -> Result<bool, StoreError> {
-                self.store.add_first(member_id, token).await
+                self.store
+                    .bounded(self.store.add_first(member_id, token))
+                    .await
             }
 
             async fn replace(
@@ -48,7 +56,9 @@ macro_rules! impl_token_store {
                 token: PortalToken,
                 end: i64,
             ) -> Result<(), StoreError> {
-                self.store.replace(member_id, token, end).await
+                self.store
+                    .bounded(self.store.replace(member_id, token, end))
+                    .await
             }
 
             async fn complete(
@@ -58,7 +68,9 @@ macro_rules! impl_token_store {
                 end: i64,
                 now: i64,
             ) -> Result<bool, StoreError> {
-                self.store.complete(member_id, token, end, now).await
+                self.store
+                    .bounded(self.store.complete(member_id, token, end, now))
+                    .await
             }
 
             async fn remove_token(
@@ -66,11 +78,13 @@ macro_rules! impl_token_store {
                 member_id: &str,
                 stored: &Secret,
             ) -> Result<bool, StoreError> {
-                self.store.remove_token(member_id, stored).await
+                self.store
+                    .bounded(self.store.remove_token(member_id, stored))
+                    .await
             }
 
             async fn remove(&self, member_id: &str) -> Result<bool, StoreError> {
-                self.store.remove(member_id).await
+                self.store.bounded(self.store.remove(member_id)).await
             }
         }
     };

@@ -1,33 +1,51 @@
 //! The store of tokens that the databases share.
 
-use sqlx::Pool;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlSafeStr;
+use tokio::time::{Instant, timeout};
 
 use super::change::Change;
 use super::dialect::{Dialect, Value};
-use super::error::Answered;
+use super::pool::{Pool, within};
 use super::{StoreError, token};
 use crate::Secret;
 use crate::portals::{PortalToken, TokenKind, TokenStore};
+
+/// Bounds the opening of a store, its migrations included.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A [`TokenStore`] in a database: one table of tokens, laid out on first use.
 pub(super) struct SqlStore<D: Dialect> {
     pub(super) readers: Pool<D>,
     pub(super) writers: Pool<D>,
-}
-
-impl<D: Dialect> Clone for SqlStore<D> {
-    fn clone(&self) -> Self {
-        Self {
-            readers: self.readers.clone(),
-            writers: self.writers.clone(),
-        }
-    }
+    /// Begins a transaction that may write.
+    pub(super) begin: Arc<str>,
+    pub(super) call_timeout: Duration,
 }
 
 impl<D: Dialect> SqlStore<D> {
+    /// Connects and brings the tables up to date.
+    pub(super) async fn open(self) -> Result<Self, StoreError> {
+        timeout(OPEN_TIMEOUT, self.migrate())
+            .await
+            .unwrap_or_else(|_| Err(StoreError::timed_out()))?;
+        Ok(self)
+    }
+
+    /// Bounds a call, which gives up its connection at the limit.
+    pub(super) async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(Some(self.call_timeout), call).await
+    }
+
     /// Brings the tables up to date.
-    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
-        let mut change = Change::begin(&self.writers).await?;
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut change = Change::begin(&self.writers, &self.begin, self.deadline()).await?;
         if let Some(lock) = D::LOCK_SCHEMA {
             change.execute(lock, &[]).await?;
         }
@@ -51,14 +69,18 @@ impl<D: Dialect> SqlStore<D> {
     }
 
     pub(super) async fn close(&self) {
-        self.readers.close().await;
-        self.writers.close().await;
+        self.readers.close(self.call_timeout).await;
+        self.writers.close(self.call_timeout).await;
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.call_timeout
     }
 
     /// Begins a change of the portal, after those that others have begun. It is undone if it is
     /// dropped before its end.
     async fn change(&self, member_id: &str) -> Result<Change<D>, StoreError> {
-        let mut change = Change::begin(&self.writers).await?;
+        let mut change = Change::begin(&self.writers, &self.begin, self.deadline()).await?;
         // By itself: a later statement sees what was there when it began, so after the wait.
         if let Some(lock) = D::LOCK_PORTAL {
             change.execute(lock, &[member_id.into()]).await?;
@@ -71,15 +93,18 @@ impl<D: Dialect> TokenStore for SqlStore<D> {
     type Error = StoreError;
 
     async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
-        let mut connection = self.readers.acquire().await.answered()?;
-        let rows = D::tokens(
-            &mut connection,
-            "SELECT stored, kind, issued, expires FROM bitrix24_portal_tokens \
-             WHERE member_id = $1",
-            &[member_id.into()],
-        )
-        .await
-        .answered()?;
+        let mut lease = self.readers.lease(self.deadline()).await?;
+        let sql = "SELECT stored, kind, issued, expires FROM bitrix24_portal_tokens \
+                   WHERE member_id = $1";
+        let values = [member_id.into()];
+        let limit = lease.first_limit();
+        let first = D::tokens(lease.connection(), sql.into_sql_str(), &values);
+        let mut rows = within(limit, first).await;
+        if lease.reconnect_if_dead(&rows).await? {
+            rows = D::tokens(lease.connection(), sql.into_sql_str(), &values).await;
+        }
+        let rows = rows?;
+        lease.release();
         rows.into_iter().map(token).collect()
     }
 
