@@ -107,6 +107,51 @@ fn total(stats: Stats) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
+async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
+    let background = Background::builder().concurrency(1).queue_bytes(1 << 20);
+    let background = background.build();
+    let app = app(&background, async |_| pending().await);
+    let large = || TestEvent::new(EventKind::AppTest).set("QUERY[text]", "a".repeat(100_000));
+    assert_eq!(status(&app, 1).await, StatusCode::OK);
+
+    let mut accepted = 0;
+    while send(&app, large().request("/")).await.status() == StatusCode::OK {
+        accepted += 1;
+        let stats = background.stats();
+        assert_eq!(stats.queued, accepted);
+        assert!(stats.queued_bytes <= 1 << 20, "{stats:?}");
+    }
+    assert_eq!(accepted, 2);
+    assert_eq!(status(&app, 2).await, StatusCode::OK);
+
+    let refused = send(&app, large().request("/")).await;
+    let error = refused.extensions().get::<HandlingError>().unwrap();
+    assert_eq!(error.kind(), HandlingErrorKind::QueueFull);
+    assert!(error.event().unwrap().body().len() > 100_000);
+
+    // What is handed back is held no more.
+    let drained = background.drain(SECOND).await;
+    assert_eq!(drained.waiting().len(), 3);
+    assert_eq!(background.stats().queued_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_an_event_are_free_again_once_it_runs() {
+    let background = Background::builder().concurrency(1).queue_bytes(8 << 10);
+    let background = background.build();
+    let app = app(&background, async |_| {
+        sleep(SECOND).await;
+        Ok(status_of(StatusCode::OK))
+    });
+    for id in 0..50 {
+        assert_eq!(status(&app, id).await, StatusCode::OK);
+        sleep(SECOND).await;
+    }
+    settle().await;
+    assert_eq!(background.stats().queued_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_is_answered_before_its_handler_ends() {
     let background = Background::new();
     let app = app(&background, async |_| {

@@ -53,7 +53,7 @@
 //! | it | the answer | counted as |
 //! |---|---|---|
 //! | is run, or waits for its turn | 200 | [`running`](Stats::running), [`queued`](Stats::queued) |
-//! | finds the queue full, or a drain begun | 503 | [`dropped`](Stats::dropped) |
+//! | finds the queue full, of events or of bytes, or a drain begun | 503 | [`dropped`](Stats::dropped) |
 //! | ends with a status below 500 | has been 200 | [`done`](Stats::done) |
 //! | ends with 500 or above, an error or a panic | has been 200 | [`failed`](Stats::failed) |
 //! | runs too long | has been 200 | [`timed_out`](Stats::timed_out) |
@@ -101,6 +101,9 @@ pub const DEFAULT_CONCURRENCY: usize = 16;
 /// The default of [`BackgroundBuilder::queue`]: 1000 events.
 pub const DEFAULT_QUEUE: usize = 1000;
 
+/// The default of [`BackgroundBuilder::queue_bytes`]: 64 MiB.
+pub const DEFAULT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
 /// The default of [`BackgroundBuilder::timeout`]: 60 seconds.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -125,6 +128,7 @@ impl Background {
             limits: Limits {
                 concurrency: DEFAULT_CONCURRENCY,
                 queue: DEFAULT_QUEUE,
+                queue_bytes: DEFAULT_QUEUE_BYTES,
                 timeout: DEFAULT_TIMEOUT,
             },
         }
@@ -253,6 +257,17 @@ impl BackgroundBuilder {
     /// that cannot run at once is refused.
     pub const fn queue(mut self, events: usize) -> Self {
         self.limits.queue = events;
+        self
+    }
+
+    /// Sets the maximum number of bytes that waiting events hold. An event counts with what it may
+    /// hold at most: four times its body, 128 bytes for each pair and one kilobyte. One that does
+    /// not fit, and cannot run at once, is refused as by a [full queue](Self::queue), so that large
+    /// bodies of one portal do not fill the memory.
+    ///
+    /// Defaults to [64 MiB](DEFAULT_QUEUE_BYTES).
+    pub const fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.limits.queue_bytes = bytes;
         self
     }
 

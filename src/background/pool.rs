@@ -22,6 +22,7 @@ pub(super) type Job = Pin<Box<dyn Future<Output = bool> + Send>>;
 pub(super) struct Limits {
     pub(super) concurrency: usize,
     pub(super) queue: usize,
+    pub(super) queue_bytes: usize,
     pub(super) timeout: Duration,
 }
 
@@ -38,6 +39,8 @@ pub(super) struct Pool {
 struct State {
     /// The oldest first.
     waiting: VecDeque<Waiting>,
+    /// What the events in `waiting` hold.
+    waiting_bytes: usize,
     /// By a number that rises with each start.
     running: HashMap<u64, Running>,
     started: u64,
@@ -50,6 +53,7 @@ struct State {
 
 struct Waiting {
     event: Event,
+    bytes: usize,
     since: Instant,
     job: Job,
 }
@@ -91,11 +95,17 @@ impl Pool {
     ) -> Result<(), HandlingErrorKind> {
         let runtime = Handle::current();
         let Limits {
-            concurrency, queue, ..
+            concurrency,
+            queue,
+            queue_bytes,
+            ..
         } = self.limits;
+        let bytes = event.held_bytes();
         let next = {
             let mut state = self.state();
-            let full = state.running.len() >= concurrency && state.waiting.len() >= queue;
+            let full = state.running.len() >= concurrency
+                && (state.waiting.len() >= queue
+                    || bytes > queue_bytes.saturating_sub(state.waiting_bytes));
             if full || state.draining {
                 state.dropped += 1;
                 return Err(match state.draining {
@@ -104,7 +114,14 @@ impl Pool {
                 });
             }
             let since = Instant::now();
-            state.waiting.push_back(Waiting { event, since, job });
+            state.waiting_bytes += bytes;
+            let waiting = Waiting {
+                event,
+                bytes,
+                since,
+                job,
+            };
+            state.waiting.push_back(waiting);
             state.next(concurrency)
         };
         self.start(next, runtime);
@@ -159,6 +176,7 @@ impl Pool {
         let state = self.state();
         Stats {
             queued: state.waiting.len(),
+            queued_bytes: state.waiting_bytes,
             running: state.running.len(),
             done: state.done,
             failed: state.failed,
@@ -190,6 +208,7 @@ impl Pool {
         let (waiting, running) = {
             let mut state = self.state();
             let unfinished = (take(&mut state.waiting), take(&mut state.running));
+            state.waiting_bytes = 0;
             state.dropped += (unfinished.0.len() + unfinished.1.len()) as u64;
             unfinished
         };
@@ -215,7 +234,10 @@ impl State {
         if self.running.len() >= concurrency {
             return None;
         }
-        let Waiting { event, job, .. } = self.waiting.pop_front()?;
+        let Waiting {
+            event, bytes, job, ..
+        } = self.waiting.pop_front()?;
+        self.waiting_bytes -= bytes;
         self.started += 1;
         self.running
             .insert(self.started, Running { event, task: None });

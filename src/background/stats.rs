@@ -11,6 +11,9 @@ use crate::Event;
 pub struct Stats {
     /// Waiting to be run.
     pub queued: usize,
+    /// The bytes that the waiting events hold, as [`queue_bytes`](super::BackgroundBuilder::queue_bytes)
+    /// counts them.
+    pub queued_bytes: usize,
     /// Being run.
     pub running: usize,
     /// Answered by the handler with a status below 500.

@@ -301,6 +301,14 @@ impl Event {
         Data::new(self.0.envelope.data(), &self.0.tree).data()
     }
 
+    /// Returns the bytes of memory that it may hold at most, by its body alone: texts are held in the
+    /// body, the payload and the tree, and a pair costs more there than on the wire.
+    #[cfg(feature = "background")]
+    pub(crate) fn held_bytes(&self) -> usize {
+        let body = self.body();
+        1024 + 4 * body.len() + 128 * memchr::memchr_iter(b'&', body).count()
+    }
+
     /// The whole body, as it came, tokens and all.
     pub fn body(&self) -> &Bytes {
         self.0.envelope.body()
