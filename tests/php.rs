@@ -2,10 +2,14 @@
 
 mod common;
 
+use std::io::{BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
 use common::TOKEN;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
+use tower_bitrix24::event::kind;
 use tower_bitrix24::{ApplicationToken, Envelope, Event, Value};
 
 /// What the layer makes of the form behind `event` and the token.
@@ -223,4 +227,348 @@ proptest! {
         let event = event.now_or_never().unwrap().unwrap();
         assert_same(event.data().unwrap(), &tree);
     }
+}
+
+// PHP itself.
+
+/// What PHP has under a key, in its order.
+#[derive(Debug)]
+enum Node {
+    Text(Vec<u8>),
+    Array(Vec<(Vec<u8>, Node)>),
+}
+
+impl Node {
+    fn get(&self, key: &str) -> Option<&Node> {
+        match self {
+            Self::Text(_) => None,
+            Self::Array(entries) => {
+                let found = entries.iter().find(|(name, _)| name == key.as_bytes());
+                found.map(|(_, node)| node)
+            }
+        }
+    }
+
+    fn text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Array(_) => None,
+        }
+    }
+
+    /// Reads what PHP's `serialize` wrote.
+    fn unserialize(input: &mut &[u8]) -> Self {
+        fn until(input: &mut &[u8], end: u8) -> String {
+            let at = input.iter().position(|&byte| byte == end).unwrap();
+            let text = String::from_utf8(input[..at].to_vec()).unwrap();
+            *input = &input[at + 1..];
+            text
+        }
+        let kind = until(input, b':');
+        match &*kind {
+            "i" => Self::Text(until(input, b';').into_bytes()),
+            "s" => {
+                let length: usize = until(input, b':').parse().unwrap();
+                let text = input[1..=length].to_vec();
+                *input = &input[length + 3..];
+                Self::Text(text)
+            }
+            "a" => {
+                let length: usize = until(input, b':').parse().unwrap();
+                *input = &input[1..];
+                let entries = (0..length).map(|_| {
+                    let key = Self::unserialize(input).text().unwrap().to_vec();
+                    (key, Self::unserialize(input))
+                });
+                let entries = entries.collect();
+                *input = &input[1..];
+                Self::Array(entries)
+            }
+            kind => panic!("PHP has no {kind} in a form"),
+        }
+    }
+}
+
+/// A PHP that reads forms, one after another, with none of its limits in the way but that of depth.
+struct Php {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Php {
+    fn start() -> Option<Self> {
+        const READ: &str = r#"
+            while (($line = fgets(STDIN)) !== false) {
+                $form = [];
+                @parse_str(hex2bin(rtrim($line)), $form);
+                $form = serialize($form);
+                echo pack('V', strlen($form)), $form;
+            }
+        "#;
+        let mut php = Command::new("php");
+        php.args(["-n", "-d", "max_input_vars=100000"])
+            .args(["-d", "max_input_nesting_level=64", "-d", "memory_limit=-1"])
+            .args(["-r", READ]);
+        let process = php.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = process.ok()?;
+        let input = process.stdin.take()?;
+        let output = BufReader::new(process.stdout.take()?);
+        Some(Self {
+            process,
+            input,
+            output,
+        })
+    }
+
+    fn read(&mut self, forms: &[String]) -> Vec<Node> {
+        std::thread::scope(|scope| {
+            let input = &mut self.input;
+            scope.spawn(move || {
+                let mut lines = String::new();
+                for form in forms {
+                    lines.extend(form.bytes().map(|byte| format!("{byte:02x}")));
+                    lines.push('\n');
+                }
+                input.write_all(lines.as_bytes()).unwrap();
+                input.flush().unwrap();
+            });
+            let output = &mut self.output;
+            let read = forms.iter().map(|form| {
+                let mut length = [0; 4];
+                output.read_exact(&mut length).unwrap();
+                let mut tree = vec![0; u32::from_le_bytes(length) as usize];
+                output.read_exact(&mut tree).unwrap();
+                let mut rest = &tree[..];
+                let node = Node::unserialize(&mut rest);
+                assert!(rest.is_empty(), "{form}");
+                node
+            });
+            read.collect()
+        })
+    }
+}
+
+impl Drop for Php {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Numbers that are the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % end
+    }
+
+    fn one_of<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        texts[self.below(texts.len())]
+    }
+
+    /// A form of odd keys, most of them beneath `data`.
+    fn form(&mut self) -> String {
+        const ENVELOPE: [&str; 3] = [
+            "event=ONCRMDEALADD",
+            "auth[application_token]=51856fefc120afa4b628cc82d3935cce",
+            "ts=1",
+        ];
+        let roots = [
+            "data", "data", "data", "data", "data", "data", "data", "%64ata", "x", "auth", "da.ta",
+            "data_x", "auth[x]", "ts.x", "EVENT",
+        ];
+        // A few that are refused, mostly.
+        let odd = [
+            "+data", "event", "[data]", "data%00", "auth", "ts", "auth.x", "%20event",
+        ];
+        let names = [
+            "FIELDS",
+            "FIELDS",
+            "ID",
+            "ID",
+            "a",
+            "b",
+            "0",
+            "1",
+            "01",
+            "-1",
+            "-0",
+            "7",
+            "",
+            "",
+            "+",
+            "%09",
+            "a.b",
+            "a+b",
+            "%FF",
+            "%25FF",
+            "%2525FF",
+            "%41",
+            "%",
+            "%5",
+            "[",
+            "%5B",
+            "x=",
+            "%26",
+            "é",
+            "%C3%A9",
+            "9223372036854775000",
+            "-9223372036854775808",
+            "18446744073709551616",
+        ];
+        let values = [
+            "27", "27", "1", "0", "", "x", "027", "+27", "%32%37", "a%26b", "%FF", "%00", "a+b",
+            "%", "%5B", "==",
+        ];
+        let mut pairs: Vec<String> = ENVELOPE.map(str::to_owned).into();
+        for _ in 0..self.below(7) {
+            let mut key = match self.below(40) {
+                0 => self.one_of(&odd).to_owned(),
+                _ => self.one_of(&roots).to_owned(),
+            };
+            let depth = match self.below(200) {
+                0 => 58 + self.below(7),
+                _ => self.below(4),
+            };
+            for _ in 0..depth {
+                key += self.one_of(&["[", "[", "[", "%5B", "%5b", "[", "x["]);
+                key += self.one_of(&names);
+                key += self.one_of(&["]", "]", "]", "]", "%5D", "%5d", "]", "]", "]x", "", "]]"]);
+            }
+            if self.below(8) == 0 {
+                key = self
+                    .one_of(&[
+                        "data[FIELDS][ID]",
+                        "data%5BFIELDS%5D%5BID%5D",
+                        "data[%46IELDS][ID%5d",
+                        "data[FIELDS][ID]x",
+                        "%64ata[FIELDS][ID",
+                    ])
+                    .to_owned();
+            }
+            let value = self.one_of(&values);
+            let at = self.below(pairs.len() + 1);
+            let equals = if self.below(20) == 0 { "" } else { "=" };
+            pairs.insert(at, format!("{key}{equals}{value}"));
+        }
+        pairs.join(self.one_of(&["&", "&", "&", "&&"]))
+    }
+}
+
+/// A key as the tree has it.
+fn key_text(key: &[u8]) -> String {
+    let escaped = |byte: &u8| match byte {
+        b'%' | 0..=0x1F | 0x7F.. => format!("%{byte:02X}"),
+        byte => char::from(*byte).to_string(),
+    };
+    match std::str::from_utf8(key) {
+        Err(_) => key.iter().map(escaped).collect(),
+        Ok(text) => {
+            let mut decoded = text.to_owned();
+            while decoded.contains("%25") {
+                decoded = decoded.replace("%25", "%");
+            }
+            let encoded = decoded.contains("%FF") || decoded.contains("%C3");
+            if encoded {
+                text.replace('%', "%25")
+            } else {
+                text.to_owned()
+            }
+        }
+    }
+}
+
+fn assert_is(value: &Value, node: &Node, form: &str) {
+    match node {
+        Node::Text(text) => assert_eq!(value.as_bytes(), Some(&text[..]), "{form}"),
+        Node::Array(entries) => {
+            let array = value.as_array().unwrap_or_else(|| panic!("{form}"));
+            let keys: Vec<_> = array.iter().map(|(key, _)| key.to_owned()).collect();
+            let php: Vec<_> = entries.iter().map(|(key, _)| key_text(key)).collect();
+            assert_eq!(keys, php, "{form}");
+            for (value, (_, node)) in array.values().zip(entries) {
+                assert_is(value, node, form);
+            }
+        }
+    }
+}
+
+/// Forms whose reading by PHP is documented to be another: what NUL ends, and what is deeper than 64
+/// levels, which not only itself is dropped for.
+fn is_read_otherwise(form: &str) -> bool {
+    form.split('&').any(|pair| {
+        let key = pair.split('=').next().unwrap();
+        let brackets = key.matches('[').count() + key.to_uppercase().matches("%5B").count();
+        key.contains("%00") || brackets > Value::MAX_DEPTH
+    })
+}
+
+/// So many forms as `BITRIX24_PHP_BODIES` says, or a few.
+#[test]
+fn scan_tree_and_ids_are_those_of_php_itself() {
+    let bodies = std::env::var("BITRIX24_PHP_BODIES").map(|bodies| bodies.parse().unwrap());
+    let (bodies, wanted) = bodies.map_or((4_000, false), |bodies: usize| (bodies, true));
+    let Some(mut php) = Php::start() else {
+        assert!(!wanted, "there is no `php` to compare with");
+        println!("SKIPPED: there is no `php` to compare with");
+        return;
+    };
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
+    let (mut forms_read, mut accepted, mut typed) = (0, 0, 0);
+    while forms_read < bodies {
+        let forms: Vec<_> = (0..1000.min(bodies - forms_read))
+            .map(|_| numbers.form())
+            .collect();
+        forms_read += forms.len();
+        for (form, node) in forms.iter().zip(php.read(&forms)) {
+            let Ok(envelope) = Envelope::scan(form.clone()) else {
+                continue;
+            };
+            let text = |path: &[&str]| {
+                let node = path.iter().try_fold(&node, |node, key| node.get(key));
+                node.and_then(Node::text)
+            };
+            // The scan.
+            let code = envelope.code().into_owned();
+            assert_eq!(text(&["event"]), Some(code.as_bytes()), "{form}");
+            let seen = text(&["auth", "application_token"]);
+            assert_eq!(envelope.application_token().as_deref(), seen, "{form}");
+            let event = Event::verify(envelope, &token)
+                .now_or_never()
+                .unwrap()
+                .unwrap();
+            if is_read_otherwise(form) {
+                continue;
+            }
+            // The tree.
+            match (event.data(), node.get("data")) {
+                (Some(value), Some(node)) => assert_is(value, node, form),
+                (value, node) => assert!(value.is_none() && node.is_none(), "{form}"),
+            }
+            accepted += 1;
+            // The id.
+            let told = text(&["data", "FIELDS", "ID"]).and_then(|id| std::str::from_utf8(id).ok());
+            if let Some(id) = told.and_then(|id| id.parse::<u64>().ok()) {
+                let deal = event.payload_of::<kind::CrmDealAdd>();
+                assert_eq!(
+                    deal.map(|deal| deal.id),
+                    Some(id),
+                    "{form}: {:?}",
+                    event.mismatch()
+                );
+                typed += 1;
+            }
+        }
+    }
+    println!("{forms_read} bodies: {accepted} accepted and read alike, {typed} with an id");
+    assert!(
+        accepted > bodies / 2 && typed > bodies / 100,
+        "{accepted}, {typed}"
+    );
 }

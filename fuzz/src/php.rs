@@ -153,7 +153,7 @@ fn place(array: &mut Node, path: &[Option<Vec<u8>>], value: Vec<u8>) {
         None => {
             let indices = entries.iter().filter_map(|(key, _)| index_of(key));
             // An array keeps its next index; none of these arrays ever loses an entry.
-            let next = indices.max().map_or(0, |max| max + 1).max(0);
+            let next = indices.max().map_or(0, |max| max + 1);
             next.to_string().into_bytes()
         }
     };
@@ -183,6 +183,5 @@ fn is_space(byte: u8) -> bool {
 fn index_of(key: &[u8]) -> Option<i128> {
     let text = std::str::from_utf8(key).ok()?;
     let index: i64 = text.parse().ok()?;
-    // The smallest integer stays a string.
-    (index.to_string() == text && index != i64::MIN).then_some(index.into())
+    (index.to_string() == text).then_some(index.into())
 }

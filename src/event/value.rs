@@ -36,8 +36,8 @@ use crate::form::{self, pairs};
 /// | more than 1,000 pairs | the rest is dropped | [10,000](crate::Envelope::MAX_PAIRS), then the body is refused |
 ///
 /// What stands under the key of a token or of another secret (`application_token`, `TOKEN`,
-/// `password`, `apiKey`, …) at any depth is redacted in `Debug` and in the serialised form, and so
-/// is a text under `auth`; [`expose`](Self::expose) shows it.
+/// `password`, `apiKey`, `cookie`, …) at any depth is redacted in `Debug` and in the serialised form,
+/// and so is a text, or a list of them, under `auth`; [`expose`](Self::expose) shows it.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -142,9 +142,12 @@ impl Value {
         self.as_array()?.get(key)
     }
 
-    /// Whether this must not be shown where it stands under `key`.
-    fn is_secret_under(&self, key: &str) -> bool {
-        names_secret(key) || self.as_array().is_none() && names_auth(key)
+    fn shown(&self, exposed: bool) -> Shown<'_> {
+        Shown {
+            value: self,
+            exposed,
+            in_auth: false,
+        }
     }
 
     /// The value for a serialiser, tokens and all. Keep it out of logs.
@@ -162,10 +165,7 @@ impl Value {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn expose(&self) -> impl Serialize + '_ {
-        Shown {
-            value: self,
-            exposed: true,
-        }
+        self.shown(true)
     }
 
     /// Returns `true` if a text in it is not UTF-8.
@@ -276,56 +276,48 @@ impl Index<&str> for Value {
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shown {
-            value: self,
-            exposed: false,
-        }
-        .serialize(serializer)
+        self.shown(false).serialize(serializer)
     }
 }
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => text.fmt(f),
-            Self::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
-            Self::Array(array) => array.fmt(f),
-        }
+        self.shown(false).fmt(f)
     }
 }
 
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        for (key, value) in self.iter() {
-            match value.is_secret_under(key) {
-                true => map.entry(&key, &format_args!("{REDACTED}")),
-                false => map.entry(&key, value),
-            };
-        }
-        map.finish()
+        let value = Value::Array(self.clone());
+        value.fmt(f)
     }
 }
 
-/// Whether something under this key must not be shown: a token, a password, a key, a session's id
-/// or another secret, or the text under `auth`, in whichever spelling.
+/// Returns `true` if nothing under this key may be shown: a token, a password, a key, a session's id,
+/// a cookie, a signature or another secret, or the text under `auth`, in any spelling.
 pub(super) fn is_secret(key: &str) -> bool {
     names_secret(key) || names_auth(key)
 }
 
-/// Whether nothing under this key may be shown. `authId`, `AUTH_ID` and `auth-id` are one key.
+/// Returns `true` if nothing under this key may be shown. `authId`, `AUTH_ID`, `auth-id` and
+/// `auth.id` are one key.
 fn names_secret(key: &str) -> bool {
-    const PARTS: [&str; 10] = [
+    const PARTS: [&str; 15] = [
         "token",
         "secret",
         "password",
         "passwd",
+        "passphrase",
         "apikey",
         "accesskey",
         "privatekey",
         "authorization",
         "credential",
         "sessid",
+        "appsid",
+        "cookie",
+        "jwt",
+        "signature",
     ];
 
     names(key).any(|name| {
@@ -335,51 +327,85 @@ fn names_secret(key: &str) -> bool {
     })
 }
 
-/// Whether a text under this key is an access token: `auth` is what REST calls the parameter.
+/// Returns `true` if a text under this key is an access token: `auth` is what REST calls the
+/// parameter.
 fn names_auth(key: &str) -> bool {
     names(key).any(|name| name == "auth")
 }
 
-/// The names in a key, in lower case and without `-` and `_`: more than one where it holds the
-/// brackets that are below [`Value::MAX_DEPTH`].
+/// The names in a key, in lower case and without what may separate their words: more than one if it
+/// holds the brackets that are below [`Value::MAX_DEPTH`].
 fn names(key: &str) -> impl Iterator<Item = String> {
     key.split(['[', ']']).map(|name| {
-        let name = name.replace(['-', '_'], "");
-        name.to_ascii_lowercase()
+        let letters = name.chars().filter(|letter| letter.is_alphanumeric());
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
     })
 }
 
-/// A value on its way to a serialiser.
+/// A value on its way to a serialiser or a log.
 struct Shown<'a> {
     value: &'a Value,
     exposed: bool,
+    /// It stands under `auth`, with nothing but indices in between.
+    in_auth: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// The value under `key` of this one; `None` if it must not be shown.
+    fn entry(&self, key: &str, value: &'a Value) -> Option<Self> {
+        let in_auth = names_auth(key) || self.in_auth && index_of(key).is_some();
+        let hidden = names_secret(key) || in_auth && value.as_array().is_none();
+        (self.exposed || !hidden).then_some(Self {
+            value,
+            exposed: self.exposed,
+            in_auth,
+        })
+    }
 }
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let show = |value| Shown {
-            value,
-            exposed: self.exposed,
-        };
         match self.value {
             Value::Text(text) => serializer.serialize_str(text),
             Value::Bytes(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
             Value::Array(array) if array.is_list() => {
                 let mut list = serializer.serialize_seq(Some(array.len()))?;
-                for value in array.values() {
-                    list.serialize_element(&show(value))?;
+                for (key, value) in array.iter() {
+                    match self.entry(key, value) {
+                        None => list.serialize_element(REDACTED)?,
+                        Some(value) => list.serialize_element(&value)?,
+                    }
                 }
                 list.end()
             }
             Value::Array(array) => {
                 let mut map = serializer.serialize_map(Some(array.len()))?;
                 for (key, value) in array.iter() {
-                    match !self.exposed && value.is_secret_under(key) {
-                        true => map.serialize_entry(key, REDACTED)?,
-                        false => map.serialize_entry(key, &show(value))?,
+                    match self.entry(key, value) {
+                        None => map.serialize_entry(key, REDACTED)?,
+                        Some(value) => map.serialize_entry(key, &value)?,
                     }
                 }
                 map.end()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Value::Text(text) => text.fmt(f),
+            Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Array(array) => {
+                let mut map = f.debug_map();
+                for (key, value) in array.iter() {
+                    match self.entry(key, value) {
+                        None => map.entry(&key, &format_args!("{REDACTED}")),
+                        Some(value) => map.entry(&key, &value),
+                    };
+                }
+                map.finish()
             }
         }
     }
@@ -424,10 +450,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
             }
             entries.push((key, values.next_value()?));
         }
-        match entries.is_empty() {
-            true => Ok(Value::Text(String::new())),
-            false => Ok(Value::Array(Array(entries))),
+        if entries.is_empty() {
+            return Ok(Value::Text(String::new()));
         }
+        Ok(Value::from_entries(entries))
     }
 }
 
@@ -523,8 +549,8 @@ enum Content<'a> {
         first: Option<NonZeroU32>,
         last: u32,
         len: u32,
-        /// The index that `[]` stands for.
-        next_index: u64,
+        /// The greatest index, which `[]` comes behind.
+        greatest: Option<i64>,
     },
 }
 
@@ -544,9 +570,11 @@ impl<'a> Key<'a> {
         index.map_or(Self::Name(name), Self::Index)
     }
 
-    /// The index behind all others. There is none behind PHP's greatest; it is a name here.
-    fn next(index: u64) -> Self {
-        i64::try_from(index).map_or(Self::Name(b"9223372036854775808"), Self::Index)
+    /// The index behind the greatest, as of PHP's forms: behind -5 comes -4. There is none behind
+    /// PHP's greatest; it is a name here.
+    fn behind(greatest: Option<i64>) -> Self {
+        let next = greatest.map_or(Some(0), |greatest| greatest.checked_add(1));
+        next.map_or(Self::Name(b"9223372036854775808"), Self::Index)
     }
 
     fn to_text(self) -> String {
@@ -601,17 +629,17 @@ impl<'a> Tree<'a> {
                 first: None,
                 last: 0,
                 len: 0,
-                next_index: 0,
+                greatest: None,
             };
         }
         let Content::Array {
-            number, next_index, ..
+            number, greatest, ..
         } = self.nodes[parent].content
         else {
             unreachable!("it is made an array above")
         };
 
-        let key = name.map_or_else(|| Key::next(next_index), Key::new);
+        let key = name.map_or_else(|| Key::behind(greatest), Key::new);
         let slot = self.slot(number, key);
         if self.index[slot] != 0 {
             return Ok(self.index[slot] as usize);
@@ -628,15 +656,15 @@ impl<'a> Tree<'a> {
             first,
             last,
             len,
-            next_index,
+            greatest,
             ..
         } = &mut self.nodes[parent].content
         else {
             unreachable!("it is made an array above")
         };
         *len += 1;
-        if let Key::Index(index @ 0..) = key {
-            *next_index = (*next_index).max(index as u64 + 1);
+        if let Key::Index(index) = key {
+            *greatest = (*greatest).max(Some(index));
         }
         let before = std::mem::replace(last, added) as usize;
         if first.is_none() {
@@ -777,7 +805,7 @@ mod tests {
             read("data[9223372036854775807]=x&data[]=y"),
             json!({"9223372036854775807": "x", "9223372036854775808": "y"})
         );
-        assert_eq!(read("data[-5]=x&data[]=y"), json!({"-5": "x", "0": "y"}));
+        assert_eq!(read("data[-5]=x&data[]=y"), json!({"-5": "x", "-4": "y"}));
     }
 
     #[test]
@@ -826,6 +854,28 @@ mod tests {
     }
 
     #[test]
+    fn no_two_keys_of_an_array_are_one_text() {
+        let level = |times: usize| format!("%{}FF", "25".repeat(times));
+        let form: Vec<_> = (0..6)
+            .map(|times| format!("data[{}]={times}", level(times)))
+            .collect();
+        let value = tree_of(form.join("&").as_bytes());
+        let keys: Vec<_> = value.as_array().unwrap().iter().collect();
+        assert_eq!(keys.len(), 6);
+        let expected: Vec<_> = (0..6)
+            .map(|times| (level(times), times.to_string()))
+            .collect();
+        for ((key, value), (name, text)) in keys.into_iter().zip(&expected) {
+            assert_eq!((key, value.as_str()), (name.as_str(), Some(text.as_str())));
+        }
+        // What only resembles an escape is as it came.
+        for key in ["100%", "%41", "%7F", "%2541", "%GG", "%8", "50%25"] {
+            let form = format!("data[{}]=1", key.replace('%', "%25"));
+            assert_eq!(tree_of(form.as_bytes())[key].as_str(), Some("1"));
+        }
+    }
+
+    #[test]
     fn tokens_are_redacted_at_any_depth() {
         let value = tree_of(
             b"data[BOT][7][AUTH][access_token]=s3&data[TOKEN]=s3&data[a][auth_id][x]=s3&data[b]=ok",
@@ -837,7 +887,7 @@ mod tests {
     }
 
     /// Keys of secrets, each with no other word that makes it one.
-    const SECRET: [&str; 31] = [
+    const SECRET: [&str; 53] = [
         "application_token",
         "TOKEN",
         "client_secret",
@@ -869,6 +919,28 @@ mod tests {
         "PASS",
         "pwd",
         "PWD",
+        "auth.id",
+        "auth id",
+        "auth/id",
+        "api key",
+        "api.key",
+        "API:KEY",
+        "access key",
+        "APP_SID",
+        "appSid",
+        "app.sid",
+        "cookie",
+        "Set-Cookie",
+        "COOKIES",
+        "jwt",
+        "JWT_ASSERTION",
+        "passphrase",
+        "pass phrase",
+        "KEY_PASSPHRASE",
+        "signature",
+        "X-Signature",
+        "hub.signature",
+        "pass.word",
     ];
 
     /// Keys that look like those of secrets.
@@ -915,6 +987,10 @@ mod tests {
             assert_hidden(&format!("data[{key}]=canary%FF"));
             assert_hidden(&format!("data[bot][{key}]=canary"));
             assert_hidden(&format!("data{}[{key}]=canary", "[a]".repeat(70)));
+            assert_hidden(&format!("data[{key}][0]=canary"));
+            assert_hidden(&format!("data[{key}][]=x&data[{key}][][7]=canary"));
+            assert_hidden(&format!("data[{key}][x]=1&data[{key}][5]=canary"));
+            assert_shown(&format!("data[{key}][0][domain]=canary"));
             assert_hidden(&format!("data[{key}][access_token]=canary"));
             assert_hidden(&format!("data[{key}][{key}]=canary"));
             assert_shown(&format!("data[{key}][domain]=canary"));
