@@ -852,6 +852,132 @@ fn reading_and_showing_a_proven_event_takes_time_and_memory_in_proportion() {
     }
 }
 
+/// Bodies of as many arrays or pairs as their length allows, or more, each at another place.
+fn dear(code: &str, bytes: usize) -> Vec<(&'static str, Bytes)> {
+    type Unit = fn(usize) -> String;
+    let deep = |levels: usize| "[]".repeat(levels);
+    let filler = "x".repeat(50 * 64);
+    let shapes: [(&'static str, Unit); 11] = [
+        ("chains in data", |_| format!("data{}=", "[]".repeat(63))),
+        ("chains in FIELDS", |_| {
+            format!("data[FIELDS]{}=", "[]".repeat(62))
+        }),
+        ("chains in QUERY", |_| {
+            format!("data[QUERY]{}=", "[]".repeat(62))
+        }),
+        ("plain chains", |at| {
+            format!("data[FIELDS][{at}]{}=", "[a]".repeat(40))
+        }),
+        ("one chain", |_| {
+            format!("data[FIELDS]{}=%FF", "[a]".repeat(62))
+        }),
+        ("arrays of one", |at| {
+            format!("data[QUERY][{at}][a]={}", "x".repeat(48))
+        }),
+        ("arrays of one, escaped", |at| {
+            format!("data%5BFIELDS%5D%5B{at}%5D%5Ba%5D=%FF{}", "x".repeat(32))
+        }),
+        ("many texts", |at| {
+            format!("data[QUERY][{at}]={}", "x".repeat(90))
+        }),
+        ("many bytes", |_| {
+            format!("data[FIELDS][ID]={}", "\u{e9}%FF".repeat(20_000))
+        }),
+        ("percent signs", |_| {
+            format!("data[FIELDS][NAME]={}", "%".repeat(60_000))
+        }),
+        ("many keys", |at| format!("data[{at}{}]=", "%FF".repeat(25))),
+    ];
+    let mut bodies: Vec<_> = shapes
+        .iter()
+        .map(|(name, unit)| {
+            let mut body = format!("event={code}&auth[application_token]={TOKEN}");
+            for at in 0..Envelope::MAX_PAIRS - 2 {
+                let pair = unit(at);
+                if body.len() + pair.len() >= bytes {
+                    break;
+                }
+                body = body + "&" + &pair;
+            }
+            (*name, Bytes::from(body))
+        })
+        .collect();
+    // As many arrays as the rest of the body allows.
+    let mut rest = String::new();
+    for _ in 0..bytes / (50 * 64 + 200) {
+        rest += &format!("data[QUERY]{}=1&data[T]={filler}&", deep(50));
+    }
+    bodies.push(("chains that texts allow", with_token(code, TOKEN, &rest)));
+    bodies
+}
+
+/// The heap that a byte of a body may take at the most, beside what little bodies may.
+const HEAP_PER_BYTE: u64 = 16;
+const HEAP_OF_THE_LEAST: u64 = 512 * 1024;
+
+fn assert_cheap(name: &str, code: &str, body: &Bytes) -> f64 {
+    let read = measure(|| drop(verified(body)));
+    let event = verified(body);
+    let tree = measure(|| {
+        black_box(event.data());
+    });
+    let typed = measure(|| drop(black_box(event.data_as::<Value>())));
+    let most = [&read, &tree, &typed].map(|info| info.bytes_max);
+    let most = most.into_iter().max().unwrap();
+    let bound = HEAP_PER_BYTE * body.len() as u64 + HEAP_OF_THE_LEAST;
+    assert!(
+        most <= bound,
+        "{code}, {name}: {most} bytes for {}",
+        body.len()
+    );
+    most as f64 / body.len() as f64
+}
+
+#[test]
+fn a_proven_body_takes_at_most_sixteen_bytes_of_heap_for_a_byte_whatever_its_shape() {
+    for bytes in [64 << 10, 1 << 20] {
+        for (name, body) in dear("ONAPPTEST", bytes) {
+            let ratio = assert_cheap(name, "ONAPPTEST", &body);
+            println!(
+                "{} bytes, {name}: {ratio:.1} bytes of heap for a byte",
+                body.len()
+            );
+        }
+    }
+    for &kind in EventKind::ALL {
+        for (name, body) in dear(kind.as_str(), 4 << 10) {
+            let read = measure(|| drop(verified(&body)));
+            let bound = HEAP_PER_BYTE * body.len() as u64 + HEAP_OF_THE_LEAST;
+            assert!(read.bytes_max <= bound, "{kind}, {name}: {read:?}");
+        }
+    }
+}
+
+#[test]
+fn a_body_of_too_many_arrays_is_delivered_with_its_data_as_bytes() {
+    for code in [
+        "ONCRMDEALADD",
+        "ONSONETGROUPSUBJECTADD",
+        "ONAPPTEST",
+        "ONUNKNOWN",
+    ] {
+        let data = format!("data[FIELDS]{}=1", "[]".repeat(60));
+        let data = vec![&*data; 200].join("&");
+        let body = with_token(code, TOKEN, &data);
+        let (info, answer) = cost(&body);
+        let event = event(&answer);
+        assert_eq!(event.body(), &body);
+        assert_eq!(event.raw_data().as_deref(), Some(data.as_bytes()));
+        assert!(event.data().is_none() && event.subject().is_none());
+        assert_eq!(*event.payload(), tower_bitrix24::Payload::Unknown);
+        let reason = "data: more than 256 arrays, and one for each 64 bytes, are not read";
+        assert_eq!(event.mismatch().unwrap().to_string(), reason);
+        assert_eq!(event.data_as::<Value>().unwrap_err().to_string(), reason);
+        assert!(info.bytes_max < 16 * body.len() as u64, "{code}: {info:?}");
+        ask(event);
+    }
+}
+
 #[test]
 fn as_many_pairs_as_are_let_through_take_time_in_proportion() {
     const PAIRS: usize = Envelope::MAX_PAIRS - 2;
