@@ -17,6 +17,7 @@ use crate::collect::Collect;
 use crate::layer::Shared;
 use crate::observe::{BodyEnd, Observed};
 use crate::settlement::Settlement;
+use crate::verify::is_verifiable;
 use crate::{
     Envelope, EnvelopeErrorKind, Event, EventBody, Rejection, RejectionKind, VerifyError,
     VerifyToken,
@@ -215,7 +216,9 @@ where
                             waiting.unverified = body.bytes.len();
                             waiting.body_end = observed.collected(&body.bytes);
                             match Envelope::scan(body.bytes.clone()) {
-                                Ok(envelope) if !envelope.has_application_token() => {
+                                Ok(envelope)
+                                    if !is_verifiable(&envelope, &*waiting.shared.verifier) =>
+                                {
                                     observed.claimed(&envelope);
                                     taken(rest).refuse(observed, VerifyError::missing())
                                 }

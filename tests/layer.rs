@@ -18,7 +18,7 @@ use http_body_util::{BodyExt, Channel, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bitrix24::{
     AnswerPolicy, ApplicationToken, DEFAULT_BODY_LIMIT, Envelope, Event, EventBody, EventLayer,
-    Rejection, RejectionKind, TokenSet, VerifyError,
+    Rejection, RejectionKind, TokenSet, VerifyError, VerifyErrorKind, VerifyToken,
 };
 
 fn layer() -> EventLayer<ApplicationToken> {
@@ -396,6 +396,91 @@ async fn a_verifier_is_never_asked_about_a_request_without_a_token() {
     )
     .await;
     assert_eq!(rejection(&response), RejectionKind::TokenMissing);
+}
+
+/// Accepts envelopes without a token whose code begins with `ONCRM`, and no others.
+struct Tokenless;
+
+impl VerifyToken for Tokenless {
+    type Future = Ready<Result<(), VerifyError>>;
+
+    fn verify(&self, envelope: &Envelope) -> Self::Future {
+        let known = envelope.application_token().is_none() && envelope.code().starts_with("ONCRM");
+        std::future::ready(if known {
+            Ok(())
+        } else {
+            Err(VerifyError::refused())
+        })
+    }
+
+    fn insecure_verify_without_token(&self) -> bool {
+        true
+    }
+}
+
+const TOKENLESS: &str =
+    "event=ONCRMDEALUPDATE&event_handler_id=3&data%5BFIELDS%5D%5BID%5D=662&ts=1764600000";
+
+#[tokio::test]
+async fn an_event_without_a_token_reaches_only_a_verifier_that_wants_it() {
+    let response = send(EventLayer::new(Tokenless), post(full(TOKENLESS))).await;
+    let event = seen(&response).event.as_ref().unwrap();
+    assert_eq!(event.handler_id(), Some(3));
+    assert_eq!(
+        format!("{:?}", event.payload()),
+        "CrmDealUpdate(ItemId { id: 662 })"
+    );
+    let shared = std::sync::Arc::new(Tokenless);
+    let empty = format!("{TOKENLESS}&auth[application_token]=");
+    assert!(
+        seen(&send(EventLayer::new(shared), post(full(empty))).await)
+            .event
+            .is_some()
+    );
+    let envelope = Envelope::scan(TOKENLESS).unwrap();
+    assert!(Event::verify(envelope.clone(), &Tokenless).await.is_ok());
+
+    let everything = |_: &Envelope| std::future::ready(Ok(()));
+    let response = send(EventLayer::new(everything), post(full(TOKENLESS))).await;
+    assert_eq!(rejection(&response), RejectionKind::TokenMissing);
+    let error = Event::verify(envelope, &everything).await.unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::Missing);
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    assert!(!token.insecure_verify_without_token());
+    assert!(!TokenSet::from(token).insecure_verify_without_token());
+    #[cfg(feature = "portals")]
+    assert!(
+        !tower_bitrix24::portals::Portals::new(tower_bitrix24::portals::MemoryStore::new())
+            .insecure_verify_without_token()
+    );
+}
+
+#[tokio::test]
+async fn a_verifier_that_wants_events_without_a_token_gets_nothing_else_more() {
+    for (body, kind) in [
+        ("event=ONTASKADD".to_owned(), RejectionKind::TokenRefused),
+        (SEED.to_owned(), RejectionKind::TokenRefused),
+        (
+            format!("{TOKENLESS}&auth[application_token]=a&auth[application_token]=b"),
+            RejectionKind::Malformed,
+        ),
+        (
+            format!("{TOKENLESS}&auth[application_token][]=a"),
+            RejectionKind::Malformed,
+        ),
+        (
+            format!("{TOKENLESS}&auth[application_token]=&auth%5Bapplication_token]=a"),
+            RejectionKind::Malformed,
+        ),
+        (
+            format!("{TOKENLESS}&event=ONAPPTEST"),
+            RejectionKind::Malformed,
+        ),
+        ("data[FIELDS][ID]=662".to_owned(), RejectionKind::NoEvent),
+    ] {
+        let response = send(EventLayer::new(Tokenless), post(full(body.clone()))).await;
+        assert_eq!(rejection(&response), kind, "{body}");
+    }
 }
 
 #[tokio::test]

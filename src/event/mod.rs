@@ -81,13 +81,14 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// What the verifier answers, and [`Missing`](crate::VerifyErrorKind::Missing) where the
-    /// envelope has no token.
+    /// What the verifier answers, and [`Missing`](crate::VerifyErrorKind::Missing) if the envelope
+    /// has no token and the verifier does not
+    /// [want such envelopes](VerifyToken::insecure_verify_without_token).
     pub async fn verify<V>(envelope: Envelope, verifier: &V) -> Result<Self, VerifyError>
     where
         V: VerifyToken + ?Sized,
     {
-        if !envelope.has_application_token() {
+        if !crate::verify::is_verifiable(&envelope, verifier) {
             return Err(VerifyError::missing());
         }
         verifier.verify(&envelope).await?;

@@ -65,13 +65,78 @@ pub trait VerifyToken {
     type Future: Future<Output = Result<(), VerifyError>>;
 
     /// Verifies the token of `envelope`. Envelopes without a token never get here: they are
-    /// refused before.
+    /// refused before, unless
+    /// [`insecure_verify_without_token`](Self::insecure_verify_without_token) says otherwise.
     ///
     /// # Errors
     ///
     /// The future answers [`VerifyError::refused`] for a wrong token and for an unknown portal
     /// alike, and [`VerifyError::unavailable`] where it could not find out.
     fn verify(&self, envelope: &Envelope) -> Self::Future;
+
+    /// Returns `true` if envelopes without a token are given to [`verify`](Self::verify) too,
+    /// instead of being refused as [`Missing`](VerifyErrorKind::Missing).
+    ///
+    /// **Dangerous.** The token is the only proof that Bitrix24 sends. A verifier sees the envelope
+    /// alone, not the sender's address, and everything in it is a claim: whoever knows the URL can
+    /// write any `member_id`, `event_handler_id` or `domain` there. No verifier of this crate does
+    /// this.
+    ///
+    /// It is for an on-premise portal that posts its events itself, without `auth` (a provider of
+    /// one's own in `Sender::setProvider`). Better than this is a provider that adds
+    /// `auth[application_token]`, and then nothing here is needed. Otherwise it can add a secret
+    /// under another key. What is known only outside of the envelope, such as an address or a
+    /// client certificate, belongs into a layer outside of this one that refuses by it;
+    /// [`EventLayer::when`](crate::EventLayer::when) does not refuse.
+    ///
+    /// Everything else stays as it is: an event with two tokens, or with a second spelling of the
+    /// key, is refused. Defaults to `false`.
+    ///
+    /// ```
+    /// use std::future::{Ready, ready};
+    /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Secret, VerifyError, VerifyToken};
+    ///
+    /// /// Takes the cloud's events by their token, and those of a box by a secret that it adds.
+    /// struct CloudAndBox {
+    ///     token: ApplicationToken,
+    ///     box_secret: Secret,
+    /// }
+    ///
+    /// impl VerifyToken for CloudAndBox {
+    ///     type Future = Ready<Result<(), VerifyError>>;
+    ///
+    ///     fn verify(&self, envelope: &Envelope) -> Self::Future {
+    ///         if envelope.application_token().is_some() {
+    ///             return self.token.verify(envelope);
+    ///         }
+    ///         let mut pairs = envelope.body().split(|&byte| byte == b'&');
+    ///         let claimed = pairs.find_map(|pair| pair.strip_prefix(b"box_secret="));
+    ///         let claimed = claimed.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    ///         let known = claimed.is_some_and(|claimed| Secret::new(claimed) == self.box_secret);
+    ///         ready(if known { Ok(()) } else { Err(VerifyError::refused()) })
+    ///     }
+    ///
+    ///     fn insecure_verify_without_token(&self) -> bool {
+    ///         true
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let verifier = CloudAndBox {
+    ///     token: ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?,
+    ///     box_secret: Secret::new("4d1e9c0f7a"),
+    /// };
+    /// let deal = "event=ONCRMDEALUPDATE&data[FIELDS][ID]=662&ts=1764600000";
+    /// let signed = Envelope::scan(format!("{deal}&box_secret=4d1e9c0f7a"))?;
+    /// assert!(Event::verify(signed, &verifier).await.is_ok());
+    /// assert!(Event::verify(Envelope::scan(deal)?, &verifier).await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn insecure_verify_without_token(&self) -> bool {
+        false
+    }
 
     /// What is left to do once the event of an envelope that was verified is handled: nothing,
     /// unless a verifier says otherwise.
@@ -83,6 +148,14 @@ pub trait VerifyToken {
         let _ = envelope;
         None
     }
+}
+
+/// Returns `true` if `envelope` has a token, or `verifier` wants envelopes without one.
+pub(crate) fn is_verifiable<V>(envelope: &Envelope, verifier: &V) -> bool
+where
+    V: VerifyToken + ?Sized,
+{
+    envelope.has_application_token() || verifier.insecure_verify_without_token()
 }
 
 /// What is left to do once an event is handled; see [`VerifyToken::settle`].
@@ -105,6 +178,10 @@ impl<V: VerifyToken + ?Sized> VerifyToken for Arc<V> {
 
     fn verify(&self, envelope: &Envelope) -> Self::Future {
         (**self).verify(envelope)
+    }
+
+    fn insecure_verify_without_token(&self) -> bool {
+        (**self).insecure_verify_without_token()
     }
 
     fn settle(&self, envelope: &Envelope) -> Option<Settle> {
