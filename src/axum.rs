@@ -76,7 +76,10 @@ use crate::{Event, HandlingError};
 /// It dereferences to the payload, so that `deal.id` is the id of an `On<CrmDealAdd>`, and can be
 /// taken apart: `On { payload, event }`. The kinds are in [`event::kind`](crate::event::kind).
 ///
-/// `Result<On<K>, HandlingError>` as an argument leaves the answer to the handler:
+/// An event of the kind whose data do not fit is answered 422 and is lost, since Bitrix24 does not
+/// send it again: that leaves a line of the level ERROR (feature `tracing`) and counts as
+/// `bitrix24_mismatches_total` (feature `metrics`). `Result<On<K>, HandlingError>` as an argument
+/// leaves the answer to the handler, which can keep the event:
 ///
 /// ```
 /// use axum::body::Body;
@@ -94,6 +97,7 @@ use crate::{Event, HandlingError};
 ///             StatusCode::OK
 ///         }
 ///         Err(error) => {
+///             // The event is here: keep it.
 ///             println!("{error}: {:?}", error.event());
 ///             StatusCode::ACCEPTED
 ///         }

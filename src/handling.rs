@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::{Event, EventKind, Mismatch};
+use crate::{Event, EventKind, Mismatch, observe};
 
 /// Why a request that reached a router, an extractor or the background was not handled.
 ///
@@ -74,7 +74,13 @@ pub enum HandlingErrorKind {
     NoEvent,
     /// The event is of another kind than the handler takes.
     OtherKind,
-    /// The event is of the right kind, but its data do not fit the kind's payload.
+    /// The event is of the right kind, but its data do not fit the kind's payload, and no other
+    /// handler takes it.
+    ///
+    /// Bitrix24 does not send it again, so the answer is logged as an error (feature `tracing`) and
+    /// counted (feature `metrics`). A handler without a type keeps such events:
+    /// [`EventRouterBuilder::fallback`](crate::EventRouterBuilder::fallback), or
+    /// `Result<On<K>, HandlingError>` in axum, whose error has the [event](HandlingError::event).
     Mismatch,
     /// The handler answered with an error.
     Failed,
@@ -159,6 +165,9 @@ impl HandlingError {
     }
 
     pub(crate) fn into_answer(self) -> Response<Bytes> {
+        if let (HandlingErrorKind::Mismatch, Some(event)) = (self.kind, &self.event) {
+            observe::mismatch(event);
+        }
         let mut answer = Response::new(Bytes::from(format!("{self}\n")));
         *answer.status_mut() = self.status();
         answer.headers_mut().insert(

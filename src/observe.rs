@@ -30,6 +30,7 @@
 //! | level | when |
 //! |---|---|
 //! | ERROR | the verifier could not find out (`unavailable`); the field `error` is what it said |
+//! | ERROR | a router or the extractor `On<K>` answers 422, since the data of an event do not fit and no other handler takes it; `code`, `member_id`, `domain` and the `path` of the field say which. [`EventRouterBuilder::on`](crate::EventRouterBuilder::on) shows how to keep it |
 //! | ERROR | a portal could not be forgotten after ONAPPUNINSTALL; `member_id` and `error` say which and why |
 //! | WARN | `token_missing`, `token_refused`, `malformed`, `body_budget_exhausted`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
 //! | INFO | `body_too_large`, `body_timeout`, `body_broken` |
@@ -98,6 +99,7 @@
 //! |---|---|---|---|
 //! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `refused`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` for what is not proven |
 //! | `bitrix24_rejections_total` | counter | refused requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
+//! | `bitrix24_mismatches_total` | counter | events answered 422 by a router or `On<K>` since their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be forgotten after ONAPPUNINSTALL | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `refused` |
 //!
@@ -263,6 +265,16 @@ pub(crate) fn not_forgotten(member_id: &str, error: &crate::VerifyError) {
     let _ = (member_id, error);
 }
 
+/// The event is lost: its data do not fit its handler, and no other handler takes it.
+pub(crate) fn mismatch(event: &Event) {
+    #[cfg(feature = "tracing")]
+    trace::mismatch(event);
+    #[cfg(feature = "metrics")]
+    count::mismatch(event.kind().map_or("undocumented", crate::EventKind::name));
+    #[cfg(not(any(feature = "tracing", feature = "metrics")))]
+    let _ = event;
+}
+
 #[cfg(feature = "tracing")]
 mod trace {
     use std::borrow::Cow;
@@ -357,6 +369,20 @@ mod trace {
         }
     }
 
+    pub(super) fn mismatch(event: &Event) {
+        let shown = |text: &str| shown(text, SHOWN).into_owned();
+        let member_id = event.member_id().map(|member_id| shown(&member_id));
+        let path = event.mismatch().map(|mismatch| shown(mismatch.path()));
+        tracing::error!(
+            target: "tower_bitrix24",
+            code = shown(event.code()),
+            member_id,
+            domain = shown(event.auth().domain()),
+            path,
+            "the event is lost: its data do not fit the type of its handler, and no other takes it"
+        );
+    }
+
     #[cfg(feature = "portals")]
     pub(super) fn not_forgotten(member_id: &str, error: &crate::VerifyError) {
         let source = error.source().map(ToString::to_string);
@@ -441,6 +467,10 @@ mod count {
         metrics::counter!("bitrix24_portals_not_forgotten_total").increment(1);
     }
 
+    pub(super) fn mismatch(kind: &'static str) {
+        metrics::counter!("bitrix24_mismatches_total", "kind" => kind).increment(1);
+    }
+
     pub(super) fn rejection(reason: &'static str) {
         metrics::counter!("bitrix24_rejections_total", "reason" => reason).increment(1);
     }
@@ -476,6 +506,11 @@ pub fn describe_metrics() {
         "bitrix24_rejections_total",
         Unit::Count,
         "requests refused, by reason"
+    );
+    metrics::describe_counter!(
+        "bitrix24_mismatches_total",
+        Unit::Count,
+        "events lost since their data do not fit their handler and no other takes them, by kind"
     );
     metrics::describe_counter!(
         "bitrix24_portals_not_forgotten_total",

@@ -27,7 +27,8 @@ use crate::{ConfigError, Event, EventKind, HandlingError};
 ///
 /// A typed handler is passed over by an event whose data do not fit its payload, and the next in
 /// the list gets the event. Where none is left, the event is not acknowledged: it is answered 422,
-/// as a [`Mismatch`](crate::HandlingErrorKind::Mismatch). An event that nothing was registered for is
+/// as a [`Mismatch`](crate::HandlingErrorKind::Mismatch), with a line in the log
+/// ([`on`](EventRouterBuilder::on) says how to keep it). An event that nothing was registered for is
 /// [acknowledged](EventRouterBuilder::unhandled).
 ///
 /// A handler is a function or a closure that gives a future of [something that can be
@@ -262,6 +263,35 @@ impl EventRouterBuilder {
     ///
     /// It gets the events whose data fit the payload; the others go to the next handler that there
     /// is for them. [`on_kind`](Self::on_kind) gets all events of a kind.
+    ///
+    /// An event that does not fit and that no other handler takes is lost: it is answered 422, and
+    /// Bitrix24 does not send it again. It leaves a line of the level ERROR (feature `tracing`) and
+    /// counts as `bitrix24_mismatches_total` (feature `metrics`). A fallback keeps it:
+    ///
+    /// ```
+    /// use tower_bitrix24::event::{kind, payload::ItemId};
+    /// use tower_bitrix24::{ApplicationToken, Envelope, Event, EventRouter};
+    ///
+    /// async fn keep(event: Event) -> Result<(), std::io::Error> {
+    ///     // Serialized, the event has all its data, but no secret; `event.body()` has those too.
+    ///     let kept = serde_json::to_string(&event)?;
+    ///     println!("{kept} {:?}", event.mismatch()); // store it where it can be worked off later
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let router = EventRouter::builder()
+    ///     .on(kind::CrmDealAdd, async |deal: ItemId, _: Event| println!("deal {}", deal.id))
+    ///     .fallback(keep)
+    ///     .build()?;
+    /// let body = "event=ONCRMDEALADD&data[FIELDS][ID]=new&auth[application_token]=192735";
+    /// let token = ApplicationToken::new("192735")?;
+    /// let event = Event::verify(Envelope::scan(body)?, &token).await?;
+    /// assert_eq!(router.handle(event).await.status(), 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on<K, H, F>(self, _kind: K, handler: H) -> Self
     where
         K: Kind + 'static,

@@ -19,11 +19,13 @@ use http_body_util::{BodyExt, Channel, Full};
 use metrics::Unit;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer as _, ServiceExt, service_fn};
+use tower_bitrix24::axum::On;
 use tower_bitrix24::background::Background;
+use tower_bitrix24::event::{kind, payload::ItemId};
 use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenStore};
 use tower_bitrix24::{
-    ApplicationToken, Envelope, EventBody, EventLayer, Rejection, RejectionKind, Secret,
-    VerifyError, VerifyToken,
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, HandlingError,
+    Rejection, RejectionKind, Secret, VerifyError, VerifyToken,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -388,6 +390,83 @@ async fn data_that_do_not_fit_are_told_by_their_path_alone() {
     assert_eq!(line.fields["path"], "data.FIELDS.ID");
     assert_eq!(log.span()["outcome"], "accepted");
     assert!(!log.written().contains("twentyseven"));
+}
+
+/// Has a body handled by a router and by `On`, and gives the statuses.
+async fn handled_as_requisite(body: &str) -> [u16; 2] {
+    async fn on(requisite: On<kind::CrmRequisiteAdd>) -> String {
+        requisite.id.to_string()
+    }
+    somebody_listens();
+    let router = EventRouter::builder()
+        .on(kind::CrmRequisiteAdd, async |_: ItemId, _| {})
+        .build()
+        .unwrap();
+    let routed = layer().layer(router).oneshot(post(full(body.to_owned())));
+    let app: axum::Router = axum::Router::new()
+        .route("/bitrix24/events", axum::routing::post(on))
+        .layer(layer());
+    let extracted = app.oneshot(post(axum::body::Body::from(body.to_owned())));
+    [
+        routed.await.unwrap().status().as_u16(),
+        extracted.await.unwrap().status().as_u16(),
+    ]
+}
+
+#[tokio::test]
+async fn an_event_that_no_handler_takes_for_its_data_is_an_error_and_counted() {
+    let (log, _guard) = Log::start();
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let body = SEED.replace("[ID]=27", "[ID]=twentyseven");
+    assert_eq!(handled_as_requisite(&body).await, [422, 422]);
+    assert_eq!(handled_as_requisite(SEED).await, [200, 200]);
+
+    let mut errors = log.lines();
+    errors.retain(|line| line.level == Level::ERROR);
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    for line in errors {
+        assert_eq!(line.fields["code"], "ONCRMREQUISITEADD");
+        assert_eq!(line.fields["member_id"], "a223c6b3710f85df22e9377d6c4f7553");
+        assert_eq!(line.fields["domain"], "some-domain.bitrix24.com");
+        assert_eq!(line.fields["path"], "data.FIELDS.ID");
+        assert_eq!(line.spans, ["bitrix24.event"]);
+    }
+    for secret in ["twentyseven", TOKEN] {
+        assert!(!log.written().contains(secret));
+    }
+    let counted = counted(&recorder.snapshotter());
+    assert_eq!(
+        counted["bitrix24_mismatches_total{kind=CrmRequisiteAdd}"],
+        2
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_is_kept_is_no_error() {
+    let (log, _guard) = Log::start();
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let body = SEED.replace("[ID]=27", "[ID]=twentyseven");
+    let router = EventRouter::builder()
+        .on(kind::CrmRequisiteAdd, async |_: ItemId, _| {})
+        .fallback(async |_: Event| {})
+        .build()
+        .unwrap();
+    let answer = layer().layer(router).oneshot(post(full(body.clone())));
+    assert_eq!(answer.await.unwrap().status(), 200);
+    let keeps = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlingError>| {
+        assert!(requisite.unwrap_err().event().is_some());
+    };
+    let app: axum::Router = axum::Router::new()
+        .route("/bitrix24/events", axum::routing::post(keeps))
+        .layer(layer());
+    let answer = app.oneshot(post(axum::body::Body::from(body)));
+    assert_eq!(answer.await.unwrap().status(), 200);
+
+    assert!(log.lines().iter().all(|line| line.level != Level::ERROR));
+    let counted = counted(&recorder.snapshotter());
+    assert!(!counted.keys().any(|name| name.contains("mismatches")));
 }
 
 #[tokio::test]
