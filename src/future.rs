@@ -232,7 +232,7 @@ where
                                 }
                                 Err(error)
                                     if error.kind() == EnvelopeErrorKind::NoEvent
-                                        && waiting.shared.passes(&waiting.parts) =>
+                                        && waiting.shared.passes_form(&waiting.parts) =>
                                 {
                                     observed.passed();
                                     State::Ready {

@@ -194,6 +194,7 @@ impl<V> EventLayer<V> {
     /// | a form with a method other than POST | 405 |
     /// | a content type that some reader takes for a form, such as `application/x-www-form-urlencodedX`, and `multipart/form-data` | 415 |
     /// | a form with a nameless key (`[]=ONAPPUNINSTALL`), from which serde_qs fills a struct | 400 |
+    /// | a form without `event` in another charset than UTF-8, since UTF-16 hides one | 400 |
     /// | an `event` in the query: axum's `Form` reads it with GET, PHP's `$_REQUEST` always | as without this setting |
     ///
     /// What has another content type or none passes whatever it holds. A service must not take JSON

@@ -95,6 +95,24 @@ impl<V> Shared<V> {
     }
 }
 
+impl<V> Shared<V> {
+    /// Returns `true` if a form without an event may reach the service: [`passes`](Self::passes),
+    /// and nobody reads it in an encoding in which the scan did not, such as UTF-16.
+    pub(crate) fn passes_form(&self, head: &Parts) -> bool {
+        let mut lines = head.headers.get_all(CONTENT_TYPE).iter();
+        self.passes(head) && lines.all(|line| is_utf8(line.as_bytes()))
+    }
+}
+
+fn is_utf8(content_type: &[u8]) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    content_type
+        .split(|byte| matches!(byte, b';' | b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|part| memmem::find(part, b"charset").is_some())
+        .all(|part| matches!(part, b"charset=utf-8" | b"charset=\"utf-8\""))
+}
+
 fn names_event(query: &str) -> bool {
     let envelope = Envelope::scan(Bytes::copy_from_slice(query.as_bytes()));
     !matches!(envelope, Err(error) if error.kind() == EnvelopeErrorKind::NoEvent)

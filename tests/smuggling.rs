@@ -203,6 +203,51 @@ async fn what_other_callbacks_are_passes() {
     }
 }
 
+/// Some readers, such as actix, decode a form by the charset that its content type names.
+#[tokio::test]
+async fn a_form_in_another_charset_hides_no_event() {
+    for (content_type, body, passes) in [
+        (
+            &["application/x-www-form-urlencoded; charset=utf-16le"][..],
+            "e\0v\0e\0n\0t\0=\0A\0",
+            false,
+        ),
+        (
+            &["application/x-www-form-urlencoded;a=b; Charset = UTF-16"],
+            "PLACEMENT=DEFAULT",
+            false,
+        ),
+        (
+            &["application/x-www-form-urlencoded; charset=UTF-8; charset=utf-16"],
+            "PLACEMENT=DEFAULT",
+            false,
+        ),
+        (
+            &["application/x-www-form-urlencoded; charset=UTF-8"],
+            "PLACEMENT=DEFAULT",
+            true,
+        ),
+        (
+            &["application/x-www-form-urlencoded;charset=\"utf-8\""],
+            "PLACEMENT=DEFAULT",
+            true,
+        ),
+        (
+            &["application/x-www-form-urlencoded"],
+            "PLACEMENT=DEFAULT&charset=utf-16",
+            true,
+        ),
+    ] {
+        let sent = Sent {
+            method: Method::POST,
+            query: "",
+            content_types: content_type,
+            body,
+        };
+        assert_eq!(sent.passes().await, passes, "{sent:?}");
+    }
+}
+
 /// Every key of a few of the signs that mean something to a parser.
 #[test]
 fn serde_qs_reads_no_event_under_a_key_that_is_none_to_the_scan() {
