@@ -1,0 +1,112 @@
+//! What the store in a file has answered is there after a loss of power. A library that stands
+//! before the system's keeps a copy of the file that has only what was synced.
+
+#![cfg(all(target_os = "linux", feature = "sqlite"))]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
+use tower_bitrix24::Secret;
+use tower_bitrix24::portals::{PortalToken, SqliteStore, TokenKind, TokenStore};
+
+const ANSWERED: usize = 50;
+
+/// Stores tokens in the file, and says when each is stored.
+async fn store_until_killed(file: &Path, is_control: bool) {
+    let store = SqliteStore::open(file).await.unwrap();
+    // The same writes as the store's, but not synced.
+    let mut control: SqliteConnection = SqliteConnectOptions::new()
+        .filename(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .connect()
+        .await
+        .unwrap();
+    for at in 0..ANSWERED {
+        if is_control {
+            let add = "INSERT INTO bitrix24_portal_tokens \
+                       VALUES (hex(randomblob(8)), 'plain:a', 'application', NULL, NULL)";
+            control.execute(add).await.unwrap();
+        } else {
+            let token = PortalToken::new(TokenKind::Application, Secret::new("plain:a"));
+            let portal = format!("portal-{at}");
+            store.add(&portal, token).await.unwrap();
+        }
+        writeln!(std::io::stderr(), "stored").unwrap();
+    }
+    // Until then nothing is closed, and nothing synced on the way out.
+    std::future::pending::<()>().await;
+}
+
+/// Runs in the process that loses its power.
+#[tokio::test]
+async fn process_that_loses_its_power() {
+    if let Some(file) = std::env::var_os("POWER_FILE") {
+        store_until_killed(
+            &PathBuf::from(file),
+            std::env::var_os("POWER_CONTROL").is_some(),
+        )
+        .await;
+    }
+}
+
+/// Returns how many of the tokens that were answered are there after a loss of power.
+async fn survivors(shim: &Path, is_control: bool) -> i64 {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    let (live, shadow) = (root.join("live"), root.join("shadow"));
+    std::fs::create_dir(&live).unwrap();
+    std::fs::create_dir(&shadow).unwrap();
+    let mut process = Command::new(std::env::current_exe().unwrap());
+    process
+        .args(["process_that_loses_its_power", "--exact", "--nocapture"])
+        .env("LD_PRELOAD", shim)
+        .env("POWER_DIR", &live)
+        .env("POWER_SHADOW", &shadow)
+        .env("POWER_FILE", live.join("portals.db"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if is_control {
+        process.env("POWER_CONTROL", "1");
+    }
+    let mut process = process.spawn().unwrap();
+    let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let stored = lines.map(Result::unwrap).filter(|line| line == "stored");
+    assert_eq!(stored.take(ANSWERED).count(), ANSWERED);
+    process.kill().unwrap();
+    process.wait().unwrap();
+
+    let mut left = SqliteConnectOptions::new()
+        .filename(shadow.join("portals.db"))
+        .connect()
+        .await
+        .unwrap();
+    let count = "SELECT count(*) FROM bitrix24_portal_tokens";
+    let count: i64 = sqlx::query_scalar(count)
+        .fetch_one(&mut left)
+        .await
+        .unwrap();
+    left.close().await.unwrap();
+    count
+}
+
+#[tokio::test]
+async fn tokens_that_were_stored_survive_a_loss_of_power() {
+    let directory = tempfile::tempdir().unwrap();
+    let shim = directory.path().join("shim.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/power/shim.c");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
+        .args([shim.as_os_str(), source.as_ref()])
+        .args(["-ldl", "-lpthread"])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    let answered = i64::try_from(ANSWERED).unwrap();
+    assert_eq!(survivors(&shim, false).await, answered);
+    // Or the test could not tell.
+    assert!(survivors(&shim, true).await < answered);
+}

@@ -1,0 +1,50 @@
+// An emulated loss of power: only what was fsynced under $POWER_DIR reaches $POWER_SHADOW.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <fcntl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#define MAXF 64
+#define MAXR 65536
+struct f { char path[512]; ino_t ino; int shadow; off_t r[MAXR][2]; int n; int trunc; off_t size; };
+static struct f *fs[MAXF]; static int nf;
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static const char *dir, *shadow; static int real_sync, fail_after=-1, syncs, full_after=-1, writes;
+static ssize_t (*rpw)(int,const void*,size_t,off_t); static ssize_t (*rw)(int,const void*,size_t); static int (*rfs)(int),(*rfd)(int),(*rft)(int,off_t);
+__attribute__((constructor)) static void init(void){
+  rpw=dlsym(RTLD_NEXT,"pwrite64"); rw=dlsym(RTLD_NEXT,"write"); rfs=dlsym(RTLD_NEXT,"fsync"); rfd=dlsym(RTLD_NEXT,"fdatasync"); rft=dlsym(RTLD_NEXT,"ftruncate64");
+  dir=getenv("POWER_DIR"); shadow=getenv("POWER_SHADOW"); real_sync=getenv("POWER_REAL")!=NULL;
+  if(getenv("POWER_FAIL_SYNC")) fail_after=atoi(getenv("POWER_FAIL_SYNC")); if(getenv("POWER_FULL")) full_after=atoi(getenv("POWER_FULL"));
+}
+static struct f *get(int fd){
+  if(!dir||fd<3) return NULL; struct stat st; if(fstat(fd,&st)||!S_ISREG(st.st_mode)) return NULL;
+  char p[64],path[4096]; snprintf(p,64,"/proc/self/fd/%d",fd); ssize_t k=readlink(p,path,4095); if(k<0) return NULL; path[k]=0;
+  if(strncmp(path,dir,strlen(dir))) return NULL; if(strstr(path,"-shm")) return NULL; for(int i=0;i<nf;i++) if(!strcmp(fs[i]->path,path)) { if(fs[i]->ino!=st.st_ino){ fs[i]->ino=st.st_ino; fs[i]->n=0; fs[i]->trunc=1; fs[i]->size=0; } return fs[i]; } if(nf==MAXF) abort();
+  struct f*x=calloc(1,sizeof*x); x->ino=st.st_ino; x->trunc=0; strncpy(x->path,path,511); char sp[4096]; snprintf(sp,4096,"%s/%s",shadow,strrchr(path,'/')+1);
+  x->shadow=open(sp,O_CREAT|O_RDWR,0600); fs[nf++]=x; return x;
+}
+static void dirty(struct f*x,off_t o,size_t n){
+  if(x->n&&x->r[x->n-1][0]+x->r[x->n-1][1]==o){x->r[x->n-1][1]+=n;return;}
+  if(x->n==MAXR){ abort(); } x->r[x->n][0]=o;x->r[x->n][1]=n;x->n++;
+}
+ssize_t pwrite64(int fd,const void*b,size_t n,off_t o){ pthread_mutex_lock(&m); struct f*x=get(fd); if(x&&full_after>=0&&writes++>=full_after){pthread_mutex_unlock(&m);errno=ENOSPC;return -1;} ssize_t r=rpw(fd,b,n,o); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
+ssize_t pwrite(int fd,const void*b,size_t n,off_t o){return pwrite64(fd,b,n,o);}
+ssize_t write(int fd,const void*b,size_t n){ if(!dir||fd<3) return rw(fd,b,n); pthread_mutex_lock(&m); struct f*x=get(fd); off_t o=x?lseek(fd,0,SEEK_CUR):0; ssize_t r=rw(fd,b,n); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
+int ftruncate64(int fd,off_t s){ pthread_mutex_lock(&m); struct f*x=get(fd); int r=rft(fd,s); if(x&&!r){x->trunc=1;x->size=s;} pthread_mutex_unlock(&m); return r; }
+int ftruncate(int fd,off_t s){return ftruncate64(fd,s);}
+static int flush(int fd,int (*real)(int)){
+  pthread_mutex_lock(&m); struct f*x=get(fd); if(!x){pthread_mutex_unlock(&m);return real(fd);}
+  if(fail_after>=0&&syncs++>=fail_after){ int once=getenv("POWER_ONCE")!=NULL; if(!once||syncs==fail_after+1){ if(once) x->n=0; pthread_mutex_unlock(&m); errno=EIO; return -1; } }
+  static char buf[1<<20];
+  if(x->trunc){ rft(x->shadow,x->size); x->trunc=0; }
+  for(int i=0;i<x->n;i++){ off_t o=x->r[i][0]; size_t n=x->r[i][1]; while(n){ size_t c=n>sizeof buf?sizeof buf:n; ssize_t k=pread(fd,buf,c,o); if(k<=0)break; rpw(x->shadow,buf,k,o); o+=k;n-=k; } }
+  x->n=0; int r=real_sync?real(fd):0; pthread_mutex_unlock(&m); return r;
+}
+int fsync(int fd){return flush(fd,rfs);} int fdatasync(int fd){return flush(fd,rfd);}
+int unlink(const char*p){ static int (*ru)(const char*); if(!ru) ru=dlsym(RTLD_NEXT,"unlink"); int r=ru(p); if(!r&&dir&&!strncmp(p,dir,strlen(dir))){ char sp[4096]; snprintf(sp,4096,"%s/%s",shadow,strrchr(p,'/')+1); pthread_mutex_lock(&m); ru(sp); for(int i=0;i<nf;i++) if(!strcmp(fs[i]->path,p)){ close(fs[i]->shadow); free(fs[i]); fs[i]=fs[--nf]; } pthread_mutex_unlock(&m);} return r; }
