@@ -7,11 +7,13 @@
 //!     "A deal was added.", "crm/deals/events/on-crm-deal-add.md";
 //! ```
 //!
-//! that is the variant, the code on the wire and the name in the documentation; where the payload is
-//! (`fields`: in `data[FIELDS]`; `data`: in `data` itself; `either`: in one or the other), its type,
-//! `in Box` if it is large (over 300 bytes), and what it is [about](super::Subject), if that is one object; what the event says, and its page
-//! in the documentation below `api-reference/`; and `deprecated`, if the documentation advises
-//! against it.
+//! that is the variant, the code on the wire and the name in the documentation; where the payload
+//! mostly is (`fields`: in `data[FIELDS]`; `data`: in `data` itself), its type, `in Box` if it is
+//! large (over 300 bytes), and what it is [about](super::Subject), if that is one object; what the
+//! event says, and its page in the documentation below `api-reference/`, unless it has none; and
+//! `deprecated`, if the documentation advises against it.
+//!
+//! An event in another shape is read as well (`shape.rs`), but not as quickly.
 
 use super::kind::catalogue;
 use super::payload::*;
@@ -30,8 +32,12 @@ catalogue! {
             "The application was removed from a portal.", "common/events/on-app-uninstall.md";
         AppUpdate = "ONAPPUPDATE" / "OnAppUpdate" => data(AppUpdate),
             "A new version of the application was installed.", "common/events/on-app-update.md";
+        AppUserReady = "ONAPPUSERREADY" / "OnAppUserReady" => data(AppUserReady),
+            "The application's system user is there: its tokens.", "common/events/on-app-user-ready.md";
         OfflineEvent = "ONOFFLINEEVENT" / "onOfflineEvent" => data(NoData),
             "The queue of offline events got new records.", "events/on-offline-event.md";
+        SubscriptionRenew = "ONSUBSCRIPTIONRENEW" / "OnSubscriptionRenew" => data(NoData),
+            "The portal's subscription was renewed.";
     }
     scope "user" {
         UserAdd = "ONUSERADD" / "onUserAdd" => data(User) about "user" Added,
@@ -140,13 +146,13 @@ catalogue! {
             "An old-style invoice got another status.", "crm/outdated/invoice/events-invoice/on-crm-invoice-set-status.md", deprecated;
         CrmInvoiceUpdate = "ONCRMINVOICEUPDATE" / "onCrmInvoiceUpdate" => fields(ItemId) about "crm.invoice" Updated,
             "An old-style invoice was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-update.md", deprecated;
-        CrmInvoiceUserFieldAdd = "ONCRMINVOICEUSERFIELDADD" / "onCrmInvoiceUserFieldAdd" => either(InvoiceUserField) about "crm.invoice.userfield" Added,
+        CrmInvoiceUserFieldAdd = "ONCRMINVOICEUSERFIELDADD" / "onCrmInvoiceUserFieldAdd" => fields(InvoiceUserField) about "crm.invoice.userfield" Added,
             "An old-style invoice custom field was added.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-add.md", deprecated;
-        CrmInvoiceUserFieldDelete = "ONCRMINVOICEUSERFIELDDELETE" / "onCrmInvoiceUserFieldDelete" => either(InvoiceUserField) about "crm.invoice.userfield" Deleted,
+        CrmInvoiceUserFieldDelete = "ONCRMINVOICEUSERFIELDDELETE" / "onCrmInvoiceUserFieldDelete" => fields(InvoiceUserField) about "crm.invoice.userfield" Deleted,
             "An old-style invoice custom field was deleted.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-delete.md", deprecated;
-        CrmInvoiceUserFieldSetEnumValues = "ONCRMINVOICEUSERFIELDSETENUMVALUES" / "onCrmInvoiceUserFieldSetEnumValues" => either(InvoiceUserField) about "crm.invoice.userfield" Updated,
+        CrmInvoiceUserFieldSetEnumValues = "ONCRMINVOICEUSERFIELDSETENUMVALUES" / "onCrmInvoiceUserFieldSetEnumValues" => fields(InvoiceUserField) about "crm.invoice.userfield" Updated,
             "An old-style invoice custom field got another set of list values.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-set-enum-values.md", deprecated;
-        CrmInvoiceUserFieldUpdate = "ONCRMINVOICEUSERFIELDUPDATE" / "onCrmInvoiceUserFieldUpdate" => either(InvoiceUserField) about "crm.invoice.userfield" Updated,
+        CrmInvoiceUserFieldUpdate = "ONCRMINVOICEUSERFIELDUPDATE" / "onCrmInvoiceUserFieldUpdate" => fields(InvoiceUserField) about "crm.invoice.userfield" Updated,
             "An old-style invoice custom field was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-update.md", deprecated;
         CrmLeadAdd = "ONCRMLEADADD" / "onCrmLeadAdd" => fields(ItemId) about "crm.lead" Added,
             "A lead was added.", "crm/leads/events/on-crm-lead-add.md";
@@ -214,11 +220,11 @@ catalogue! {
             "A custom field of requisites got another set of list values.", "crm/requisites/events/on-crm-requisite-user-field-set-enum-values.md";
         CrmRequisiteUserFieldUpdate = "ONCRMREQUISITEUSERFIELDUPDATE" / "onCrmRequisiteUserFieldUpdate" => fields(UserField) about "crm.requisite.userfield" Updated,
             "A custom field of requisites was changed.", "crm/requisites/events/on-crm-requisite-user-field-update.md";
-        CrmTimelineCommentAdd = "ONCRMTIMELINECOMMENTADD" / "onCrmTimelineCommentAdd" => data(ItemId) about "crm.timeline.comment" Added,
+        CrmTimelineCommentAdd = "ONCRMTIMELINECOMMENTADD" / "onCrmTimelineCommentAdd" => fields(ItemId) about "crm.timeline.comment" Added,
             "A CRM timeline comment was added.", "crm/timeline/comments/events/on-Crm-Timeline-Comment-Add.md";
-        CrmTimelineCommentDelete = "ONCRMTIMELINECOMMENTDELETE" / "onCrmTimelineCommentDelete" => data(ItemId) about "crm.timeline.comment" Deleted,
+        CrmTimelineCommentDelete = "ONCRMTIMELINECOMMENTDELETE" / "onCrmTimelineCommentDelete" => fields(ItemId) about "crm.timeline.comment" Deleted,
             "A CRM timeline comment was deleted.", "crm/timeline/comments/events/on-Crm-Timeline-Comment-Delete.md";
-        CrmTimelineCommentUpdate = "ONCRMTIMELINECOMMENTUPDATE" / "onCrmTimelineCommentUpdate" => data(ItemId) about "crm.timeline.comment" Updated,
+        CrmTimelineCommentUpdate = "ONCRMTIMELINECOMMENTUPDATE" / "onCrmTimelineCommentUpdate" => fields(ItemId) about "crm.timeline.comment" Updated,
             "A CRM timeline comment was changed.", "crm/timeline/comments/events/on-Crm-Timeline-Comment-Update.md";
         CrmTimelineItemAction = "ONCRMTIMELINEITEMACTION" / "onCrmTimelineItemAction" => data(CrmTimelineAction),
             "A user pressed a restEvent button of a configurable timeline activity.", "crm/timeline/activities/configurable/structure/action.md";
@@ -258,6 +264,12 @@ catalogue! {
             "A calendar event was deleted.", "calendar/calendar-event/events/on-calendar-entry-delete.md";
         CalendarEntryUpdate = "ONCALENDARENTRYUPDATE" / "OnCalendarEntryUpdate" => data(CalendarItem) about "calendar.event" Updated,
             "A calendar event was changed.", "calendar/calendar-event/events/on-calendar-entry-update.md";
+        CalendarRoomCreate = "ONCALENDARROOMCREATE" / "OnCalendarRoomCreate" => data(CalendarItem) about "calendar.room" Added,
+            "A meeting room was added.";
+        CalendarRoomDelete = "ONCALENDARROOMDELETE" / "OnCalendarRoomDelete" => data(CalendarItem) about "calendar.room" Deleted,
+            "A meeting room was deleted.";
+        CalendarRoomUpdate = "ONCALENDARROOMUPDATE" / "OnCalendarRoomUpdate" => data(CalendarItem) about "calendar.room" Updated,
+            "A meeting room was changed.";
         CalendarSectionAdd = "ONCALENDARSECTIONADD" / "OnCalendarSectionAdd" => data(CalendarItem) about "calendar.section" Added,
             "A calendar section or resource was added.", "calendar/events/on-calendar-section-add.md";
         CalendarSectionDelete = "ONCALENDARSECTIONDELETE" / "OnCalendarSectionDelete" => data(CalendarItem) about "calendar.section" Deleted,
@@ -442,11 +454,11 @@ catalogue! {
             "A workgroup or project was added.", "sonet-group/events/on-sonet-group-add.md";
         SonetGroupDelete = "ONSONETGROUPDELETE" / "onSonetGroupDelete" => fields(ItemId) about "sonet_group" Deleted,
             "A workgroup or project was deleted.", "sonet-group/events/on-sonet-group-delete.md";
-        SonetGroupSubjectAdd = "ONSONETGROUPSUBJECTADD" / "onSonetGroupSubjectAdd" => either(ItemId) about "sonet_group.subject" Added,
+        SonetGroupSubjectAdd = "ONSONETGROUPSUBJECTADD" / "onSonetGroupSubjectAdd" => fields(ItemId) about "sonet_group.subject" Added,
             "A workgroup topic was added.", "sonet-group/outdated/on-sonet-group-subject-add.md", deprecated;
-        SonetGroupSubjectDelete = "ONSONETGROUPSUBJECTDELETE" / "onSonetGroupSubjectDelete" => either(ItemId) about "sonet_group.subject" Deleted,
+        SonetGroupSubjectDelete = "ONSONETGROUPSUBJECTDELETE" / "onSonetGroupSubjectDelete" => fields(ItemId) about "sonet_group.subject" Deleted,
             "A workgroup topic was deleted.", "sonet-group/outdated/on-sonet-group-subject-delete.md", deprecated;
-        SonetGroupSubjectUpdate = "ONSONETGROUPSUBJECTUPDATE" / "onSonetGroupSubjectUpdate" => either(ItemId) about "sonet_group.subject" Updated,
+        SonetGroupSubjectUpdate = "ONSONETGROUPSUBJECTUPDATE" / "onSonetGroupSubjectUpdate" => fields(ItemId) about "sonet_group.subject" Updated,
             "A workgroup topic was changed.", "sonet-group/outdated/on-sonet-group-subject-update.md", deprecated;
         SonetGroupUpdate = "ONSONETGROUPUPDATE" / "onSonetGroupUpdate" => fields(ItemId) about "sonet_group" Updated,
             "A workgroup or project was changed.", "sonet-group/events/on-sonet-group-update.md";
@@ -470,5 +482,13 @@ catalogue! {
             "Bitrix24 asks the HR system for a PIN.", "sign/hcm-link/index.md";
         HumanResourcesHcmLinkSalaryVacationRequested = "ONHUMANRESOURCESHCMLINKSALARYVACATIONREQUESTED" / "OnHumanResourcesHcmLinkSalaryVacationRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
             "Bitrix24 asks the HR system for salary and vacation data.", "sign/hcm-link/index.md";
+    }
+    scope "userfieldconfig" {
+        MainUserTypeAdd = "MAIN.ON.USER.TYPE.ADD" / "main.on.user.type.add" => fields(ItemId) about "userfieldconfig" Added,
+            "A custom field of any object was added.";
+        MainUserTypeDelete = "MAIN.ON.USER.TYPE.DELETE" / "main.on.user.type.delete" => fields(ItemId) about "userfieldconfig" Deleted,
+            "A custom field of any object was deleted.";
+        MainUserTypeUpdate = "MAIN.ON.USER.TYPE.UPDATE" / "main.on.user.type.update" => fields(ItemId) about "userfieldconfig" Updated,
+            "A custom field of any object was changed.";
     }
 }

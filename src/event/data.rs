@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use super::plain;
+use super::shape;
 use super::value::{TooManyArrays, Value, is_secret};
 use crate::form::pairs;
 
@@ -87,18 +88,56 @@ impl<'a> Data<'a> {
         quick.map_or_else(|| self.thoroughly(Place::Fields), Ok)
     }
 
-    /// The type that `data[FIELDS]` is, or else `data` itself: the documentation does not always
-    /// say. Where neither is, what does not fit is told of `FIELDS` if it is an array.
-    pub(super) fn either<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        if let Some(read) = self.quickly(Place::Fields) {
-            return Ok(read);
+    /// The payload that is `documented` to be in `data[FIELDS]`, or in `data` itself, or where else it
+    /// is: the platform does not always send what is documented. `has_id` says whether the payload
+    /// of an event that is about an object tells which.
+    pub(super) fn payload<T: DeserializeOwned>(
+        &self,
+        documented: impl Fn(&Self) -> Result<T, Mismatch>,
+        in_fields: bool,
+        has_id: Option<fn(&T) -> bool>,
+    ) -> Result<T, Mismatch> {
+        let read = documented(self);
+        let is_whole = match (&read, has_id) {
+            (Ok(payload), Some(has_id)) => has_id(payload),
+            (Ok(_), None) => in_fields || !self.is_wrapped(),
+            (Err(_), _) => false,
+        };
+        if is_whole {
+            return read;
         }
-        let fields = self.tree()?.and_then(|tree| tree.get("FIELDS"));
-        if fields.and_then(Value::as_array).is_none() {
-            return self.data();
+        match self.elsewhere(in_fields, has_id, read.is_err()) {
+            Some(payload) => Ok(payload),
+            None => read,
         }
-        let read = self.thoroughly(Place::Fields);
-        read.or_else(|told| self.thoroughly(Place::Data).map_err(|_| told))
+    }
+
+    /// Whether all that there is may be within what is not documented.
+    fn is_wrapped(&self) -> bool {
+        let data = self.pairs.as_deref().unwrap_or(NOTHING);
+        [
+            &b"data[FIELDS]"[..],
+            b"data%5BFIELDS%5D",
+            b"data[0]",
+            b"data%5B0%5D",
+        ]
+        .iter()
+        .any(|wrapper| data.starts_with(wrapper))
+    }
+
+    /// The payload from where it is not documented to be.
+    #[cold]
+    fn elsewhere<T: DeserializeOwned>(
+        &self,
+        in_fields: bool,
+        has_id: Option<fn(&T) -> bool>,
+        misfits: bool,
+    ) -> Option<T> {
+        let tree = self.tree().ok()??;
+        let with_nested_ids = misfits || has_id.is_some();
+        let form = shape::reshaped::<T>(tree, in_fields, with_nested_ids)?;
+        let data = Place::Data.read(&form).ok()?;
+        has_id.is_none_or(|has_id| has_id(&data)).then_some(data)
     }
 
     /// Reads what stands at the place, as it is: that does for what the platform sends.
@@ -455,25 +494,6 @@ mod tests {
                 .data::<User>()
                 .is_err()
         );
-    }
-
-    #[test]
-    fn what_is_in_fields_or_beside_them_is_read_from_where_it_is() {
-        let id = |pairs| data(pairs).either::<ItemId>().map(|item| item.id);
-        assert_eq!(id("data[FIELDS][ID]=27"), Ok(27));
-        assert_eq!(id("data[ID]=27"), Ok(27));
-        assert_eq!(id("data[FIELDS]=&data[ID]=27"), Ok(27));
-        assert_eq!(id("data[FIELDS][ID]=27&data[ID]=28"), Ok(27));
-        assert_eq!(
-            id("data[FIELDS][ID]=x").unwrap_err().path(),
-            "data.FIELDS.ID"
-        );
-        assert_eq!(id("data[FIELDS][x]=1&data[ID]=27"), Ok(27));
-        assert_eq!(id("data[FIELDS][ID]=x&data[ID]=27"), Ok(27));
-        let neither = id("data[FIELDS][ID]=x&data[ID]=y").unwrap_err();
-        assert_eq!(neither.path(), "data.FIELDS.ID");
-        assert_eq!(id("data[ID]=x").unwrap_err().path(), "data.ID");
-        assert_eq!(id("data=27").unwrap_err().path(), "data");
     }
 
     #[test]

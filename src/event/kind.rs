@@ -47,10 +47,10 @@ macro_rules! catalogue {
         scope $scope:literal {$(
             $variant:ident = $code:literal / $name:literal
                 => $place:ident($payload:ident) $(in $boxed:ident)? $(about $entity:literal $action:ident)?,
-                $says:literal, $page:literal $(, $deprecated:ident)?;
+                $says:literal $(, $page:literal)? $(, $deprecated:ident)?;
         )+}
     )+) => {
-        /// The documented events.
+        /// The events that are known: those of the documentation, and some that it leaves out.
         ///
         /// | code | documented name | scope | payload | |
         /// |---|---|---|---|---|
@@ -65,7 +65,7 @@ macro_rules! catalogue {
         #[non_exhaustive]
         pub enum EventKind {$($(
             #[doc = $says]
-            #[doc = concat!("\n\nDocumentation page: *", $name, "* (`api-reference/", $page, "`).")]
+            $(#[doc = concat!("\n\nDocumentation page: *", $name, "* (`api-reference/", $page, "`).")])?
             $variant,
         )+)+}
 
@@ -137,8 +137,17 @@ macro_rules! catalogue {
                 kind: EventKind,
                 data: &$crate::event::data::Data<'_>,
             ) -> Result<Self, $crate::event::Mismatch> {
+                use $crate::event::subject::Identified;
+
                 match kind {
-                    $($(EventKind::$variant => data.$place().map(Self::$variant),)+)+
+                    $($(EventKind::$variant => data
+                        .payload(
+                            $crate::event::data::Data::$place,
+                            $crate::event::kind::is_fields!($place),
+                            $crate::event::kind::has_id!($payload $(in $boxed)? $(, $entity)?),
+                        )
+                        .map(Self::$variant),
+                    )+)+
                 }
             }
 
@@ -166,7 +175,27 @@ macro_rules! held {
     ($payload:ident) => { $payload };
 }
 
-pub(super) use {catalogue, held};
+/// Whether the payload is in `data[FIELDS]`.
+macro_rules! is_fields {
+    (fields) => {
+        true
+    };
+    (data) => {
+        false
+    };
+}
+
+/// Says whether the payload of an event about an object has the object's id.
+macro_rules! has_id {
+    ($payload:ident $(in $boxed:ident)?) => { None };
+    ($payload:ident $(in $boxed:ident)?, $entity:literal) => {
+        Some(|payload: &$crate::event::kind::held!($payload $($boxed)?)| {
+            payload.object_id().is_some()
+        })
+    };
+}
+
+pub(super) use {catalogue, has_id, held, is_fields};
 
 /// What the table says of an event.
 pub(super) struct Row {
@@ -259,6 +288,21 @@ impl EventKind {
         self.row().scope
     }
 
+    /// The scope of an event by its code, known or not; `None` where the code does not tell.
+    pub(crate) fn scope_of(code: &str) -> Option<&'static str> {
+        let family = || {
+            let begins = |prefix: &str| {
+                let start = code.get(..prefix.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            };
+            FAMILIES.iter().find(|(prefix, _)| begins(prefix))
+        };
+        match Self::from_code(code) {
+            Some(kind) => Some(kind.scope()),
+            None => family().map(|(_, scope)| *scope),
+        }
+    }
+
     /// Whether the documentation advises against the event.
     pub const fn is_deprecated(self) -> bool {
         self.row().deprecated
@@ -285,6 +329,29 @@ impl EventKind {
         &Self::ROWS[self as usize]
     }
 }
+
+/// How the codes of a scope begin where those of no other do. What an application's life, users,
+/// payments and sessions are called could be the beginning of other words: they are left out.
+const FAMILIES: &[(&str, &str)] = &[
+    ("ONCRM", "crm"),
+    ("ONTASK", "task"),
+    ("ONCALENDAR", "calendar"),
+    ("CATALOG.", "catalog"),
+    ("ONSALE", "sale"),
+    ("ONBOOKING", "booking"),
+    ("ONVOXIMPLANT", "telephony"),
+    ("ONEXTERNALCALL", "telephony"),
+    ("ONIMV2", "im"),
+    ("ONIMBOT", "imbot"),
+    ("ONIMCOMMAND", "imbot"),
+    ("ONIMCONNECTOR", "imconnector"),
+    ("ONOPENLINE", "imopenlines"),
+    ("ONLIVEFEED", "log"),
+    ("ONSONETGROUP", "sonet"),
+    ("ONSIGNB2E", "sign.b2e"),
+    ("ONHUMANRESOURCESHCMLINK", "humanresources.hcmlink"),
+    ("MAIN.ON.USER.TYPE.", "userfieldconfig"),
+];
 
 /// Whether a code comes before another in [`EventKind::BY_CODE`].
 const fn precedes(left: &str, right: &str) -> bool {
@@ -354,6 +421,37 @@ mod tests {
             assert_eq!(EventKind::from_code(kind.as_str()), Some(kind));
             assert_eq!(EventKind::from_code(kind.documented_name()), Some(kind));
             assert_eq!(kind.documented_name().to_ascii_uppercase(), kind.as_str());
+        }
+    }
+
+    #[test]
+    fn every_known_code_of_a_family_has_its_scope_and_every_family_a_code() {
+        for (prefix, scope) in FAMILIES {
+            let kinds = EventKind::ALL.iter();
+            let mut kinds = kinds
+                .filter(|kind| kind.as_str().starts_with(prefix))
+                .peekable();
+            assert!(kinds.peek().is_some(), "{prefix}");
+            kinds.for_each(|kind| assert_eq!(kind.scope(), *scope, "{kind}"));
+            let unknown = format!("{prefix}SOMETHINGNEW");
+            assert_eq!(EventKind::from_code(&unknown), None);
+            for code in [unknown.to_ascii_lowercase(), unknown] {
+                assert_eq!(EventKind::scope_of(&code), Some(*scope), "{code}");
+            }
+        }
+        for code in [
+            "",
+            "ON",
+            "ONCR",
+            "ONAPPSOMETHING",
+            "ONSESSIONX",
+            "ONПРИВЕТ",
+            "CATALOG",
+        ] {
+            assert_eq!(EventKind::scope_of(code), None, "{code}");
+        }
+        for &kind in EventKind::ALL {
+            assert_eq!(EventKind::scope_of(kind.as_str()), Some(kind.scope()));
         }
     }
 

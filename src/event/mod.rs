@@ -10,6 +10,7 @@ pub mod field;
 pub mod kind;
 pub mod payload;
 mod plain;
+mod shape;
 mod subject;
 mod value;
 

@@ -179,7 +179,8 @@ identified! {
     SaleOrder: |order| Some(order.id);
     FeedPost: |post| Some(post.post_id);
     TaskChange: |task| task.id();
-    TaskCommentAdd: |comment| comment.id();
+    // 0 in the new task card.
+    TaskCommentAdd: |comment| comment.after.value().and_then(|comment| comment.id);
     TaskCommentChange: |comment| comment.id();
     CallInit: |call| Some(call.call_id.as_str());
     CallStart: |call| Some(call.call_id.as_str());

@@ -194,21 +194,26 @@ impl Value {
         }
         for (name, value) in self.as_array().into_iter().flat_map(Array::iter) {
             let end = key.len();
-            key.push(b'[');
-            // serde_qs would take digits for an index and drop the zeros before it.
-            let name = match name.strip_prefix('0') {
-                Some(rest) if !rest.is_empty() => {
-                    key.extend_from_slice(b"%30");
-                    rest
-                }
-                _ => name,
-            };
-            escape(name.as_bytes(), key);
-            key.push(b']');
+            write_name(name, key);
             value.write_form(key, lossy, form);
             key.truncate(end);
         }
     }
+}
+
+/// Writes a name in the brackets of a key.
+pub(super) fn write_name(name: &str, key: &mut Vec<u8>) {
+    key.push(b'[');
+    // serde_qs would take digits for an index and drop the zeros before it.
+    let name = match name.strip_prefix('0') {
+        Some(rest) if !rest.is_empty() => {
+            key.extend_from_slice(b"%30");
+            rest
+        }
+        _ => name,
+    };
+    escape(name.as_bytes(), key);
+    key.push(b']');
 }
 
 /// Escapes what has a meaning in a form, and nothing else: a byte becomes three only if it must.

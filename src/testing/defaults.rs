@@ -30,6 +30,15 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
         },
         "AppUninstall" => array! { "LANGUAGE_ID": "en", "CLEAN": "1" },
         "AppUpdate" => array! { "VERSION": "2", "PREVIOUS_VERSION": "1", "LANGUAGE_ID": "en" },
+        "AppUserReady" => array! {
+            "access_token": "s1a2b3c4d5e6f70890abcdef1234567890abcd",
+            "refresh_token": "r1a2b3c4d5e6f70890abcdef1234567890abcd", "expires_in": "3600",
+            "scope": "crm,user,task", "domain": "oauth.bitrix.info",
+            "server_endpoint": "https://oauth.bitrix.info/rest/",
+            "client_endpoint": "https://some-domain.bitrix24.com/rest/",
+            "member_id": "a223c6b3710f85df22e9377d6c4f7553", "user_id": id("512"),
+            "client_id": "app.573ad8a0346747.09223434", "status": "L", "LANGUAGE_ID": "en",
+        },
         "AppPayment" => array! {
             "CODE": "bitrix.gds_company", "VERSION": "1", "STATUS": "S", "PAYMENT_EXPIRED": "N",
             "DAYS": "28", "LANGUAGE_ID": "en",

@@ -40,6 +40,44 @@ pub struct AppUninstall {
     pub language_id: Option<String>,
 }
 
+/// The system user of an application is there, whose tokens work without any employee. The event comes
+/// with every installation, maybe before [`AppInstall`], and is never repeated: what is not stored of
+/// it is lost. The event's `auth` has the tokens of the employee who installed the application.
+/// Documentation page: *ONAPPUSERREADY*.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct AppUserReady {
+    /// The system user's access token.
+    pub access_token: Option<Secret>,
+    /// The system user's refresh token, which gives new access tokens.
+    pub refresh_token: Option<Secret>,
+    /// How long the access token lives from the moment of the event, in seconds.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub expires_in: Option<u64>,
+    /// The permissions of the application, such as `crm`, separated by commas.
+    pub scope: Option<String>,
+    /// The authorization server's host.
+    pub domain: Option<String>,
+    /// The authorization server's REST address.
+    pub server_endpoint: Option<String>,
+    /// The portal's REST address.
+    pub client_endpoint: Option<String>,
+    /// The portal's id.
+    pub member_id: Option<String>,
+    /// The system user's id on the portal.
+    #[serde(default, deserialize_with = "optional_number")]
+    pub user_id: Option<u64>,
+    /// The application's id, such as `app.573ad8a0346747.09223434`.
+    pub client_id: Option<String>,
+    /// What kind of installation the application is.
+    pub status: Option<ApplicationStatus>,
+    /// The portal's language (`LANGUAGE_ID`), such as `de`.
+    #[serde(rename = "LANGUAGE_ID")]
+    pub language_id: Option<String>,
+    /// When the subscription ends (`date_finish`), as it was sent; only if the portal knows.
+    pub date_finish: Option<String>,
+}
+
 /// A new version of an application was installed. Its `auth` may bring a new application token.
 /// Documentation page: *OnAppUpdate*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

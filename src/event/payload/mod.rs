@@ -2,6 +2,10 @@
 //!
 //! Field names are those of the wire in Rust's spelling. A field is optional unless the event would
 //! mean nothing without it: the documentation's own marks are not reliable.
+//!
+//! An id is found wherever the platform puts it: in `FIELDS` or beside them, as `ID`, `id` or `Id`,
+//! under its own name once more (`[ID][ID]`), as the one element of a list, or in the first argument
+//! of a call (`data[0][ID]`).
 
 mod basic;
 mod calendar;
@@ -23,7 +27,8 @@ mod telephony;
 mod user;
 
 pub use self::basic::{
-    AppInstall, AppMethodConfirm, AppPayment, AppTest, AppUninstall, AppUpdate, NoData,
+    AppInstall, AppMethodConfirm, AppPayment, AppTest, AppUninstall, AppUpdate, AppUserReady,
+    NoData,
 };
 pub use self::calendar::CalendarItem;
 pub use self::catalog::{CatalogProduct, ProductType};

@@ -40,20 +40,6 @@ mod tests {
     }
 
     #[test]
-    fn a_workgroup_topic_s_id_is_read_from_either_place() {
-        for form in [
-            "event=ONSONETGROUPSUBJECTADD&data[ID]=5",
-            "event=ONSONETGROUPSUBJECTADD&data[FIELDS][ID]=5",
-        ] {
-            assert_eq!(
-                samples::data(form).either::<ItemId>().unwrap().id,
-                5,
-                "{form}"
-            );
-        }
-    }
-
-    #[test]
     fn another_spelling_of_the_id_is_a_key_like_any_other() {
         let form = "event=ONCRMDEALADD&data[FIELDS][ID]=5&data[FIELDS][id]=x";
         assert_eq!(samples::data(form).fields::<ItemId>().unwrap().id, 5);
