@@ -203,11 +203,21 @@ impl Routes {
         let by_kind = by_kind.and_then(|kind| self.codes.get(kind.as_str()));
         let by_prefix = self.prefixes.iter();
         let by_prefix = by_prefix.filter(move |(prefix, _)| code.starts_with(prefix.as_str()));
-        let by_scope = kind.and_then(|kind| self.scopes.get(kind.scope()));
+        let by_scope = self.by_scope(event);
         (by_code.into_iter().chain(by_kind))
             .chain(by_prefix.map(|(_, handler)| handler))
             .chain(by_scope)
             .chain(&self.fallback)
+    }
+}
+
+impl Routes {
+    /// The handler of the event's scope.
+    fn by_scope(&self, event: &Event) -> Option<&Handler> {
+        if self.scopes.is_empty() {
+            return None;
+        }
+        self.scopes.get(EventKind::scope_of(event.code())?)
     }
 }
 
@@ -352,10 +362,11 @@ impl EventRouterBuilder {
         self
     }
 
-    /// Registers a handler for the documented events of a [scope](EventKind::scope), such as `crm`.
+    /// Registers a handler for the events of a [scope](EventKind::scope), such as `crm`.
     ///
-    /// The code of an undocumented event does not tell its scope: [`on_prefix`](Self::on_prefix)
-    /// and [`fallback`](Self::fallback) get those.
+    /// It also gets an event that is not known whose code begins as only those of the scope do:
+    /// `ONCRM…`, `ONTASK…`, `ONCALENDAR…`. Other codes do not tell their scope:
+    /// [`on_prefix`](Self::on_prefix) and [`fallback`](Self::fallback) get those.
     pub fn on_scope<H, F>(mut self, scope: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,

@@ -125,13 +125,38 @@ async fn a_code_goes_before_the_longest_prefix_before_the_scope_before_the_fallb
     for (code, name) in [
         ("ONCRMDEALADD", "prefix"),
         ("ONCRMLEADADD", "scope"),
-        ("ONCRMSOMETHINGNEW", "fallback"),
+        ("ONSOMETHINGNEW", "fallback"),
     ] {
         assert_eq!(
             taken_by(&scoped, code, "data[FIELDS][ID]=1").await,
             name,
             "{code}"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_known_goes_to_the_scope_that_its_code_tells() {
+    let router = EventRouter::builder()
+        .on_scope("crm", named("crm"))
+        .on_scope("calendar", named("calendar"))
+        .on_prefix("ONCRMSOMETHING", named("prefix"))
+        .fallback(named("fallback"))
+        .build()
+        .unwrap();
+    for (code, taken) in [
+        ("ONCRMNEW", "crm"),
+        ("onCrmNew", "crm"),
+        ("ONCRMNEW_147", "crm"),
+        ("ONCALENDARROOMCREATE", "calendar"),
+        ("ONCALENDARNEW", "calendar"),
+        ("ONCRMSOMETHINGNEW", "prefix"),
+        // Its scope has no handler.
+        ("ONTASKNEW", "fallback"),
+        ("ONCR", "fallback"),
+        ("ONNEW", "fallback"),
+    ] {
+        assert_eq!(taken_by(&router, code, "data=1").await, taken, "{code}");
     }
 }
 
