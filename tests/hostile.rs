@@ -6,9 +6,10 @@ mod common;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
@@ -18,8 +19,14 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Channel, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bitrix24::{
     AnswerPolicy, ApplicationToken, DEFAULT_BODY_BUDGET, Envelope, EnvelopeErrorKind, Event,
     EventBody, EventKind, EventLayer, EventService, Rejection, RejectionKind, Value,
@@ -726,6 +733,109 @@ fn a_flood_of_bodies_stays_within_the_budget_and_events_get_through() {
     // One body may be growing, beside what waits.
     let most = bare + DEFAULT_BODY_BUDGET as u64 + (2 << 20);
     assert!(flooded < most, "{flooded} bytes, {bare} without bodies");
+}
+
+/// The strangers that send large bodies over sockets; five times as many send slow small ones. Set
+/// `BITRIX24_FLOOD=2000` for the full form, which needs 25,000 open files.
+fn large_senders() -> usize {
+    let senders = std::env::var("BITRIX24_FLOOD").ok();
+    senders.map_or(50, |senders| senders.parse().expect("a number of senders"))
+}
+
+/// A connection that has announced so many bytes, and sent `body`.
+async fn connect(address: SocketAddr, length: usize, body: String) -> TcpStream {
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A refused body breaks off.
+    let _: std::io::Result<()> = stream.write_all((head + &body).as_bytes()).await;
+    stream
+}
+
+/// The most memory that a server takes in a flood over sockets, during which 20 events are sent and
+/// answered.
+fn memory_of_a_flooded_server<S, B>(service: S) -> u64
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + 'static,
+{
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let runtime = || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        { runtime }.enable_all().build().unwrap()
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // In a thread of its own, whose memory is not counted.
+    let clients = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let mut strangers = JoinSet::new();
+            for number in 0..6 * large_senders() {
+                let body = match number % 6 {
+                    0 => "a".repeat(1_000_000),
+                    _ => "event=ONCRMREQUISITEADD&".to_owned(),
+                };
+                strangers.spawn(connect(address, 1_000_001, body));
+            }
+            let strangers = strangers.join_all().await;
+            let mut times = Vec::new();
+            for _ in 0..20 {
+                let start = Instant::now();
+                let mut stream = connect(address, SEED.len(), SEED.to_owned()).await;
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+                times.push(start.elapsed());
+            }
+            times.sort();
+            println!("beside {} strangers: {:?}", strangers.len(), times[10]);
+        });
+        drop(stop);
+    });
+    let info = measure(|| {
+        runtime().block_on(async {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let local = tokio::task::LocalSet::new();
+            let serving = local.run_until(async {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    let service = TowerToHyperService::new(service.clone());
+                    let connection =
+                        http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    tokio::task::spawn_local(connection);
+                }
+            });
+            tokio::select! {
+                () = serving => {}
+                _ = stopped => {}
+            }
+        });
+    });
+    clients.join().unwrap();
+    info.bytes_max
+}
+
+#[test]
+fn a_flood_over_sockets_stays_within_the_budget_and_events_get_through() {
+    let budget = large_senders() * (64 << 20) / 2000;
+    let layer = layer().body_budget(budget);
+    let layer = layer.body_deadline(Duration::from_secs(300));
+    let flooded = memory_of_a_flooded_server(layer.layer(Handler));
+    // What the connections take where the bodies are read and dropped.
+    let bare = service_fn(async |request: Request<Incoming>| {
+        let mut body = request.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        Ok(Response::new(Full::<Bytes>::default()))
+    });
+    let bare = memory_of_a_flooded_server(bare);
+    println!("over sockets: {flooded} bytes, a budget of {budget}, {bare} without the layer");
+    assert!(
+        flooded < bare + budget as u64 + (4 << 20),
+        "{flooded} bytes, {bare} without the layer"
+    );
 }
 
 /// A service that is never ready.
