@@ -512,6 +512,7 @@ async fn an_error_of_the_inner_readiness_is_the_error_of_the_call() {
     let method = |method| {
         let mut request = slow(SEED);
         *request.method_mut() = method;
+        request.headers_mut().clear();
         request
     };
     // An event, a form without one, another callback, and what is not selected.
