@@ -574,16 +574,16 @@ async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
         })
     };
     let proof = proof("http://127.0.0.1", client).concurrency(2);
-    let start = || {
+    let start = |portal: &'static str| {
         // Clones have the same places.
         let proof = proof.clone();
-        tokio::spawn(async move { outcome(proof.prove(PORTAL, &Secret::new(TOKEN)).await) })
+        tokio::spawn(async move { outcome(proof.prove(portal, &Secret::new(TOKEN)).await) })
     };
-    let (first, second) = (start(), start());
+    let (first, second) = (start("one"), start("other"));
     while running.load(Ordering::Relaxed) < 2 {
         tokio::task::yield_now().await;
     }
-    let third = start();
+    let third = start(PORTAL);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(running.load(Ordering::Relaxed), 2);
 
@@ -594,8 +594,43 @@ async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
         tokio::task::yield_now().await;
     }
     go.notify_waiters();
-    assert_eq!(second.await.unwrap(), "proven");
+    assert_eq!(second.await.unwrap(), "refused");
     assert_eq!(third.await.unwrap(), "proven");
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_claim_one_portal_another_is_proven_at_once() {
+    let client = service_fn(|request: Request<String>| async move {
+        if request.uri().query() != Some("auth=canary7f3a") {
+            std::future::pending::<()>().await;
+        }
+        Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
+    });
+    let proof = proof("http://127.0.0.1", client);
+    let flood: Vec<_> = (0..1_000)
+        .map(|_| {
+            let proof = proof.clone();
+            tokio::spawn(async move { outcome(proof.prove("flood", &Secret::new("x")).await) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let began = tokio::time::Instant::now();
+    let token = Secret::new(TOKEN);
+    for _ in 0..10 {
+        assert_eq!(outcome(proof.prove(PORTAL, &token).await), "proven");
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+
+    let mut late = 0;
+    for flooding in flood {
+        match &*flooding.await.unwrap() {
+            "it did not answer in time" => late += 1,
+            "it is being asked about too many installations" => {}
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(late, 64);
+    assert_eq!(outcome(proof.prove("flood", &token).await), "refused");
 }
 
 #[tokio::test(start_paused = true)]

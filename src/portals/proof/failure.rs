@@ -7,6 +7,8 @@ use crate::envelope::REDACTED;
 #[derive(Debug)]
 pub(super) enum Failure {
     Late,
+    /// As many proofs wait as may.
+    Busy,
     Client(String),
     BrokenOff(String),
     TooLong(usize),
@@ -20,6 +22,7 @@ impl fmt::Display for Failure {
         let server = "the authorization server";
         match self {
             Self::Late => write!(f, "{server} did not answer in time"),
+            Self::Busy => write!(f, "{server} is being asked about too many installations"),
             Self::Client(why) => write!(f, "{server} cannot be asked: {why}"),
             Self::BrokenOff(why) => write!(f, "the answer of {server} broke off: {why}"),
             Self::TooLong(limit) => write!(f, "the answer of {server} is above {limit} bytes"),

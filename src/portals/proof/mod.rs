@@ -1,5 +1,6 @@
 mod answer;
 mod failure;
+mod places;
 mod server;
 
 use std::error::Error;
@@ -15,12 +16,12 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower::Service;
 
 use self::answer::Answer;
 use self::failure::{Failure, Redaction};
+use self::places::Places;
 pub use self::server::AuthorizationServer;
 use super::InstallPolicy;
 use super::install::{Policy, Prove};
@@ -67,8 +68,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///
 /// Only the given server is asked, never an address that stands in the event. A forged installation
 /// costs it one request, and no more than [`concurrency`](Self::concurrency) run at a time. Others
-/// wait for a place, as long as their deadline lets them, real ones among them: a limit on how often
-/// strangers may call the application belongs before it.
+/// wait for a place, as long as their deadline lets them. One portal has a quarter of the places at
+/// the most and its others wait apart, 64 in all, so a flood of installations that claim one portal
+/// delays no other portal. One that claims many portals does: a limit on how often strangers may
+/// call the application belongs before it. No more than 4,096 run and wait; what comes beyond either
+/// number is unavailable at once.
 ///
 /// What is proven is that the sender holds an access token of the application for the portal. The
 /// portal has it, and so has everybody in it who the application is open to and who looks for it in
@@ -135,7 +139,7 @@ pub struct InstallProof<C> {
     client: C,
     deadline: Duration,
     answer_limit: usize,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl<C> InstallProof<C> {
@@ -161,7 +165,7 @@ impl<C> InstallProof<C> {
             client,
             deadline: DEFAULT_PROOF_DEADLINE,
             answer_limit: DEFAULT_PROOF_ANSWER_LIMIT,
-            places: Arc::new(Semaphore::new(DEFAULT_PROOF_CONCURRENCY)),
+            places: Arc::new(Places::new(DEFAULT_PROOF_CONCURRENCY)),
         })
     }
 
@@ -178,8 +182,8 @@ impl<C> InstallProof<C> {
         self
     }
 
-    /// How many proofs run at a time, those of later clones together;
-    /// [16](DEFAULT_PROOF_CONCURRENCY) unless set.
+    /// How many proofs run at a time, those of later clones together, and a quarter of it (at least
+    /// one) of the same portal; [16](DEFAULT_PROOF_CONCURRENCY) unless set.
     ///
     /// # Panics
     ///
@@ -187,7 +191,7 @@ impl<C> InstallProof<C> {
     #[track_caller]
     pub fn concurrency(mut self, proofs: usize) -> Self {
         assert!(proofs > 0, "a concurrency of 0 proves nothing");
-        self.places = Arc::new(Semaphore::new(proofs.min(Semaphore::MAX_PERMITS)));
+        self.places = Arc::new(Places::new(proofs));
         self
     }
 }
@@ -213,7 +217,7 @@ where
             return Err(VerifyError::refused());
         }
         let answer = timeout(self.deadline, async {
-            let _place = self.places.acquire().await;
+            let _place = self.places.wait(member_id).await?;
             self.ask(token).await
         });
         let answer = answer.await.unwrap_or(Err(Failure::Late));
