@@ -3,7 +3,7 @@
 
 #![cfg(all(target_os = "linux", feature = "sqlite"))]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -35,7 +35,7 @@ async fn store_until_killed(file: &Path, is_control: bool) {
             let portal = format!("portal-{at}");
             store.add(&portal, token).await.unwrap();
         }
-        writeln!(std::io::stderr(), "stored").unwrap();
+        eprintln!("stored");
     }
     // Until then nothing is closed, and nothing synced on the way out.
     std::future::pending::<()>().await;
