@@ -296,6 +296,10 @@ fn an_envelope_key_that_stands_twice_is_refused_in_every_encoding() {
         "user_id",
         "refresh_token",
         "application_token",
+        "date_finish",
+        "client_id",
+        "error",
+        "error_description",
     ];
     let mut keys: Vec<_> = fields.map(|field| format!("auth[{field}]")).into();
     keys.extend(["event", "event_handler_id", "ts"].map(str::to_owned));

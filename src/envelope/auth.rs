@@ -8,8 +8,9 @@ use crate::open_enum::open_enum;
 ///
 /// Every field but the application token is optional. An outgoing webhook and an event caused by a
 /// robot, an agent or a workflow carry no OAuth fields (`access_token`, `expires`, `expires_in`,
-/// `scope`, `status`, `user_id`, `refresh_token`). Documentation page: *Events*, section *Event
-/// handler*.
+/// `scope`, `status`, `user_id`, `refresh_token`), and neither do the events of bots, whose tokens
+/// are in the data: [`Event::bot_auth`](crate::Event::bot_auth) returns them. Documentation page:
+/// *Events*, section *Event handler*.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationStatus, Envelope};
@@ -39,6 +40,10 @@ pub struct Auth {
     user_id: Option<u64>,
     refresh_token: Option<Secret>,
     application_token: Option<Secret>,
+    date_finish: Option<u64>,
+    client_id: Option<String>,
+    error: Option<String>,
+    error_description: Option<Secret>,
 }
 
 impl Auth {
@@ -61,6 +66,10 @@ impl Auth {
             user_id: envelope.number(Field::UserId),
             refresh_token: secret(Field::RefreshToken),
             application_token: secret(Field::ApplicationToken),
+            date_finish: envelope.number(Field::DateFinish),
+            client_id: text(Field::ClientId),
+            error: text(Field::Error),
+            error_description: secret(Field::ErrorDescription),
         }
     }
 
@@ -119,8 +128,8 @@ impl Auth {
         self.user_id
     }
 
-    /// The OAuth refresh token, sent with ONAPPINSTALL, ONAPPUPDATE, ONAPPTEST and the events of
-    /// chat bots.
+    /// The OAuth refresh token, sent with ONAPPINSTALL, ONAPPUPDATE and ONAPPTEST. The events of chat
+    /// bots had one until July 2026.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
@@ -128,6 +137,30 @@ impl Auth {
     /// The token that proves the event. A verified event always has one.
     pub fn application_token(&self) -> Option<&Secret> {
         self.application_token.as_ref()
+    }
+
+    /// When the trial or the paid period of the application ends, in unix seconds. Sent only with
+    /// the statuses [`Trial`](ApplicationStatus::Trial) and [`Paid`](ApplicationStatus::Paid).
+    pub fn date_finish(&self) -> Option<u64> {
+        self.date_finish
+    }
+
+    /// The application's own id, such as `app.6a1…` or `local.6a1…`. Events do not have it; an
+    /// application's settings form does.
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// The code of the authorization server's error, such as `invalid_grant`, if that server refused
+    /// to give tokens for this request. There is no [`access_token`](Self::access_token) then.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// That error in words. It is redacted like a token, since the authorization server may quote
+    /// what it refused.
+    pub fn error_description(&self) -> Option<&Secret> {
+        self.error_description.as_ref()
     }
 }
 
@@ -186,7 +219,9 @@ mod tests {
              &auth[scope]=crm,task&auth[domain]=d.bitrix24.com\
              &auth[server_endpoint]=https://o/rest/&auth[status]=P\
              &auth[client_endpoint]=https://d.bitrix24.com/rest/&auth[member_id]=m\
-             &auth[user_id]=9&auth[refresh_token]=refresh&auth[application_token]=proof",
+             &auth[user_id]=9&auth[refresh_token]=refresh&auth[application_token]=proof\
+             &auth[date_finish]=1717245232&auth[client_id]=app.1&auth[error]=invalid_grant\
+             &auth[error_description]=refused",
         )
         .unwrap()
         .auth();
@@ -202,6 +237,25 @@ mod tests {
         assert_eq!(auth.user_id(), Some(9));
         assert_eq!(auth.refresh_token(), Some(&Secret::new("refresh")));
         assert_eq!(auth.application_token(), Some(&Secret::new("proof")));
+        assert_eq!(auth.date_finish(), Some(1_717_245_232));
+        assert_eq!(auth.client_id(), Some("app.1"));
+        assert_eq!(auth.error(), Some("invalid_grant"));
+        assert_eq!(auth.error_description(), Some(&Secret::new("refused")));
+    }
+
+    #[test]
+    fn the_words_of_an_error_are_not_shown_and_its_code_is() {
+        let auth = Envelope::scan(
+            "event=X&auth[error]=invalid_grant&auth[error_description]=Bad+token+s3cret",
+        )
+        .unwrap()
+        .auth();
+        let description = auth.error_description().unwrap();
+        assert_eq!(description.expose(), "Bad token s3cret");
+        for shown in [format!("{auth:?}"), serde_json::to_string(&auth).unwrap()] {
+            assert!(shown.contains("invalid_grant"), "{shown}");
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
     }
 
     #[test]

@@ -28,11 +28,15 @@ pub(crate) enum Field {
     UserId,
     RefreshToken,
     ApplicationToken,
+    DateFinish,
+    ClientId,
+    Error,
+    ErrorDescription,
 }
 
 impl Field {
     /// How many fields there are.
-    pub(crate) const COUNT: usize = Self::ApplicationToken as usize + 1;
+    pub(crate) const COUNT: usize = Self::ErrorDescription as usize + 1;
 
     /// The key as the platform spells it.
     pub(crate) const fn key(self) -> &'static str {
@@ -52,6 +56,10 @@ impl Field {
             Self::UserId => "auth[user_id]",
             Self::RefreshToken => "auth[refresh_token]",
             Self::ApplicationToken => "auth[application_token]",
+            Self::DateFinish => "auth[date_finish]",
+            Self::ClientId => "auth[client_id]",
+            Self::Error => "auth[error]",
+            Self::ErrorDescription => "auth[error_description]",
         }
     }
 
@@ -78,6 +86,10 @@ impl Field {
             b"user_id" => Self::UserId,
             b"refresh_token" => Self::RefreshToken,
             b"application_token" => Self::ApplicationToken,
+            b"date_finish" => Self::DateFinish,
+            b"client_id" => Self::ClientId,
+            b"error" => Self::Error,
+            b"error_description" => Self::ErrorDescription,
             _ => return None,
         })
     }
@@ -269,6 +281,10 @@ mod tests {
             Field::UserId,
             Field::RefreshToken,
             Field::ApplicationToken,
+            Field::DateFinish,
+            Field::ClientId,
+            Field::Error,
+            Field::ErrorDescription,
         ];
         assert_eq!(fields.len(), Field::COUNT);
         for field in fields {
