@@ -40,6 +40,12 @@ macro_rules! open_enum {
             }
         }
 
+        impl crate::event::field::FromText for $name {
+            fn from_text(text: std::borrow::Cow<'_, str>) -> Option<Self> {
+                Some(Self::from(&*text))
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())

@@ -382,7 +382,7 @@ catalogue! {
             "A reaction on a chat message was set or taken away.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
     }
     scope "imbot" {
-        ImBotContextGet = "ONIMBOTCONTEXTGET" / "ONIMBOTCONTEXTGET" => data(NoData),
+        ImBotContextGet = "ONIMBOTCONTEXTGET" / "ONIMBOTCONTEXTGET" => data(ImBotContext) in Box,
             "A user opened a dialog with a v1 bot passing context data.", "chat-bots/chat-bots-v2/migration.md", deprecated;
         ImBotDelete = "ONIMBOTDELETE" / "ONIMBOTDELETE" => data(ImBotDelete) about "imbot" Deleted,
             "A v1 chat bot was deleted.", "chat-bots/outdated/events/on-imbot-delete.md", deprecated;

@@ -12,6 +12,7 @@
 mod entered;
 mod flag;
 mod id_map;
+mod lenient;
 mod list;
 mod nothing;
 mod number;
@@ -23,6 +24,7 @@ mod undefined_or;
 
 pub use self::flag::{Flag, optional_flag};
 pub use self::id_map::IdMap;
+pub(crate) use self::lenient::{ById, FromText, TextOr, lenient, objects, objects_by_id};
 pub use self::list::List;
 pub use self::number::optional_number;
 pub use self::number_or_name::{EmptyCode, NumberOrName};

@@ -1,6 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, OneOrMany, optional_flag, optional_number, optional_object};
+use super::{ImFileType, ImGender};
+use crate::Secret;
+use crate::event::Value;
+use crate::event::field::{
+    Flag, List, OneOrMany, lenient, objects, optional_flag, optional_number, optional_object,
+};
 
 /// A dialog through a connector was opened or closed. Documentation pages:
 /// *OnImConnectorDialogStart* and *OnImConnectorDialogFinish*.
@@ -118,6 +123,9 @@ pub struct ConnectorMessageAddRecord {
     /// The chat in the outside system.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ConnectorChat>,
+    /// The operator who wrote the message, as customers see them.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub user: Option<ConnectorOperator>,
 }
 
 /// The content of a message that has to go out. Documentation page: *OnImConnectorMessageAdd*.
@@ -129,6 +137,84 @@ pub struct ConnectorNewMessage {
     pub user_id: Option<u64>,
     /// The text, with BB codes.
     pub text: Option<String>,
+    /// The files, which have to go out too.
+    #[serde(default, deserialize_with = "objects")]
+    pub files: List<ConnectorFile>,
+    /// The attachments. The platform sends each as one text of JSON.
+    #[serde(default)]
+    pub attachments: OneOrMany<Value>,
+    /// The message's parameters, such as `IS_DELIVERED`.
+    pub params: Option<Value>,
+}
+
+/// A file of a message that has to go out through a connector.
+///
+/// The links are secrets: they open the file to whoever has them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ConnectorFile {
+    /// The file's name, such as `photo.jpg`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub name: Option<String>,
+    /// The kind of file (`type`).
+    #[serde(rename = "type", default, deserialize_with = "lenient")]
+    pub kind: Option<ImFileType>,
+    /// The media type, such as `image/jpeg`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub mime: Option<String>,
+    /// The public address of the file, which leads to [`download_link`](Self::download_link).
+    #[serde(default, deserialize_with = "lenient")]
+    pub link: Option<Secret>,
+    /// The address that downloads the file, without the portal's host; empty if there is none.
+    #[serde(default, deserialize_with = "lenient")]
+    pub download_link: Option<Secret>,
+    /// The size in bytes.
+    #[serde(default, deserialize_with = "lenient")]
+    pub size: Option<u64>,
+    /// The size in words of the portal's language (`sizef`), such as `33.7 KB`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub sizef: Option<String>,
+    /// The width of a picture, in pixels.
+    #[serde(default, deserialize_with = "lenient")]
+    pub width: Option<u64>,
+    /// The height of a picture, in pixels.
+    #[serde(default, deserialize_with = "lenient")]
+    pub height: Option<u64>,
+}
+
+/// An operator of an open line, as customers see them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct ConnectorOperator {
+    /// The operator's id.
+    #[serde(default, deserialize_with = "lenient")]
+    pub id: Option<u64>,
+    /// The full name.
+    #[serde(default, deserialize_with = "lenient")]
+    pub name: Option<String>,
+    /// The first name.
+    #[serde(default, deserialize_with = "lenient")]
+    pub first_name: Option<String>,
+    /// The last name.
+    #[serde(default, deserialize_with = "lenient")]
+    pub last_name: Option<String>,
+    /// The job title.
+    #[serde(default, deserialize_with = "lenient")]
+    pub work_position: Option<String>,
+    /// The gender.
+    #[serde(default, deserialize_with = "lenient")]
+    pub gender: Option<ImGender>,
+    /// The address of the picture; may be empty.
+    #[serde(default, deserialize_with = "lenient")]
+    pub avatar: Option<String>,
+    /// The id of the picture; 0 if there is none.
+    #[serde(default, deserialize_with = "lenient")]
+    pub avatar_id: Option<u64>,
+    /// Whether the operator is online.
+    #[serde(default, deserialize_with = "lenient")]
+    pub online: Option<Flag>,
 }
 
 /// An operator changed a message that went out through a connector. Documentation page:
@@ -296,6 +382,87 @@ mod tests {
         assert_eq!(record.im.unwrap().message_id, Some(86497));
         assert_eq!(record.message.unwrap().user_id, Some(27));
         assert_eq!(record.chat.unwrap().id.as_deref(), Some("channel-123"));
+    }
+
+    /// The one message that goes out with these pairs, each beneath it and behind an `&`.
+    fn outgoing(pairs: &str) -> ConnectorMessageAddRecord {
+        let pairs = pairs.replace('&', "&data[MESSAGES][0]");
+        let body = format!("event=ONIMCONNECTORMESSAGEADD{pairs}&data[MESSAGES][0][chat][id]=7");
+        let event: ConnectorMessageAdd =
+            parse(body).unwrap_or_else(|mismatch| panic!("{pairs}: {mismatch}"));
+        event.messages.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_message_goes_out_with_its_files_and_its_operator() {
+        let record = outgoing(
+            "&[message][files][0][name]=a.jpg&[message][files][0][type]=image\
+             &[message][files][0][downloadLink]=/disk/downloadFile/1/&[message][files][0][size]=9\
+             &[message][files][0][width]=640&[message][files][1][name]=b.pdf\
+             &[message][attachments][0]={}&[message][params][IS_DELIVERED]=Y\
+             &[user][ID]=1&[user][NAME]=A&[user][ONLINE]=1&[user][AVATAR_ID]=0",
+        );
+        let message = record.message.unwrap();
+        let [picture, document] = &message.files[..] else {
+            panic!("{message:?}")
+        };
+        assert_eq!(picture.kind, Some(ImFileType::Image));
+        assert_eq!((picture.size, picture.width), (Some(9), Some(640)));
+        let link = picture.download_link.as_ref().unwrap();
+        assert_eq!(link.expose(), "/disk/downloadFile/1/");
+        assert_eq!(document.name.as_deref(), Some("b.pdf"));
+        assert_eq!(message.attachments[0].as_str(), Some("{}"));
+        let params = message.params.unwrap();
+        assert_eq!(params["IS_DELIVERED"].as_str(), Some("Y"));
+        let user = record.user.unwrap();
+        assert_eq!((user.id, user.avatar_id), (Some(1), Some(0)));
+        assert_eq!(user.online, Some(true.into()));
+    }
+
+    #[test]
+    fn odd_files_attachments_and_operators_lose_no_message() {
+        for key in [
+            "[message][files]",
+            "[message][attachments]",
+            "[message][params]",
+            "[user]",
+        ] {
+            for shape in [
+                "=",
+                "=0",
+                "=x",
+                "[0]=x",
+                "[x]=y",
+                "[x][y]=z",
+                "[0][name][x]=1",
+                "[0][size]=x",
+                "[ID][x]=1",
+                "[NAME][0]=x",
+                "[GENDER][x]=M",
+                "[0][name]=%FF",
+                "[]=x",
+                "=%FF",
+            ] {
+                let record = outgoing(&format!("&{key}{shape}"));
+                assert_eq!(
+                    record.chat.unwrap().id.as_deref(),
+                    Some("7"),
+                    "{key}{shape}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_link_of_an_outgoing_file_is_shown() {
+        let record = outgoing(
+            "&[message][files][0][link]=https://p/~s3cret&[message][files][0][downloadLink]=s3cret",
+        );
+        let json = serde_json::to_string(&record).unwrap();
+        for shown in [format!("{record:?}"), json] {
+            assert!(!shown.contains("s3cret"), "{shown}");
+            assert_eq!(shown.matches("[redacted]").count(), 2, "{shown}");
+        }
     }
 
     #[test]

@@ -46,19 +46,20 @@ pub use self::im::{
     ImUserType, ImV2JoinChat, ImV2Message, ImV2MessageDelete, ImV2Reaction,
 };
 pub use self::imbot::{
-    BotAuth, ImBotCommand, ImBotCommandContext, ImBotCommandEntry, ImBotCommandParams, ImBotDelete,
-    ImBotEntry, ImBotJoinChat, ImBotJoinChatParams, ImBotMessageAdd, ImBotMessageAddParams,
-    ImBotMessageDelete, ImBotMessageDeleteParams, ImBotMessageUpdate, ImBotMessageUpdateParams,
-    ImBotUser, ImBotV2Bot, ImBotV2Command, ImBotV2CommandCall, ImBotV2CommandContext,
-    ImBotV2Context, ImBotV2Delete, ImBotV2EventMode, ImBotV2JoinChat, ImBotV2Message,
-    ImBotV2MessageDelete, ImBotV2Reaction,
+    BotAuth, ImAttach, ImBotCommand, ImBotCommandContext, ImBotCommandEntry, ImBotCommandParams,
+    ImBotContext, ImBotContextParams, ImBotDelete, ImBotEntry, ImBotFile, ImBotJoinChat,
+    ImBotJoinChatParams, ImBotMessageAdd, ImBotMessageAddParams, ImBotMessageDelete,
+    ImBotMessageDeleteParams, ImBotMessageUpdate, ImBotMessageUpdateParams, ImBotUser, ImBotV2Bot,
+    ImBotV2Command, ImBotV2CommandCall, ImBotV2CommandContext, ImBotV2Context, ImBotV2Delete,
+    ImBotV2EventMode, ImBotV2JoinChat, ImBotV2Message, ImBotV2MessageDelete, ImBotV2Reaction,
+    ImFileType, ImMessageParams,
 };
 pub use self::imconnector::{
     ConnectorChangedMessage, ConnectorChat, ConnectorDeletedMessage, ConnectorDialog,
-    ConnectorDialogRecord, ConnectorIm, ConnectorInfo, ConnectorLineId, ConnectorMessageAdd,
-    ConnectorMessageAddRecord, ConnectorMessageDelete, ConnectorMessageDeleteRecord,
-    ConnectorMessageUpdate, ConnectorMessageUpdateRecord, ConnectorNewMessage, ConnectorSession,
-    ConnectorStatus, ConnectorUser,
+    ConnectorDialogRecord, ConnectorFile, ConnectorIm, ConnectorInfo, ConnectorLineId,
+    ConnectorMessageAdd, ConnectorMessageAddRecord, ConnectorMessageDelete,
+    ConnectorMessageDeleteRecord, ConnectorMessageUpdate, ConnectorMessageUpdateRecord,
+    ConnectorNewMessage, ConnectorOperator, ConnectorSession, ConnectorStatus, ConnectorUser,
 };
 pub use self::imopenlines::{
     OpenLine, OpenLineChangedMessage, OpenLineChat, OpenLineExtra, OpenLineMessage,
@@ -72,7 +73,7 @@ pub use self::task::{
     TaskCommentAdd, TaskCommentChange, TaskFields,
 };
 pub use self::telephony::{
-    CallEnd, CallFailedCode, CallInit, CallStart, CallType, CrmEntityType, ExternalCall,
-    ExternalCallback,
+    CallEnd, CallFailedCode, CallInit, CallStart, CallType, CrmCreatedEntity, CrmEntityType,
+    ExternalCall, ExternalCallback,
 };
 pub use self::user::User;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, optional_flag, optional_number};
+use crate::event::field::{Flag, List, lenient, objects, optional_flag, optional_number};
 use crate::open_enum::open_enum;
 
 /// A user asked for an outgoing call through the application. Documentation page:
@@ -33,6 +33,25 @@ pub struct ExternalCall {
     /// The id of that object (`CRM_ENTITY_ID`).
     #[serde(default, deserialize_with = "optional_number")]
     pub crm_entity_id: Option<u64>,
+    /// The id of the lead that was created for the call (`CRM_CREATED_LEAD`).
+    #[serde(default, deserialize_with = "lenient")]
+    pub crm_created_lead: Option<u64>,
+    /// The CRM objects that were created for the call (`CRM_CREATED_ENTITIES`).
+    #[serde(default, deserialize_with = "objects")]
+    pub crm_created_entities: List<CrmCreatedEntity>,
+}
+
+/// A CRM object that was created for a call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub struct CrmCreatedEntity {
+    /// The kind of object (`ENTITY_TYPE`).
+    #[serde(default, deserialize_with = "lenient")]
+    pub entity_type: Option<CrmEntityType>,
+    /// The object's id (`ENTITY_ID`).
+    #[serde(default, deserialize_with = "lenient")]
+    pub entity_id: Option<u64>,
 }
 
 /// A visitor asked for a call in a CRM form. Documentation page: *OnExternalCallBackStart*.
@@ -222,6 +241,39 @@ mod tests {
         let call: ExternalCall = samples::data(form).data().unwrap();
         assert_eq!(call.call_id.as_deref(), Some("externalCall.x"));
         assert_eq!(call.phone_number, None);
+    }
+
+    #[test]
+    fn a_call_says_which_crm_objects_were_created_for_it() {
+        let read = |pairs: &str| {
+            let form = format!("event=ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x{pairs}");
+            samples::data(form).data::<ExternalCall>().unwrap()
+        };
+        let call = read(
+            "&data[CRM_CREATED_LEAD]=55&data[CRM_CREATED_ENTITIES][0][ENTITY_TYPE]=LEAD\
+             &data[CRM_CREATED_ENTITIES][0][ENTITY_ID]=55\
+             &data[CRM_CREATED_ENTITIES][1][ENTITY_TYPE]=DEAL",
+        );
+        assert_eq!(call.crm_created_lead, Some(55));
+        let [lead, deal] = &call.crm_created_entities[..] else {
+            panic!("{call:?}")
+        };
+        assert_eq!(lead.entity_type, Some(CrmEntityType::Lead));
+        assert_eq!(lead.entity_id, Some(55));
+        assert_eq!(deal.entity_type.as_ref().unwrap().as_str(), "DEAL");
+        assert_eq!(deal.entity_id, None);
+
+        for pairs in [
+            "&data[CRM_CREATED_LEAD][0]=55",
+            "&data[CRM_CREATED_ENTITIES]=x",
+            "&data[CRM_CREATED_ENTITIES][0]=LEAD",
+            "&data[CRM_CREATED_ENTITIES][x][y]=LEAD",
+            "&data[CRM_CREATED_ENTITIES][0][ENTITY_TYPE][x]=LEAD",
+        ] {
+            let call = read(pairs);
+            assert_eq!(call.call_id.as_deref(), Some("externalCall.x"), "{pairs}");
+            assert_eq!(call.crm_created_lead, None, "{pairs}");
+        }
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //! `imbot.v2` share the objects of `im.v2`.
 
 mod auth;
+mod context;
+mod message;
 mod params;
 mod v1;
 mod v2;
 
 pub use self::auth::BotAuth;
+pub use self::context::{ImBotContext, ImBotContextParams};
+pub use self::message::{ImAttach, ImBotFile, ImFileType, ImMessageParams};
 pub use self::params::{
     ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams, ImBotMessageDeleteParams,
     ImBotMessageUpdateParams,

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::ImBotCommandContext;
-use crate::event::field::{Flag, IdMap, optional_flag, optional_number};
+use super::message::{attachments, files};
+use super::{ImAttach, ImBotCommandContext, ImBotFile, ImMessageParams};
+use crate::event::Value;
+use crate::event::field::{Flag, IdMap, List, optional_flag, optional_number};
 use crate::event::payload::ImMessageType;
 
 /// Where a bot was added, and by whom. Documentation page: *ONIMBOTJOINCHAT*.
@@ -169,6 +171,16 @@ pub struct ImBotMessageAddParams {
     pub message_id: u64,
     /// The portal's language, such as `de`.
     pub language: Option<String>,
+    /// The files, by their ids.
+    #[serde(default, deserialize_with = "files")]
+    pub files: IdMap<ImBotFile>,
+    /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
+    pub params: Option<ImMessageParams>,
+    /// What the sender passed on to be shown with the message.
+    pub extra_params: Option<Value>,
+    /// The previews of links in the text.
+    #[serde(default, deserialize_with = "attachments")]
+    pub url_attach: List<ImAttach>,
 }
 
 /// An edited message to a bot, and its chat. Documentation page: *ONIMBOTMESSAGEUPDATE*.
@@ -227,6 +239,16 @@ pub struct ImBotMessageUpdateParams {
     pub chat_type: Option<ImMessageType>,
     /// The portal's language, such as `de`.
     pub language: Option<String>,
+    /// The files, by their ids.
+    #[serde(default, deserialize_with = "files")]
+    pub files: IdMap<ImBotFile>,
+    /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
+    pub params: Option<ImMessageParams>,
+    /// What the sender passed on to be shown with the message.
+    pub extra_params: Option<Value>,
+    /// The previews of links in the text.
+    #[serde(default, deserialize_with = "attachments")]
+    pub url_attach: List<ImAttach>,
 }
 
 /// A deleted message to a bot, and its chat. Documentation page: *ONIMBOTMESSAGEDELETE*.
@@ -401,4 +423,14 @@ pub struct ImBotCommandParams {
     /// The bots in the chat: each one's id, by the same id.
     #[serde(default)]
     pub bot_in_chat: IdMap<u64>,
+    /// The files, by their ids.
+    #[serde(default, deserialize_with = "files")]
+    pub files: IdMap<ImBotFile>,
+    /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
+    pub params: Option<ImMessageParams>,
+    /// What the sender passed on to be shown with the message.
+    pub extra_params: Option<Value>,
+    /// The previews of links in the text.
+    #[serde(default, deserialize_with = "attachments")]
+    pub url_attach: List<ImAttach>,
 }

@@ -4,7 +4,7 @@ use super::{
     BotAuth, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
     ImBotMessageDeleteParams, ImBotMessageUpdateParams,
 };
-use crate::event::field::{Flag, IdMap, optional_flag, optional_number, optional_object};
+use crate::event::field::{Flag, IdMap, lenient, objects_by_id, optional_object};
 use crate::event::payload::ImGender;
 use crate::open_enum::open_enum;
 use crate::{ApplicationStatus, Secret};
@@ -26,7 +26,7 @@ pub struct ImBotDelete {
 #[non_exhaustive]
 pub struct ImBotJoinChat {
     /// The bots that the event is for, by their ids (`BOT`).
-    #[serde(rename = "BOT", default)]
+    #[serde(rename = "BOT", default, deserialize_with = "objects_by_id")]
     pub bots: IdMap<ImBotEntry>,
     /// Where and by whom.
     pub params: ImBotJoinChatParams,
@@ -41,7 +41,7 @@ pub struct ImBotJoinChat {
 #[non_exhaustive]
 pub struct ImBotMessageAdd {
     /// The bots that the event is for, by their ids (`BOT`).
-    #[serde(rename = "BOT", default)]
+    #[serde(rename = "BOT", default, deserialize_with = "objects_by_id")]
     pub bots: IdMap<ImBotEntry>,
     /// The message and its chat.
     pub params: ImBotMessageAddParams,
@@ -56,7 +56,7 @@ pub struct ImBotMessageAdd {
 #[non_exhaustive]
 pub struct ImBotMessageUpdate {
     /// The bots that the event is for, by their ids (`BOT`).
-    #[serde(rename = "BOT", default)]
+    #[serde(rename = "BOT", default, deserialize_with = "objects_by_id")]
     pub bots: IdMap<ImBotEntry>,
     /// The message and its chat.
     pub params: ImBotMessageUpdateParams,
@@ -71,7 +71,7 @@ pub struct ImBotMessageUpdate {
 #[non_exhaustive]
 pub struct ImBotMessageDelete {
     /// The bots that the event is for, by their ids (`BOT`).
-    #[serde(rename = "BOT", default)]
+    #[serde(rename = "BOT", default, deserialize_with = "objects_by_id")]
     pub bots: IdMap<ImBotEntry>,
     /// The message and its chat.
     pub params: ImBotMessageDeleteParams,
@@ -86,7 +86,7 @@ pub struct ImBotMessageDelete {
 #[non_exhaustive]
 pub struct ImBotCommand {
     /// The commands that were called, by their ids (`COMMAND`).
-    #[serde(rename = "COMMAND", default)]
+    #[serde(rename = "COMMAND", default, deserialize_with = "objects_by_id")]
     pub commands: IdMap<ImBotCommandEntry>,
     /// The message with the command and its chat.
     #[serde(default, deserialize_with = "optional_object")]
@@ -139,29 +139,34 @@ pub struct ImBotCommandEntry {
 #[non_exhaustive]
 pub struct ImBotUser {
     /// The user's id.
-    #[serde(default, deserialize_with = "optional_number")]
+    #[serde(default, deserialize_with = "lenient")]
     pub id: Option<u64>,
     /// The full name.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: Option<String>,
     /// The first name.
+    #[serde(default, deserialize_with = "lenient")]
     pub first_name: Option<String>,
     /// The last name.
+    #[serde(default, deserialize_with = "lenient")]
     pub last_name: Option<String>,
     /// The job title.
+    #[serde(default, deserialize_with = "lenient")]
     pub work_position: Option<String>,
     /// The gender.
+    #[serde(default, deserialize_with = "lenient")]
     pub gender: Option<ImGender>,
     /// Whether it is a bot. Only the events of messages have this field and those below.
-    #[serde(default, deserialize_with = "optional_flag")]
+    #[serde(default, deserialize_with = "lenient")]
     pub is_bot: Option<Flag>,
     /// Whether it is a user of an open line's connector.
-    #[serde(default, deserialize_with = "optional_flag")]
+    #[serde(default, deserialize_with = "lenient")]
     pub is_connector: Option<Flag>,
     /// Whether it is a user of Bitrix24.Network.
-    #[serde(default, deserialize_with = "optional_flag")]
+    #[serde(default, deserialize_with = "lenient")]
     pub is_network: Option<Flag>,
     /// Whether the user is from outside.
-    #[serde(default, deserialize_with = "optional_flag")]
+    #[serde(default, deserialize_with = "lenient")]
     pub is_extranet: Option<Flag>,
 }
 
@@ -180,22 +185,38 @@ macro_rules! on_the_wire {
     ($wire:ident => $entry:ident {$($(#[$attribute:meta])* $field:ident: $type:ty,)+}) => {
         #[derive(Deserialize)]
         struct $wire {
+            #[serde(default, deserialize_with = "lenient")]
             access_token: Option<Secret>,
-            #[serde(default, deserialize_with = "optional_number")]
+            #[serde(default, deserialize_with = "lenient")]
             expires: Option<u64>,
-            #[serde(default, deserialize_with = "optional_number")]
+            #[serde(default, deserialize_with = "lenient")]
             expires_in: Option<u64>,
+            #[serde(default, deserialize_with = "lenient")]
             scope: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             domain: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             server_endpoint: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             status: Option<ApplicationStatus>,
+            #[serde(default, deserialize_with = "lenient")]
             client_endpoint: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             member_id: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             refresh_token: Option<Secret>,
-            #[serde(default, deserialize_with = "optional_number")]
+            #[serde(default, deserialize_with = "lenient")]
             user_id: Option<u64>,
+            #[serde(default, deserialize_with = "lenient")]
             client_id: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             application_token: Option<Secret>,
+            #[serde(default, deserialize_with = "lenient")]
+            date_finish: Option<u64>,
+            #[serde(default, deserialize_with = "lenient")]
+            error: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
+            error_description: Option<Secret>,
             #[serde(rename = "AUTH", default, deserialize_with = "optional_object")]
             auth: Option<BotAuth>,
             $($(#[$attribute])* $field: $type,)+
@@ -217,6 +238,9 @@ macro_rules! on_the_wire {
                     user_id: entry.user_id,
                     client_id: entry.client_id,
                     application_token: entry.application_token,
+                    date_finish: entry.date_finish,
+                    error: entry.error,
+                    error_description: entry.error_description,
                 };
                 let auth = entry.auth.unwrap_or_default().or(beside);
                 Self {
@@ -230,28 +254,28 @@ macro_rules! on_the_wire {
 
 on_the_wire! {
     Bot => ImBotEntry {
-        #[serde(rename = "BOT_ID", default, deserialize_with = "optional_number")]
+        #[serde(rename = "BOT_ID", default, deserialize_with = "lenient")]
         bot_id: Option<u64>,
-        #[serde(rename = "BOT_CODE")]
+        #[serde(rename = "BOT_CODE", default, deserialize_with = "lenient")]
         bot_code: Option<String>,
     }
 }
 
 on_the_wire! {
     Command => ImBotCommandEntry {
-        #[serde(rename = "COMMAND")]
+        #[serde(rename = "COMMAND", default, deserialize_with = "lenient")]
         command: Option<String>,
-        #[serde(rename = "COMMAND_ID", default, deserialize_with = "optional_number")]
+        #[serde(rename = "COMMAND_ID", default, deserialize_with = "lenient")]
         command_id: Option<u64>,
-        #[serde(rename = "COMMAND_PARAMS")]
+        #[serde(rename = "COMMAND_PARAMS", default, deserialize_with = "lenient")]
         command_params: Option<String>,
-        #[serde(rename = "COMMAND_CONTEXT")]
+        #[serde(rename = "COMMAND_CONTEXT", default, deserialize_with = "lenient")]
         command_context: Option<ImBotCommandContext>,
-        #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
+        #[serde(rename = "MESSAGE_ID", default, deserialize_with = "lenient")]
         message_id: Option<u64>,
-        #[serde(rename = "BOT_ID", default, deserialize_with = "optional_number")]
+        #[serde(rename = "BOT_ID", default, deserialize_with = "lenient")]
         bot_id: Option<u64>,
-        #[serde(rename = "BOT_CODE")]
+        #[serde(rename = "BOT_CODE", default, deserialize_with = "lenient")]
         bot_code: Option<String>,
     }
 }
