@@ -88,7 +88,7 @@ fn the_keys_stand_in_the_order_of_the_wire() {
 }
 
 /// The events without an id to give.
-const WITHOUT_ID: [EventKind; 9] = [
+const WITHOUT_ID: [EventKind; 8] = [
     EventKind::AppInstall,
     EventKind::AppMethodConfirm,
     EventKind::AppPayment,
@@ -97,7 +97,6 @@ const WITHOUT_ID: [EventKind; 9] = [
     EventKind::AppUpdate,
     EventKind::OfflineEvent,
     EventKind::ExternalCallBackStart,
-    EventKind::ImBotContextGet,
 ];
 
 #[test]
@@ -308,9 +307,14 @@ fn auth_has_the_fields_that_the_platform_sends_to_each_handler() {
         names(deal.webhook().application()),
         format!("{oauth} application_token")
     );
-    for kind in [EventKind::AppInstall, EventKind::ImBotMessageAdd] {
-        let names = names(TestEvent::new(kind));
-        assert_eq!(names, format!("{oauth} refresh_token application_token"));
+    assert_eq!(
+        names(TestEvent::new(EventKind::AppInstall)),
+        format!("{oauth} refresh_token application_token")
+    );
+    for kind in [EventKind::ImBotMessageAdd, EventKind::ImBotV2MessageAdd] {
+        let event = TestEvent::new(kind);
+        assert!(event.event().bot_auth().unwrap().refresh_token.is_some());
+        assert_eq!(names(event), portal);
     }
     assert_eq!(names(TestEvent::new(EventKind::AppUninstall)), portal);
 }

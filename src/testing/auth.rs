@@ -45,7 +45,7 @@ impl OAuth<'_> {
         fields
     }
 
-    /// The tokens of one of the older bots, which stand in the data.
+    /// The tokens of a bot, which stand in the data.
     pub(super) fn for_bot(&self, user_id: &str) -> Entries {
         let mut fields = self.tokens("a98b9d690000071b0000084400000237");
         fields.extend(entries! {
@@ -75,17 +75,18 @@ impl OAuth<'_> {
     }
 }
 
-/// An application that is gone, unpaid or asks for a method gets no OAuth fields.
+/// An application that is gone, unpaid or asks for a method gets no OAuth fields, and the events of
+/// bots have those of the bot in their data alone.
 fn is_without_tokens(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::AppUninstall | EventKind::AppMethodConfirm | EventKind::AppPayment
-    )
+    ) || kind.scope() == "imbot"
 }
 
 fn has_refresh_token(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::AppInstall | EventKind::AppUpdate | EventKind::AppTest
-    ) || kind.scope() == "imbot"
+    )
 }

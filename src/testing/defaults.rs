@@ -166,19 +166,19 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
             "chat": portal_chat("5"), "user": portal_user(), "language": "en",
         },
         "ImBotV2Message" => array! {
-            "bot": bot("456"), "message": message(id("789")), "chat": chat("5"), "user": user(),
+            "bot": bot("456", auth), "message": message(id("789")), "chat": chat("5"), "user": user(),
             "language": "en",
         },
         "ImBotV2MessageDelete" => array! {
-            "bot": bot("456"), "messageId": id("789"), "chat": chat("5"), "user": user(),
+            "bot": bot("456", auth), "messageId": id("789"), "chat": chat("5"), "user": user(),
             "language": "en",
         },
         "ImBotV2Reaction" => array! {
-            "bot": bot("456"), "reaction": "like", "action": "add", "message": message(id("789")),
+            "bot": bot("456", auth), "reaction": "like", "action": "add", "message": message(id("789")),
             "chat": chat("5"), "user": user(), "language": "en",
         },
         "ImBotV2Command" => array! {
-            "bot": bot("456"),
+            "bot": bot("456", auth),
             "command": array! {
                 "id": id("78"), "command": "/help", "params": "topic", "context": "textarea",
             },
@@ -186,17 +186,29 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
             "language": "en",
         },
         "ImBotV2Context" => array! {
-            "bot": bot(&id("456")), "dialogId": "chat5",
+            "bot": bot(&id("456"), auth), "dialogId": "chat5",
             "context": array! { "entityId": "164", "entityType": "task", "source": "link" },
             "chat": chat("5"), "user": user(), "language": "en",
         },
         "ImBotV2JoinChat" => array! {
-            "bot": bot(&id("456")), "dialogId": "chat5", "chat": chat("5"), "user": user(),
+            "bot": bot(&id("456"), auth), "dialogId": "chat5", "chat": chat("5"), "user": user(),
             "language": "en",
         },
-        "ImBotV2Delete" => array! { "bot": bot(&id("456")) },
+        "ImBotV2Delete" => array! { "bot": bot(&id("456"), auth) },
 
         // The older bots: entries by the ids of bots or commands, each with its tokens.
+        "ImBotContext" => array! {
+            "BOT": old_bot(&id("567"), auth),
+            "PARAMS": array! {
+                "CHAT_TYPE": "P", "MESSAGE_TYPE": "P", "USER_ID": "27", "CHAT_AUTHOR_ID": "0",
+                "CHAT_ENTITY_TYPE": "", "CHAT_ENTITY_ID": "",
+                "CONTEXT": array! { "entityId": "164" }, "DIALOG_ID": "27", "LANGUAGE": "en",
+            },
+            "USER": array! {
+                "ID": "27", "NAME": "Svetlana Ivanova", "FIRST_NAME": "Svetlana",
+                "LAST_NAME": "Ivanova", "WORK_POSITION": "", "GENDER": "F",
+            },
+        },
         "ImBotDelete" => array! { "BOT_ID": id("567"), "BOT_CODE": "BOT" },
         "ImBotJoinChat" => array! {
             "BOT": old_bot(&id("571"), auth),
@@ -398,9 +410,9 @@ fn user() -> Tree {
     }
 }
 
-fn bot(id: &str) -> Tree {
+fn bot(id: &str, auth: &OAuth<'_>) -> Tree {
     array! {
-        "id": id, "code": "support_bot", "type": "bot", "isHidden": "0", "isSupportOpenline": "0",
+        "id": id, "code": "support_bot", "auth": Tree::Array(auth.for_bot(id)), "type": "bot", "isHidden": "0", "isSupportOpenline": "0",
         "isReactionsEnabled": "1", "language": "en", "moduleId": "rest", "eventMode": "webhook",
         "countMessage": "150", "countCommand": "3", "countChat": "12", "countUser": "45",
     }
