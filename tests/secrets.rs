@@ -18,9 +18,14 @@ const CANARY: &str = "canary7f3a";
 
 /// Bodies of several events with the canary wherever a token can be.
 fn bodies() -> Vec<String> {
-    let auth = ["application_token", "access_token", "refresh_token"]
-        .map(|key| format!("&auth[{key}]={CANARY}"))
-        .concat();
+    let auth = [
+        "application_token",
+        "access_token",
+        "refresh_token",
+        "error_description",
+    ]
+    .map(|key| format!("&auth[{key}]={CANARY}"))
+    .concat();
     [
         "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27",
         "event=ONCRMREQUISITEADD&data[FIELDS][ID]=x",
@@ -39,6 +44,16 @@ fn bodies() -> Vec<String> {
         "event=ONUNKNOWN&data[authId]=canary7f3a&data[refreshId]=canary7f3a",
         "event=ONUNKNOWN&data[a][pwd]=canary7f3a&data[api-key]=canary7f3a",
         "event=ONAPPTEST&data[QUERY][client_secret]=canary7f3a&data[QUERY][AUTH_ID]=canary7f3a",
+        "event=ONIMBOTCONTEXTGET&data[BOT][7][AUTH][access_token]=canary7f3a\
+         &data[PARAMS][CONTEXT][token]=canary7f3a",
+        // Links with a token.
+        "event=ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=1\
+         &data[PARAMS][FILES][5][urlShow]=https://p/%3F_esd%3Dcanary7f3a\
+         &data[PARAMS][FILES][5][viewerAttrs][src]=https://p/%3Fauth%3Dcanary7f3a\
+         &data[PARAMS][URL_ATTACH][0][BLOCKS][0][LINK]=https://p/%3Fa%3D1%26token%3Dcanary7f3a",
+        "event=ONIMCONNECTORMESSAGEADD\
+         &data[MESSAGES][0][message][files][0][link]=https://p/%3Fauth%3Dcanary7f3a",
+        "event=ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=https://p/%3Fauth%3Dcanary7f3a",
         "event=ONUNKNOWN&data[a][b][REFRESH_ID]=canary7f3a&data[password]=canary7f3a",
     ]
     .map(|body| format!("{body}{auth}"))

@@ -11,7 +11,7 @@ use serde_path_to_error::{Path, Segment};
 
 use super::plain;
 use super::shape;
-use super::value::{TooManyArrays, Value, is_secret};
+use super::value::{TooManyArrays, Value, is_secret, without_secrets};
 use crate::form::pairs;
 
 /// The tree of `data`, read when it is first needed: for the payload if that is not read quickly, for
@@ -227,7 +227,7 @@ fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
     let deserializer =
         serde_qs::Deserializer::with_config(config, form).map_err(|error| Mismatch {
             path: String::new(),
-            reason: shortened(&error.to_string()),
+            reason: shortened(&without_secrets(&error.to_string())),
         })?;
     serde_path_to_error::deserialize(deserializer)
         .map_err(|error| Mismatch::at(error.path(), error.inner()))
@@ -238,7 +238,7 @@ const fn config() -> serde_qs::Config {
 }
 
 /// Why `data` does not fit a type: where, what was expected and what was found, of which the first
-/// 64 characters are quoted and what stands under the key of a token is not.
+/// 64 characters are quoted, without what stands under the key of a token or behind it in a link.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
@@ -281,7 +281,7 @@ impl Mismatch {
             path: path.to_string().trim_end_matches('.').to_owned(),
             reason: match secret {
                 true => "what was found does not fit and is not shown".to_owned(),
-                false => shortened(&error.to_string()),
+                false => shortened(&without_secrets(&error.to_string())),
             },
         }
     }

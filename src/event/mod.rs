@@ -8,6 +8,7 @@ mod catalogue;
 mod data;
 pub mod field;
 pub mod kind;
+mod link;
 pub mod payload;
 mod plain;
 mod shape;

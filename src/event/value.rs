@@ -1,5 +1,6 @@
 //! The lossless tree of `data`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::iter::from_fn;
@@ -12,6 +13,7 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::link;
 use crate::envelope::REDACTED;
 use crate::form::{self, pairs};
 
@@ -37,7 +39,8 @@ use crate::form::{self, pairs};
 ///
 /// What stands under the key of a token or of another secret (`application_token`, `TOKEN`,
 /// `password`, `apiKey`, `cookie`, …) at any depth is redacted in `Debug` and in the serialised form,
-/// and so is a text, or a list of them, under `auth`; [`expose`](Self::expose) shows it.
+/// and so is a text, or a list of them, under `auth`, and the value of such a parameter in a link
+/// (`https://…?auth=…`); [`expose`](Self::expose) shows it.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -338,6 +341,12 @@ fn names_auth(key: &str) -> bool {
     names(key).any(|name| name == "auth")
 }
 
+/// The text with the secrets in its links redacted. `_esd` is what the portal's drive calls the token
+/// of a file.
+pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
+    link::redacted(text, |name| is_secret(name) || name == "_esd")
+}
+
 /// The names in a key, in lower case and without what may separate their words: more than one if it
 /// holds the brackets that are below [`Value::MAX_DEPTH`].
 fn names(key: &str) -> impl Iterator<Item = String> {
@@ -371,8 +380,16 @@ impl<'a> Shown<'a> {
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.value {
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::Bytes(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
+            Value::Text(text) if self.exposed => serializer.serialize_str(text),
+            Value::Text(text) => serializer.serialize_str(&without_secrets(text)),
+            Value::Bytes(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                if self.exposed {
+                    serializer.serialize_str(&text)
+                } else {
+                    serializer.serialize_str(&without_secrets(&text))
+                }
+            }
             Value::Array(array) if array.is_list() => {
                 let mut list = serializer.serialize_seq(Some(array.len()))?;
                 for (key, value) in array.iter() {
@@ -400,8 +417,11 @@ impl Serialize for Shown<'_> {
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.value {
-            Value::Text(text) => text.fmt(f),
-            Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Text(text) => without_secrets(text).fmt(f),
+            Value::Bytes(bytes) => {
+                let text = bytes.escape_ascii().to_string();
+                write!(f, "b\"{}\"", without_secrets(&text))
+            }
             Value::Array(array) => {
                 let mut map = f.debug_map();
                 for (key, value) in array.iter() {
@@ -1000,6 +1020,25 @@ mod tests {
             assert_hidden(&format!("data[{key}][{key}]=canary"));
             assert_shown(&format!("data[{key}][domain]=canary"));
         }
+    }
+
+    #[test]
+    fn the_token_in_a_link_is_hidden_and_the_rest_of_the_link_is_not() {
+        for name in ["auth", "token", "_esd", "access_token", "sessid"] {
+            for place in ["data[a]", "data[FILES][7][urlShow]", "data[a][0]"] {
+                assert_hidden(&format!("{place}=https://p/dl%3F{name}%3Dcanary"));
+                assert_hidden(&format!(
+                    "{place}=%FF/dl%3Fid%3D1%26{name}%3Dcanary%26x%3Dy"
+                ));
+                assert_shown(&format!("{place}=https://p/canary%3F{name}%3Ds3"));
+            }
+        }
+        assert_shown("data[a]=https://p/dl%3Fid%3Dcanary%26author%3Dx");
+        let value = Value::read(b"data=/dl%3Fauth%3Dcanary").unwrap();
+        assert_eq!(
+            serde_json::to_value(value.expose()).unwrap(),
+            "/dl?auth=canary"
+        );
     }
 
     fn assert_hidden(form: &str) {
