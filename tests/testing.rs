@@ -162,7 +162,10 @@ fn the_data_of_a_sampled_event_are_those_of_a_sample() {
                 });
             keys.collect::<Vec<_>>().join("[")
         };
-        let mut keys: Vec<_> = keys(&data(form)).into_iter().map(plain).collect();
+        // No whole sample has the tokens of a v2 bot, which are sent to addresses and not polled.
+        let keys = keys(&data(form)).into_iter();
+        let keys = keys.filter(|key| !key.starts_with("data[bot][auth]"));
+        let mut keys: Vec<_> = keys.map(plain).collect();
         keys.dedup();
         keys
     };

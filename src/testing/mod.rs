@@ -366,7 +366,8 @@ impl TestEvent {
 
     /// As to an application's handler, which is what it is unless set: with the OAuth fields of
     /// `auth`, and a refresh token in the events that have one. An application that is removed or
-    /// unpaid gets none of them, as from the platform.
+    /// unpaid gets none of them, as from the platform, and the events of bots have those of the bot in
+    /// their data.
     pub fn application(mut self) -> Self {
         self.sender = Sender::Application;
         self
