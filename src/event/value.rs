@@ -1034,7 +1034,7 @@ mod tests {
             }
         }
         assert_shown("data[a]=https://p/dl%3Fid%3Dcanary%26author%3Dx");
-        let value = Value::read(b"data=/dl%3Fauth%3Dcanary").unwrap();
+        let value = Value::read(b"data=/dl%3Fauth%3Dcanary").unwrap().unwrap();
         assert_eq!(
             serde_json::to_value(value.expose()).unwrap(),
             "/dl?auth=canary"
