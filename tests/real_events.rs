@@ -155,7 +155,7 @@ async fn route(row: &Row) -> StatusCode {
 }
 
 /// Rows whose part of the crate does not do them justice yet.
-const PENDING: [&str; 10] = [
+const PENDING: [&str; 9] = [
     "user-ready-before-install-tofu",
     "user-ready-before-install-prove",
     "connector-operator-file",
@@ -163,7 +163,6 @@ const PENDING: [&str; 10] = [
     "bot-message-files",
     "bot-message-params",
     "external-call-created",
-    "ct-comma-merged",
     "trailing-slash",
     "normalize-path-behind",
 ];
