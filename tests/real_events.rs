@@ -155,14 +155,9 @@ async fn route(row: &Row) -> StatusCode {
 }
 
 /// Rows whose part of the crate does not do them justice yet.
-const PENDING: [&str; 9] = [
+const PENDING: [&str; 4] = [
     "user-ready-before-install-tofu",
     "user-ready-before-install-prove",
-    "connector-operator-file",
-    "bot-context-get",
-    "bot-message-files",
-    "bot-message-params",
-    "external-call-created",
     "trailing-slash",
     "normalize-path-behind",
 ];
