@@ -194,27 +194,20 @@ impl Namespace {
     }
 }
 
-const METHODS: [&str; 7] = [
-    "tokens",
-    "add",
-    "add_first",
-    "replace",
-    "complete",
-    "remove_token",
-    "remove",
-];
+const METHODS: [&str; 2] = ["tokens", "compare_exchange"];
 
 /// Calls the method for its portal.
 async fn call(store: &PostgresStore, method: &str, portal: &str) -> Result<(), StoreError> {
     let token = PortalToken::new(TokenKind::Application, Secret::new("plain:a"));
     match method {
         "tokens" => store.tokens(portal).await.map(drop),
-        "add" => store.add(portal, token).await,
-        "add_first" => store.add_first(portal, token).await.map(drop),
-        "replace" => store.replace(portal, token, 1).await,
-        "complete" => store.complete(portal, token, 1, 0).await.map(drop),
-        "remove_token" => store.remove_token(portal, token.stored()).await.map(drop),
-        "remove" => store.remove(portal).await.map(drop),
+        "compare_exchange" => {
+            let tokens = [token];
+            if !store.compare_exchange(portal, &[], &tokens).await? {
+                store.compare_exchange(portal, &tokens, &[]).await?;
+            }
+            Ok(())
+        }
         _ => unreachable!(),
     }
 }
@@ -369,7 +362,7 @@ async fn a_session_has_the_limits_of_its_store() {
                  FOR EACH ROW EXECUTE FUNCTION see()",
             )
             .await;
-        call(&store, "add", "portal").await.unwrap();
+        call(&store, "compare_exchange", "portal").await.unwrap();
         let seen = |name: &'static str| {
             let namespace = &namespace;
             async move {

@@ -669,42 +669,17 @@ impl TokenStore for Unforgetting {
         Ok(self.0.tokens(member_id).await.unwrap())
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), Self::Error> {
-        self.0.add(member_id, token).await.unwrap();
-        Ok(())
-    }
-
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, Self::Error> {
-        Ok(self.0.add_first(member_id, token).await.unwrap())
-    }
-
-    async fn replace(
+    async fn compare_exchange(
         &self,
         member_id: &str,
-        token: PortalToken,
-        end: i64,
-    ) -> Result<(), Self::Error> {
-        self.0.replace(member_id, token, end).await.unwrap();
-        Ok(())
-    }
-
-    async fn complete(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
     ) -> Result<bool, Self::Error> {
-        let completed = self.0.complete(member_id, token, end, now).await;
-        Ok(completed.unwrap())
-    }
-
-    async fn remove_token(&self, _: &str, _: &Secret) -> Result<bool, Self::Error> {
-        Err("the disk\nis full")
-    }
-
-    async fn remove(&self, _: &str) -> Result<bool, Self::Error> {
-        Err("the disk\nis full")
+        if tokens.is_empty() {
+            return Err("the disk\nis full");
+        }
+        let exchanged = self.0.compare_exchange(member_id, expected, tokens).await;
+        Ok(exchanged.unwrap())
     }
 }
 
@@ -719,7 +694,10 @@ async fn a_portal_that_cannot_be_forgotten_is_told_and_counted() {
         .record("a223c6b3710f85df22e9377d6c4f7553", &token)
         .await
         .unwrap();
-    let uninstall = SEED.replace("ONCRMREQUISITEADD", "ONAPPUNINSTALL");
+    // After the token was recorded.
+    let uninstall = SEED
+        .replace("ONCRMREQUISITEADD", "ONAPPUNINSTALL")
+        .replace("ts=1466439714", "ts=4102444800");
     let response = send(EventLayer::new(portals), post(full(uninstall))).await;
     assert!(response.status().is_success());
 

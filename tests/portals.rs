@@ -6,7 +6,7 @@ mod common;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use common::post;
@@ -59,6 +59,13 @@ impl Watched {
         self.asked.swap(0, Ordering::Relaxed)
     }
 
+    /// Forgets the portal, as another process does.
+    async fn remove(&self, member_id: &str) {
+        let Ok(known) = self.store.tokens(member_id).await;
+        let removed = self.store.compare_exchange(member_id, &known, &[]).await;
+        assert!(removed.unwrap());
+    }
+
     async fn answer<T>(
         &self,
         answer: impl Future<Output = Result<T, std::convert::Infallible>>,
@@ -82,41 +89,14 @@ impl TokenStore for Watched {
         self.answer(self.store.tokens(member_id)).await
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), Self::Error> {
-        self.answer(self.store.add(member_id, token)).await
-    }
-
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, Self::Error> {
-        self.answer(self.store.add_first(member_id, token)).await
-    }
-
-    async fn replace(
+    async fn compare_exchange(
         &self,
         member_id: &str,
-        token: PortalToken,
-        end: i64,
-    ) -> Result<(), Self::Error> {
-        self.answer(self.store.replace(member_id, token, end)).await
-    }
-
-    async fn complete(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
     ) -> Result<bool, Self::Error> {
-        let call = self.store.complete(member_id, token, end, now);
+        let call = self.store.compare_exchange(member_id, expected, tokens);
         self.answer(call).await
-    }
-
-    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, Self::Error> {
-        self.answer(self.store.remove_token(member_id, stored))
-            .await
-    }
-
-    async fn remove(&self, member_id: &str) -> Result<bool, Self::Error> {
-        self.answer(self.store.remove(member_id)).await
     }
 }
 
@@ -127,9 +107,15 @@ fn portals(policy: InstallPolicy) -> (Watching, Arc<Watched>) {
     (Portals::new(store.clone()).installs(policy), store)
 }
 
-/// A body of an event, at second 100 of the portal's clock.
+/// Unix seconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap().as_secs().try_into().unwrap()
+}
+
+/// A body of an event that happens now.
 fn body(code: &str, member_id: &str, token: &str) -> String {
-    body_at(100, code, member_id, token)
+    body_at(now(), code, member_id, token)
 }
 
 fn body_at(ts: i64, code: &str, member_id: &str, token: &str) -> String {
@@ -144,6 +130,10 @@ async fn outcome_of(portals: &Watching, body: String) -> Result<(), VerifyErrorK
     let verified = Event::verify(Envelope::scan(body).unwrap(), portals).await;
     let event = verified.map_err(|error: VerifyError| error.kind())?;
     event.settle(portals).await;
+    // That the token is used is noted down by a task of its own.
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
     Ok(())
 }
 
@@ -271,7 +261,8 @@ mod an_installation {
         let (portals, store) = portals(InstallPolicy::trust_on_first_use());
         portals.add_webhook("a", &secret("hook")).await.unwrap();
         let ended = PortalToken::new(TokenKind::Application, secret("plain:old")).expires_at(1);
-        store.store.add("b", ended).await.unwrap();
+        let added = store.store.compare_exchange("b", &[], &[ended]).await;
+        assert!(added.unwrap());
         for (member_id, token) in [
             ("a", "forged"),
             ("a", "hook"),
@@ -514,6 +505,84 @@ mod a_proven_installation {
     }
 
     #[tokio::test]
+    async fn again_and_again_does_not_drive_out_the_token_that_was_there_before() {
+        // Whether an event came with the real token or with the others, and whatever time they
+        // claim to be of.
+        for (real_used, evil_used, ts) in [
+            (true, false, 200),
+            (true, true, 200),
+            (false, false, 200),
+            (false, true, 200),
+            (true, true, 1),
+            (false, true, 1),
+        ] {
+            let (portals, store, _) = proving();
+            let real = install(&portals, (100, INSTALL), "a", "real", "of-a").await;
+            assert_eq!(real, Ok(()));
+            if real_used {
+                assert_eq!(send(&portals, DEAL, "a", "real").await, Ok(()));
+            }
+            for evil in 0..30 {
+                let token = format!("evil-{evil}");
+                let at = if evil == 0 { 200 } else { ts + evil };
+                let installed = install(&portals, (at, UPDATE), "a", &token, "of-a").await;
+                assert_eq!(installed, Ok(()));
+                if evil_used {
+                    let _ = send(&portals, DEAL, "a", &token).await;
+                }
+                let tokens = store.store.tokens("a").await.unwrap();
+                assert!(tokens.len() <= 9);
+                let real = tokens
+                    .iter()
+                    .find(|token| token.stored().expose() == "plain:real");
+                assert!(real.is_some(), "{real_used} {evil_used} {ts} {evil}");
+            }
+            assert_eq!(send(&portals, DEAL, "a", "real").await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn drives_out_the_youngest_that_no_event_came_with() {
+        let (portals, _, _) = proving();
+        for ts in 0..8 {
+            let token = format!("early-{ts}");
+            let installed = install(&portals, (ts, UPDATE), "a", &token, "of-a").await;
+            assert_eq!(installed, Ok(()));
+        }
+        let real = install(&portals, (100, INSTALL), "a", "real", "of-a").await;
+        assert_eq!(real, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "real").await, Ok(()));
+        for ts in 200..220 {
+            let token = format!("late-{ts}");
+            let installed = install(&portals, (ts, UPDATE), "a", &token, "of-a").await;
+            assert_eq!(installed, Ok(()));
+        }
+        assert_eq!(send(&portals, DEAL, "a", "real").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "early-0").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "late-219").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "late-218").await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn whose_token_events_come_with_is_noted_down_once() {
+        let (portals, store, _) = proving();
+        let installed = install(&portals, (100, INSTALL), "a", "one", "of-a").await;
+        assert_eq!(installed, Ok(()));
+        store.asked();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(store.asked(), 2);
+        let token = store.store.tokens("a").await.unwrap().remove(0);
+        assert!(token.used().is_some() && token.added().is_some());
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(store.asked(), 1);
+        // A new installation of it is none of another token.
+        let again = install(&portals, (200, INSTALL), "a", "one", "of-a").await;
+        assert_eq!(again, Ok(()));
+        let tokens = store.store.tokens("a").await.unwrap();
+        assert_eq!(tokens, [token.issued_at(200)]);
+    }
+
+    #[tokio::test]
     async fn is_not_forged_for_a_portal_that_is_known_or_is_not() {
         let (portals, _, asked) = proving();
         portals.record("a", &secret("one")).await.unwrap();
@@ -715,7 +784,8 @@ mod an_uninstallation {
         let (portals, _) = portals(InstallPolicy::trust_on_first_use());
         let install = Envelope::scan(body_at(300, INSTALL, "a", "one")).unwrap();
         // Reinstalled while the handler of the uninstallation still works.
-        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        let first = body_at(100, INSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, first).await, Ok(()));
         let uninstall = Envelope::scan(body_at(200, UNINSTALL, "a", "one")).unwrap();
         let event = Event::verify(uninstall, &portals).await.unwrap();
         portals.forget("a").await.unwrap();
@@ -800,6 +870,27 @@ mod what_the_application_records {
             portals.record("a", &secret("one")).await.unwrap();
             assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         }
+    }
+
+    #[tokio::test]
+    async fn is_of_the_time_when_it_was_recorded() {
+        let (portals, store) = portals(InstallPolicy::trust_on_first_use());
+        portals.record("a", &secret("one")).await.unwrap();
+        let page = Installation::new("b", secret("one"));
+        portals.install(page).await.unwrap();
+        for member_id in ["a", "b"] {
+            let before = body_at(now() - 60, UNINSTALL, member_id, "one");
+            assert_eq!(outcome_of(&portals, before).await, REFUSED);
+            assert_eq!(send(&portals, UNINSTALL, member_id, "one").await, Ok(()));
+        }
+        // It is the current one, even if the clock of an earlier one was ahead.
+        let ahead = PortalToken::new(TokenKind::Application, secret("plain:ahead"));
+        let ahead = ahead.issued_at(now() + 3_600);
+        let added = store.store.compare_exchange("a", &[], &[ahead]).await;
+        assert!(added.unwrap());
+        portals.record("a", &secret("two")).await.unwrap();
+        let uninstall = body_at(now() + 3_600, UNINSTALL, "a", "two");
+        assert_eq!(outcome_of(&portals, uninstall).await, Ok(()));
     }
 
     #[tokio::test]
@@ -922,6 +1013,9 @@ mod a_cache {
     async fn makes_one_query_of_a_thousand_events_at_once() {
         let (portals, store) = cached(InstallPolicy::refuse());
         portals.record("a", &secret("one")).await.unwrap();
+        // The first one is noted down.
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        tokio::time::advance(MINUTE).await;
         store.is(Health::Slow(Duration::from_millis(20))).await;
         store.asked();
         let sent = (0..1_000).map(|_| send(&portals, DEAL, "a", "one"));
@@ -950,7 +1044,7 @@ mod a_cache {
         portals.record("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         // Another process forgets the portal.
-        store.store.remove("a").await.unwrap();
+        store.remove("a").await;
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -1069,7 +1163,7 @@ mod a_cache {
         portals.record("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         // The change reaches the database, its answer nobody.
-        store.store.remove("a").await.unwrap();
+        store.remove("a").await;
         store.is(Health::Silent).await;
         let token = secret("one");
         let change = portals.remove_token("a", &token);

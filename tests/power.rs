@@ -28,12 +28,13 @@ async fn store_until_killed(file: &Path, is_control: bool) {
     for at in 0..ANSWERED {
         if is_control {
             let add = "INSERT INTO bitrix24_portal_tokens \
-                       VALUES (hex(randomblob(8)), 'plain:a', 'application', NULL, NULL)";
+                       VALUES (hex(randomblob(8)), 'plain:a', 'application', NULL, NULL, NULL, NULL)";
             control.execute(add).await.unwrap();
         } else {
             let token = PortalToken::new(TokenKind::Application, Secret::new("plain:a"));
             let portal = format!("portal-{at}");
-            store.add(&portal, token).await.unwrap();
+            let added = store.compare_exchange(&portal, &[], &[token]).await;
+            assert!(added.unwrap());
         }
         eprintln!("stored");
     }

@@ -28,34 +28,15 @@ impl<S: TokenStore> TokenStore for Instances<S> {
         self.next().tokens(member_id).await
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), S::Error> {
-        self.next().add(member_id, token).await
-    }
-
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, S::Error> {
-        self.next().add_first(member_id, token).await
-    }
-
-    async fn replace(&self, member_id: &str, token: PortalToken, end: i64) -> Result<(), S::Error> {
-        self.next().replace(member_id, token, end).await
-    }
-
-    async fn complete(
+    async fn compare_exchange(
         &self,
         member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
     ) -> Result<bool, S::Error> {
-        self.next().complete(member_id, token, end, now).await
-    }
-
-    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, S::Error> {
-        self.next().remove_token(member_id, stored).await
-    }
-
-    async fn remove(&self, member_id: &str) -> Result<bool, S::Error> {
-        self.next().remove(member_id).await
+        self.next()
+            .compare_exchange(member_id, expected, tokens)
+            .await
     }
 }
 
@@ -78,7 +59,7 @@ async fn race<S: TokenStore + Clone + 'static>(stores: &[S], portals: &[String])
             let (store, portal) = (store.clone(), portal.clone());
             racers.spawn(async move {
                 let token = application(&format!("plain:{at}"));
-                let added = store.add_first(&portal, token).await;
+                let added = store.compare_exchange(&portal, &[], &[token]).await;
                 added.map_err(Into::into).unwrap()
             });
         }
@@ -87,8 +68,167 @@ async fn race<S: TokenStore + Clone + 'static>(stores: &[S], portals: &[String])
     added.into_iter().filter(|added| *added).count()
 }
 
+/// Makes the portal have these tokens alone.
+async fn set<S: TokenStore>(
+    store: &S,
+    portal: &str,
+    tokens: &[PortalToken],
+) -> Result<(), S::Error> {
+    let known = store.tokens(portal).await?;
+    assert!(store.compare_exchange(portal, &known, tokens).await?);
+    Ok(())
+}
+
 fn portals(name: &str) -> Vec<String> {
     (0..20).map(|at| format!("{name}-{at}")).collect()
+}
+
+/// What two instances of an application decide at once over one portal.
+mod races {
+    use std::convert::Infallible;
+    use std::future::Future;
+
+    use http::{Request, Response};
+    use tower::service_fn;
+    use tower_bitrix24::portals::{AuthorizationServer, InstallPolicy, InstallProof, Portals};
+    use tower_bitrix24::{Envelope, Event, VerifyToken};
+
+    use super::*;
+
+    /// How often each is tried: as many times as `BITRIX24_TEST_RACES` says, which CI does.
+    pub(super) fn tries(unless_set: usize) -> usize {
+        std::env::var("BITRIX24_TEST_RACES").map_or(unless_set, |tries| tries.parse().unwrap())
+    }
+
+    /// Proves that whose access token is the portal's id.
+    fn prove() -> InstallPolicy {
+        let client = service_fn(|request: Request<String>| async move {
+            let portal = request.uri().query().unwrap()["auth=".len()..].to_owned();
+            let install =
+                format!(r#"{{"client_id": "app", "install": {{"member_id": "{portal}"}}}}"#);
+            Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
+        });
+        let server = AuthorizationServer::default();
+        InstallPolicy::prove(InstallProof::new("app", server, client).unwrap())
+    }
+
+    fn envelope(code: &str, portal: &str, ts: i64, token: &str) -> Envelope {
+        let body = format!(
+            "event={code}&ts={ts}&auth[access_token]={portal}&auth[member_id]={portal}\
+             &auth[application_token]={token}"
+        );
+        Envelope::scan(body).unwrap()
+    }
+
+    /// An instance of the application.
+    struct Instance<S>(Portals<S>);
+
+    impl<S: TokenStore + 'static> Instance<S> {
+        /// Whether the event is accepted.
+        fn send(
+            &self,
+            code: &str,
+            portal: &str,
+            ts: i64,
+            token: &str,
+        ) -> impl Future<Output = bool> + Send + 'static {
+            let (portals, envelope) = (self.0.clone(), envelope(code, portal, ts, token));
+            async move { Event::verify(envelope, &portals).await.is_ok() }
+        }
+    }
+
+    /// Both at once, each in a task of its own.
+    async fn at_once<A: Send + 'static, B: Send + 'static>(
+        one: impl Future<Output = A> + Send + 'static,
+        other: impl Future<Output = B> + Send + 'static,
+    ) -> (A, B) {
+        let (one, other) = tokio::join!(tokio::spawn(one), tokio::spawn(other));
+        (one.unwrap(), other.unwrap())
+    }
+
+    /// Runs every race so many times between two stores of one database.
+    pub(super) async fn run<S: TokenStore + Clone + 'static>(stores: [S; 2], tries: usize) {
+        let with = |policy: fn() -> InstallPolicy| {
+            let instance = |store: &S| Instance(Portals::new(store.clone()).installs(policy()));
+            [instance(&stores[0]), instance(&stores[1])]
+        };
+        let mut wrong = [0; 6];
+        for at in 0..tries {
+            let portal = |race: &str| format!("{race}-{at}");
+            let [one, two] = with(prove);
+
+            // The older of two installations never stays the current one.
+            let id = portal("installations");
+            let outcomes = at_once(
+                one.send("ONAPPINSTALL", &id, 100, "T1"),
+                two.send("ONAPPINSTALL", &id, 200, "T2"),
+            );
+            assert_eq!(outcomes.await, (true, true));
+            let tokens = stores[0].tokens(&id).await.map_err(Into::into).unwrap();
+            let current = tokens.iter().filter(|token| token.expires().is_none());
+            let current: Vec<_> = current.map(PortalToken::issued).collect();
+            wrong[0] += usize::from(current != [Some(200)] || tokens.len() != 2);
+
+            // An installation that is accepted while an earlier uninstallation is being settled is
+            // not forgotten.
+            let id = portal("uninstallation");
+            assert!(one.send("ONAPPINSTALL", &id, 100, "T1").await);
+            let gone = envelope("ONAPPUNINSTALL", &id, 150, "T1");
+            assert!(one.0.verify(&gone).await.is_ok());
+            let settled = one.0.settle(&gone).unwrap();
+            let again = two.send("ONAPPINSTALL", &id, 200, "T1");
+            let ((), accepted) = at_once(settled, again).await;
+            let known = one.send("ONCRMDEALADD", &id, 300, "T1").await;
+            wrong[1] += usize::from(!accepted || !known);
+
+            // That events come with a token is noted down of one that is there, and never brings
+            // one back.
+            let id = portal("use");
+            assert!(one.send("ONAPPINSTALL", &id, 100, "T1").await);
+            let gone = envelope("ONAPPUNINSTALL", &id, 150, "T1");
+            assert!(one.0.verify(&gone).await.is_ok());
+            let settled = one.0.settle(&gone).unwrap();
+            at_once(settled, two.send("ONCRMDEALADD", &id, 120, "T1")).await;
+            wrong[2] += usize::from(one.send("ONCRMDEALADD", &id, 300, "T1").await);
+
+            // What the application records while an installation comes is not lost.
+            let id = portal("webhook");
+            let (portals, hook) = (one.0.clone(), id.clone());
+            let add = async move { portals.add_webhook(&hook, &Secret::new("W")).await.is_ok() };
+            let outcomes = at_once(add, two.send("ONAPPINSTALL", &id, 200, "T1"));
+            assert_eq!(outcomes.await, (true, true));
+            let webhook = two.send("ONCRMDEALADD", &id, 300, "W").await;
+            let token = one.send("ONCRMDEALADD", &id, 300, "T1").await;
+            wrong[3] += usize::from(!webhook || !token);
+
+            // One takes an expected installation, and one the first of a portal.
+            let [one, two] = with(InstallPolicy::complete_pending);
+            let id = portal("pending");
+            let minute = std::time::Duration::from_secs(60);
+            one.0.expect_install(&id, minute).await.unwrap();
+            let (first, second) = at_once(
+                one.send("ONAPPINSTALL", &id, 100, "T1"),
+                two.send("ONAPPINSTALL", &id, 200, "T2"),
+            )
+            .await;
+            wrong[4] += usize::from(first == second);
+            let [one, two] = with(InstallPolicy::trust_on_first_use);
+            let id = portal("first");
+            let (first, second) = at_once(
+                one.send("ONAPPINSTALL", &id, 100, "T1"),
+                two.send("ONAPPINSTALL", &id, 200, "T2"),
+            )
+            .await;
+            wrong[5] += usize::from(first == second);
+        }
+        assert_eq!(wrong, [0; 6], "of {tries} tries each");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_instances_with_one_memory_none_decides_by_what_is_over() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    races::run([store.clone(), store], races::tries(1_000)).await;
 }
 
 #[tokio::test]
@@ -155,18 +295,47 @@ mod sqlite {
         assert_eq!(race(&stores, &portals("portal")).await, 20);
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_two_instances_with_one_file_none_decides_by_what_is_over() {
+        let directory = Directory::new("decisions");
+        let open = || async { SqliteStore::open(directory.file()).await.unwrap() };
+        races::run([open().await, open().await], races::tries(20)).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_version_is_brought_up_to_date() {
+        let directory = Directory::new("first");
+        let url = format!("sqlite:{}?mode=rwc", directory.file().display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        for statement in [
+            "CREATE TABLE bitrix24_portal_schema (version INTEGER PRIMARY KEY) STRICT",
+            include_str!("../src/portals/migrations/sqlite/001_tokens.sql"),
+            "INSERT INTO bitrix24_portal_schema (version) VALUES (1)",
+            "INSERT INTO bitrix24_portal_tokens VALUES ('portal', 'plain:a', 'application', 1, 2)",
+        ] {
+            connection.execute(statement).await.unwrap();
+        }
+        connection.close().await.unwrap();
+
+        let store = SqliteStore::open(directory.file()).await.unwrap();
+        let known = [application("plain:a").issued_at(1).expires_at(2)];
+        assert_eq!(store.tokens("portal").await.unwrap(), known);
+        let used = [known[0].clone().added_at(3).used_at(4)];
+        set(&store, "portal", &used).await.unwrap();
+        assert_eq!(store.tokens("portal").await.unwrap(), used);
+        token_store::check(&store).await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_a_file_holds_is_there_when_it_is_opened_again() {
         let directory = Directory::new("again");
         let token = application("plain:a").issued_at(1).expires_at(2);
         for is_first in [true, false] {
             let store = SqliteStore::open(directory.file()).await.unwrap();
-            let added = store.add_first("portal", token.clone()).await.unwrap();
+            let token = std::slice::from_ref(&token);
+            let added = store.compare_exchange("portal", &[], token).await.unwrap();
             assert_eq!(added, is_first);
-            assert_eq!(
-                store.tokens("portal").await.unwrap(),
-                std::slice::from_ref(&token)
-            );
+            assert_eq!(store.tokens("portal").await.unwrap(), token);
             store.close().await;
             assert!(store.tokens("portal").await.is_err());
         }
@@ -204,7 +373,9 @@ mod sqlite {
         let directory = Directory::new("names");
         for name in [":memory:", "file:a?mode=memory", "a#b?c%20d"] {
             let store = SqliteStore::open(directory.0.join(name)).await.unwrap();
-            store.add("portal", application("plain:a")).await.unwrap();
+            set(&store, "portal", &[application("plain:a")])
+                .await
+                .unwrap();
             assert!(directory.0.join(name).is_file(), "{name}");
         }
         assert!(SqliteStore::open("").await.is_err());
@@ -222,14 +393,23 @@ mod sqlite {
         let mut other = SqliteConnection::connect(&url).await.unwrap();
         other.execute("BEGIN IMMEDIATE").await.unwrap();
         for _ in 0..3 {
-            assert!(store.add("portal", application("plain:a")).await.is_err());
+            assert!(
+                store
+                    .compare_exchange("portal", &[], &[application("plain:a")])
+                    .await
+                    .is_err()
+            );
             assert_eq!(store.tokens("portal").await.unwrap(), []);
         }
         other.execute("ROLLBACK").await.unwrap();
         // The last of these calls may still wait, in its own thread.
         let mut added = false;
         for _ in 0..100 {
-            added = added || store.add("portal", application("plain:a")).await.is_ok();
+            added = added
+                || store
+                    .compare_exchange("portal", &[], &[application("plain:a")])
+                    .await
+                    .is_ok();
         }
         assert!(added);
         assert_eq!(
@@ -254,16 +434,20 @@ mod sqlite {
             calling.spawn(async move {
                 // Some are given up in the middle, and cost no connection.
                 if at % 4 == 0 {
-                    let adding = store.add("portal", application("plain:b"));
+                    let tokens = [application("plain:b")];
+                    let adding = store.compare_exchange("portal", &[], &tokens);
                     let _ = tokio::time::timeout(Duration::from_micros(500), adding).await;
                 } else {
                     store.tokens("portal").await.unwrap();
-                    store.add("portal", application("plain:a")).await.unwrap();
+                    store
+                        .compare_exchange("portal", &[], &[application("plain:a")])
+                        .await
+                        .unwrap();
                 }
             });
         }
         calling.join_all().await;
-        assert!(store.remove("portal").await.unwrap());
+        set(&store, "portal", &[]).await.unwrap();
         store.close().await;
     }
 
@@ -274,7 +458,9 @@ mod sqlite {
 
         let directory = Directory::new("mode");
         let store = SqliteStore::open(directory.file()).await.unwrap();
-        store.add("portal", application("plain:a")).await.unwrap();
+        set(&store, "portal", &[application("plain:a")])
+            .await
+            .unwrap();
         let files: Vec<_> = std::fs::read_dir(&directory.0).unwrap().collect();
         assert_eq!(files.len(), 3, "{files:?}");
         for file in files {
@@ -313,13 +499,14 @@ mod sqlite {
         let store = SqliteStore::open(directory.file()).await.unwrap();
         let url = format!("sqlite:{}", directory.file().display());
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
-        let row = "INSERT INTO bitrix24_portal_tokens VALUES ('a', 'canary', 'other', 1, 1)";
+        let row = "INSERT INTO bitrix24_portal_tokens VALUES ('a', 'canary', 'other', 1, 1, 1, 1)";
         connection.execute(row).await.unwrap();
 
         let error = store.tokens("a").await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Query);
         assert!(!in_a_log(&error).contains("canary"));
-        assert!(store.remove("a").await.unwrap());
+        let error = store.compare_exchange("a", &[], &[]).await.unwrap_err();
+        assert!(!in_a_log(&error).contains("canary"));
     }
 }
 
@@ -442,13 +629,43 @@ mod postgres {
         namespace.remove().await;
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn of_two_instances_none_decides_by_what_is_over() {
+        let namespace = Namespace::new("decisions").await;
+        let stores = [namespace.store().await, namespace.store().await];
+        races::run(stores, races::tries(100)).await;
+        namespace.remove().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+    async fn tables_of_the_first_version_are_brought_up_to_date() {
+        let namespace = Namespace::new("first").await;
+        for statement in [
+            "CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)",
+            include_str!("../src/portals/migrations/postgres/001_tokens.sql"),
+            "INSERT INTO bitrix24_portal_schema (version) VALUES (1)",
+            "INSERT INTO bitrix24_portal_tokens VALUES ('portal', 'plain:a', 'application', 1, 2)",
+        ] {
+            namespace.execute(statement).await;
+        }
+        let store = namespace.store().await;
+        let known = [application("plain:a").issued_at(1).expires_at(2)];
+        assert_eq!(store.tokens("portal").await.unwrap(), known);
+        token_store::check(&store).await.unwrap();
+        namespace.remove().await;
+    }
+
     #[tokio::test]
     #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
     async fn a_connection_that_is_lost_is_made_again() {
         let namespace = Namespace::new("lost").await;
         let url = namespace.url(&format!("&application_name={}", namespace.0));
         let store = PostgresStore::connect(&url).await.unwrap();
-        store.add("portal", application("plain:a")).await.unwrap();
+        set(&store, "portal", &[application("plain:a")])
+            .await
+            .unwrap();
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name =";
         namespace.execute(&format!("{end} '{}'", namespace.0)).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -456,7 +673,7 @@ mod postgres {
             store.tokens("portal").await.unwrap(),
             [application("plain:a")]
         );
-        assert!(store.remove("portal").await.unwrap());
+        set(&store, "portal", &[]).await.unwrap();
         namespace.remove().await;
     }
 
@@ -505,8 +722,7 @@ mod postgres {
         // The server tells the row in what it says of it.
         let never = "ALTER TABLE bitrix24_portal_tokens ADD CHECK (stored <> 'plain:canary')";
         namespace.execute(never).await;
-        let error = store
-            .add("portal", application("plain:canary"))
+        let error = set(&store, "portal", &[application("plain:canary")])
             .await
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Query);
@@ -515,7 +731,9 @@ mod postgres {
             "{error:?}"
         );
         assert!(!in_a_log(&error).contains("canary"), "{error:?}");
-        store.add("portal", application("plain:a")).await.unwrap();
+        set(&store, "portal", &[application("plain:a")])
+            .await
+            .unwrap();
         namespace.remove().await;
     }
 

@@ -16,6 +16,8 @@ enum Fault {
     KnowsEveryPortal,
     LosesTheKind,
     LosesWhenIssued,
+    LosesWhenAdded,
+    LosesWhenUsed,
     CannotKeepTimesBefore1970,
     ForgetsWhatHasEnded,
     CutsTexts,
@@ -24,43 +26,37 @@ enum Fault {
     TrimsPortals,
     CutsPortals,
     RemovesByPattern,
-    AddsTwice,
-    AddKeepsTheOldFields,
-    AddReplacesAll,
-    AddFirstAddsAlways,
-    AddFirstOverwrites,
-    AddFirstCountsWhatIsValid,
-    AddFirstCountsApplications,
-    AddFirstLooksThenAdds,
-    ReplaceEndsNothing,
-    ReplaceEndsEveryKind,
-    ReplaceProlongs,
-    ReplaceRemoves,
-    ReplaceKeepsTheOldFields,
-    ReplaceWantsAKnownPortal,
-    ReplaceReadsThenWrites,
-    ReplaceAddsFirst,
-    CompleteTakesWhatHasEnded,
-    CompleteTakesAnyToken,
-    CompleteLeavesThePending,
-    CompleteAddsOnly,
-    CompleteLooksThenReplaces,
-    RemoveTokenSaysAlways,
-    RemoveTokenRemovesAll,
-    RemoveTokenLooksThenRemoves,
-    LastTokenLeavesThePortal,
-    RemoveLeavesWebhooks,
-    RemoveSaysAlways,
-    RemoveLooksThenRemoves,
-    CompletesWhatIsRemoved,
+    ReturnsOneTwice,
+    KeepsWhatIsNotGiven,
+    KeepsTheOldFields,
+    KeepsTheOldTimeOfUse,
+    ChangesNothing,
+    ComparesNothing,
+    ComparesHowMany,
+    ComparesTexts,
+    ComparesAllButKind,
+    ComparesAllButIssued,
+    ComparesAllButExpires,
+    ComparesAllButAdded,
+    ComparesAllButUsed,
+    WantsTheExpectedAmongOthers,
+    WantsNoMoreThanTheExpected,
+    WritesWhatIsRefused,
+    ComparesInOrder,
+    RemembersThatAPortalWasKnown,
+    ComparesThenWrites,
+    ComparesThenWritesTheFirst,
+    ComparesThenRemoves,
+    RemovesThenAdds,
+    AddsThenRemoves,
 }
 
 /// A store in memory that is wrong in one way.
 struct Broken {
     fault: Fault,
     store: MemoryStore,
-    /// The portals that it keeps though they have no tokens.
-    kept: Mutex<HashSet<String>>,
+    /// The portals that were known once.
+    known: Mutex<HashSet<String>>,
 }
 
 impl Broken {
@@ -68,7 +64,7 @@ impl Broken {
         Self {
             fault,
             store: MemoryStore::new(),
-            kept: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -85,27 +81,29 @@ impl Broken {
         }
     }
 
-    fn text(&self, stored: &Secret) -> Secret {
-        Secret::new(match self.fault {
-            Fault::CutsTexts => stored.expose().chars().take(255).collect(),
-            Fault::IgnoresCaseOfTexts => stored.expose().to_lowercase(),
-            _ => stored.expose().to_owned(),
-        })
-    }
-
-    fn token(&self, token: &PortalToken) -> PortalToken {
-        let kind = match self.fault {
+    /// The token as it is kept.
+    fn kept(&self, token: &PortalToken) -> PortalToken {
+        let fault = self.fault;
+        let text = token.stored().expose();
+        let text = match fault {
+            Fault::CutsTexts => text.chars().take(255).collect(),
+            Fault::IgnoresCaseOfTexts => text.to_lowercase(),
+            _ => text.to_owned(),
+        };
+        let kind = match fault {
             Fault::LosesTheKind => TokenKind::Application,
             _ => token.kind(),
         };
-        let issued = match self.fault {
-            Fault::LosesWhenIssued => None,
-            Fault::CannotKeepTimesBefore1970 => token.issued().map(|time| time.max(0)),
-            _ => token.issued(),
+        let time = |lost: Fault, time: Option<i64>| match fault {
+            _ if fault == lost => None,
+            Fault::CannotKeepTimesBefore1970 => time.map(|time| time.max(0)),
+            _ => time,
         };
-        PortalToken::new(kind, self.text(token.stored()))
-            .issued_at(issued)
+        PortalToken::new(kind, Secret::new(text))
+            .issued_at(time(Fault::LosesWhenIssued, token.issued()))
             .expires_at(token.expires())
+            .added_at(time(Fault::LosesWhenAdded, token.added()))
+            .used_at(time(Fault::LosesWhenUsed, token.used()))
     }
 
     async fn all(&self, id: &str) -> Vec<PortalToken> {
@@ -113,9 +111,53 @@ impl Broken {
         tokens
     }
 
-    async fn find(&self, id: &str, stored: &Secret) -> Option<PortalToken> {
-        let tokens = self.all(id).await;
-        tokens.into_iter().find(|token| token.stored() == stored)
+    /// Makes the portal have these, whatever it has.
+    async fn set(&self, id: &str, tokens: &[PortalToken]) {
+        let known = self.all(id).await;
+        let Ok(true) = self.store.compare_exchange(id, &known, tokens).await else {
+            panic!("nothing else happens at once");
+        };
+        if !tokens.is_empty() {
+            self.known.lock().unwrap().insert(id.to_owned());
+        }
+    }
+
+    /// Whether the portal is taken to have the expected tokens.
+    fn has(&self, id: &str, known: &[PortalToken], expected: &[PortalToken]) -> bool {
+        // Both without a part of each token.
+        let same = |without: fn(&PortalToken) -> PortalToken| {
+            let without = |tokens: &[PortalToken]| tokens.iter().map(without).collect::<Vec<_>>();
+            PortalToken::are_same(&without(known), &without(expected))
+        };
+        match self.fault {
+            Fault::ComparesNothing => true,
+            Fault::ComparesHowMany => known.len() == expected.len(),
+            Fault::ComparesTexts => {
+                same(|token| PortalToken::new(TokenKind::Application, token.stored().clone()))
+            }
+            Fault::ComparesAllButKind => same(|token| {
+                PortalToken::new(TokenKind::Application, token.stored().clone())
+                    .issued_at(token.issued())
+                    .expires_at(token.expires())
+                    .added_at(token.added())
+                    .used_at(token.used())
+            }),
+            Fault::ComparesAllButIssued => same(|token| token.clone().issued_at(None)),
+            Fault::ComparesAllButExpires => same(|token| token.clone().expires_at(None)),
+            Fault::ComparesAllButAdded => same(|token| token.clone().added_at(None)),
+            Fault::ComparesAllButUsed => same(|token| token.clone().used_at(None)),
+            Fault::WantsTheExpectedAmongOthers => {
+                expected.iter().all(|token| known.contains(token))
+            }
+            Fault::WantsNoMoreThanTheExpected => known.iter().all(|token| expected.contains(token)),
+            Fault::ComparesInOrder => known == expected,
+            Fault::RemembersThatAPortalWasKnown
+                if expected.is_empty() && self.known.lock().unwrap().contains(id) =>
+            {
+                false
+            }
+            _ => PortalToken::are_same(known, expected),
+        }
     }
 }
 
@@ -131,226 +173,72 @@ impl TokenStore for Broken {
         if self.is(Fault::ForgetsWhatHasEnded) {
             tokens.retain(|token| token.expires().is_none_or(|expires| expires > 0));
         }
-        if self.is(Fault::AddsTwice) {
+        if self.is(Fault::ReturnsOneTwice) {
             tokens.extend(tokens.first().cloned());
         }
         Ok(tokens)
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), Infallible> {
-        let (id, token) = (self.id(member_id), self.token(&token));
-        match self.fault {
-            Fault::AddKeepsTheOldFields if self.find(&id, token.stored()).await.is_some() => Ok(()),
-            Fault::AddReplacesAll => {
-                self.store.remove(&id).await?;
-                self.store.add(&id, token).await
-            }
-            _ => self.store.add(&id, token).await,
-        }
-    }
-
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, Infallible> {
-        let (id, token) = (self.id(member_id), self.token(&token));
-        let tokens = self.all(&id).await;
-        let counts = |token: &PortalToken| match self.fault {
-            Fault::AddFirstCountsWhatIsValid => token.expires().is_none_or(|expires| expires > 0),
-            Fault::AddFirstCountsApplications => token.kind() == TokenKind::Application,
-            _ => true,
-        };
-        let is_first = !tokens.iter().any(counts);
-        match self.fault {
-            Fault::LastTokenLeavesThePortal if self.kept.lock().unwrap().contains(&id) => Ok(false),
-            Fault::AddFirstAddsAlways => {
-                self.store.add(&id, token).await?;
-                Ok(true)
-            }
-            Fault::AddFirstOverwrites => {
-                self.store.add(&id, token).await?;
-                Ok(is_first)
-            }
-            Fault::AddFirstLooksThenAdds => {
-                yield_now().await;
-                if is_first {
-                    self.store.add(&id, token).await?;
-                }
-                Ok(is_first)
-            }
-            Fault::AddFirstCountsWhatIsValid | Fault::AddFirstCountsApplications => {
-                if is_first {
-                    self.store.add(&id, token).await?;
-                }
-                Ok(is_first)
-            }
-            _ => self.store.add_first(&id, token).await,
-        }
-    }
-
-    async fn replace(
+    async fn compare_exchange(
         &self,
         member_id: &str,
-        token: PortalToken,
-        end: i64,
-    ) -> Result<(), Infallible> {
-        let (id, token) = (self.id(member_id), self.token(&token));
-        let mut others = self.all(&id).await;
-        others.retain(|other| other.stored() != token.stored());
-        match self.fault {
-            Fault::ReplaceEndsNothing => self.store.add(&id, token).await,
-            Fault::ReplaceEndsEveryKind => {
-                for other in others {
-                    let ends = other.expires().map_or(end, |time| time.min(end));
-                    self.store.add(&id, other.expires_at(ends)).await?;
-                }
-                self.store.add(&id, token).await
-            }
-            Fault::ReplaceProlongs => {
-                for other in others
-                    .into_iter()
-                    .filter(|other| other.kind() == token.kind())
-                {
-                    self.store.add(&id, other.expires_at(end)).await?;
-                }
-                self.store.add(&id, token).await
-            }
-            Fault::ReplaceRemoves => {
-                self.store.remove(&id).await?;
-                self.store.add(&id, token).await
-            }
-            Fault::ReplaceKeepsTheOldFields => {
-                let old = self.find(&id, token.stored()).await;
-                self.store.replace(&id, old.unwrap_or(token), end).await
-            }
-            Fault::ReplaceWantsAKnownPortal if self.all(&id).await.is_empty() => Ok(()),
-            Fault::ReplaceReadsThenWrites => {
-                yield_now().await;
-                self.store.remove(&id).await?;
-                for other in others {
-                    let ends = other.expires().map_or(end, |time| time.min(end));
-                    let other = match other.kind() == token.kind() {
-                        true => other.expires_at(ends),
-                        false => other,
-                    };
-                    self.store.add(&id, other).await?;
-                }
-                self.store.add(&id, token).await
-            }
-            Fault::ReplaceAddsFirst => {
-                self.store.add(&id, token.clone()).await?;
-                yield_now().await;
-                self.store.replace(&id, token, end).await
-            }
-            _ => self.store.replace(&id, token, end).await,
-        }
-    }
-
-    async fn complete(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
     ) -> Result<bool, Infallible> {
-        let (id, token) = (self.id(member_id), self.token(&token));
-        let tokens = self.all(&id).await;
-        let pending = tokens.iter().find(|token| {
-            token.kind() == TokenKind::Pending && token.expires().is_none_or(|time| now < time)
-        });
-        match (self.fault, pending) {
-            (Fault::CompleteTakesWhatHasEnded, _) => {
-                self.store.complete(&id, token, end, i64::MIN).await
-            }
-            (Fault::CompleteTakesAnyToken, None) if !tokens.is_empty() => {
-                self.store.replace(&id, token, end).await?;
-                Ok(true)
-            }
-            (Fault::CompleteLeavesThePending, Some(_)) => {
-                self.store.replace(&id, token, end).await?;
-                Ok(true)
-            }
-            (Fault::CompleteAddsOnly, Some(pending)) => {
-                self.store.remove_token(&id, pending.stored()).await?;
-                self.store.add(&id, token).await?;
-                Ok(true)
-            }
-            (Fault::CompleteLooksThenReplaces, Some(pending)) => {
-                yield_now().await;
-                self.store.remove_token(&id, pending.stored()).await?;
-                self.store.replace(&id, token, end).await?;
-                Ok(true)
-            }
-            // Only one completes, but another call may come between its two halves.
-            (Fault::CompletesWhatIsRemoved, Some(pending)) => {
-                if !self.store.remove_token(&id, pending.stored()).await? {
-                    return Ok(false);
-                }
-                yield_now().await;
-                self.store.replace(&id, token, end).await?;
-                Ok(true)
-            }
-            _ => self.store.complete(&id, token, end, now).await,
-        }
-    }
-
-    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, Infallible> {
-        let (id, stored) = (self.id(member_id), self.text(stored));
-        match self.fault {
-            Fault::RemoveTokenSaysAlways => {
-                self.store.remove_token(&id, &stored).await?;
-                Ok(true)
-            }
-            Fault::RemoveTokenRemovesAll if self.find(&id, &stored).await.is_some() => {
-                self.store.remove(&id).await
-            }
-            Fault::RemoveTokenLooksThenRemoves => {
-                let found = self.find(&id, &stored).await.is_some();
-                yield_now().await;
-                self.store.remove_token(&id, &stored).await?;
-                Ok(found)
-            }
-            Fault::LastTokenLeavesThePortal => {
-                let removed = self.store.remove_token(&id, &stored).await?;
-                if removed && self.all(&id).await.is_empty() {
-                    self.kept.lock().unwrap().insert(id);
-                }
-                Ok(removed)
-            }
-            _ => self.store.remove_token(&id, &stored).await,
-        }
-    }
-
-    async fn remove(&self, member_id: &str) -> Result<bool, Infallible> {
         let id = self.id(member_id);
+        let expected: Vec<_> = expected.iter().map(|token| self.kept(token)).collect();
+        // Texts that have become the same are one.
+        let mut kept: Vec<PortalToken> = Vec::new();
+        for token in tokens.iter().map(|token| self.kept(token)) {
+            kept.retain(|other| other.stored() != token.stored());
+            kept.push(token);
+        }
+        let known = self.all(&id).await;
+        let has = self.has(&id, &known, &expected);
+        if !has && !self.is(Fault::WritesWhatIsRefused) {
+            return Ok(false);
+        }
+        let others = |tokens: &[PortalToken], than: &[PortalToken]| {
+            let is_other =
+                |token: &&PortalToken| !than.iter().any(|other| other.stored() == token.stored());
+            tokens.iter().filter(is_other).cloned().collect::<Vec<_>>()
+        };
+        let old = |token: &PortalToken| {
+            let old = known.iter().find(|old| old.stored() == token.stored());
+            old.unwrap_or(token).clone()
+        };
         match self.fault {
-            Fault::RemovesByPattern if id.ends_with('%') => {
+            Fault::RemovesByPattern if id.ends_with('%') && kept.is_empty() => {
                 // Of the portals that match, those that the check has by then are enough.
                 for end in ["", " ", "a", "A", "_", "*"] {
-                    let like = format!("{}{end}", id.trim_end_matches('%'));
-                    self.store.remove(&like).await?;
+                    self.set(&format!("{}{end}", id.trim_end_matches('%')), &[])
+                        .await;
                 }
-                self.store.remove(&id).await
             }
-            Fault::RemoveLeavesWebhooks => {
-                let tokens = self.all(&id).await;
-                let removed = self.store.remove(&id).await?;
-                for token in tokens {
-                    if token.kind() == TokenKind::Webhook {
-                        self.store.add(&id, token).await?;
-                    }
-                }
-                Ok(removed)
+            Fault::KeepsWhatIsNotGiven => kept.extend(others(&known, &kept)),
+            Fault::KeepsTheOldFields => kept = kept.iter().map(old).collect(),
+            Fault::KeepsTheOldTimeOfUse => {
+                let used = |token: &PortalToken| token.clone().used_at(old(token).used());
+                kept = kept.iter().map(used).collect();
             }
-            Fault::RemoveSaysAlways => {
-                self.store.remove(&id).await?;
-                Ok(true)
-            }
-            Fault::RemoveLooksThenRemoves => {
-                let found = !self.all(&id).await.is_empty();
+            Fault::ChangesNothing => return Ok(true),
+            Fault::ComparesThenWrites => yield_now().await,
+            Fault::ComparesThenWritesTheFirst if expected.is_empty() => yield_now().await,
+            Fault::ComparesThenRemoves if kept.is_empty() => yield_now().await,
+            Fault::RemovesThenAdds => {
+                let stays = others(&kept, &others(&kept, &known));
+                self.set(&id, &stays).await;
                 yield_now().await;
-                self.store.remove(&id).await?;
-                Ok(found)
             }
-            _ => self.store.remove(&id).await,
+            Fault::AddsThenRemoves => {
+                let all = [&kept[..], &others(&known, &kept)].concat();
+                self.set(&id, &all).await;
+                yield_now().await;
+            }
+            _ => {}
         }
+        self.set(&id, &kept).await;
+        Ok(has)
     }
 }
 
@@ -364,26 +252,16 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
     use Fault::*;
 
     let unknown = "a portal that is not known has no tokens";
-    let kept = "add keeps what it is given";
+    let kept = "all that is known of a token is kept";
     let texts = "texts are kept byte for byte";
     let portals = "portals are kept apart";
-    let same_text = "add replaces a token of the same text";
-    let first = "add_first adds where a portal has no tokens";
-    let first_of_any_kind = "add_first counts tokens of every kind, ended or not";
-    let first_at_once = "of several that add a first token at once, one does";
-    let replaced = "replace ends the other tokens of its kind";
-    let revived = "replace revives a token of the same text";
-    let replaced_unknown = "replace adds to a portal that is not known";
-    let replaced_at_once = "of several that replace at once, the last stays";
-    let not_completed = "complete wants a pending token that has not ended";
-    let completed = "complete removes the pending token and replaces";
-    let completed_at_once = "of several that complete at once, one does";
-    let token_removed = "remove_token removes the token of that text alone";
-    let token_removed_at_once = "of several that remove a token at once, one does";
-    let last_removed = "a portal whose last token is removed is not known";
-    let removed = "remove removes every token of the portal";
-    let removed_at_once = "of several that remove a portal at once, one does";
-    let in_some_order = "calls at once are as if one after another";
+    let replaced = "compare_exchange replaces all tokens of the portal";
+    let unexpected = "compare_exchange changes nothing if the portal has other tokens";
+    let compared = "compare_exchange compares all that is known of a token";
+    let in_any_order = "expected tokens come in any order";
+    let left_empty = "a portal that is left without tokens is not known";
+    let at_once = "of several that expect the same at once, one changes it";
+    let decided = "of decisions at once, none is lost";
     let seen_whole = "a call is seen whole or not at all";
     let given_up = "a call given up has happened or not";
 
@@ -391,6 +269,8 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
         (KnowsEveryPortal, &[unknown][..]),
         (LosesTheKind, &[kept]),
         (LosesWhenIssued, &[kept]),
+        (LosesWhenAdded, &[kept]),
+        (LosesWhenUsed, &[kept]),
         (CannotKeepTimesBefore1970, &[kept]),
         (ForgetsWhatHasEnded, &[kept]),
         (CutsTexts, &[texts]),
@@ -399,35 +279,29 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
         (TrimsPortals, &[portals]),
         (CutsPortals, &[portals]),
         (RemovesByPattern, &[portals]),
-        (AddsTwice, &[kept, texts]),
-        (AddKeepsTheOldFields, &[same_text]),
-        (AddReplacesAll, &[kept, same_text]),
-        (AddFirstAddsAlways, &[first]),
-        (AddFirstOverwrites, &[first]),
-        (AddFirstCountsWhatIsValid, &[first_of_any_kind]),
-        (AddFirstCountsApplications, &[first_of_any_kind]),
-        (AddFirstLooksThenAdds, &[first_at_once]),
-        (ReplaceEndsNothing, &[replaced]),
-        (ReplaceEndsEveryKind, &[replaced]),
-        (ReplaceProlongs, &[replaced]),
-        (ReplaceRemoves, &[replaced]),
-        (ReplaceKeepsTheOldFields, &[revived]),
-        (ReplaceWantsAKnownPortal, &[replaced_unknown]),
-        (ReplaceReadsThenWrites, &[replaced_at_once]),
-        (ReplaceAddsFirst, &[seen_whole, given_up]),
-        (CompleteTakesWhatHasEnded, &[not_completed]),
-        (CompleteTakesAnyToken, &[not_completed]),
-        (CompleteLeavesThePending, &[completed]),
-        (CompleteAddsOnly, &[completed]),
-        (CompleteLooksThenReplaces, &[completed_at_once]),
-        (RemoveTokenSaysAlways, &[token_removed]),
-        (RemoveTokenRemovesAll, &[token_removed]),
-        (RemoveTokenLooksThenRemoves, &[token_removed_at_once]),
-        (LastTokenLeavesThePortal, &[last_removed]),
-        (RemoveLeavesWebhooks, &[removed]),
-        (RemoveSaysAlways, &[removed]),
-        (RemoveLooksThenRemoves, &[removed_at_once]),
-        (CompletesWhatIsRemoved, &[in_some_order, given_up]),
+        (ReturnsOneTwice, &[kept, texts]),
+        (KeepsWhatIsNotGiven, &[replaced]),
+        (KeepsTheOldFields, &[replaced]),
+        (KeepsTheOldTimeOfUse, &[replaced]),
+        (ChangesNothing, &[kept, replaced]),
+        (ComparesNothing, &[unexpected, compared, at_once]),
+        (ComparesHowMany, &[unexpected]),
+        (ComparesTexts, &[compared]),
+        (ComparesAllButKind, &[compared]),
+        (ComparesAllButIssued, &[compared, at_once]),
+        (ComparesAllButExpires, &[compared]),
+        (ComparesAllButAdded, &[compared]),
+        (ComparesAllButUsed, &[compared]),
+        (WantsTheExpectedAmongOthers, &[unexpected]),
+        (WantsNoMoreThanTheExpected, &[unexpected]),
+        (WritesWhatIsRefused, &[unexpected]),
+        (ComparesInOrder, &[in_any_order]),
+        (RemembersThatAPortalWasKnown, &[left_empty]),
+        (ComparesThenWrites, &[at_once, decided]),
+        (ComparesThenWritesTheFirst, &[at_once]),
+        (ComparesThenRemoves, &[at_once]),
+        (RemovesThenAdds, &[seen_whole, given_up]),
+        (AddsThenRemoves, &[seen_whole, given_up]),
     ] {
         let broken = broken_by(fault).await;
         let found: Vec<_> = broken.rules().iter().map(|broken| broken.rule()).collect();
@@ -439,14 +313,20 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
 
 #[tokio::test]
 async fn a_report_tells_what_is_wrong_and_no_texts_of_tokens() {
-    let broken = broken_by(Fault::ReplaceProlongs).await;
-    let report = broken.to_string();
-    let expected = "the store breaks 1 of the rules:\n- replace ends the other tokens of its kind: \
-                    expected 16 tokens and found 16; missing [application (text 2, issued 7, \
-                    expires -9223372036854775808)";
+    let broken = broken_by(Fault::KeepsTheOldTimeOfUse).await;
+    let report = broken.rules()[0].to_string();
+    let expected = "compare_exchange replaces all tokens of the portal: expected 4 tokens and \
+                    found 4; missing [webhook (text 2, issued none, expires none, added none, \
+                    used 10)]";
     assert!(report.starts_with(expected), "{report}");
+    let report = broken.to_string();
+    assert!(report.starts_with("the store breaks "), "{report}");
     assert_eq!(format!("{broken:?}"), report);
-    for fault in [Fault::CutsTexts, Fault::KnowsEveryPortal, Fault::AddsTwice] {
+    for fault in [
+        Fault::CutsTexts,
+        Fault::KnowsEveryPortal,
+        Fault::ReturnsOneTwice,
+    ] {
         let report = broken_by(fault).await.to_string();
         assert!(!report.contains("plain:"), "{report}");
     }
@@ -462,27 +342,12 @@ impl TokenStore for Down {
         Err(std::io::ErrorKind::ConnectionRefused.into())
     }
 
-    async fn add(&self, _: &str, _: PortalToken) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::ConnectionRefused.into())
-    }
-
-    async fn add_first(&self, _: &str, _: PortalToken) -> std::io::Result<bool> {
-        Err(std::io::ErrorKind::ConnectionRefused.into())
-    }
-
-    async fn replace(&self, _: &str, _: PortalToken, _: i64) -> std::io::Result<()> {
-        Err(std::io::ErrorKind::ConnectionRefused.into())
-    }
-
-    async fn complete(&self, _: &str, _: PortalToken, _: i64, _: i64) -> std::io::Result<bool> {
-        Err(std::io::ErrorKind::ConnectionRefused.into())
-    }
-
-    async fn remove_token(&self, _: &str, _: &Secret) -> std::io::Result<bool> {
-        Err(std::io::ErrorKind::ConnectionRefused.into())
-    }
-
-    async fn remove(&self, _: &str) -> std::io::Result<bool> {
+    async fn compare_exchange(
+        &self,
+        _: &str,
+        _: &[PortalToken],
+        _: &[PortalToken],
+    ) -> std::io::Result<bool> {
         Err(std::io::ErrorKind::ConnectionRefused.into())
     }
 }
@@ -490,7 +355,7 @@ impl TokenStore for Down {
 #[tokio::test]
 async fn a_store_that_fails_breaks_every_rule_and_says_why() {
     let broken = token_store::check(&Down).await.unwrap_err();
-    assert_eq!(broken.rules().len(), 23);
+    assert_eq!(broken.rules().len(), 13);
     assert_eq!(
         broken.rules()[0].found(),
         "tokens failed: connection refused"

@@ -1,15 +1,16 @@
 //! How [`Portals`] decides over an event.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::timeout;
 
 #[cfg(feature = "cache")]
 use super::cache::{Cache, Use};
-use super::install::Policy;
-use super::token::Claimed;
+use super::install::{Policy, Prove};
+use super::token::{self, Claimed};
 use super::{PortalToken, Portals, TokenKind, TokenStore, is_plain, later, now};
 use crate::{Envelope, EventKind, Secret, Settle, VerifyError, VerifyErrorKind, VerifyToken};
 
@@ -73,15 +74,16 @@ impl Claim {
 
 impl Occasion {
     fn read(envelope: &Envelope) -> Self {
-        let ts = envelope.ts();
-        match EventKind::from_code(&envelope.code()) {
-            Some(kind @ (EventKind::AppInstall | EventKind::AppUpdate)) => {
-                Self::Installation(Brought {
-                    ts,
-                    access_token: envelope.auth().access_token().cloned(),
-                    is_first: kind == EventKind::AppInstall,
-                })
-            }
+        let (ts, code) = (envelope.ts(), envelope.code());
+        // What stands in `data` is of another endpoint: `auth` alone counts.
+        let brought = |is_first| Brought {
+            ts,
+            access_token: envelope.auth().access_token().cloned(),
+            is_first,
+        };
+        match EventKind::from_code(&code) {
+            Some(EventKind::AppInstall) => Self::Installation(brought(true)),
+            Some(EventKind::AppUpdate) => Self::Installation(brought(false)),
             Some(EventKind::AppUninstall) => Self::Uninstallation { ts },
             _ => Self::Event,
         }
@@ -124,7 +126,19 @@ where
     }
 }
 
-impl<S: TokenStore> Portals<S> {
+/// What is to be done about an installation.
+enum Decision<'a> {
+    Accept,
+    Refuse,
+    Prove(&'a dyn Prove, &'a Secret),
+    /// Accept it if the portal's tokens become these.
+    Change(Vec<PortalToken>),
+}
+
+/// How often a decision is made anew because the portal's tokens have changed meanwhile.
+const ATTEMPTS: usize = 32;
+
+impl<S: TokenStore + 'static> Portals<S> {
     async fn admit(&self, claim: Claim) -> Result<(), VerifyError> {
         let Claim {
             member_id,
@@ -133,10 +147,7 @@ impl<S: TokenStore> Portals<S> {
         } = claim;
         let claimed = Claimed::new(self.shared.key.as_ref(), &member_id, &token);
         match occasion {
-            Occasion::Event => {
-                let known = self.known(&member_id, &claimed).await?;
-                proven_if(known.found.is_some())
-            }
+            Occasion::Event => self.admit_event(&member_id, &claimed).await,
             Occasion::Installation(brought) => {
                 self.admit_installation(&member_id, &claimed, &brought)
                     .await
@@ -149,6 +160,37 @@ impl<S: TokenStore> Portals<S> {
         }
     }
 
+    async fn admit_event(&self, member_id: &str, claimed: &Claimed) -> Result<(), VerifyError> {
+        let known = self.known(member_id, claimed).await?;
+        self.note_use(member_id, &known);
+        proven_if(known.found.is_some())
+    }
+
+    /// Notes down, once for each token, that events come with it. The event does not wait for it,
+    /// and if it fails the next one does it.
+    fn note_use(&self, member_id: &str, known: &Known) {
+        let Some(found) = known.application().filter(|token| token.used().is_none()) else {
+            return;
+        };
+        let Some(marking) = Marking::begin(&self.shared.marking, member_id) else {
+            return;
+        };
+        let (portals, tokens) = (self.clone(), known.tokens.clone());
+        let used = tokens
+            .iter()
+            .map(|token| match token.stored() == found.stored() {
+                true => token.clone().used_at(now()),
+                false => token.clone(),
+            })
+            .collect::<Vec<_>>();
+        tokio::spawn(async move {
+            let noted = portals.exchange(&marking.member_id, &tokens, &used).await;
+            portals.remember(&marking.member_id, &tokens, used, noted);
+        });
+    }
+}
+
+impl<S: TokenStore> Portals<S> {
     /// Decides by what the store has now: a cache may know of no other process's uninstallation.
     pub(super) async fn admit_installation(
         &self,
@@ -156,105 +198,86 @@ impl<S: TokenStore> Portals<S> {
         claimed: &Claimed,
         brought: &Brought,
     ) -> Result<(), VerifyError> {
-        let known = Known::new(self.load(member_id).await?, claimed);
-        // By the portal's clock, but not ahead of ours: a later token could never replace it.
-        let issued = brought.ts.map(|ts| ts.min(now()));
-        let token = PortalToken::new(TokenKind::Application, claimed.to_store()).issued_at(issued);
-        match known.application() {
-            Some(current) if is_current(current) => {
-                if token.issued() > current.issued() {
-                    // From now on an uninstallation that was before it is late. The event is
-                    // proven, whether that can be noted down or not.
-                    let _ = self.put_in_place(member_id, token).await;
+        let mut is_proven = false;
+        for _ in 0..ATTEMPTS {
+            let known = Known::new(self.load(member_id).await?, claimed);
+            let changed = match self.decide(&known, claimed, brought, is_proven) {
+                Decision::Accept => return Ok(()),
+                Decision::Refuse => return Err(VerifyError::refused()),
+                Decision::Prove(prover, access_token) => {
+                    match prover.prove(member_id, access_token).await {
+                        Ok(()) => {
+                            is_proven = true;
+                            continue;
+                        }
+                        Err(error)
+                            if error.kind() == VerifyErrorKind::Refused
+                                && known.application().is_some() =>
+                        {
+                            return Ok(());
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
-                Ok(())
-            }
-            // One that another has replaced is still accepted, and comes back if the policy has it.
-            Some(_) => match self
-                .install_by_policy(member_id, &known, claimed, token, brought)
-                .await
-            {
-                Err(error) if error.kind() == VerifyErrorKind::Refused => Ok(()),
-                installed => installed,
-            },
-            None => {
-                self.install_by_policy(member_id, &known, claimed, token, brought)
-                    .await
+                Decision::Change(changed) => changed,
+            };
+            let _changing = self.changing(member_id);
+            match self.exchange(member_id, &known.tokens, &changed).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // Verified by the current token, whether that can be noted down or not.
+                Err(_) if known.application().is_some_and(is_current) => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
+        Err(overtaken())
     }
 
-    /// Does with a token what the policy says.
-    async fn install_by_policy(
-        &self,
-        member_id: &str,
+    fn decide<'a>(
+        &'a self,
         known: &Known,
         claimed: &Claimed,
-        token: PortalToken,
-        brought: &Brought,
-    ) -> Result<(), VerifyError> {
-        let store = &self.shared.store;
-        let done = match &self.shared.policy.0 {
-            Policy::Refuse => return Err(VerifyError::refused()),
-            Policy::TrustOnFirstUse if brought.is_first && known.tokens.is_empty() => {
-                let _changing = self.changing(member_id);
-                self.ask(store.add_first(member_id, token)).await?
+        brought: &'a Brought,
+        is_proven: bool,
+    ) -> Decision<'a> {
+        let now = now();
+        // By the portal's clock, but not ahead of ours: a later token could never replace it.
+        let issued = brought.ts.map(|ts| ts.min(now));
+        let token = PortalToken::new(TokenKind::Application, claimed.to_store()).issued_at(issued);
+        let found = known.application();
+        let is_allowed = if let Some(current) = found.filter(|found| is_current(found)) {
+            if token.issued() <= current.issued() {
+                return Decision::Accept;
             }
-            Policy::CompletePending if known.tokens.iter().any(is_pending) => {
-                let now = now();
-                let end = later(now, self.shared.grace);
-                let _changing = self.changing(member_id);
-                self.ask(store.complete(member_id, token, end, now)).await?
-            }
-            Policy::TrustOnFirstUse | Policy::CompletePending => {
-                return Err(VerifyError::refused());
-            }
-            Policy::Prove(prover) => {
-                let access_token = brought.access_token.as_ref();
-                let access_token = access_token.ok_or(VerifyError::refused())?;
-                prover.prove(member_id, access_token).await?;
-                return self.put_in_place(member_id, token).await;
+            // From now on an uninstallation that was before it is late.
+            true
+        } else {
+            match &self.shared.policy.0 {
+                Policy::Refuse => false,
+                Policy::TrustOnFirstUse => brought.is_first && known.tokens.is_empty(),
+                Policy::CompletePending => known.tokens.iter().any(is_pending),
+                Policy::Prove(prover) => match &brought.access_token {
+                    Some(access_token) if !is_proven => {
+                        return Decision::Prove(&**prover, access_token);
+                    }
+                    access_token => access_token.is_some(),
+                },
             }
         };
-        if done {
-            return Ok(());
-        }
-        // Another request was first, perhaps with the same token: each registered handler gets one.
-        let known = Known::new(self.load(member_id).await?, claimed);
-        proven_if(known.application().is_some())
-    }
-
-    /// Makes a proven token the current one, unless there is one that was issued later: then it is
-    /// late, and valid for the grace.
-    pub(super) async fn put_in_place(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-    ) -> Result<(), VerifyError> {
-        let (now, store) = (now(), &self.shared.store);
-        let end = later(now, self.shared.grace);
-        let known = self.load(member_id).await?;
-        let stored = token.stored().clone();
-        let is_late = known
-            .iter()
-            .filter(|other| is_current(other))
-            .any(|current| is_before(token.issued(), current));
-        let _changing = self.changing(member_id);
-        match is_late {
-            true => {
-                self.ask(store.add(member_id, token.expires_at(end)))
-                    .await?
+        if is_allowed {
+            let mut tokens = known.tokens.to_vec();
+            let is_current = found.is_some_and(is_current);
+            if matches!(self.shared.policy.0, Policy::CompletePending) && !is_current {
+                tokens.retain(|token| !is_pending(token));
             }
-            false => self.ask(store.replace(member_id, token, end)).await?,
+            install(&mut tokens, token, now, later(now, self.shared.grace));
+            Decision::Change(tokens)
+        } else if found.is_some() {
+            // Another has taken its place, but it is still valid.
+            Decision::Accept
+        } else {
+            Decision::Refuse
         }
-        // The token is there: where the rest fails, the next installation does it.
-        for old in left_over(&known, &stored, now) {
-            let removed = self.ask(store.remove_token(member_id, old.stored())).await;
-            if removed.is_err() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Removes the application's tokens but those of a later installation.
@@ -263,14 +286,42 @@ impl<S: TokenStore> Portals<S> {
         member_id: &str,
         ts: Option<i64>,
     ) -> Result<(), VerifyError> {
+        self.change(member_id, |tokens| {
+            tokens.retain(|token| token.kind() != TokenKind::Application || is_before(ts, token));
+        })
+        .await
+    }
+
+    /// Changes the portal's tokens in one step: anew, if others have changed them meanwhile.
+    pub(super) async fn change<T>(
+        &self,
+        member_id: &str,
+        change: impl Fn(&mut Vec<PortalToken>) -> T,
+    ) -> Result<T, VerifyError> {
         let _changing = self.changing(member_id);
-        for token in self.load(member_id).await?.iter() {
-            if token.kind() == TokenKind::Application && !is_before(ts, token) {
-                let call = self.shared.store.remove_token(member_id, token.stored());
-                self.ask(call).await?;
+        for _ in 0..ATTEMPTS {
+            let known = self.load(member_id).await?;
+            let mut tokens = known.to_vec();
+            let outcome = change(&mut tokens);
+            if self.exchange(member_id, &known, &tokens).await? {
+                return Ok(outcome);
             }
         }
-        Ok(())
+        Err(overtaken())
+    }
+
+    async fn exchange(
+        &self,
+        member_id: &str,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
+    ) -> Result<bool, VerifyError> {
+        if PortalToken::are_same(expected, tokens) {
+            return Ok(true);
+        }
+        let store = &self.shared.store;
+        self.ask(store.compare_exchange(member_id, expected, tokens))
+            .await
     }
 
     /// What is known of the portal, from the cache if it says that the claimed token is right.
@@ -287,6 +338,25 @@ impl<S: TokenStore> Portals<S> {
         Ok(Known::new(self.load(member_id).await?, claimed))
     }
 
+    /// Tells the cache what became of a change that changes nothing for the events.
+    fn remember(
+        &self,
+        _member_id: &str,
+        _before: &Arc<[PortalToken]>,
+        _after: Vec<PortalToken>,
+        _outcome: Result<bool, VerifyError>,
+    ) {
+        #[cfg(feature = "cache")]
+        if let Some(cache) = &self.shared.cache {
+            match _outcome {
+                Ok(true) => cache.renew(_member_id, _before, _after.into()),
+                Ok(false) => cache.outdate(_member_id),
+                // It may be needed while the store is down, and is right otherwise.
+                Err(_) => {}
+            }
+        }
+    }
+
     /// The tokens of the portal, from the store.
     async fn load(&self, member_id: &str) -> Result<Arc<[PortalToken]>, VerifyError> {
         let tokens = self.ask(self.shared.store.tokens(member_id)).await?;
@@ -295,7 +365,7 @@ impl<S: TokenStore> Portals<S> {
 
     /// While it lives, the store's tokens of the portal may change; however it ends, even given up
     /// half way, the cache asks again.
-    pub(super) fn changing<'a>(&'a self, member_id: &'a str) -> Changing<'a> {
+    fn changing<'a>(&'a self, member_id: &'a str) -> Changing<'a> {
         Changing {
             #[cfg(feature = "cache")]
             cache: self.shared.cache.as_deref(),
@@ -304,7 +374,7 @@ impl<S: TokenStore> Portals<S> {
     }
 
     /// Waits for the store, as long as it may take.
-    pub(super) async fn ask<T>(
+    async fn ask<T>(
         &self,
         call: impl Future<Output = Result<T, S::Error>>,
     ) -> Result<T, VerifyError> {
@@ -319,7 +389,7 @@ impl<S: TokenStore> Portals<S> {
 }
 
 /// See [`Portals::changing`].
-pub(super) struct Changing<'a> {
+struct Changing<'a> {
     #[cfg(feature = "cache")]
     cache: Option<&'a Cache>,
     /// Without a cache nobody asks which.
@@ -353,22 +423,104 @@ fn is_pending(token: &PortalToken) -> bool {
     token.kind() == TokenKind::Pending && token.is_valid(now())
 }
 
+fn overtaken() -> VerifyError {
+    VerifyError::unavailable("the portal's tokens were changed by others again and again")
+}
+
+/// The portals of which it is being noted down that a token is used.
+pub(super) type Marked = Arc<Mutex<HashSet<Box<str>>>>;
+
+/// One of them.
+struct Marking {
+    all: Marked,
+    member_id: Box<str>,
+}
+
+impl Marking {
+    /// `None` if another does it.
+    fn begin(all: &Marked, member_id: &str) -> Option<Self> {
+        let is_first = all
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(member_id.into());
+        is_first.then(|| Self {
+            all: all.clone(),
+            member_id: member_id.into(),
+        })
+    }
+}
+
+impl Drop for Marking {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.member_id);
+    }
+}
+
+/// Makes a verified token of the application the current one, and lets the others end at `end`. If
+/// one that was issued later is there, it is the verified token that ends: it comes late.
+pub(super) fn install(tokens: &mut Vec<PortalToken>, token: PortalToken, now: i64, end: i64) {
+    let same = tokens
+        .iter()
+        .find(|other| other.stored() == token.stored() && other.kind() == token.kind());
+    let (added, used) = match same {
+        Some(same) => (same.added(), same.used()),
+        None => (Some(next_added(tokens, now)), None),
+    };
+    let token = token.added_at(added).used_at(used);
+    let is_late = tokens
+        .iter()
+        .any(|other| is_current(other) && is_before(token.issued(), other));
+    if is_late {
+        token::put(tokens, token.expires_at(end));
+    } else {
+        for other in tokens
+            .iter_mut()
+            .filter(|other| other.kind() == TokenKind::Application)
+        {
+            let ends = other.expires().map_or(end, |earlier| earlier.min(end));
+            *other = other.clone().expires_at(ends);
+        }
+        token::put(tokens, token);
+    }
+    tokens.retain(|token| token.is_valid(now));
+    evict(tokens);
+}
+
+/// When a token becomes known that does so now. No two tokens of a portal have the same time, so
+/// that the older is told from the younger even if both come within a second.
+fn next_added(tokens: &[PortalToken], now: i64) -> i64 {
+    let latest = tokens.iter().filter_map(PortalToken::added).max();
+    latest.map_or(now, |latest| now.max(latest.saturating_add(1)))
+}
+
+/// The latest time at which one of the current tokens was issued.
+pub(super) fn latest_issued(tokens: &[PortalToken]) -> Option<i64> {
+    let current = tokens.iter().filter(|token| is_current(token));
+    current.filter_map(PortalToken::issued).max()
+}
+
 /// How many earlier tokens of the application a portal may have: a sender that proves itself again
 /// and again must not fill the store.
 const EARLIER_TOKENS: usize = 8;
 
-/// The tokens beside the one with the text `kept` that are over, and the earliest to end of those
-/// that are too many.
-fn left_over<'a>(
-    tokens: &'a [PortalToken],
-    kept: &Secret,
-    now: i64,
-) -> impl Iterator<Item = &'a PortalToken> {
-    let others = tokens.iter().filter(|token| token.stored() != kept);
-    let (mut earlier, ended): (Vec<_>, Vec<_>) = others.partition(|token| token.is_valid(now));
-    earlier.retain(|token| token.kind() == TokenKind::Application);
-    earlier.sort_by_key(|token| token.expires().unwrap_or(i64::MAX));
-    let too_many = earlier.len().saturating_sub(EARLIER_TOKENS);
-    earlier.truncate(too_many);
-    ended.into_iter().chain(earlier)
+/// Removes the earlier tokens that are too many: first those that no event came with, and of these
+/// the youngest. The oldest is never removed, so a token that was there before somebody brings many
+/// stays for its grace, whatever events come with the others.
+fn evict(tokens: &mut Vec<PortalToken>) {
+    let is_earlier =
+        |token: &PortalToken| token.kind() == TokenKind::Application && token.expires().is_some();
+    let mut earlier: Vec<PortalToken> = tokens
+        .iter()
+        .filter(|token| is_earlier(token))
+        .cloned()
+        .collect();
+    // By our own clock: whatever time an event claims makes no token older.
+    earlier.sort_by_key(PortalToken::added);
+    if let Some(younger) = earlier.get_mut(1..) {
+        younger.sort_by_key(|token| token.used().is_none());
+    }
+    for evicted in earlier.iter().skip(EARLIER_TOKENS) {
+        tokens.retain(|token| token.stored() != evicted.stored());
+    }
 }

@@ -100,7 +100,7 @@ struct Entry {
     answered: Instant,
 }
 
-type Tokens = Arc<[PortalToken]>;
+pub(super) type Tokens = Arc<[PortalToken]>;
 
 /// What those that wait for the same query share.
 type Query = OnceCell<Result<Tokens, Failure>>;
@@ -193,6 +193,20 @@ impl Cache {
         let mut queries = self.queries();
         queries.remove(member_id);
         self.entries.invalidate(member_id);
+    }
+
+    /// Remembers `after` in place of `before`, if it is still that which is remembered.
+    pub(super) fn renew(&self, member_id: &str, before: &Tokens, after: Tokens) {
+        let _queries = self.queries();
+        if let Some(entry) = self.entries.get(member_id) {
+            if Arc::ptr_eq(&entry.tokens, before) {
+                let renewed = Entry {
+                    tokens: after,
+                    answered: entry.answered,
+                };
+                self.entries.insert(member_id.to_owned(), renewed);
+            }
+        }
     }
 
     fn queries(&self) -> MutexGuard<'_, HashMap<String, Arc<Query>>> {

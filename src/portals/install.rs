@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::admission::Brought;
+use super::now;
 use crate::{Secret, VerifyError};
 
 /// What [`Portals`](super::Portals) does with the token that an installation brings, which nothing
@@ -45,7 +46,8 @@ impl InstallPolicy {
 
     /// Takes the first token of a portal whose installation the application
     /// [expects](super::Portals::expect_install), once for each time that it does, in place of the
-    /// one that the portal has.
+    /// one that the portal has. If that was issued later, the token is late: it is valid for the
+    /// [grace](super::Portals::grace).
     pub const fn complete_pending() -> Self {
         Self(Policy::CompletePending)
     }
@@ -100,7 +102,7 @@ impl Installation {
 
     pub(super) fn brought(&self) -> Brought {
         Brought {
-            ts: None,
+            ts: Some(now()),
             access_token: self.access_token.clone(),
             is_first: true,
         }

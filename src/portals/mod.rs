@@ -13,6 +13,11 @@
 //! | any other with a known token | accepted |
 //! | any other | refused, whether the portal is known or not |
 //!
+//! Every decision that changes tokens is made in one step of the store, by what the store then has.
+//! Of two installations that reach two instances at once, the one that was issued later stays the
+//! current one; an installation that comes while an earlier uninstallation is being dealt with is
+//! not forgotten.
+//!
 //! The three outcomes stay apart. What is refused is answered 403, and so is an event that arrives
 //! after its portal was forgotten. Where the store cannot say, or does not in
 //! [time](Portals::store_timeout), the answer is 503
@@ -61,6 +66,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use self::admission::Marked;
 #[cfg(feature = "cache")]
 use self::cache::Cache;
 #[cfg(feature = "cache")]
@@ -106,6 +112,7 @@ struct Shared<S> {
     key: Option<TokenKey>,
     grace: Duration,
     store_timeout: Duration,
+    marking: Marked,
     #[cfg(feature = "cache")]
     cache: Option<Arc<Cache>>,
 }
@@ -135,6 +142,7 @@ impl<S> Portals<S> {
                 key: None,
                 grace: Self::DEFAULT_GRACE,
                 store_timeout: Self::DEFAULT_STORE_TIMEOUT,
+                marking: Marked::default(),
                 #[cfg(feature = "cache")]
                 cache: None,
             }),
@@ -149,6 +157,11 @@ impl<S> Portals<S> {
     /// How long the token that another takes the place of stays valid, in whole seconds;
     /// [a day](Self::DEFAULT_GRACE) unless set. Events that were queued before still have the
     /// earlier one.
+    ///
+    /// A portal may have 8 earlier tokens. Of more, the youngest that no event came with is
+    /// forgotten, then the youngest of all, and never the oldest: somebody who proves many
+    /// installations does not end the grace of the token that was there before. That events come
+    /// with a token is noted down in the store once, with the first of them.
     pub fn grace(self, grace: Duration) -> Self {
         self.with(|shared| shared.grace = grace)
     }
@@ -224,7 +237,8 @@ impl<S: TokenStore> Portals<S> {
 
     /// Records a token of the application without asking the policy: **the caller has made sure
     /// that it is the portal's**, by an OAuth answer of the authorization server say. The earlier
-    /// one stays valid for the [grace](Self::grace).
+    /// one stays valid for the [grace](Self::grace). The token counts as issued now: an
+    /// uninstallation from before is late.
     ///
     /// # Errors
     ///
@@ -235,8 +249,15 @@ impl<S: TokenStore> Portals<S> {
         application_token: &Secret,
     ) -> Result<(), PortalsError> {
         let claimed = self.claimed(valid_member_id(member_id)?, application_token)?;
-        let token = PortalToken::new(TokenKind::Application, claimed.to_store());
-        Ok(self.put_in_place(member_id, token).await?)
+        let changed = self.change(member_id, |tokens| {
+            let now = now();
+            // Not late, even if the clock of the portal is ahead.
+            let issued = admission::latest_issued(tokens).map_or(now, |latest| latest.max(now));
+            let token = PortalToken::new(TokenKind::Application, claimed.to_store());
+            let end = later(now, self.shared.grace);
+            admission::install(tokens, token.issued_at(issued), now, end);
+        });
+        Ok(changed.await?)
     }
 
     /// Records the token of an outgoing webhook of the portal, beside all others. One that is known
@@ -247,13 +268,14 @@ impl<S: TokenStore> Portals<S> {
     /// Any of the [kinds](PortalsErrorKind) but `Refused`.
     pub async fn add_webhook(&self, member_id: &str, token: &Secret) -> Result<(), PortalsError> {
         let claimed = self.claimed(valid_member_id(member_id)?, token)?;
-        let known = self.ask(self.shared.store.tokens(member_id)).await?;
-        if claimed.find(&known, now()).is_some() {
-            return Ok(());
-        }
-        let token = PortalToken::new(TokenKind::Webhook, claimed.to_store());
-        let _changing = self.changing(member_id);
-        Ok(self.ask(self.shared.store.add(member_id, token)).await?)
+        let changed = self.change(member_id, |tokens| {
+            let now = now();
+            if claimed.find(tokens, now).is_none() {
+                let token = PortalToken::new(TokenKind::Webhook, claimed.to_store());
+                token::put(tokens, token);
+            }
+        });
+        Ok(changed.await?)
     }
 
     /// Removes one token of the portal, of a webhook say, and says whether it was there.
@@ -267,13 +289,12 @@ impl<S: TokenStore> Portals<S> {
         token: &Secret,
     ) -> Result<bool, PortalsError> {
         let claimed = self.claimed(valid_member_id(member_id)?, token)?;
-        let _changing = self.changing(member_id);
-        let mut removed = false;
-        for stored in claimed.forms() {
-            let call = self.shared.store.remove_token(member_id, stored);
-            removed |= self.ask(call).await?;
-        }
-        Ok(removed)
+        let changed = self.change(member_id, |tokens| {
+            let before = tokens.len();
+            tokens.retain(|token| !claimed.forms().any(|form| form == token.stored()));
+            tokens.len() < before
+        });
+        Ok(changed.await?)
     }
 
     /// Lets one installation of the portal be completed within this time, for the policy
@@ -290,10 +311,10 @@ impl<S: TokenStore> Portals<S> {
         member_id: &str,
         within: Duration,
     ) -> Result<(), PortalsError> {
-        let token = token::pending(later(now(), within));
-        let call = self.shared.store.add(valid_member_id(member_id)?, token);
-        let _changing = self.changing(member_id);
-        Ok(self.ask(call).await?)
+        let changed = self.change(valid_member_id(member_id)?, |tokens| {
+            token::put(tokens, token::pending(later(now(), within)));
+        });
+        Ok(changed.await?)
     }
 
     /// Forgets the portal with all its tokens, those of webhooks too, and says whether it was
@@ -304,9 +325,12 @@ impl<S: TokenStore> Portals<S> {
     /// [`InvalidMemberId`](PortalsErrorKind::InvalidMemberId) and
     /// [`Unavailable`](PortalsErrorKind::Unavailable).
     pub async fn forget(&self, member_id: &str) -> Result<bool, PortalsError> {
-        let call = self.shared.store.remove(valid_member_id(member_id)?);
-        let _changing = self.changing(member_id);
-        Ok(self.ask(call).await?)
+        let changed = self.change(valid_member_id(member_id)?, |tokens| {
+            let was_known = !tokens.is_empty();
+            tokens.clear();
+            was_known
+        });
+        Ok(changed.await?)
     }
 
     fn claimed(&self, member_id: &str, token: &Secret) -> Result<Claimed, PortalsError> {
@@ -355,6 +379,7 @@ impl<S> Clone for Shared<S> {
             key: self.key.clone(),
             grace: self.grace,
             store_timeout: self.store_timeout,
+            marking: self.marking.clone(),
             #[cfg(feature = "cache")]
             cache: self.cache.clone(),
         }

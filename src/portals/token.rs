@@ -16,6 +16,8 @@ pub struct PortalToken {
     stored: Secret,
     issued: Option<i64>,
     expires: Option<i64>,
+    added: Option<i64>,
+    used: Option<i64>,
 }
 
 /// What a [`PortalToken`] belongs to.
@@ -66,6 +68,8 @@ impl PortalToken {
             stored,
             issued: None,
             expires: None,
+            added: None,
+            used: None,
         }
     }
 
@@ -83,6 +87,20 @@ impl PortalToken {
         self
     }
 
+    /// Sets when it became known, in unix seconds by the application's clock.
+    #[must_use]
+    pub fn added_at(mut self, time: impl Into<Option<i64>>) -> Self {
+        self.added = time.into();
+        self
+    }
+
+    /// Sets when it first verified an event, in unix seconds by the application's clock.
+    #[must_use]
+    pub fn used_at(mut self, time: impl Into<Option<i64>>) -> Self {
+        self.used = time.into();
+        self
+    }
+
     /// What it belongs to.
     pub fn kind(&self) -> TokenKind {
         self.kind
@@ -94,7 +112,7 @@ impl PortalToken {
     }
 
     /// When it was issued, in unix seconds by the portal's clock: the `ts` of the event that
-    /// brought it. `None` where no event did.
+    /// brought it, or when the application recorded it. `None` if that is not known.
     pub fn issued(&self) -> Option<i64> {
         self.issued
     }
@@ -102,6 +120,27 @@ impl PortalToken {
     /// When it ends, in unix seconds. `None` where it does not.
     pub fn expires(&self) -> Option<i64> {
         self.expires
+    }
+
+    /// When it became known, in unix seconds by the application's clock, and later than any other
+    /// token of the application that the portal then had. `None` if that is not known: the token is
+    /// taken for older than all others.
+    pub fn added(&self) -> Option<i64> {
+        self.added
+    }
+
+    /// When it first verified an event other than an installation, in unix seconds by the
+    /// application's clock. `None` if it has not. Written once for each token of the application.
+    pub fn used(&self) -> Option<i64> {
+        self.used
+    }
+
+    /// Returns `true` if both have the same tokens, with all that is known of each, in any order.
+    /// This is how [`compare_exchange`](super::TokenStore::compare_exchange) compares.
+    pub fn are_same(tokens: &[Self], others: &[Self]) -> bool {
+        tokens.len() == others.len()
+            && tokens.iter().all(|token| others.contains(token))
+            && others.iter().all(|token| tokens.contains(token))
     }
 
     pub(super) fn is_valid(&self, now: i64) -> bool {
@@ -234,6 +273,12 @@ impl Claimed {
 /// marked as plain or hashed.
 pub(super) fn pending(until: i64) -> PortalToken {
     PortalToken::new(TokenKind::Pending, Secret::new("pending")).expires_at(until)
+}
+
+/// Adds the token in place of the one with its text.
+pub(super) fn put(tokens: &mut Vec<PortalToken>, token: PortalToken) {
+    tokens.retain(|other| other.stored() != token.stored());
+    tokens.push(token);
 }
 
 #[cfg(test)]

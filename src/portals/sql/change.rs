@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tokio::time::Instant;
 
 use super::StoreError;
-use super::dialect::{Dialect, Value};
+use super::dialect::{Dialect, Row, Value};
 use super::pool::{Lease, Pool, within};
 
 /// A transaction whose connection is closed when it is dropped before its end: whatever the
@@ -48,6 +48,15 @@ impl<D: Dialect> Change<D> {
     /// Returns the one number that the statement selects.
     pub(super) async fn number(&mut self, sql: &'static str) -> Result<Option<i64>, StoreError> {
         D::number(self.0.connection(), sql).await
+    }
+
+    /// Returns the tokens that the statement selects.
+    pub(super) async fn tokens(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        D::tokens(self.0.connection(), sql.into_sql_str(), values).await
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {

@@ -9,8 +9,15 @@ use super::StoreError;
 use super::error::Answered;
 use super::schema::Schema;
 
-/// A token as a row: `stored`, `kind`, `issued`, `expires`.
-pub(super) type Row = (String, String, Option<i64>, Option<i64>);
+/// A token as a row: `stored`, `kind`, `issued`, `expires`, `added`, `used`.
+pub(super) type Row = (
+    String,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+);
 
 /// A database that keeps tokens. All share the statements of the store, whose placeholders `$1`
 /// mean the same in each.

@@ -36,67 +36,30 @@ macro_rules! impl_token_store {
                 self.store.bounded(self.store.tokens(member_id)).await
             }
 
-            async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), StoreError> {
-                self.store.bounded(self.store.add(member_id, token)).await
-            }
-
-            async fn add_first(
+            async fn compare_exchange(
                 &self,
                 member_id: &str,
-                token: PortalToken,
+                expected: &[PortalToken],
+                tokens: &[PortalToken],
             ) -> Result<bool, StoreError> {
                 self.store
-                    .bounded(self.store.add_first(member_id, token))
+                    .bounded(self.store.compare_exchange(member_id, expected, tokens))
                     .await
-            }
-
-            async fn replace(
-                &self,
-                member_id: &str,
-                token: PortalToken,
-                end: i64,
-            ) -> Result<(), StoreError> {
-                self.store
-                    .bounded(self.store.replace(member_id, token, end))
-                    .await
-            }
-
-            async fn complete(
-                &self,
-                member_id: &str,
-                token: PortalToken,
-                end: i64,
-                now: i64,
-            ) -> Result<bool, StoreError> {
-                self.store
-                    .bounded(self.store.complete(member_id, token, end, now))
-                    .await
-            }
-
-            async fn remove_token(
-                &self,
-                member_id: &str,
-                stored: &Secret,
-            ) -> Result<bool, StoreError> {
-                self.store
-                    .bounded(self.store.remove_token(member_id, stored))
-                    .await
-            }
-
-            async fn remove(&self, member_id: &str) -> Result<bool, StoreError> {
-                self.store.bounded(self.store.remove(member_id)).await
             }
         }
     };
 }
 use impl_token_store;
 
-fn token((stored, kind, issued, expires): Row) -> Result<PortalToken, StoreError> {
+fn token((stored, kind, issued, expires, added, used): Row) -> Result<PortalToken, StoreError> {
     let Some(kind) = TokenKind::from_name(&kind) else {
         return Err(StoreError::query(
             "a stored token is of a kind that is not known",
         ));
     };
-    let token = PortalToken::new(kind, Secret::new(stored));
-    Ok(token.issued_at(issued).expires_at(expires))
+    Ok(PortalToken::new(kind, Secret::new(stored))
+        .issued_at(issued)
+        .expires_at(expires)
+        .added_at(added)
+        .used_at(used))
 }

@@ -12,7 +12,6 @@ use super::pool::{Pool, Settings};
 use super::schema::Schema;
 use super::store::SqlStore;
 use super::{CALL_TIMEOUT, StoreError, impl_token_store};
-use crate::Secret;
 use crate::portals::{PortalToken, TokenStore};
 
 /// A [`TokenStore`] in PostgreSQL (11 or later), for several instances of an application to share.
@@ -260,7 +259,10 @@ impl Dialect for Postgres {
     const CREATE_SCHEMA: &'static str =
         "CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)";
 
-    const SCHEMA: Schema = Schema(&[include_str!("../migrations/postgres/001_tokens.sql")]);
+    const SCHEMA: Schema = Schema(&[
+        include_str!("../migrations/postgres/001_tokens.sql"),
+        include_str!("../migrations/postgres/002_use.sql"),
+    ]);
 
     fn is_transient(error: &Error) -> bool {
         match error {

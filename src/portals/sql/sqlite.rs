@@ -16,7 +16,6 @@ use super::pool::{Pool, Settings};
 use super::schema::Schema;
 use super::store::SqlStore;
 use super::{CALL_TIMEOUT, StoreError, impl_token_store};
-use crate::Secret;
 use crate::portals::{PortalToken, TokenStore};
 
 /// A [`TokenStore`] in a SQLite file, for an application on one machine. It wants no set-up: the
@@ -46,9 +45,10 @@ use crate::portals::{PortalToken, TokenStore};
 /// let store = SqliteStore::open(directory.join("portals.db")).await?;
 ///
 /// let token = PortalToken::new(TokenKind::Application, Secret::new("plain:192735"));
-/// assert!(store.add_first("a223c6b3710f85df22e9377d6c4f7553", token.clone()).await?);
-/// assert!(!store.add_first("a223c6b3710f85df22e9377d6c4f7553", token.clone()).await?);
-/// assert_eq!(store.tokens("a223c6b3710f85df22e9377d6c4f7553").await?, [token]);
+/// let portal = "a223c6b3710f85df22e9377d6c4f7553";
+/// assert!(store.compare_exchange(portal, &[], &[token.clone()]).await?);
+/// assert!(!store.compare_exchange(portal, &[], &[]).await?);
+/// assert_eq!(store.tokens(portal).await?, [token]);
 /// assert_eq!(store.tokens("another portal").await?, []);
 /// # store.close().await;
 /// # std::fs::remove_dir_all(&directory)?;
@@ -243,7 +243,10 @@ impl Dialect for Sqlite {
     const CREATE_SCHEMA: &'static str =
         "CREATE TABLE bitrix24_portal_schema (version INTEGER PRIMARY KEY) STRICT";
 
-    const SCHEMA: Schema = Schema(&[include_str!("../migrations/sqlite/001_tokens.sql")]);
+    const SCHEMA: Schema = Schema(&[
+        include_str!("../migrations/sqlite/001_tokens.sql"),
+        include_str!("../migrations/sqlite/002_use.sql"),
+    ]);
 
     /// SQLite does not wait when another process, too, puts a new file in write-ahead mode.
     fn is_transient(error: &Error) -> bool {

@@ -11,8 +11,7 @@ use super::change::Change;
 use super::dialect::{Dialect, Value};
 use super::pool::{Pool, within};
 use super::{StoreError, token};
-use crate::Secret;
-use crate::portals::{PortalToken, TokenKind, TokenStore};
+use crate::portals::{PortalToken, TokenStore};
 
 /// Bounds the opening of a store, its migrations included.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,144 +93,64 @@ impl<D: Dialect> TokenStore for SqlStore<D> {
 
     async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
         let mut lease = self.readers.lease(self.deadline()).await?;
-        let sql = "SELECT stored, kind, issued, expires FROM bitrix24_portal_tokens \
-                   WHERE member_id = $1";
         let values = [member_id.into()];
         let limit = lease.first_limit();
-        let first = D::tokens(lease.connection(), sql.into_sql_str(), &values);
+        let first = D::tokens(lease.connection(), TOKENS.into_sql_str(), &values);
         let mut rows = within(limit, first).await;
         if lease.reconnect_if_dead(&rows).await? {
-            rows = D::tokens(lease.connection(), sql.into_sql_str(), &values).await;
+            rows = D::tokens(lease.connection(), TOKENS.into_sql_str(), &values).await;
         }
         let rows = rows?;
         lease.release();
         rows.into_iter().map(token).collect()
     }
 
-    async fn add(&self, member_id: &str, token: PortalToken) -> Result<(), StoreError> {
-        let mut change = self.change(member_id).await?;
-        put(&mut change, member_id, &token).await?;
-        change.commit().await
-    }
-
-    async fn add_first(&self, member_id: &str, token: PortalToken) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let added = change
-            .execute(
-                "INSERT INTO bitrix24_portal_tokens (member_id, stored, kind, issued, expires) \
-                 SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS \
-                 (SELECT 1 FROM bitrix24_portal_tokens WHERE member_id = $1)",
-                &row(member_id, &token),
-            )
-            .await?;
-        change.commit().await?;
-        Ok(added > 0)
-    }
-
-    async fn replace(
+    async fn compare_exchange(
         &self,
         member_id: &str,
-        token: PortalToken,
-        end: i64,
-    ) -> Result<(), StoreError> {
-        let mut change = self.change(member_id).await?;
-        supersede(&mut change, member_id, &token, end).await?;
-        change.commit().await
-    }
-
-    async fn complete(
-        &self,
-        member_id: &str,
-        token: PortalToken,
-        end: i64,
-        now: i64,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
     ) -> Result<bool, StoreError> {
         let mut change = self.change(member_id).await?;
-        let removed = change
-            .execute(
-                "DELETE FROM bitrix24_portal_tokens WHERE member_id = $1 AND stored = \
-                 (SELECT stored FROM bitrix24_portal_tokens WHERE member_id = $1 AND kind = $2 \
-                  AND (expires IS NULL OR expires > $3) LIMIT 1)",
-                &[
-                    member_id.into(),
-                    TokenKind::Pending.as_str().into(),
-                    now.into(),
-                ],
-            )
-            .await?;
-        if removed > 0 {
-            supersede(&mut change, member_id, &token, end).await?;
+        let known = change.tokens(TOKENS, &[member_id.into()]).await?;
+        let known: Vec<PortalToken> = known.into_iter().map(token).collect::<Result<_, _>>()?;
+        let is_expected = PortalToken::are_same(&known, expected);
+        if is_expected {
+            let is_kept =
+                |old: &&PortalToken| tokens.iter().any(|new| new.stored() == old.stored());
+            for old in known.iter().filter(|old| !is_kept(old)) {
+                let values = [member_id.into(), old.stored().expose().into()];
+                change.execute(DELETE, &values).await?;
+            }
+            for new in tokens.iter().filter(|new| !known.contains(new)) {
+                change.execute(PUT, &row(member_id, new)).await?;
+            }
         }
         change.commit().await?;
-        Ok(removed > 0)
-    }
-
-    async fn remove_token(&self, member_id: &str, stored: &Secret) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let removed = change
-            .execute(
-                "DELETE FROM bitrix24_portal_tokens WHERE member_id = $1 AND stored = $2",
-                &[member_id.into(), stored.expose().into()],
-            )
-            .await?;
-        change.commit().await?;
-        Ok(removed > 0)
-    }
-
-    async fn remove(&self, member_id: &str) -> Result<bool, StoreError> {
-        let mut change = self.change(member_id).await?;
-        let removed = change
-            .execute(
-                "DELETE FROM bitrix24_portal_tokens WHERE member_id = $1",
-                &[member_id.into()],
-            )
-            .await?;
-        change.commit().await?;
-        Ok(removed > 0)
+        Ok(is_expected)
     }
 }
 
-/// Adds the token in place of the one with its text.
-async fn put<D: Dialect>(
-    change: &mut Change<D>,
-    member_id: &str,
-    token: &PortalToken,
-) -> Result<(), StoreError> {
-    change
-        .execute(
-            "INSERT INTO bitrix24_portal_tokens (member_id, stored, kind, issued, expires) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (member_id, stored) DO UPDATE \
-             SET kind = excluded.kind, issued = excluded.issued, expires = excluded.expires",
-            &row(member_id, token),
-        )
-        .await?;
-    Ok(())
-}
+const TOKENS: &str = "SELECT stored, kind, issued, expires, added, used \
+    FROM bitrix24_portal_tokens WHERE member_id = $1";
 
-/// Adds the token and lets the others of its kind end.
-async fn supersede<D: Dialect>(
-    change: &mut Change<D>,
-    member_id: &str,
-    token: &PortalToken,
-    end: i64,
-) -> Result<(), StoreError> {
-    change
-        .execute(
-            "UPDATE bitrix24_portal_tokens SET expires = $1 \
-             WHERE member_id = $2 AND kind = $3 AND (expires IS NULL OR expires > $1)",
-            &[end.into(), member_id.into(), token.kind().as_str().into()],
-        )
-        .await?;
-    put(change, member_id, token).await
-}
+const DELETE: &str = "DELETE FROM bitrix24_portal_tokens WHERE member_id = $1 AND stored = $2";
 
-/// The token's columns, in the order of the table.
-fn row<'a>(member_id: &'a str, token: &'a PortalToken) -> [Value<'a>; 5] {
+/// Adds a token in place of the one with its text.
+const PUT: &str = "INSERT INTO bitrix24_portal_tokens \
+    (member_id, stored, kind, issued, expires, added, used) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    ON CONFLICT (member_id, stored) DO UPDATE SET kind = excluded.kind, issued = excluded.issued, \
+    expires = excluded.expires, added = excluded.added, used = excluded.used";
+
+/// The values of [`PUT`].
+fn row<'a>(member_id: &'a str, token: &'a PortalToken) -> [Value<'a>; 7] {
     [
         member_id.into(),
         token.stored().expose().into(),
         token.kind().as_str().into(),
         token.issued().into(),
         token.expires().into(),
+        token.added().into(),
+        token.used().into(),
     ]
 }

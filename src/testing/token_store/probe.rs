@@ -48,9 +48,7 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
     /// A portal with these tokens.
     pub(super) async fn portal_with(&self, tokens: &[PortalToken]) -> Outcome<String> {
         let portal = self.portal();
-        for token in tokens {
-            self.add(&portal, token).await?;
-        }
+        self.change(&portal, &[], tokens).await?;
         Ok(portal)
     }
 
@@ -59,46 +57,38 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
         tokens.map_err(|error| failed("tokens", error))
     }
 
-    pub(super) async fn add(&self, member_id: &str, token: &PortalToken) -> Outcome {
-        let added = self.store.add(member_id, token.clone()).await;
-        added.map_err(|error| failed("add", error))
-    }
-
-    pub(super) async fn add_first(&self, member_id: &str, token: &PortalToken) -> Outcome<bool> {
-        let added = self.store.add_first(member_id, token.clone()).await;
-        added.map_err(|error| failed("add_first", error))
-    }
-
-    pub(super) async fn replace(&self, member_id: &str, token: &PortalToken, end: i64) -> Outcome {
-        let replaced = self.store.replace(member_id, token.clone(), end).await;
-        replaced.map_err(|error| failed("replace", error))
-    }
-
-    pub(super) async fn complete(
+    pub(super) async fn exchange(
         &self,
         member_id: &str,
-        token: &PortalToken,
-        end: i64,
-        now: i64,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
     ) -> Outcome<bool> {
-        let completed = self.store.complete(member_id, token.clone(), end, now);
-        completed.await.map_err(|error| failed("complete", error))
+        let exchanged = self.store.compare_exchange(member_id, expected, tokens);
+        let exchanged = exchanged.await;
+        exchanged.map_err(|error| failed("compare_exchange", error))
     }
 
-    pub(super) async fn remove_token(&self, member_id: &str, stored: &Secret) -> Outcome<bool> {
-        let removed = self.store.remove_token(member_id, stored).await;
-        removed.map_err(|error| failed("remove_token", error))
-    }
-
-    pub(super) async fn remove(&self, member_id: &str) -> Outcome<bool> {
-        let removed = self.store.remove(member_id).await;
-        removed.map_err(|error| failed("remove", error))
+    /// An exchange that has to happen.
+    pub(super) async fn change(
+        &self,
+        member_id: &str,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
+    ) -> Outcome {
+        if self.exchange(member_id, expected, tokens).await? {
+            Ok(())
+        } else {
+            Err(format!(
+                "expected compare_exchange with the portal's {} tokens to give true, found false",
+                expected.len()
+            ))
+        }
     }
 
     /// That the portal has these tokens, in any order, and no others.
     pub(super) async fn has(&self, member_id: &str, expected: &[PortalToken]) -> Outcome {
         let found = self.tokens(member_id).await?;
-        if is_same(&found, expected) {
+        if PortalToken::are_same(&found, expected) {
             return Ok(());
         }
         let texts = Texts::of(expected);
@@ -119,7 +109,9 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
     pub(super) async fn clean_up(&self) {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         for member_id in used {
-            let _ = self.store.remove(&member_id).await;
+            if let Ok(tokens) = self.store.tokens(&member_id).await {
+                let _ = self.store.compare_exchange(&member_id, &tokens, &[]).await;
+            }
         }
     }
 }
@@ -134,12 +126,6 @@ fn failed(call: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>
         source = error.source();
     }
     message
-}
-
-/// Whether both have the same tokens, in any order.
-pub(super) fn is_same(found: &[PortalToken], expected: &[PortalToken]) -> bool {
-    let all = |of: &[PortalToken], are: &[PortalToken]| of.iter().all(|token| are.contains(token));
-    found.len() == expected.len() && all(found, expected) && all(expected, found)
 }
 
 /// Names for the texts of tokens, so that a report can tell them apart without them.
@@ -170,10 +156,12 @@ impl<'a> Texts<'a> {
         let text = text.map_or("another text".to_owned(), |at| format!("text {}", at + 1));
         let time = |time: Option<i64>| time.map_or("none".to_owned(), |time| time.to_string());
         format!(
-            "{} ({text}, issued {}, expires {})",
+            "{} ({text}, issued {}, expires {}, added {}, used {})",
             token.kind().as_str(),
             time(token.issued()),
-            time(token.expires())
+            time(token.expires()),
+            time(token.added()),
+            time(token.used())
         )
     }
 }

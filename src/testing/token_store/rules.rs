@@ -2,9 +2,8 @@
 
 use std::slice::from_ref;
 
-use super::probe::{Outcome, Probe, application, is_same, token};
+use super::probe::{Outcome, Probe, application, token};
 use super::together::{Call, given_up, together};
-use crate::Secret;
 use crate::portals::{PortalToken, TokenKind, TokenStore};
 
 const KINDS: [TokenKind; 3] = [
@@ -31,73 +30,33 @@ pub(super) async fn check<S: TokenStore + ?Sized>(
         "a portal that is not known has no tokens",
         unknown(of).await,
     );
-    tell("add keeps what it is given", kept(of).await);
+    tell("all that is known of a token is kept", kept(of).await);
     tell("texts are kept byte for byte", texts(of).await);
     tell("portals are kept apart", portals(of).await);
-    tell("add replaces a token of the same text", same_text(of).await);
     tell(
-        "add_first adds where a portal has no tokens",
-        first(of).await,
-    );
-    tell(
-        "add_first counts tokens of every kind, ended or not",
-        first_of_any_kind(of).await,
-    );
-    tell(
-        "of several that add a first token at once, one does",
-        first_at_once(of).await,
-    );
-    tell(
-        "replace ends the other tokens of its kind",
+        "compare_exchange replaces all tokens of the portal",
         replaced(of).await,
     );
     tell(
-        "replace revives a token of the same text",
-        revived(of).await,
+        "compare_exchange changes nothing if the portal has other tokens",
+        unexpected(of).await,
     );
     tell(
-        "replace adds to a portal that is not known",
-        replaced_unknown(of).await,
+        "compare_exchange compares all that is known of a token",
+        compared(of).await,
+    );
+    tell("expected tokens come in any order", in_any_order(of).await);
+    tell(
+        "a portal that is left without tokens is not known",
+        left_empty(of).await,
     );
     tell(
-        "of several that replace at once, the last stays",
-        replaced_at_once(of).await,
+        "of several that expect the same at once, one changes it",
+        exchanged_at_once(of).await,
     );
     tell(
-        "complete wants a pending token that has not ended",
-        not_completed(of).await,
-    );
-    tell(
-        "complete removes the pending token and replaces",
-        completed(of).await,
-    );
-    tell(
-        "of several that complete at once, one does",
-        completed_at_once(of).await,
-    );
-    tell(
-        "remove_token removes the token of that text alone",
-        token_removed(of).await,
-    );
-    tell(
-        "of several that remove a token at once, one does",
-        token_removed_at_once(of).await,
-    );
-    tell(
-        "a portal whose last token is removed is not known",
-        last_removed(of).await,
-    );
-    tell(
-        "remove removes every token of the portal",
-        removed(of).await,
-    );
-    tell(
-        "of several that remove a portal at once, one does",
-        removed_at_once(of).await,
-    );
-    tell(
-        "calls at once are as if one after another",
-        in_some_order(of).await,
+        "of decisions at once, none is lost",
+        decided_at_once(of).await,
     );
     tell("a call is seen whole or not at all", seen_whole(of).await);
     tell(
@@ -107,22 +66,10 @@ pub(super) async fn check<S: TokenStore + ?Sized>(
 }
 
 fn expect(what: &str, expected: bool, found: bool) -> Outcome {
-    match found == expected {
-        true => Ok(()),
-        false => Err(format!("expected {what} to give {expected}, found {found}")),
-    }
-}
-
-/// That one of these is `true`.
-fn expect_one(outcomes: Vec<Outcome<bool>>) -> Outcome {
-    let outcomes: Vec<bool> = outcomes.into_iter().collect::<Outcome<_>>()?;
-    let found = outcomes.iter().filter(|done| **done).count();
-    match found {
-        1 => Ok(()),
-        _ => Err(format!(
-            "expected one of {} to give true, found {found}",
-            outcomes.len()
-        )),
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("expected {what} to give {expected}, found {found}"))
     }
 }
 
@@ -136,9 +83,7 @@ fn several() -> Vec<PortalToken> {
 async fn unknown<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let portal = of.portal();
     of.has(&portal, &[]).await?;
-    let removed = of.remove_token(&portal, &Secret::new("plain:a")).await?;
-    expect("remove_token", false, removed)?;
-    expect("remove", false, of.remove(&portal).await?)?;
+    of.change(&portal, &[], &[]).await?;
     of.has(&portal, &[]).await
 }
 
@@ -154,10 +99,17 @@ async fn kept<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let mut tokens = Vec::new();
     for kind in KINDS {
         for time in times {
-            let text = format!("plain:{}", tokens.len());
-            tokens.push(token(kind, &text).issued_at(time).expires_at(Some(END)));
-            let text = format!("plain:{}", tokens.len());
-            tokens.push(token(kind, &text).issued_at(Some(END)).expires_at(time));
+            for which in 0..4 {
+                let token = token(kind, &format!("plain:{}", tokens.len()));
+                let is = |at| if which == at { time } else { Some(END) };
+                tokens.push(
+                    token
+                        .issued_at(is(0))
+                        .expires_at(is(1))
+                        .added_at(is(2))
+                        .used_at(is(3)),
+                );
+            }
         }
     }
     let portal = of.portal_with(&tokens).await?;
@@ -199,8 +151,7 @@ async fn texts<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let portal = of.portal_with(&tokens).await?;
     of.has(&portal, &tokens).await?;
     for at in 0..tokens.len() {
-        let removed = of.remove_token(&portal, tokens[at].stored()).await?;
-        expect("remove_token", true, removed)?;
+        of.change(&portal, &tokens[at..], &tokens[at + 1..]).await?;
         of.has(&portal, &tokens[at + 1..]).await?;
     }
     Ok(())
@@ -244,22 +195,16 @@ async fn portals<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     // All have a token of the same text, and each is to be told by when it was issued.
     let token = |at: usize| application("plain:a").issued_at(at as i64);
     for (at, portal) in portals.iter().enumerate() {
-        expect("add_first", true, of.add_first(portal, &token(at)).await?)?;
+        of.change(portal, &[], &[token(at)]).await?;
     }
     for (at, portal) in portals.iter().enumerate() {
         of.has(portal, &[token(at)]).await?;
     }
     let other = application("plain:b");
     for (at, portal) in portals.iter().enumerate() {
-        of.replace(portal, &other, END).await?;
-        of.has(portal, &[token(at).expires_at(END), other.clone()])
-            .await?;
-        expect(
-            "remove_token",
-            true,
-            of.remove_token(portal, token(at).stored()).await?,
-        )?;
-        expect("remove", true, of.remove(portal).await?)?;
+        of.change(portal, &[token(at)], from_ref(&other)).await?;
+        of.has(portal, from_ref(&other)).await?;
+        of.change(portal, from_ref(&other), &[]).await?;
         of.has(portal, &[]).await?;
         if let Some(next) = portals.get(at + 1) {
             of.has(next, &[token(at + 1)]).await?;
@@ -268,454 +213,263 @@ async fn portals<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     Ok(())
 }
 
-async fn same_text<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let other = application("plain:b").issued_at(1);
-    let portal = of
-        .portal_with(&[application("plain:a"), other.clone()])
-        .await?;
-    for kind in KINDS {
-        for changed in [
-            token(kind, "plain:a").issued_at(2).expires_at(END),
-            token(kind, "plain:a"),
-        ] {
-            of.add(&portal, &changed).await?;
-            of.has(&portal, &[changed, other.clone()]).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn first<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let portal = of.portal();
-    let token = application("plain:a").issued_at(1).expires_at(END);
-    expect("add_first", true, of.add_first(&portal, &token).await?)?;
-    of.has(&portal, from_ref(&token)).await?;
-    for later in [application("plain:b"), application("plain:a").issued_at(2)] {
-        expect(
-            "a second add_first",
-            false,
-            of.add_first(&portal, &later).await?,
-        )?;
-        of.has(&portal, from_ref(&token)).await?;
-    }
-    Ok(())
-}
-
-async fn first_of_any_kind<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for kind in KINDS {
-        for expires in [None, Some(i64::MIN), Some(0)] {
-            let known = token(kind, "plain:a").expires_at(expires);
-            let portal = of.portal_with(from_ref(&known)).await?;
-            for later in KINDS {
-                let later = token(later, "plain:b");
-                expect("add_first", false, of.add_first(&portal, &later).await?)?;
-            }
-            of.has(&portal, &[known]).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn first_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for _ in 0..ROUNDS {
-        let portal = of.portal();
-        let tokens = several();
-        let calls = tokens
-            .iter()
-            .map(|token| -> Call<'_, _> { Box::pin(of.add_first(&portal, token)) });
-        let outcomes = together(calls.collect()).await;
-        let added = outcomes.iter().position(|outcome| *outcome == Ok(true));
-        expect_one(outcomes)?;
-        let added: Vec<_> = added.map(|at| tokens[at].clone()).into_iter().collect();
-        of.has(&portal, &added).await?;
-    }
-    Ok(())
-}
-
 async fn replaced<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for kind in KINDS {
-        let mut before = Vec::new();
-        let mut after = Vec::new();
-        for of_kind in KINDS {
-            for expires in [
-                None,
-                Some(i64::MIN),
-                Some(END - 1),
-                Some(END),
-                Some(END + 1),
-            ] {
-                let text = format!("plain:{}", before.len());
-                let old = token(of_kind, &text).issued_at(7).expires_at(expires);
-                after.push(match of_kind == kind {
-                    true => old
-                        .clone()
-                        .expires_at(expires.map_or(END, |time| time.min(END))),
-                    false => old.clone(),
-                });
-                before.push(old);
-            }
-        }
-        let portal = of.portal_with(&before).await?;
-        let new = token(kind, "plain:new").issued_at(8).expires_at(END + 9);
-        of.replace(&portal, &new, END).await?;
-        after.push(new);
-        of.has(&portal, &after).await?;
-    }
-    Ok(())
-}
-
-async fn revived<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for kind in KINDS {
-        let ended = token(kind, "plain:a").issued_at(1).expires_at(0);
-        let other = application("plain:b");
-        let portal = of.portal_with(&[ended, other.clone()]).await?;
-        let new = application("plain:a").issued_at(2);
-        of.replace(&portal, &new, END).await?;
-        of.has(&portal, &[new, other.expires_at(END)]).await?;
-    }
-    Ok(())
-}
-
-async fn replaced_unknown<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let portal = of.portal();
-    let token = application("plain:a").issued_at(1);
-    of.replace(&portal, &token, END).await?;
-    of.has(&portal, &[token]).await
-}
-
-async fn replaced_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for _ in 0..ROUNDS {
-        let old = application("plain:old");
-        let webhook = token(TokenKind::Webhook, "plain:webhook");
-        let portal = of.portal_with(&[old.clone(), webhook.clone()]).await?;
-        let tokens = several();
-        let calls = tokens
-            .iter()
-            .map(|token| -> Call<'_, _> { Box::pin(of.replace(&portal, token, END)) });
-        together(calls.collect())
-            .await
-            .into_iter()
-            .collect::<Outcome>()?;
-
-        let found = of.tokens(&portal).await?;
-        let is_last = |token: &&PortalToken| tokens.contains(token);
-        let last: Vec<_> = found.iter().filter(is_last).collect();
-        let [last] = last[..] else {
-            return Err(format!(
-                "expected one token without an end, found {}",
-                last.len()
-            ));
-        };
-        let ended = tokens.iter().filter(|token| *token != last);
-        let ended = ended
-            .chain([&old])
-            .map(|token| token.clone().expires_at(END));
-        let expected: Vec<_> = ended.chain([last.clone(), webhook]).collect();
-        of.has(&portal, &expected).await?;
-    }
-    Ok(())
-}
-
-async fn not_completed<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let now = END;
-    let pending = |expires: i64| token(TokenKind::Pending, "pending").expires_at(expires);
-    for before in [
-        vec![],
-        vec![application("plain:a"), token(TokenKind::Webhook, "plain:b")],
-        vec![pending(now), application("plain:a")],
-        vec![pending(now - 1)],
-        vec![pending(i64::MIN)],
-        // The token's own text makes nothing pending.
-        vec![application("pending")],
-    ] {
-        let portal = of.portal_with(&before).await?;
-        let completed = of
-            .complete(&portal, &application("plain:new"), END, now)
-            .await?;
-        expect("complete", false, completed)?;
-        of.has(&portal, &before).await?;
-    }
-    Ok(())
-}
-
-async fn completed<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let now = END - 100;
-    for until in [None, Some(now + 1), Some(i64::MAX)] {
-        let webhook = token(TokenKind::Webhook, "plain:webhook").issued_at(1);
-        let ended = token(TokenKind::Pending, "an earlier one").expires_at(now);
-        let before = [
-            token(TokenKind::Pending, "pending").expires_at(until),
-            application("plain:old").issued_at(2),
-            application("plain:older").expires_at(END - 50),
-            application("plain:same").issued_at(3).expires_at(0),
-            webhook.clone(),
-            ended.clone(),
-        ];
-        let portal = of.portal_with(&before).await?;
-        let new = application("plain:same").issued_at(4);
-        let completed = of.complete(&portal, &new, END, now).await?;
-        expect("complete", true, completed)?;
-        let after = [
-            application("plain:old").issued_at(2).expires_at(END),
-            application("plain:older").expires_at(END - 50),
-            new.clone(),
-            webhook,
-            ended,
-        ];
-        of.has(&portal, &after).await?;
-        let completed = of.complete(&portal, &new, END, now).await?;
-        expect("a second complete", false, completed)?;
-        of.has(&portal, &after).await?;
-    }
-    Ok(())
-}
-
-async fn completed_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for _ in 0..ROUNDS {
-        let old = application("plain:old");
-        let pending = token(TokenKind::Pending, "pending").expires_at(END);
-        let portal = of.portal_with(&[pending, old.clone()]).await?;
-        let tokens = several();
-        let calls = tokens
-            .iter()
-            .map(|token| -> Call<'_, _> { Box::pin(of.complete(&portal, token, END, 0)) });
-        let outcomes = together(calls.collect()).await;
-        let done = outcomes.iter().position(|outcome| *outcome == Ok(true));
-        expect_one(outcomes)?;
-        let new = done.map(|at| tokens[at].clone());
-        let after: Vec<_> = new.into_iter().chain([old.expires_at(END)]).collect();
-        of.has(&portal, &after).await?;
-    }
-    Ok(())
-}
-
-async fn token_removed<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let tokens = [
-        application("plain:a"),
-        application("plain:b").expires_at(0),
-        token(TokenKind::Webhook, "plain:c"),
-        token(TokenKind::Pending, "pending"),
+    let before = [
+        application("plain:stays").issued_at(1),
+        application("plain:changes").issued_at(2),
+        application("plain:goes"),
+        token(TokenKind::Webhook, "plain:webhook").added_at(3),
+        token(TokenKind::Pending, "pending").expires_at(END),
     ];
-    let portal = of.portal_with(&tokens).await?;
-    let other = of.portal_with(&tokens).await?;
-    let unknown = of.remove_token(&portal, &Secret::new("plain:d")).await?;
-    expect("remove_token of another text", false, unknown)?;
-    for at in 0..tokens.len() {
-        of.has(&portal, &tokens[at..]).await?;
-        for expected in [true, false] {
-            let removed = of.remove_token(&portal, tokens[at].stored()).await?;
-            expect("remove_token", expected, removed)?;
-        }
+    let portal = of.portal_with(&before).await?;
+    let other = of.portal_with(&before).await?;
+    // Every field of the one changes, one after another, and then all back again.
+    let changed = token(TokenKind::Webhook, "plain:changes");
+    let mut now = before.to_vec();
+    for changed in [
+        changed.clone(),
+        changed.clone().issued_at(7),
+        changed.clone().issued_at(8).expires_at(END),
+        changed.clone().expires_at(END).added_at(9),
+        changed.clone().used_at(10),
+        before[1].clone(),
+    ] {
+        let next = vec![
+            before[0].clone(),
+            changed,
+            application("plain:comes").added_at(END),
+            before[3].clone(),
+        ];
+        of.change(&portal, &now, &next).await?;
+        of.has(&portal, &next).await?;
+        now = next;
     }
-    of.has(&portal, &[]).await?;
-    of.has(&other, &tokens).await
+    of.has(&other, &before).await
 }
 
-async fn token_removed_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for _ in 0..ROUNDS {
-        let (token, other) = (application("plain:a"), application("plain:b"));
-        let portal = of.portal_with(&[token.clone(), other.clone()]).await?;
-        let calls = (0..AT_ONCE)
-            .map(|_| -> Call<'_, _> { Box::pin(of.remove_token(&portal, token.stored())) });
-        expect_one(together(calls.collect()).await)?;
-        of.has(&portal, &[other]).await?;
+async fn unexpected<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+    let known = [application("plain:a"), application("plain:b").expires_at(0)];
+    let more = [&known[..], &[application("plain:c")]].concat();
+    let others = [application("plain:a"), application("plain:c").expires_at(0)];
+    let portal = of.portal_with(&known).await?;
+    let unknown = of.portal();
+    let new = [application("plain:new")];
+    for (portal, has, expected) in [
+        (&portal, &known[..], &[][..]),
+        (&portal, &known, &known[..1]),
+        (&portal, &known, &known[1..]),
+        (&portal, &known, &more),
+        (&portal, &known, &others),
+        (&portal, &known, &new),
+        (&unknown, &[], &new),
+        (&unknown, &[], &known),
+    ] {
+        for tokens in [&new[..], &[], &known, &more] {
+            let exchanged = of.exchange(portal, expected, tokens).await?;
+            expect("compare_exchange", false, exchanged)?;
+            of.has(portal, has).await?;
+        }
     }
     Ok(())
 }
 
-async fn last_removed<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+async fn compared<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+    let token = application("plain:a")
+        .issued_at(1)
+        .expires_at(END)
+        .added_at(2)
+        .used_at(3);
+    let webhook = PortalToken::new(TokenKind::Webhook, token.stored().clone())
+        .issued_at(1)
+        .expires_at(END)
+        .added_at(2)
+        .used_at(3);
+    let portal = of.portal_with(from_ref(&token)).await?;
+    for (what, expected) in [
+        ("kind", webhook),
+        ("issued", token.clone().issued_at(2)),
+        ("issued", token.clone().issued_at(None)),
+        ("expires", token.clone().expires_at(END + 1)),
+        ("expires", token.clone().expires_at(None)),
+        ("added", token.clone().added_at(1)),
+        ("added", token.clone().added_at(None)),
+        ("used", token.clone().used_at(4)),
+        ("used", token.clone().used_at(None)),
+    ] {
+        for tokens in [&[][..], from_ref(&expected)] {
+            let exchanged = of.exchange(&portal, from_ref(&expected), tokens).await?;
+            let found = expect("compare_exchange", false, exchanged);
+            found.map_err(|found| format!("with another {what} {found}"))?;
+            of.has(&portal, from_ref(&token)).await?;
+        }
+    }
+    let portal = of.portal_with(&[application("plain:a")]).await?;
+    let exchanged = of.exchange(&portal, from_ref(&token), &[]).await?;
+    expect("compare_exchange", false, exchanged)
+}
+
+async fn in_any_order<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+    let mut tokens = several();
+    let portal = of.portal_with(&tokens).await?;
+    for _ in 0..AT_ONCE {
+        tokens.rotate_left(1);
+        let mut next = tokens.clone();
+        next[0] = next[0].clone().used_at(END);
+        of.change(&portal, &tokens, &next).await?;
+        tokens = next;
+        tokens.reverse();
+    }
+    of.has(&portal, &tokens).await
+}
+
+async fn left_empty<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let token = application("plain:a");
     let portal = of.portal_with(from_ref(&token)).await?;
-    let removed = of.remove_token(&portal, token.stored()).await?;
-    expect("remove_token", true, removed)?;
-    of.has(&portal, &[]).await?;
-    expect("remove", false, of.remove(&portal).await?)?;
-    let completed = of.complete(&portal, &token, END, 0).await?;
-    expect("complete", false, completed)?;
-    expect("add_first", true, of.add_first(&portal, &token).await?)?;
+    for _ in 0..2 {
+        of.change(&portal, from_ref(&token), &[]).await?;
+        of.has(&portal, &[]).await?;
+        let exchanged = of.exchange(&portal, from_ref(&token), &[]).await?;
+        expect("a second compare_exchange", false, exchanged)?;
+        of.change(&portal, &[], from_ref(&token)).await?;
+    }
     of.has(&portal, &[token]).await
 }
 
-async fn removed<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let mut tokens = several();
-    tokens.push(application("plain:ended").expires_at(0));
-    tokens.push(token(TokenKind::Webhook, "plain:webhook"));
-    tokens.push(token(TokenKind::Pending, "pending"));
-    let portal = of.portal_with(&tokens).await?;
-    let other = of.portal_with(&tokens).await?;
-    expect("remove", true, of.remove(&portal).await?)?;
-    of.has(&portal, &[]).await?;
-    expect("a second remove", false, of.remove(&portal).await?)?;
-    of.has(&other, &tokens).await?;
-    expect("add_first", true, of.add_first(&portal, &tokens[0]).await?)
-}
-
-async fn removed_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+async fn exchanged_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+    let known = application("plain:known").issued_at(1);
+    let of_same_text = |at: i64| vec![known.clone().issued_at(at + 2)];
     for _ in 0..ROUNDS {
-        let portal = of.portal_with(&several()).await?;
-        let calls = (0..AT_ONCE).map(|_| -> Call<'_, _> { Box::pin(of.remove(&portal)) });
-        expect_one(together(calls.collect()).await)?;
-        of.has(&portal, &[]).await?;
-    }
-    Ok(())
-}
-
-async fn in_some_order<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let (a, b) = (application("plain:a"), application("plain:b"));
-    for round in 0..ROUNDS {
-        let portal = of.portal();
-        let outcomes = in_turn(
-            round,
-            vec![
-                Box::pin(async { of.add(&portal, &a).await.map(|()| true) }),
-                Box::pin(of.add_first(&portal, &b)),
-            ],
-        );
-        let expected = match outcomes.await?[1] {
-            true => vec![a.clone(), b.clone()],
-            false => vec![a.clone()],
-        };
-        let found = of.has(&portal, &expected).await;
-        found.map_err(|found| format!("after add and add_first {found}"))?;
-
-        // Whichever goes first, the portal is not known in the end.
-        let pending = token(TokenKind::Pending, "pending");
-        let portal = of.portal_with(&[pending, a.clone()]).await?;
-        let outcomes = in_turn(
-            round,
-            vec![
-                Box::pin(of.complete(&portal, &b, END, 0)),
-                Box::pin(of.remove(&portal)),
-            ],
-        );
-        expect("remove", true, outcomes.await?[1])?;
-        let found = of.has(&portal, &[]).await;
-        found.map_err(|found| format!("after complete and remove {found}"))?;
-
-        let portal = of.portal_with(from_ref(&a)).await?;
-        let outcomes = in_turn(
-            round,
-            vec![
-                Box::pin(async { of.replace(&portal, &b, END).await.map(|()| true) }),
-                Box::pin(of.remove(&portal)),
-            ],
-        );
-        expect("remove", true, outcomes.await?[1])?;
-        let found = of.tokens(&portal).await?;
-        if !found.is_empty() {
-            let found = of.has(&portal, from_ref(&b)).await;
-            found.map_err(|found| format!("after replace and remove {found}"))?;
+        for (before, after) in [
+            // The first tokens of a portal that is not known: nothing is there yet to be locked.
+            (
+                vec![],
+                several().into_iter().map(|token| vec![token]).collect(),
+            ),
+            (
+                vec![known.clone()],
+                several()
+                    .into_iter()
+                    .map(|token| vec![known.clone().expires_at(END), token])
+                    .collect(),
+            ),
+            (
+                vec![known.clone()],
+                (0..AT_ONCE as i64).map(of_same_text).collect(),
+            ),
+            (vec![known.clone()], vec![vec![]; AT_ONCE]),
+        ] {
+            let after: Vec<Vec<PortalToken>> = after;
+            let portal = of.portal_with(&before).await?;
+            let calls = after
+                .iter()
+                .map(|tokens| -> Call<'_, _> { Box::pin(of.exchange(&portal, &before, tokens)) });
+            let outcomes = together(calls.collect()).await;
+            let outcomes: Vec<bool> = outcomes.into_iter().collect::<Outcome<_>>()?;
+            let mut done = after.iter().zip(&outcomes).filter(|(_, done)| **done);
+            let (Some((tokens, _)), None) = (done.next(), done.next()) else {
+                let found = outcomes.iter().filter(|done| **done).count();
+                return Err(format!(
+                    "expected one of {AT_ONCE} to give true, found {found}"
+                ));
+            };
+            of.has(&portal, tokens).await?;
         }
     }
     Ok(())
 }
 
-/// Makes both calls at once, the second first in every other round.
-async fn in_turn(round: usize, mut calls: Vec<Call<'_, Outcome<bool>>>) -> Outcome<Vec<bool>> {
-    let is_reversed = round % 2 == 1;
-    if is_reversed {
-        calls.reverse();
+/// Each adds a token to those that it finds, as often as others are first.
+async fn decided_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
+    for _ in 0..ROUNDS {
+        let portal = of.portal();
+        let all = several();
+        let calls = all.iter().map(|token| -> Call<'_, Outcome> {
+            Box::pin(async {
+                // Whoever fails was overtaken by one that is done.
+                for _ in 0..AT_ONCE {
+                    let known = of.tokens(&portal).await?;
+                    let next = [&known[..], from_ref(token)].concat();
+                    if of.exchange(&portal, &known, &next).await? {
+                        return Ok(());
+                    }
+                }
+                Err(format!("expected a decision within {AT_ONCE} tries"))
+            })
+        });
+        let outcomes = together(calls.collect()).await;
+        outcomes.into_iter().collect::<Outcome>()?;
+        of.has(&portal, &all).await?;
     }
-    let mut outcomes = together(calls).await;
-    if is_reversed {
-        outcomes.reverse();
-    }
-    outcomes.into_iter().collect()
+    Ok(())
 }
 
-/// The calls that change a portal.
-const CHANGES: [&str; 6] = [
-    "add",
-    "add_first",
-    "replace",
-    "complete",
-    "remove_token",
-    "remove",
-];
+/// The changes that are tried: the first tokens, all that can happen to several, and their end.
+const CHANGES: [&str; 3] = ["first", "mixed", "last"];
 
 /// A portal, what it has before a change, and what after.
 struct Change<'a, S: ?Sized> {
     of: &'a Probe<'a, S>,
-    call: &'static str,
     portal: String,
     before: Vec<PortalToken>,
     after: Vec<PortalToken>,
 }
 
 impl<'a, S: TokenStore + ?Sized> Change<'a, S> {
-    const NEW: &'static str = "plain:new";
-
-    async fn prepare(of: &'a Probe<'a, S>, call: &'static str) -> Outcome<Self> {
-        let new = application(Self::NEW).issued_at(1);
+    async fn prepare(of: &'a Probe<'a, S>, change: &str) -> Outcome<Self> {
         let olds = || (0..3).map(|at| application(&format!("plain:{at}")));
-        let pending = token(TokenKind::Pending, "pending");
-        let ended = || {
-            olds()
-                .map(|token| token.expires_at(END))
-                .chain([new.clone()])
-        };
-        let (before, after) = match call {
-            "add" => (olds().collect(), olds().chain([new]).collect()),
-            "add_first" => (vec![], vec![new]),
-            "replace" => (olds().collect(), ended().collect()),
-            "complete" => (olds().chain([pending]).collect(), ended().collect()),
-            "remove_token" => (olds().chain([new]).collect(), olds().collect()),
-            _ => (olds().collect::<Vec<_>>(), vec![]),
+        let ended = || olds().skip(1).map(|token| token.expires_at(END));
+        let new = application("plain:new").issued_at(1);
+        let mixed = ended().chain([new]).collect::<Vec<_>>();
+        let (before, after) = match change {
+            "first" => (vec![], mixed),
+            "mixed" => (olds().collect(), mixed),
+            _ => (mixed, vec![]),
         };
         let portal = of.portal_with(&before).await?;
         Ok(Self {
             of,
-            call,
             portal,
             before,
             after,
         })
     }
 
-    fn call(&self) -> Call<'_, Outcome> {
-        let (of, portal) = (self.of, &self.portal);
-        let new = application(Self::NEW).issued_at(1);
-        Box::pin(async move {
-            match self.call {
-                "add" => of.add(portal, &new).await,
-                "add_first" => of.add_first(portal, &new).await.map(drop),
-                "replace" => of.replace(portal, &new, END).await,
-                "complete" => of.complete(portal, &new, END, 0).await.map(drop),
-                "remove_token" => of.remove_token(portal, new.stored()).await.map(drop),
-                _ => of.remove(portal).await.map(drop),
-            }
-        })
+    fn call(&self) -> Call<'_, Outcome<bool>> {
+        Box::pin(self.of.exchange(&self.portal, &self.before, &self.after))
     }
 
     /// That nothing of the change is there, or all.
     async fn is_whole(&self) -> Outcome {
         let found = self.of.tokens(&self.portal).await?;
-        match is_same(&found, &self.before) || is_same(&found, &self.after) {
-            true => Ok(()),
-            false => Err(format!(
-                "expected {} to be whole or not there, found a part",
-                self.call
-            )),
+        let is = |tokens| PortalToken::are_same(&found, tokens);
+        if is(&self.before) || is(&self.after) {
+            Ok(())
+        } else {
+            Err("expected compare_exchange to be whole or not there, found a part".to_owned())
         }
     }
 
     async fn is_done(&self) -> Outcome {
         let found = self.of.has(&self.portal, &self.after).await;
-        found.map_err(|found| format!("after {} {found}", self.call))
+        found.map_err(|found| format!("after compare_exchange {found}"))
     }
 }
 
 async fn seen_whole<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    for call in CHANGES {
+    for change in CHANGES {
         for _ in 0..ROUNDS {
-            let change = Change::prepare(of, call).await?;
+            let change = Change::prepare(of, change).await?;
             let readers = (0..AT_ONCE).map(|_| -> Call<'_, Outcome> {
                 Box::pin(async {
                     change.is_whole().await?;
                     change.is_whole().await
                 })
             });
-            let calls = [change.call()].into_iter().chain(readers).collect();
+            let call: Call<'_, Outcome> = Box::pin(async {
+                let done = change.call().await?;
+                expect("compare_exchange", true, done)
+            });
+            let calls = [call].into_iter().chain(readers).collect();
             together(calls).await.into_iter().collect::<Outcome>()?;
             change.is_done().await?;
         }
@@ -725,9 +479,9 @@ async fn seen_whole<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
 
 async fn whole_when_given_up<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let mut changes = Vec::new();
-    for call in CHANGES {
+    for change in CHANGES {
         for polls in 1..=16 {
-            let change = Change::prepare(of, call).await?;
+            let change = Change::prepare(of, change).await?;
             let outcome = given_up(change.call(), polls).await;
             let is_done = outcome.transpose()?.is_some();
             change.is_whole().await?;
@@ -741,18 +495,15 @@ async fn whole_when_given_up<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outco
     // that others do is undone with it.
     for change in &changes {
         change.is_whole().await?;
-        change.of.remove(&change.portal).await?;
-        of.has(&change.portal, &[]).await?;
-        for token in &change.before {
-            of.add(&change.portal, token).await?;
-        }
+        let found = of.tokens(&change.portal).await?;
+        of.change(&change.portal, &found, &change.before).await?;
     }
     for changes in changes.chunks(AT_ONCE) {
         let calls = changes.iter().map(|change| change.call());
-        together(calls.collect())
-            .await
-            .into_iter()
-            .collect::<Outcome>()?;
+        let outcomes = together(calls.collect()).await;
+        for done in outcomes {
+            expect("compare_exchange", true, done?)?;
+        }
         for change in changes {
             change.is_done().await?;
         }

@@ -1,0 +1,3 @@
+-- When the token became known, and when it first verified an event: unix seconds, both.
+ALTER TABLE bitrix24_portal_tokens ADD COLUMN added bigint;
+ALTER TABLE bitrix24_portal_tokens ADD COLUMN used bigint;
