@@ -33,6 +33,7 @@
 //! | ERROR | a router or the extractor `On<K>` answers 422, since the data of an event do not fit and no other handler takes it; `code`, `member_id`, `domain` and the `path` of the field say which. [`EventRouterBuilder::on`](crate::EventRouterBuilder::on) shows how to keep it |
 //! | ERROR | a portal could not be forgotten after ONAPPUNINSTALL; `member_id` and `error` say which and why |
 //! | WARN | `token_missing`, `token_refused`, `malformed`, `body_budget_exhausted`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
+//! | WARN | the token store failed, and an event was accepted by what was remembered of it; `member_id` and `error` say which and why |
 //! | INFO | `body_too_large`, `body_timeout`, `body_broken` |
 //! | DEBUG | `method_not_allowed`, `not_a_form`, `content_encoding`, `no_event`; an event is accepted |
 //!
@@ -101,6 +102,7 @@
 //! | `bitrix24_rejections_total` | counter | refused requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //! | `bitrix24_mismatches_total` | counter | events answered 422 by a router or `On<K>` since their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be forgotten after ONAPPUNINSTALL | |
+//! | `bitrix24_portals_accepted_stale_total` | counter | events that were accepted by what was remembered of the token store, which failed | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `refused` |
 //!
 //! The histogram has the time from the body's end to the verdict, so a request that is refused before
@@ -275,6 +277,17 @@ pub(crate) fn mismatch(event: &Event) {
     let _ = event;
 }
 
+/// The token store failed, and the event was accepted by what is remembered of it.
+#[cfg(feature = "cache")]
+pub(crate) fn accepted_stale(member_id: &str, error: &crate::VerifyError) {
+    #[cfg(feature = "tracing")]
+    trace::accepted_stale(member_id, error);
+    #[cfg(feature = "metrics")]
+    count::accepted_stale();
+    #[cfg(not(feature = "tracing"))]
+    let _ = (member_id, error);
+}
+
 #[cfg(feature = "tracing")]
 mod trace {
     use std::borrow::Cow;
@@ -394,6 +407,17 @@ mod trace {
         );
     }
 
+    #[cfg(feature = "cache")]
+    pub(super) fn accepted_stale(member_id: &str, error: &crate::VerifyError) {
+        let source = error.source().map(ToString::to_string);
+        tracing::warn!(
+            target: "tower_bitrix24",
+            member_id = &*shown(member_id, SHOWN),
+            error = &*shown(source.as_deref().unwrap_or_default(), SHOWN_OF_AN_ERROR),
+            "the token store failed, and the event is accepted by what is remembered of it"
+        );
+    }
+
     fn verdict(span: &Span, outcome: &str, elapsed: Option<Duration>) {
         if let Some(elapsed) = elapsed {
             let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -471,6 +495,11 @@ mod count {
         metrics::counter!("bitrix24_mismatches_total", "kind" => kind).increment(1);
     }
 
+    #[cfg(feature = "cache")]
+    pub(super) fn accepted_stale() {
+        metrics::counter!("bitrix24_portals_accepted_stale_total").increment(1);
+    }
+
     pub(super) fn rejection(reason: &'static str) {
         metrics::counter!("bitrix24_rejections_total", "reason" => reason).increment(1);
     }
@@ -516,6 +545,11 @@ pub fn describe_metrics() {
         "bitrix24_portals_not_forgotten_total",
         Unit::Count,
         "portals that could not be forgotten after ONAPPUNINSTALL"
+    );
+    metrics::describe_counter!(
+        "bitrix24_portals_accepted_stale_total",
+        Unit::Count,
+        "events accepted by what is remembered of the token store, which failed"
     );
     metrics::describe_histogram!(
         "bitrix24_verification_seconds",

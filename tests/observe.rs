@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::future::{Ready, ready};
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tower::{Layer as _, ServiceExt, service_fn};
 use tower_bitrix24::axum::On;
 use tower_bitrix24::background::Background;
 use tower_bitrix24::event::{kind, payload::ItemId};
-use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenStore};
+use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenCache, TokenStore};
 use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, HandlingError,
     Rejection, RejectionKind, Secret, VerifyError, VerifyToken,
@@ -681,6 +682,63 @@ impl TokenStore for Unforgetting {
         let exchanged = self.0.compare_exchange(member_id, expected, tokens).await;
         Ok(exchanged.unwrap())
     }
+}
+
+/// A store in memory that can go down.
+#[derive(Default)]
+struct Failing {
+    store: MemoryStore,
+    is_down: AtomicBool,
+}
+
+impl TokenStore for Failing {
+    type Error = &'static str;
+
+    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, Self::Error> {
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err("the disk\nis full");
+        }
+        Ok(self.store.tokens(member_id).await.unwrap())
+    }
+
+    async fn compare_exchange(
+        &self,
+        member_id: &str,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
+    ) -> Result<bool, Self::Error> {
+        let exchanged = self.store.compare_exchange(member_id, expected, tokens);
+        Ok(exchanged.await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn an_event_accepted_without_the_store_is_told_and_counted() {
+    let (log, _guard) = Log::start();
+    let recorder = DebuggingRecorder::new();
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let store = Arc::new(Failing::default());
+    let cache = TokenCache::new().time_to_live(Duration::ZERO);
+    let portals = Portals::new(store.clone()).cache(cache);
+    let portal = "a223c6b3710f85df22e9377d6c4f7553";
+    portals.record(portal, &Secret::new(TOKEN)).await.unwrap();
+    for is_down in [false, true] {
+        let down = &store.is_down;
+        down.store(is_down, Ordering::Relaxed);
+        let response = send(EventLayer::new(portals.clone()), post(full(SEED))).await;
+        assert!(response.status().is_success());
+    }
+
+    let lines = log.lines();
+    let mut warnings = lines.iter().filter(|line| line.level == Level::WARN);
+    let line = warnings.next().unwrap();
+    assert!(line.fields["message"].starts_with("the token store failed"));
+    assert_eq!(line.fields["member_id"], portal);
+    assert_eq!(line.fields["error"], "the disk\\nis full");
+    assert!(warnings.next().is_none());
+    assert!(!log.written().contains(TOKEN));
+    let counted = counted(&recorder.snapshotter());
+    assert_eq!(counted["bitrix24_portals_accepted_stale_total{}"], 1);
 }
 
 #[tokio::test]

@@ -1221,6 +1221,95 @@ mod a_cache {
         assert_eq!(send(&portals, DEAL, "b", "one").await, UNAVAILABLE);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn keeps_accepting_what_it_knows_while_the_store_is_down_for_a_time() {
+        for (stale, hour, outcome) in [
+            (None, 3_600, Ok(())),
+            (Some(Duration::from_secs(10)), 10, Ok(())),
+            (Some(Duration::ZERO), 0, UNAVAILABLE),
+        ] {
+            let (portals, store) = portals(InstallPolicy::trust_on_first_use());
+            let mut cache = TokenCache::new();
+            if let Some(stale) = stale {
+                cache = cache.stale_if_error(stale);
+            }
+            let portals = portals.cache(cache);
+            portals.record("a", &secret("one")).await.unwrap();
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+            for health in [Health::Down, Health::Silent] {
+                store.is(health).await;
+                tokio::time::advance(Duration::from_secs(60)).await;
+                if hour > 120 || health == Health::Down {
+                    let sent = send(&portals, DEAL, "a", "one").await;
+                    let late = hour > 0 && hour < 60 && health == Health::Silent;
+                    assert_eq!(sent, if late { UNAVAILABLE } else { outcome }, "{stale:?}");
+                }
+                // Nobody is refused by it, and installations are not decided by it.
+                for (code, token) in [(DEAL, "guess"), (INSTALL, "one"), (UNINSTALL, "one")] {
+                    assert_eq!(send(&portals, code, "a", token).await, UNAVAILABLE);
+                }
+                assert_eq!(send(&portals, DEAL, "b", "one").await, UNAVAILABLE);
+            }
+            tokio::time::advance(Duration::from_secs(hour)).await;
+            assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
+            store.is(Health::Well).await;
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+            assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_is_stale_has_nothing_that_this_process_removed_or_that_has_ended() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        for member_id in ["removed", "forgotten", "gone", "failed"] {
+            portals.record(member_id, &secret("one")).await.unwrap();
+            assert_eq!(send(&portals, DEAL, member_id, "one").await, Ok(()));
+        }
+        let token = secret("one");
+        assert!(portals.remove_token("removed", &token).await.unwrap());
+        portals.forget("forgotten").await.unwrap();
+        assert_eq!(send(&portals, UNINSTALL, "gone", "one").await, Ok(()));
+        let gone = Envelope::scan(body(UNINSTALL, "failed", "one")).unwrap();
+        let gone = Event::verify(gone, &portals).await.unwrap();
+        let ended = PortalToken::new(TokenKind::Application, secret("plain:one"));
+        let added = store
+            .store
+            .compare_exchange("ended", &[], &[ended.expires_at(now() + 2)])
+            .await;
+        assert!(added.unwrap());
+        assert_eq!(send(&portals, DEAL, "ended", "one").await, Ok(()));
+
+        store.is(Health::Down).await;
+        // The store did not hear of it, but this process did.
+        gone.settle(&portals).await;
+        // By the clock of the wall, which is not paused.
+        std::thread::sleep(Duration::from_millis(2_100));
+        for member_id in ["removed", "forgotten", "gone", "failed"] {
+            assert_eq!(
+                send(&portals, DEAL, member_id, "one").await,
+                UNAVAILABLE,
+                "{member_id}"
+            );
+        }
+        assert_ne!(send(&portals, DEAL, "ended", "one").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keeps_a_token_that_could_not_be_noted_down_as_used() {
+        let (portals, store) = cached(InstallPolicy::refuse());
+        portals.record("a", &secret("one")).await.unwrap();
+        // A token that no event has come with, remembered for a refusal.
+        assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
+        store.is(Health::Down).await;
+        for _ in 0..3 {
+            tokio::time::advance(MINUTE).await;
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        }
+        store.is(Health::Well).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert!(store.store.tokens("a").await.unwrap()[0].used().is_some());
+    }
+
     #[tokio::test]
     async fn of_a_few_portals_forgets_others_and_asks_again() {
         let (portals, store) = portals(InstallPolicy::refuse());

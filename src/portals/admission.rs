@@ -329,7 +329,19 @@ impl<S: TokenStore> Portals<S> {
         #[cfg(feature = "cache")]
         if let Some(cache) = &self.shared.cache {
             let tokens = |to| cache.tokens(member_id, to, || self.load(member_id));
-            let known = Known::new(tokens(Use::Accept).await?, claimed);
+            let known = match tokens(Use::Accept).await {
+                Ok(tokens) => Known::new(tokens, claimed),
+                Err(error) => {
+                    let stale = cache.stale(member_id);
+                    let known = stale.map(|tokens| Known::new(tokens, claimed));
+                    let known = known.filter(|known| known.found.is_some());
+                    let Some(known) = known else {
+                        return Err(error);
+                    };
+                    crate::observe::accepted_stale(member_id, &error);
+                    return Ok(known);
+                }
+            };
             if known.found.is_some() {
                 return Ok(known);
             }

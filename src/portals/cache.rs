@@ -15,7 +15,8 @@ use crate::VerifyError;
 /// What [`Portals`](super::Portals) remembers of a store, so that a burst of events from a portal is
 /// not a burst of queries.
 ///
-/// Portals that are not known are remembered too, failures are not. Many events of one portal that
+/// Portals that are not known are remembered too, failures are not. While the store fails, known
+/// tokens are still accepted [for a time](Self::stale_if_error). Many events of one portal that
 /// come at once wait for one query, whatever its outcome. What this process changes takes effect at
 /// once; what **another** process changes in the same database, after
 /// [`time_to_live`](Self::time_to_live) at the latest, and a token that it added, after
@@ -35,6 +36,7 @@ pub struct TokenCache {
     capacity: u64,
     time_to_live: Duration,
     refusal_time_to_live: Duration,
+    stale_if_error: Duration,
 }
 
 impl TokenCache {
@@ -47,12 +49,16 @@ impl TokenCache {
     /// The default of [`refusal_time_to_live`](Self::refusal_time_to_live): 1 second.
     pub const DEFAULT_REFUSAL_TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
+    /// The default of [`stale_if_error`](Self::stale_if_error): 1 hour.
+    pub const DEFAULT_STALE_IF_ERROR: Duration = Duration::from_secs(60 * 60);
+
     /// A cache with the defaults.
     pub fn new() -> Self {
         Self {
             capacity: Self::DEFAULT_CAPACITY,
             time_to_live: Self::DEFAULT_TIME_TO_LIVE,
             refusal_time_to_live: Self::DEFAULT_REFUSAL_TIME_TO_LIVE,
+            stale_if_error: Self::DEFAULT_STALE_IF_ERROR,
         }
     }
 
@@ -76,6 +82,29 @@ impl TokenCache {
     pub fn refusal_time_to_live(mut self, time: Duration) -> Self {
         self.refusal_time_to_live = time;
         self
+    }
+
+    /// Sets how long after its [`time_to_live`](Self::time_to_live) a token is still accepted while
+    /// the store fails or does not answer in time.
+    ///
+    /// Bitrix24 never repeats an event, so what is refused during an outage is lost: this is on
+    /// unless it is set to zero. It costs that a token which **another** process removed just before
+    /// the outage, or during it, is accepted for so long. A token that this process removed is not,
+    /// nor is one whose own end has come. Nothing is ever refused by what is stale, and
+    /// installations and uninstallations are never decided by it. Each event that is accepted so
+    /// is logged and counted ([`observe`](crate::observe)).
+    ///
+    /// Defaults to [1 hour](Self::DEFAULT_STALE_IF_ERROR).
+    pub fn stale_if_error(mut self, time: Duration) -> Self {
+        self.stale_if_error = time;
+        self
+    }
+}
+
+impl TokenCache {
+    /// How long anything is of use.
+    fn longest(&self) -> Duration {
+        self.time_to_live.saturating_add(self.stale_if_error)
     }
 }
 
@@ -139,7 +168,7 @@ impl Cache {
         Self {
             entries: Entries::builder()
                 .max_capacity(settings.capacity)
-                .time_to_live(settings.time_to_live.min(FOREVER))
+                .time_to_live(settings.longest().min(FOREVER))
                 .build(),
             settings,
             queries: Mutex::default(),
@@ -186,6 +215,15 @@ impl Cache {
         };
         let entry = self.entries.get(member_id)?;
         (entry.answered.elapsed() < age).then_some(entry.tokens)
+    }
+
+    /// The portal's tokens as the store last said while it could, to accept an event by when it
+    /// cannot.
+    pub(super) fn stale(&self, member_id: &str) -> Option<Tokens> {
+        let entry = self.entries.get(member_id)?;
+        let is_recent = entry.answered.elapsed() < self.settings.longest();
+        let is_on = !self.settings.stale_if_error.is_zero();
+        (is_on && is_recent).then_some(entry.tokens)
     }
 
     /// Whatever the store said of the portal up to now may be wrong.
