@@ -657,6 +657,121 @@ mod a_proven_installation {
     }
 }
 
+mod the_system_user_is_ready {
+    use tower_bitrix24::portals::{AuthorizationServer, InstallProof};
+
+    use super::*;
+
+    const READY: &str = "ONAPPUSERREADY";
+
+    /// The event as it is sent: `data` has the ids and tokens of another endpoint.
+    fn ready(member_id: &str, token: &str, access_token: &str) -> String {
+        let event = body_at(100, READY, member_id, token);
+        format!(
+            "{event}&data[access_token]=of-other&data[member_id]=other\
+             &data[application_token]=one&auth[access_token]={access_token}"
+        )
+    }
+
+    /// Whose authorization server knows the access token `of-a` in the portal `a`.
+    fn proving() -> (Watching, Arc<Watched>) {
+        let client = service_fn(|request: Request<String>| async move {
+            let answer = match request.uri().query() {
+                Some("auth=of-a") => {
+                    r#"{"result": {"client_id": "app", "install": {"member_id": "a"}}}"#
+                }
+                Some("auth=down") => "",
+                _ => r#"{"error": "expired_token"}"#,
+            };
+            Ok::<_, std::convert::Infallible>(Response::new(answer.to_owned()))
+        });
+        let server = AuthorizationServer::default();
+        portals(InstallPolicy::prove(
+            InstallProof::new("app", server, client).unwrap(),
+        ))
+    }
+
+    #[tokio::test]
+    async fn before_the_installation_and_is_proven_like_one() {
+        let (portals, store) = proving();
+        for (member_id, access_token, outcome) in [
+            ("a", "of-a", Ok(())),
+            ("a", "guess", REFUSED),
+            ("a", "of-other", REFUSED),
+            ("b", "of-a", REFUSED),
+            ("other", "of-other", REFUSED),
+            ("a", "down", UNAVAILABLE),
+            ("a", "", REFUSED),
+        ] {
+            let sent = outcome_of(&portals, ready(member_id, "one", access_token)).await;
+            assert_eq!(sent, outcome, "{member_id} {access_token}");
+        }
+        // It alone is accepted; the token is what ONAPPINSTALL brings.
+        assert!(store.store.tokens("a").await.unwrap().is_empty());
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+        // As its proof needs no store, it gets through without one.
+        store.is(Health::Down).await;
+        assert_eq!(
+            outcome_of(&portals, ready("a", "one", "of-a")).await,
+            Ok(())
+        );
+        assert_eq!(
+            outcome_of(&portals, ready("a", "one", "guess")).await,
+            UNAVAILABLE
+        );
+    }
+
+    #[tokio::test]
+    async fn while_an_installation_is_expected_and_leaves_that_to_the_installation() {
+        let (portals, _) = portals(InstallPolicy::complete_pending());
+        let sent = || outcome_of(&portals, ready("a", "one", "of-a"));
+        assert_eq!(sent().await, REFUSED);
+        portals.expect_install("a", MINUTE).await.unwrap();
+        assert_eq!(sent().await, Ok(()));
+        assert_eq!(sent().await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(sent().await, Ok(()));
+        let forged = outcome_of(&portals, ready("a", "forged", "of-a"));
+        assert_eq!(forged.await, REFUSED);
+        portals.expect_install("b", Duration::ZERO).await.unwrap();
+        let late = outcome_of(&portals, ready("b", "one", "of-a"));
+        assert_eq!(late.await, REFUSED);
+    }
+
+    #[tokio::test]
+    async fn first_and_is_trusted_as_the_first() {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        assert_eq!(outcome_of(&portals, ready("a", "one", "x")).await, Ok(()));
+        // A second stranger gets nothing, and the installation is the same portal's.
+        assert_eq!(outcome_of(&portals, ready("a", "two", "x")).await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "a", "two").await, REFUSED);
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn and_no_policy_lets_it_take_the_place_of_a_token() {
+        let (proving, _) = proving();
+        for portals in [
+            portals(InstallPolicy::refuse()).0,
+            portals(InstallPolicy::trust_on_first_use()).0,
+            portals(InstallPolicy::complete_pending()).0,
+            proving,
+        ] {
+            let portals = portals.grace(Duration::ZERO);
+            portals.record("a", &secret("one")).await.unwrap();
+            portals.expect_install("a", MINUTE).await.unwrap();
+            let _ = outcome_of(&portals, ready("a", "two", "of-a")).await;
+            assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
+            assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+            // With the current token it is an event like all others.
+            assert_eq!(outcome_of(&portals, ready("a", "one", "x")).await, Ok(()));
+            assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+        }
+    }
+}
+
 mod an_uninstallation {
     use super::*;
 

@@ -216,7 +216,7 @@ mod races {
             let id = portal("first");
             let (first, second) = at_once(
                 one.send("ONAPPINSTALL", &id, 100, "T1"),
-                two.send("ONAPPINSTALL", &id, 200, "T2"),
+                two.send("ONAPPUSERREADY", &id, 200, "T2"),
             )
             .await;
             wrong[5] += usize::from(first == second);

@@ -24,7 +24,11 @@ struct Claim {
 enum Occasion {
     Event,
     Installation(Brought),
-    Uninstallation { ts: Option<i64> },
+    /// ONAPPUSERREADY: it comes with an installation, perhaps before ONAPPINSTALL.
+    UserReady(Brought),
+    Uninstallation {
+        ts: Option<i64>,
+    },
 }
 
 /// What an installation brings beside the token.
@@ -81,6 +85,9 @@ impl Occasion {
             access_token: envelope.auth().access_token().cloned(),
             is_first,
         };
+        if code.eq_ignore_ascii_case("ONAPPUSERREADY") {
+            return Self::UserReady(brought(true));
+        }
         match EventKind::from_code(&code) {
             Some(EventKind::AppInstall) => Self::Installation(brought(true)),
             Some(EventKind::AppUpdate) => Self::Installation(brought(false)),
@@ -152,6 +159,9 @@ impl<S: TokenStore + 'static> Portals<S> {
                 self.admit_installation(&member_id, &claimed, &brought)
                     .await
             }
+            Occasion::UserReady(brought) => {
+                self.admit_user_ready(&member_id, &claimed, &brought).await
+            }
             Occasion::Uninstallation { ts } => {
                 let known = Known::new(self.load(&member_id).await?, &claimed);
                 let is_in_time = |token: &PortalToken| is_current(token) && !is_before(ts, token);
@@ -164,6 +174,40 @@ impl<S: TokenStore + 'static> Portals<S> {
         let known = self.known(member_id, claimed).await?;
         self.note_use(member_id, &known);
         proven_if(known.found.is_some())
+    }
+
+    /// An unknown token is accepted for this one event if the policy would take it from an
+    /// installation now. It takes the place of none: ONAPPINSTALL does that.
+    async fn admit_user_ready(
+        &self,
+        member_id: &str,
+        claimed: &Claimed,
+        brought: &Brought,
+    ) -> Result<(), VerifyError> {
+        let known = self.admit_event(member_id, claimed).await;
+        if known.is_ok() {
+            return Ok(());
+        }
+        match &self.shared.policy.0 {
+            Policy::Refuse => known,
+            // Trusted as the first is, and kept as the first is: a stranger gets no more of it than
+            // of ONAPPINSTALL.
+            Policy::TrustOnFirstUse => self.admit_installation(member_id, claimed, brought).await,
+            Policy::CompletePending => {
+                let known = Known::new(self.load(member_id).await?, claimed);
+                proven_if(known.found.is_some() || known.tokens.iter().any(is_pending))
+            }
+            Policy::Prove(prover) => {
+                let Some(access_token) = &brought.access_token else {
+                    return known;
+                };
+                match prover.prove(member_id, access_token).await {
+                    // The token may be the portal's, if the store could not say.
+                    Err(error) if error.kind() == VerifyErrorKind::Refused => known,
+                    proven => proven,
+                }
+            }
+        }
     }
 
     /// Notes down, once for each token, that events come with it. The event does not wait for it,

@@ -15,6 +15,14 @@ use crate::{Secret, VerifyError};
 /// It decides over ONAPPINSTALL and ONAPPUPDATE with a token that is not known, and over what an
 /// application's own install page tells ([`Portals::install`](super::Portals::install)). An
 /// installation that brings a known token is always accepted.
+///
+/// It also decides over ONAPPUSERREADY with a token that is not known. That event comes with every
+/// installation, perhaps before ONAPPINSTALL, and is never repeated. Under
+/// [`prove`](Self::prove) it is proven by its own access token (in `auth`; those in `data` are of
+/// another endpoint), and under [`complete_pending`](Self::complete_pending) it is accepted while
+/// the installation is expected. Neither makes its token known: ONAPPINSTALL does. Under
+/// [`trust_on_first_use`](Self::trust_on_first_use) it is a first token like that of ONAPPINSTALL.
+/// No policy lets it replace a token.
 #[derive(Clone)]
 pub struct InstallPolicy(pub(super) Policy);
 
@@ -40,6 +48,11 @@ impl InstallPolicy {
     /// token of a known portal is never replaced, so a portal that gets another one has to be
     /// recorded by the application. ONAPPUPDATE brings no first token, and a portal of which any
     /// token is known, of a webhook say, is known. Strangers can fill the store with portals.
+    ///
+    /// ONAPPUSERREADY is trusted and kept in the same way. If it were accepted without being kept,
+    /// every stranger could have a system user of theirs accepted for a portal that is not known;
+    /// kept, it is the first or is refused, and a stranger gains no more by it than by
+    /// ONAPPINSTALL.
     pub const fn trust_on_first_use() -> Self {
         Self(Policy::TrustOnFirstUse)
     }

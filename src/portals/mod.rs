@@ -8,6 +8,7 @@
 //! |---|---|
 //! | ONAPPINSTALL, ONAPPUPDATE with the current token | accepted |
 //! | ONAPPINSTALL, ONAPPUPDATE with another token | the [`InstallPolicy`] decides; a token that takes the place of another leaves that valid for a [grace](Portals::grace), and so is one that comes later than a newer one |
+//! | ONAPPUSERREADY with another token | accepted once, without the token becoming known, if it is proven or an installation is expected; it may come before ONAPPINSTALL and is never repeated. See [`InstallPolicy`] |
 //! | ONAPPUNINSTALL with the current token | accepted; once the handler has succeeded, the application's tokens are forgotten. Of several handlers that are registered for it at this address, the later ones may be refused |
 //! | ONAPPUNINSTALL with an earlier token, or from before the installation | refused: it is late, or repeated by somebody who read it |
 //! | any other with a known token | accepted |
