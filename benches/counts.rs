@@ -24,9 +24,10 @@ use http_body_util::Full;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tower::{Layer, Service, service_fn};
 use tower_bitrix24::portals::{MemoryStore, Portals, TokenCache, TokenKey};
+use tower_bitrix24::rejection::AnswerPolicy;
+use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
-    AnswerPolicy, ApplicationToken, Envelope, Event, EventLayer, Secret, TokenSet, VerifyError,
-    VerifyErrorKind, VerifyToken,
+    ApplicationToken, Envelope, Event, EventLayer, Secret, TokenSet, VerifyError, VerifyToken,
 };
 
 #[global_allocator]

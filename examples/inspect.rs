@@ -20,7 +20,8 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tower_bitrix24::{Auth, Event, EventKind, EventLayer, Payload, TokenSet, Value};
+use tower_bitrix24::envelope::Auth;
+use tower_bitrix24::{Event, EventKind, EventLayer, Payload, TokenSet, Value};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

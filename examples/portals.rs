@@ -30,9 +30,10 @@ use support::authorization_server::StandIn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_bitrix24::portals::{
-    AuthorizationServer, HttpsClient, InstallPolicy, InstallProof, Installation, Portals,
-    PortalsErrorKind, SqliteStore, TokenCache, TokenKey,
+    InstallPolicy, InstallProof, Installation, Portals, PortalsErrorKind, SqliteStore, TokenCache,
+    TokenKey,
 };
+use tower_bitrix24::rest::{AuthorizationServer, HttpsClient};
 use tower_bitrix24::testing::TestEvent;
 use tower_bitrix24::{Event, EventKind, EventLayer};
 

@@ -14,7 +14,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_bitrix24::event::{kind, payload::ItemId};
-use tower_bitrix24::{Event, EventRouter, EventSettings, Mismatch};
+use tower_bitrix24::form::Mismatch;
+use tower_bitrix24::{Event, EventRouter, EventSettings};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -117,58 +117,41 @@
 //! tells a token or the body. The module `observe` lists the fields and the metrics.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
-#[cfg(feature = "axum")]
-pub mod axum;
-#[cfg(feature = "background")]
-#[cfg_attr(docsrs, doc(cfg(feature = "background")))]
-pub mod background;
-mod body;
-mod budget;
-mod collect;
-mod config;
 #[cfg(any(doc, doctest))]
-pub mod cookbook;
-mod envelope;
+#[path = "cookbook.rs"]
+pub mod _cookbook;
+#[cfg(feature = "background")]
+pub mod background;
+pub mod envelope;
+pub mod error;
 pub mod event;
-mod form;
-mod future;
-mod handling;
-mod layer;
-#[cfg(not(any(feature = "tracing", feature = "metrics")))]
-mod observe;
-#[cfg(any(feature = "tracing", feature = "metrics"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "tracing", feature = "metrics"))))]
-pub mod observe;
-mod open_enum;
+pub mod form;
+pub mod handler;
+pub mod layer;
+mod macros;
 #[cfg(feature = "portals")]
-#[cfg_attr(docsrs, doc(cfg(feature = "portals")))]
 pub mod portals;
-mod rejection;
-mod router;
-mod service;
-mod settlement;
+pub mod rejection;
+#[cfg(feature = "portals")]
+pub mod rest;
+pub mod secret;
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+mod telemetry;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub mod telemetry;
 #[cfg(feature = "testing")]
-#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod verify;
+pub mod verify;
 
-pub use self::answer::{AnswerBody, IntoAnswer};
-pub use self::body::EventBody;
-pub use self::config::{ConfigError, EventSettings};
-pub use self::envelope::{
-    ApplicationStatus, Auth, Envelope, EnvelopeError, EnvelopeErrorKind, Secret,
-};
-pub use self::event::{Event, EventKind, Mismatch, Payload, Value};
-pub use self::future::ResponseFuture;
-pub use self::handling::{HandlingError, HandlingErrorKind};
-pub use self::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT, EventLayer};
-pub use self::rejection::{AnswerPolicy, Rejection, RejectionKind};
-pub use self::router::{EventRouter, EventRouterBuilder, RouterFuture};
-pub use self::service::EventService;
-pub use self::verify::{
-    ApplicationToken, Settle, TokenSet, VerifyError, VerifyErrorKind, VerifyToken,
-};
+pub use self::envelope::Envelope;
+pub use self::error::ConfigError;
+pub use self::event::{Event, EventKind, Payload};
+pub use self::form::Value;
+pub use self::handler::EventRouter;
+pub use self::layer::{EventBody, EventLayer, EventSettings};
+pub use self::rejection::{Rejection, RejectionKind};
+pub use self::secret::Secret;
+pub use self::verify::{ApplicationToken, TokenSet, VerifyError, VerifyToken};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,7 +9,9 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{Extensions, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 
-use crate::{EnvelopeError, EnvelopeErrorKind, VerifyError, VerifyErrorKind};
+use crate::envelope::{EnvelopeError, EnvelopeErrorKind};
+
+use crate::verify::{VerifyError, VerifyErrorKind};
 
 /// Why a request was refused.
 ///

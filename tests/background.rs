@@ -15,10 +15,9 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::background::{Background, Stats};
+use tower_bitrix24::handler::{HandlingError, HandlingErrorKind};
 use tower_bitrix24::testing::{Tamper, TestEvent};
-use tower_bitrix24::{
-    ApplicationToken, Event, EventBody, EventKind, EventLayer, HandlingError, HandlingErrorKind,
-};
+use tower_bitrix24::{ApplicationToken, Event, EventBody, EventKind, EventLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -32,13 +32,17 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::load::Constant;
 use tower::load_shed::error::Overloaded;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::envelope::{ApplicationStatus, Auth, EnvelopeError, EnvelopeErrorKind};
 use tower_bitrix24::event::payload::ItemId;
 use tower_bitrix24::event::{Array, ObjectId, Subject, field, kind, payload};
+use tower_bitrix24::form::Mismatch;
+use tower_bitrix24::layer::{EventService, ResponseFuture};
+use tower_bitrix24::rejection::AnswerPolicy;
+use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
-    AnswerPolicy, ApplicationStatus, ApplicationToken, Auth, ConfigError, Envelope, EnvelopeError,
-    EnvelopeErrorKind, Event, EventBody, EventKind, EventLayer, EventService, EventSettings,
-    Mismatch, Payload, Rejection, RejectionKind, ResponseFuture, Secret, TokenSet, Value,
-    VerifyError, VerifyErrorKind, VerifyToken,
+    ApplicationToken, ConfigError, Envelope, Event, EventBody, EventKind, EventLayer,
+    EventSettings, Payload, Rejection, RejectionKind, Secret, TokenSet, Value, VerifyError,
+    VerifyToken,
 };
 
 /// What has happened, and how much of what was made is still there.

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use common::agreement::assert_typed_equals_tree;
 use common::{Sample, TOKEN, corpus};
 use serde_json::{Value, json};
-use tower_bitrix24::{ApplicationToken, Envelope, Event, VerifyErrorKind};
+use tower_bitrix24::verify::VerifyErrorKind;
+use tower_bitrix24::{ApplicationToken, Envelope, Event};
 
 async fn verify(sample: &Sample, token: &str) -> Result<Event, VerifyErrorKind> {
     let envelope = Envelope::scan(sample.form.clone()).unwrap();

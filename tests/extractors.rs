@@ -13,9 +13,10 @@ use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use common::served::{send, serve_axum};
 use common::{SEED, TOKEN, forged};
-use tower_bitrix24::axum::On;
 use tower_bitrix24::event::kind;
-use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer, HandlingError};
+use tower_bitrix24::handler::HandlingError;
+use tower_bitrix24::handler::extract::On;
+use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
 
 const NO_EVENT: &str = "the request has no Bitrix24 event: check that an EventLayer stands round \
     this route, that its path selects the request, and that it does not pass it as another \

@@ -27,9 +27,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_bitrix24::envelope::EnvelopeErrorKind;
+use tower_bitrix24::layer::{DEFAULT_BODY_BUDGET, EventService};
+use tower_bitrix24::rejection::AnswerPolicy;
 use tower_bitrix24::{
-    AnswerPolicy, ApplicationToken, DEFAULT_BODY_BUDGET, Envelope, EnvelopeErrorKind, Event,
-    EventBody, EventKind, EventLayer, EventService, Rejection, RejectionKind, Value,
+    ApplicationToken, Envelope, Event, EventBody, EventKind, EventLayer, Rejection, RejectionKind,
+    Value,
 };
 
 type Answer = Response<EventBody<Full<Bytes>>>;

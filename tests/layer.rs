@@ -16,9 +16,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Channel, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_bitrix24::layer::DEFAULT_BODY_LIMIT;
+use tower_bitrix24::rejection::AnswerPolicy;
+use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
-    AnswerPolicy, ApplicationToken, DEFAULT_BODY_LIMIT, Envelope, Event, EventBody, EventLayer,
-    Rejection, RejectionKind, TokenSet, VerifyError, VerifyErrorKind, VerifyToken,
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection, RejectionKind, TokenSet,
+    VerifyError, VerifyToken,
 };
 
 fn layer() -> EventLayer<ApplicationToken> {

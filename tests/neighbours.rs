@@ -17,9 +17,10 @@ use http_body_util::{BodyExt, Channel, Full};
 use tower::buffer::BufferLayer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_bitrix24::handler::HandlingError;
 use tower_bitrix24::{
-    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, HandlingError,
-    RejectionKind, TokenSet, VerifyError,
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, RejectionKind, TokenSet,
+    VerifyError,
 };
 use tower_http::normalize_path::NormalizePathLayer;
 

@@ -20,13 +20,14 @@ use http_body_util::{BodyExt, Channel, Full};
 use metrics::Unit;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer as _, ServiceExt, service_fn};
-use tower_bitrix24::axum::On;
 use tower_bitrix24::background::Background;
 use tower_bitrix24::event::{kind, payload::ItemId};
+use tower_bitrix24::handler::HandlingError;
+use tower_bitrix24::handler::extract::On;
 use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenCache, TokenStore};
 use tower_bitrix24::{
-    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, HandlingError,
-    Rejection, RejectionKind, Secret, VerifyError, VerifyToken,
+    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, Rejection,
+    RejectionKind, Secret, VerifyError, VerifyToken,
 };
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -648,7 +649,7 @@ async fn events_and_refusals_are_counted_and_timed() {
 async fn the_metrics_can_be_described() {
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
-    tower_bitrix24::observe::describe_metrics();
+    tower_bitrix24::telemetry::describe_metrics();
     send(layer(), post(full(forged()))).await;
     let metrics = recorder.snapshotter().snapshot().into_vec();
     assert_eq!(metrics.len(), 3);

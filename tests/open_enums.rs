@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tower_bitrix24::ApplicationStatus;
+use tower_bitrix24::envelope::ApplicationStatus;
 use tower_bitrix24::event::payload::{
     CallFailedCode, CallType, CrmEntityType, ImBotCommandContext, ImBotV2CommandContext,
     ImBotV2EventMode, ImChatType, ImGender, ImMessageType, ImReactionAction, ImUserType,

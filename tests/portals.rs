@@ -19,9 +19,8 @@ use tower_bitrix24::portals::{
     InstallPolicy, Installation, MemoryStore, PortalToken, Portals, PortalsError, PortalsErrorKind,
     TokenKey, TokenKind, TokenStore,
 };
-use tower_bitrix24::{
-    Envelope, Event, EventBody, EventLayer, Secret, VerifyError, VerifyErrorKind,
-};
+use tower_bitrix24::verify::VerifyErrorKind;
+use tower_bitrix24::{Envelope, Event, EventBody, EventLayer, Secret, VerifyError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -370,7 +369,8 @@ mod an_installation {
 mod a_proven_installation {
     use std::convert::Infallible;
 
-    use tower_bitrix24::portals::{AuthorizationServer, InstallProof};
+    use tower_bitrix24::portals::InstallProof;
+    use tower_bitrix24::rest::AuthorizationServer;
 
     use super::*;
 
@@ -658,7 +658,8 @@ mod a_proven_installation {
 }
 
 mod the_system_user_is_ready {
-    use tower_bitrix24::portals::{AuthorizationServer, InstallProof};
+    use tower_bitrix24::portals::InstallProof;
+    use tower_bitrix24::rest::AuthorizationServer;
 
     use super::*;
 

@@ -23,8 +23,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceExt, service_fn};
-use tower_bitrix24::portals::{AuthorizationServer, HttpsClient, InstallPolicy, InstallProof};
-use tower_bitrix24::{Secret, VerifyError, VerifyErrorKind};
+use tower_bitrix24::portals::{InstallPolicy, InstallProof};
+use tower_bitrix24::rest::{AuthorizationServer, HttpsClient};
+use tower_bitrix24::verify::VerifyErrorKind;
+use tower_bitrix24::{Secret, VerifyError};
 
 const CLIENT_ID: &str = "app.5f1a";
 const PORTAL: &str = "a223c6b3";

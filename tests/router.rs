@@ -21,10 +21,10 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
 use tower_bitrix24::event::kind;
 use tower_bitrix24::event::payload::ItemId;
-use tower_bitrix24::{
-    AnswerBody, ApplicationToken, Envelope, Event, EventKind, EventLayer, EventRouter,
-    EventRouterBuilder, HandlingError, HandlingErrorKind, IntoAnswer,
+use tower_bitrix24::handler::{
+    AnswerBody, EventRouterBuilder, HandlingError, HandlingErrorKind, IntoAnswer,
 };
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, EventLayer, EventRouter};
 
 fn layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new(TOKEN).unwrap())

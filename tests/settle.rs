@@ -11,9 +11,8 @@ use common::{SEED, TOKEN, post};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_bitrix24::{
-    ApplicationToken, Envelope, EventBody, EventLayer, Settle, VerifyError, VerifyToken,
-};
+use tower_bitrix24::verify::Settle;
+use tower_bitrix24::{ApplicationToken, Envelope, EventBody, EventLayer, VerifyError, VerifyToken};
 
 type Body = Full<Bytes>;
 

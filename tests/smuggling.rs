@@ -18,9 +18,8 @@ use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use serde::Deserialize;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_bitrix24::{
-    ApplicationToken, Envelope, EnvelopeErrorKind, Event, EventBody, EventLayer, Rejection,
-};
+use tower_bitrix24::envelope::EnvelopeErrorKind;
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 

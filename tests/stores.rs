@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tower_bitrix24::Secret;
 use tower_bitrix24::portals::{MemoryStore, PortalToken, TokenKind, TokenStore};
-use tower_bitrix24::testing::token_store;
+use tower_bitrix24::testing::store_conformance;
 
 /// Two stores of one database, as two instances of an application have them, which take turns.
 struct Instances<S>([S; 2], AtomicUsize);
@@ -90,7 +90,8 @@ mod races {
 
     use http::{Request, Response};
     use tower::service_fn;
-    use tower_bitrix24::portals::{AuthorizationServer, InstallPolicy, InstallProof, Portals};
+    use tower_bitrix24::portals::{InstallPolicy, InstallProof, Portals};
+    use tower_bitrix24::rest::AuthorizationServer;
     use tower_bitrix24::{Envelope, Event, VerifyToken};
 
     use super::*;
@@ -233,7 +234,7 @@ async fn of_two_instances_with_one_memory_none_decides_by_what_is_over() {
 
 #[tokio::test]
 async fn a_store_in_memory_keeps_the_rules() {
-    token_store::check(&MemoryStore::new()).await.unwrap();
+    store_conformance::check(&MemoryStore::new()).await.unwrap();
 }
 
 #[cfg(feature = "sqlite")]
@@ -272,7 +273,7 @@ mod sqlite {
     async fn a_store_in_a_file_keeps_the_rules() {
         let directory = Directory::new("rules");
         let store = SqliteStore::open(directory.file()).await.unwrap();
-        token_store::check(&store).await.unwrap();
+        store_conformance::check(&store).await.unwrap();
     }
 
     #[tokio::test]
@@ -280,7 +281,7 @@ mod sqlite {
         let directory = Directory::new("two");
         let open = || async { SqliteStore::open(directory.file()).await.unwrap() };
         let instances = Instances::new([open().await, open().await]);
-        token_store::check(&instances).await.unwrap();
+        store_conformance::check(&instances).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -309,7 +310,7 @@ mod sqlite {
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         for statement in [
             "CREATE TABLE bitrix24_portal_schema (version INTEGER PRIMARY KEY) STRICT",
-            include_str!("../src/portals/migrations/sqlite/001_tokens.sql"),
+            include_str!("../src/portals/store/migrations/sqlite/001_tokens.sql"),
             "INSERT INTO bitrix24_portal_schema (version) VALUES (1)",
             "INSERT INTO bitrix24_portal_tokens VALUES ('portal', 'plain:a', 'application', 1, 2)",
         ] {
@@ -323,7 +324,7 @@ mod sqlite {
         let used = [known[0].clone().added_at(3).used_at(4)];
         set(&store, "portal", &used).await.unwrap();
         assert_eq!(store.tokens("portal").await.unwrap(), used);
-        token_store::check(&store).await.unwrap();
+        store_conformance::check(&store).await.unwrap();
     }
 
     #[tokio::test]
@@ -573,7 +574,7 @@ mod postgres {
         let namespace = Namespace::new("rules").await;
         let url = namespace.url(&format!("&application_name={}", namespace.0));
         let store = PostgresStore::connect(&url).await.unwrap();
-        token_store::check(&store).await.unwrap();
+        store_conformance::check(&store).await.unwrap();
 
         let mut connection = namespace.connect().await;
         let open = "SELECT count(*) FROM pg_stat_activity \
@@ -598,7 +599,7 @@ mod postgres {
     async fn two_instances_keep_the_rules() {
         let namespace = Namespace::new("two").await;
         let instances = Instances::new([namespace.store().await, namespace.store().await]);
-        token_store::check(&instances).await.unwrap();
+        store_conformance::check(&instances).await.unwrap();
         namespace.remove().await;
     }
 
@@ -609,7 +610,7 @@ mod postgres {
         for level in ["serializable", "repeatable%5C%20read"] {
             let url = namespace.url(&format!("%20-cdefault_transaction_isolation%3D{level}"));
             let store = PostgresStore::connect(&url).await.unwrap();
-            token_store::check(&store).await.unwrap();
+            store_conformance::check(&store).await.unwrap();
         }
         namespace.remove().await;
     }
@@ -644,7 +645,7 @@ mod postgres {
         let namespace = Namespace::new("first").await;
         for statement in [
             "CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)",
-            include_str!("../src/portals/migrations/postgres/001_tokens.sql"),
+            include_str!("../src/portals/store/migrations/postgres/001_tokens.sql"),
             "INSERT INTO bitrix24_portal_schema (version) VALUES (1)",
             "INSERT INTO bitrix24_portal_tokens VALUES ('portal', 'plain:a', 'application', 1, 2)",
         ] {
@@ -653,7 +654,7 @@ mod postgres {
         let store = namespace.store().await;
         let known = [application("plain:a").issued_at(1).expires_at(2)];
         assert_eq!(store.tokens("portal").await.unwrap(), known);
-        token_store::check(&store).await.unwrap();
+        store_conformance::check(&store).await.unwrap();
         namespace.remove().await;
     }
 
@@ -692,7 +693,7 @@ mod postgres {
             .await;
         let url = namespace.url(&format!("%20-crole%3D{role}"));
         let store = PostgresStore::connect(&url).await.unwrap();
-        token_store::check(&store).await.unwrap();
+        store_conformance::check(&store).await.unwrap();
         store.close().await;
         namespace
             .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use tokio::task::yield_now;
 use tower_bitrix24::Secret;
 use tower_bitrix24::portals::{MemoryStore, PortalToken, TokenKind, TokenStore};
-use tower_bitrix24::testing::token_store::{self, BrokenRules};
+use tower_bitrix24::testing::store_conformance::{self, BrokenRules};
 
 /// A way of being wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -243,7 +243,7 @@ impl TokenStore for Broken {
 }
 
 async fn broken_by(fault: Fault) -> BrokenRules {
-    let broken = token_store::check(&Broken::new(fault)).await;
+    let broken = store_conformance::check(&Broken::new(fault)).await;
     broken.expect_err(&format!("{fault:?} is found"))
 }
 
@@ -354,7 +354,7 @@ impl TokenStore for Down {
 
 #[tokio::test]
 async fn a_store_that_fails_breaks_every_rule_and_says_why() {
-    let broken = token_store::check(&Down).await.unwrap_err();
+    let broken = store_conformance::check(&Down).await.unwrap_err();
     assert_eq!(broken.rules().len(), 13);
     assert_eq!(
         broken.rules()[0].found(),
@@ -367,7 +367,7 @@ async fn the_check_leaves_nothing_behind_and_can_run_in_a_task() {
     let store = std::sync::Arc::new(MemoryStore::new());
     let check = tokio::spawn({
         let store = store.clone();
-        async move { token_store::check(&*store).await }
+        async move { store_conformance::check(&*store).await }
     });
     check.await.unwrap().unwrap();
     assert_eq!(format!("{store:?}"), "MemoryStore { portals: 0 }");

@@ -60,10 +60,10 @@
 //! | is given up by a drain | has been 200 | [`dropped`](Stats::dropped) |
 //!
 //! The answers of the handler go nowhere: a layer that logs them, or looks for the
-//! [`HandlingError`](crate::HandlingError) of a router in their extensions, stands inside this one.
+//! [`HandlingError`](crate::handler::HandlingError) of a router in their extensions, stands inside this one.
 //! A panic ends the event it happens in and nothing else; the panic hook tells about it.
 //!
-//! A refused event is in the [`HandlingError`](crate::HandlingError) in the extensions of its 503,
+//! A refused event is in the [`HandlingError`](crate::handler::HandlingError) in the extensions of its 503,
 //! for a layer outside to store. **Bitrix24 does not send it again**, so give the queue room for the
 //! largest burst, such as an import of deals, and watch
 //! [`oldest_waiting`](Stats::oldest_waiting).
@@ -83,7 +83,7 @@
 //!   [`ONOFFLINEEVENT`](crate::EventKind::OfflineEvent), bound beside them, tells it that there are
 //!   some; that one may be lost without harm.
 
-mod pool;
+mod queue;
 mod service;
 mod stats;
 
@@ -91,7 +91,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::pool::{Limits, Pool};
+use self::queue::{Limits, Pool};
 pub use self::service::{BackgroundFuture, BackgroundLayer, BackgroundService};
 pub use self::stats::{Drained, Stats};
 

@@ -1,3 +1,5 @@
+//! The layer and the service that answer an event and queue its handling.
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -9,9 +11,12 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use super::pool::{Job, Pool};
-use crate::settlement::Settlement;
-use crate::{Event, EventBody, HandlingError, observe};
+use super::queue::{Job, Pool};
+use crate::event::Event;
+use crate::handler::HandlingError;
+use crate::layer::EventBody;
+use crate::layer::completion::Settlement;
+use crate::telemetry;
 
 /// Answers events at once and has the service beneath it handle them in the background; made by
 /// [`Background::layer`](super::Background::layer).
@@ -98,7 +103,7 @@ where
     B: Send + 'static,
 {
     let settle = Settlement::of(&request);
-    Box::pin(observe::in_span(async move {
+    Box::pin(telemetry::in_span(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
             return false;
         }

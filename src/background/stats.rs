@@ -1,6 +1,8 @@
+//! What the queue counts, and the events that a shutdown leaves unfinished.
+
 use std::time::Duration;
 
-use crate::Event;
+use crate::event::Event;
 
 /// How a [`Background`](super::Background) stands, all read at one moment.
 ///

@@ -1,8 +1,11 @@
+//! `Auth`: the OAuth fields that an event carries.
+
 use serde::Serialize;
 
+use super::Envelope;
 use super::key::Field;
-use super::{Envelope, Secret};
-use crate::open_enum::open_enum;
+use crate::macros::open_enum;
+use crate::secret::Secret;
 
 /// The `auth` block of an event: which portal it is from, and tokens to call it with.
 ///
@@ -13,7 +16,8 @@ use crate::open_enum::open_enum;
 /// *Events*, section *Event handler*.
 ///
 /// ```
-/// use tower_bitrix24::{ApplicationStatus, Envelope};
+/// use tower_bitrix24::Envelope;
+/// use tower_bitrix24::envelope::ApplicationStatus;
 ///
 /// let auth = Envelope::scan(
 ///     "event=ONAPPTEST&auth[scope]=crm, documentgenerator&auth[status]=L&auth[expires]=1714653232\
@@ -24,7 +28,7 @@ use crate::open_enum::open_enum;
 /// assert_eq!(auth.expires(), Some(1_714_653_232));
 /// assert_eq!(auth.member_id(), None);
 /// assert!(!format!("{auth:?}").contains("s6p6"));
-/// # Ok::<(), tower_bitrix24::EnvelopeError>(())
+/// # Ok::<(), tower_bitrix24::envelope::EnvelopeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Auth {

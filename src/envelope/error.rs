@@ -1,3 +1,5 @@
+//! Why a body is not an event.
+
 use std::fmt;
 
 /// Why a body has no envelope that could be verified.

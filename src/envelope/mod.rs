@@ -8,7 +8,6 @@
 mod auth;
 mod error;
 mod key;
-mod secret;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +18,6 @@ use bytes::Bytes;
 pub use self::auth::{ApplicationStatus, Auth};
 pub use self::error::{EnvelopeError, EnvelopeErrorKind};
 use self::key::{Field, Key, Root};
-pub(crate) use self::secret::REDACTED;
-pub use self::secret::Secret;
 use crate::form::{self, pairs};
 
 /// The parts of an event request's body, located and **not yet proven**.
@@ -41,7 +38,7 @@ use crate::form::{self, pairs};
 /// // A second token would let the verifier and a later parser see different values.
 /// let refused = Envelope::scan("event=ONAPPTEST&auth[application_token]=a&auth%5bapplication_token]=b");
 /// assert_eq!(refused.unwrap_err().to_string(), "the key auth[application_token] appears twice");
-/// # Ok::<(), tower_bitrix24::EnvelopeError>(())
+/// # Ok::<(), tower_bitrix24::envelope::EnvelopeError>(())
 /// ```
 #[derive(Clone)]
 pub struct Envelope {

@@ -20,7 +20,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-pub use super::catalogue::kinds::*;
+pub use super::definitions::kinds::*;
 use super::{EventKind, Payload};
 
 /// A documented event as a type. Every variant of [`EventKind`] has one, under the same name.
@@ -135,14 +135,14 @@ macro_rules! catalogue {
             /// Reads the payload of a `kind` of event.
             pub(in crate::event) fn read(
                 kind: EventKind,
-                data: &$crate::event::data::Data<'_>,
-            ) -> Result<Self, $crate::event::Mismatch> {
+                data: &$crate::form::Data<'_>,
+            ) -> Result<Self, $crate::form::Mismatch> {
                 use $crate::event::subject::Identified;
 
                 match kind {
                     $($(EventKind::$variant => data
                         .payload(
-                            $crate::event::data::Data::$place,
+                            $crate::form::Data::$place,
                             $crate::event::kind::is_fields!($place),
                             $crate::event::kind::has_id!($payload $(in $boxed)? $(, $entity)?),
                         )

@@ -4,16 +4,10 @@
 //! the [documented events](EventKind) or `Unknown`, and whatever it is, [`Event::data`] has the data
 //! whole.
 
-mod catalogue;
-mod data;
-pub mod field;
+mod definitions;
 pub mod kind;
-mod link;
 pub mod payload;
-mod plain;
-mod shape;
 mod subject;
-mod value;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,14 +19,13 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-pub use self::catalogue::{EventKind, Payload};
-pub use self::data::Mismatch;
-use self::data::{Data, LazyTree};
+pub use self::definitions::{EventKind, Payload};
 pub use self::kind::UnknownCode;
 use self::payload::BotAuth;
 pub use self::subject::{Action, ObjectId, Subject};
-pub use self::value::{Array, Value};
-use crate::{Auth, Envelope, VerifyError, VerifyToken};
+use crate::envelope::{Auth, Envelope};
+use crate::form::{Data, LazyTree, Mismatch, Value};
+use crate::verify::{VerifyError, VerifyToken};
 
 /// A verified event.
 ///
@@ -84,7 +77,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// What the verifier answers, and [`Missing`](crate::VerifyErrorKind::Missing) if the envelope
+    /// What the verifier answers, and [`Missing`](crate::verify::VerifyErrorKind::Missing) if the envelope
     /// has no token and the verifier does not
     /// [want such envelopes](VerifyToken::insecure_verify_without_token).
     pub async fn verify<V>(envelope: Envelope, verifier: &V) -> Result<Self, VerifyError>

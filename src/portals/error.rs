@@ -1,7 +1,9 @@
+//! `PortalsError`: why tokens of a portal could not be changed.
+
 use std::error::Error;
 use std::fmt;
 
-use crate::{VerifyError, VerifyErrorKind};
+use crate::verify::{VerifyError, VerifyErrorKind};
 
 /// Why [`Portals`](super::Portals) could not do what it was asked for. The message holds no token.
 #[derive(Debug)]

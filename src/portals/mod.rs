@@ -49,53 +49,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod admission;
-#[cfg(feature = "cache")]
-mod cache;
 mod error;
-#[cfg(feature = "https-client")]
-mod https;
-mod install;
-mod memory;
-mod proof;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod sql;
-mod store;
-mod token;
+mod introspection;
+mod lifecycle;
+mod policy;
+pub mod store;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use self::admission::Marked;
-#[cfg(feature = "cache")]
-use self::cache::Cache;
-#[cfg(feature = "cache")]
-#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
-pub use self::cache::TokenCache;
 pub use self::error::{PortalsError, PortalsErrorKind};
-#[cfg(feature = "https-client")]
-#[cfg_attr(docsrs, doc(cfg(feature = "https-client")))]
-pub use self::https::{HttpsAnswer, HttpsClient, HttpsError};
-pub use self::install::{InstallPolicy, Installation};
-pub use self::memory::MemoryStore;
-pub use self::proof::{
-    AuthorizationServer, DEFAULT_PROOF_ANSWER_LIMIT, DEFAULT_PROOF_CONCURRENCY,
-    DEFAULT_PROOF_DEADLINE, InstallProof,
+pub use self::introspection::{
+    DEFAULT_PROOF_ANSWER_LIMIT, DEFAULT_PROOF_CONCURRENCY, DEFAULT_PROOF_DEADLINE, InstallProof,
 };
+use self::lifecycle::Marked;
+pub use self::policy::{InstallPolicy, Installation};
+#[cfg(feature = "cache")]
+pub use self::store::TokenCache;
+#[cfg(feature = "cache")]
+use self::store::cache::Cache;
+use self::store::token::{self, Claimed};
+pub use self::store::{MemoryStore, PortalToken, TokenKey, TokenKind, TokenStore};
 #[cfg(feature = "postgres")]
-#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-pub use self::sql::{PostgresStore, PostgresStoreBuilder};
+pub use self::store::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use self::sql::{SqliteStore, SqliteStoreBuilder};
+pub use self::store::{SqliteStore, SqliteStoreBuilder};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
-pub use self::sql::{StoreError, StoreErrorKind};
-pub use self::store::TokenStore;
-use self::token::Claimed;
-pub use self::token::{PortalToken, TokenKey, TokenKind};
-use crate::Secret;
+pub use self::store::{StoreError, StoreErrorKind};
+use crate::secret::Secret;
 
 /// Verifies the events of many portals by the tokens in a store; see the [module](self).
 ///
@@ -253,10 +235,10 @@ impl<S: TokenStore> Portals<S> {
         let changed = self.change(member_id, |tokens| {
             let now = now();
             // Not late, even if the clock of the portal is ahead.
-            let issued = admission::latest_issued(tokens).map_or(now, |latest| latest.max(now));
+            let issued = lifecycle::latest_issued(tokens).map_or(now, |latest| latest.max(now));
             let token = PortalToken::new(TokenKind::Application, claimed.to_store());
             let end = later(now, self.shared.grace);
-            admission::install(tokens, token.issued_at(issued), now, end);
+            lifecycle::install(tokens, token.issued_at(issued), now, end);
         });
         Ok(changed.await?)
     }

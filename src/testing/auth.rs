@@ -1,7 +1,7 @@
 //! The fields of `auth`.
 
 use super::tree::{Entries, entries};
-use crate::EventKind;
+use crate::event::EventKind;
 
 /// What raised the event, which decides what `auth` has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

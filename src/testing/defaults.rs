@@ -3,7 +3,7 @@
 
 use super::auth::OAuth;
 use super::tree::{Entries, Tree, array, entries};
-use crate::EventKind;
+use crate::event::EventKind;
 
 /// The data of an event, about the object `id` where one is given; `None` where it has none.
 ///

@@ -74,11 +74,11 @@
 
 mod auth;
 mod defaults;
-mod tamper;
-mod text;
 #[cfg(feature = "portals")]
 #[cfg_attr(docsrs, doc(cfg(feature = "portals")))]
-pub mod token_store;
+pub mod store_conformance;
+mod tamper;
+mod text;
 mod tree;
 
 use std::fmt;
@@ -93,8 +93,10 @@ use self::auth::{OAuth, Sender};
 pub use self::tamper::Tamper;
 pub use self::text::Text;
 use self::tree::{Tree, array, encode, write_pair};
-use crate::envelope::REDACTED;
-use crate::{ApplicationToken, Envelope, Event, EventKind};
+use crate::envelope::Envelope;
+use crate::event::{Event, EventKind};
+use crate::secret::REDACTED;
+use crate::verify::ApplicationToken;
 
 /// An event that no portal sent, for tests.
 ///

@@ -1,6 +1,6 @@
 //! What may be wrong with a request.
 
-use crate::RejectionKind;
+use crate::rejection::RejectionKind;
 
 /// A way to spoil a [`TestEvent`](super::TestEvent), each of which the layer refuses.
 ///

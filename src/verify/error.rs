@@ -1,3 +1,5 @@
+//! `VerifyError`: why a token was not accepted.
+
 use std::error::Error;
 use std::fmt;
 

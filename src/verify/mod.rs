@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use self::error::{VerifyError, VerifyErrorKind};
 pub use self::token::{ApplicationToken, TokenSet};
-use crate::Envelope;
+use crate::envelope::Envelope;
 
 /// Decides whether an envelope is proven.
 ///

@@ -1,3 +1,5 @@
+//! `ApplicationToken` and `TokenSet`: tokens that are known from the start.
+
 use std::fmt;
 use std::future::{Ready, ready};
 
@@ -6,7 +8,9 @@ use serde::{Deserialize, Deserializer};
 use subtle::Choice;
 
 use super::{VerifyError, VerifyToken};
-use crate::{ConfigError, Envelope, Secret};
+use crate::envelope::Envelope;
+use crate::error::ConfigError;
+use crate::secret::Secret;
 
 /// The one application token of one application or outgoing webhook.
 ///

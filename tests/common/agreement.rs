@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use tower_bitrix24::Event;
-use tower_bitrix24::event::field::Flag;
+use tower_bitrix24::form::field::Flag;
 
 /// What is in the data of an event and not in its payload, and why.
 const EXCEPTIONS: [(&str, &str); 2] = [

@@ -1,8 +1,11 @@
+//! Payloads of the scope `basic`: the life of an application.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::Value;
-use crate::event::field::{Flag, optional_flag, optional_number};
-use crate::{ApplicationStatus, Secret};
+use crate::envelope::ApplicationStatus;
+use crate::form::Value;
+use crate::form::field::{Flag, optional_flag, optional_number};
+use crate::secret::Secret;
 
 /// An event that says no more than that it happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]

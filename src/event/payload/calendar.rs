@@ -1,3 +1,5 @@
+//! Payloads of the scope `calendar`.
+
 use serde::{Deserialize, Serialize};
 
 /// An event of a calendar, or a calendar itself. Documentation pages: *OnCalendarEntryAdd*,
@@ -12,8 +14,8 @@ pub struct CalendarItem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_calendars_are_read() {

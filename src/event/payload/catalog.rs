@@ -1,6 +1,8 @@
+//! Payloads of the scope `catalog`: products, prices, stores.
+
 use serde::{Deserialize, Serialize};
 
-use crate::open_enum::open_enum;
+use crate::macros::open_enum;
 
 /// A product, a variation or a service of the product catalog. Documentation pages:
 /// *CATALOG.PRODUCT.ON.ADD*, *CATALOG.PRODUCT.ON.UPDATE* and *CATALOG.PRODUCT.ON.DELETE*.
@@ -38,8 +40,8 @@ open_enum! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_products_are_read() {

@@ -1,10 +1,12 @@
+//! Payloads of the scope `crm`.
+
 use std::fmt;
 
 use serde::de::{Error, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::event::Value;
-use crate::event::field::{NumberOrName, optional_number};
+use crate::form::Value;
+use crate::form::field::{NumberOrName, optional_number};
 
 /// An address of a requisite or a lead. The documentation shows the kinds as numbers, and portals send
 /// them by their names. Documentation pages: *onCrmAddressRegister* and *onCrmAddressUnregister*.
@@ -311,8 +313,8 @@ impl<'de> Deserialize<'de> for CrmTimelineAction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_currencies_are_read() {

@@ -1,6 +1,8 @@
+//! Payloads of the scope `humanresources.hcmlink`.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::List;
+use crate::form::field::List;
 
 /// A job for the HR system that a company is linked to. Documentation page: *e-Signature
 /// Integration with HR Systems* (`api-reference/sign/hcm-link/index.md`), which names `jobId` and

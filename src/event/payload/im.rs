@@ -1,8 +1,10 @@
+//! Payloads of the scope `im`: chats, messages, users.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::Value;
-use crate::event::field::{Flag, List, optional_flag, optional_number, optional_object};
-use crate::open_enum::open_enum;
+use crate::form::Value;
+use crate::form::field::{Flag, List, optional_flag, optional_number, optional_object};
+use crate::macros::open_enum;
 
 /// A message came into a chat or was edited. The documentation gives this event to those who poll
 /// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.

@@ -1,11 +1,13 @@
+//! Payloads of the scope `imconnector`.
+
 use serde::{Deserialize, Serialize};
 
 use super::{ImFileType, ImGender};
-use crate::Secret;
-use crate::event::Value;
-use crate::event::field::{
+use crate::form::Value;
+use crate::form::field::{
     Flag, List, OneOrMany, lenient, objects, optional_flag, optional_number, optional_object,
 };
+use crate::secret::Secret;
 
 /// A dialog through a connector was opened or closed. Documentation pages:
 /// *OnImConnectorDialogStart* and *OnImConnectorDialogFinish*.

@@ -1,8 +1,10 @@
+//! Payloads of the scope `imopenlines`.
+
 use serde::{Deserialize, Serialize};
 
 use super::{ConnectorIm, ConnectorInfo, ConnectorSession, ConnectorUser};
-use crate::event::Value;
-use crate::event::field::{Flag, OneOrMany, optional_flag, optional_number, optional_object};
+use crate::form::Value;
+use crate::form::field::{Flag, OneOrMany, optional_flag, optional_number, optional_object};
 
 /// A message came into the chat of an open line. Documentation pages: *OnOpenLineMessageAdd* and
 /// *Overview of Events When Working with Open Channels*.

@@ -1,3 +1,5 @@
+//! Payloads of the scope `log`: the feed.
+
 use serde::{Deserialize, Serialize};
 
 /// A post in the feed. Documentation pages: *OnLiveFeedPostAdd*, *OnLiveFeedPostUpdate* and
@@ -13,8 +15,8 @@ pub struct FeedPost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_posts_are_read() {

@@ -1,6 +1,8 @@
+//! Payloads of the scope `sale`.
+
 use serde::{Deserialize, Serialize};
 
-use crate::open_enum::open_enum;
+use crate::macros::open_enum;
 
 /// An order of the online store. Documentation pages: *OnSaleOrderSaved* and
 /// *OnSaleBeforeOrderDelete*.
@@ -33,8 +35,8 @@ open_enum! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_orders_are_read() {

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::Envelope;
-use crate::event::data::{Data, Mismatch};
+use crate::envelope::Envelope;
+use crate::form::{Data, Mismatch};
 
 /// The `data` of a form.
 pub(super) fn data(form: impl Into<Vec<u8>>) -> Data<'static> {

@@ -1,3 +1,5 @@
+//! Payloads that several scopes share.
+
 use serde::{Deserialize, Serialize};
 
 /// The id of what the event is about.
@@ -12,8 +14,8 @@ pub struct ItemId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_ids_beside_fields_are_read() {

@@ -1,3 +1,5 @@
+//! Payloads of the scope `sign`.
+
 use serde::{Deserialize, Serialize};
 
 /// A document of e-Signature for HR got another status. Documentation page:
@@ -51,8 +53,8 @@ pub struct SignHcmLinkDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_signing_are_read() {

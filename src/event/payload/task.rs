@@ -1,7 +1,9 @@
+//! Payloads of the scope `task`.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, UndefinedOr, optional_number};
-use crate::open_enum::open_enum;
+use crate::form::field::{Flag, UndefinedOr, optional_number};
+use crate::macros::open_enum;
 
 /// A task before and after what happened to it. Documentation pages: *OnTaskAdd*, *OnTaskUpdate*
 /// and *OnTaskDelete*.
@@ -161,8 +163,8 @@ open_enum! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_tasks_are_read() {

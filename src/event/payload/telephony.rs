@@ -1,7 +1,9 @@
+//! Payloads of the scope `telephony`.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, List, lenient, objects, optional_flag, optional_number};
-use crate::open_enum::open_enum;
+use crate::form::field::{Flag, List, lenient, objects, optional_flag, optional_number};
+use crate::macros::open_enum;
 
 /// A user asked for an outgoing call through the application. Documentation page:
 /// *OnExternalCallStart*.
@@ -215,8 +217,8 @@ open_enum! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::data::Data;
     use crate::event::payload::samples;
+    use crate::form::Data;
 
     #[test]
     fn the_samples_of_an_application_s_calls_are_read() {

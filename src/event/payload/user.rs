@@ -1,6 +1,8 @@
+//! Payloads of the scope `user`.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::{Flag, List, optional_flag};
+use crate::form::field::{Flag, List, optional_flag};
 
 /// A new user of the portal. Fields that the application has no right to see are absent.
 /// Documentation page: *onUserAdd*.

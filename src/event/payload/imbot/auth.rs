@@ -1,7 +1,10 @@
+//! The OAuth fields of a bot.
+
 use serde::{Deserialize, Serialize};
 
-use crate::event::field::lenient;
-use crate::{ApplicationStatus, Secret};
+use crate::envelope::ApplicationStatus;
+use crate::form::field::lenient;
+use crate::secret::Secret;
 
 /// The tokens of one bot, inside the data of its events.
 ///
@@ -46,7 +49,7 @@ pub struct BotAuth {
     /// The application's id, as it was given when the bot was registered.
     #[serde(default, deserialize_with = "lenient")]
     pub client_id: Option<String>,
-    /// A copy of the application token. It was not verified: the event's own [`Auth`](crate::Auth)
+    /// A copy of the application token. It was not verified: the event's own [`Auth`](crate::envelope::Auth)
     /// has the one that was.
     #[serde(default, deserialize_with = "lenient")]
     pub application_token: Option<Secret>,

@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ImBotEntry, ImBotUser};
-use crate::event::Value;
-use crate::event::field::{IdMap, lenient, objects_by_id, optional_object};
 use crate::event::payload::ImMessageType;
+use crate::form::Value;
+use crate::form::field::{IdMap, lenient, objects_by_id, optional_object};
 
 /// A user opened the dialog with a bot by a link or an application that passes something on.
 ///

@@ -4,10 +4,10 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Secret;
-use crate::event::Value;
-use crate::event::field::{ById, Flag, IdMap, List, OneOrMany, TextOr, lenient};
-use crate::open_enum::open_enum;
+use crate::form::Value;
+use crate::form::field::{ById, Flag, IdMap, List, OneOrMany, TextOr, lenient};
+use crate::macros::open_enum;
+use crate::secret::Secret;
 
 /// A file of a message to a bot (`FILES`).
 ///

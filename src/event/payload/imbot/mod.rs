@@ -28,9 +28,9 @@ pub use self::v2::{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Value;
     use crate::event::payload::samples::{count, parse, sample, with_tree};
     use crate::event::payload::{ImChatType, ImGender, ImMessageType, ImReactionAction};
+    use crate::form::Value;
 
     #[test]
     fn a_deleted_bot_leaves_its_id() {

@@ -1,10 +1,12 @@
+//! The parameters of messages to bots of the first version.
+
 use serde::{Deserialize, Serialize};
 
 use super::message::{attachments, files};
 use super::{ImAttach, ImBotCommandContext, ImBotFile, ImMessageParams};
-use crate::event::Value;
-use crate::event::field::{Flag, IdMap, List, optional_flag, optional_number};
 use crate::event::payload::ImMessageType;
+use crate::form::Value;
+use crate::form::field::{Flag, IdMap, List, optional_flag, optional_number};
 
 /// Where a bot was added, and by whom. Documentation page: *ONIMBOTJOINCHAT*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -1,13 +1,16 @@
+//! Events of bots of the first version.
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     BotAuth, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
     ImBotMessageDeleteParams, ImBotMessageUpdateParams,
 };
-use crate::event::field::{Flag, IdMap, lenient, objects_by_id, optional_object};
+use crate::envelope::ApplicationStatus;
 use crate::event::payload::ImGender;
-use crate::open_enum::open_enum;
-use crate::{ApplicationStatus, Secret};
+use crate::form::field::{Flag, IdMap, lenient, objects_by_id, optional_object};
+use crate::macros::open_enum;
+use crate::secret::Secret;
 
 /// A bot was deleted. Documentation page: *ONIMBOTDELETE*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -1,10 +1,12 @@
+//! Events of bots of the second version.
+
 use serde::{Deserialize, Serialize};
 
 use super::BotAuth;
-use crate::event::Value;
-use crate::event::field::{Flag, optional_flag, optional_number, optional_object};
 use crate::event::payload::{ImChat, ImMessage, ImReactionAction, ImUser};
-use crate::open_enum::open_enum;
+use crate::form::Value;
+use crate::form::field::{Flag, optional_flag, optional_number, optional_object};
+use crate::macros::open_enum;
 
 /// A user wrote to a bot, or a message in a chat of a bot was edited. Documentation page: *Events*,
 /// of `imbot.v2`.

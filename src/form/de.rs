@@ -1,0 +1,591 @@
+//! Reading `data` into types.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::OnceLock;
+
+use memchr::memchr2_iter;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
+
+use super::fast_path as plain;
+use super::shape;
+use super::value::{TooManyArrays, Value};
+use crate::form::pairs;
+use crate::secret::{is_secret, without_secrets};
+
+/// The tree of `data`, read when it is first needed: for the payload if that is not read quickly, for
+/// [`Event::data`](crate::Event::data), or for a type of the application.
+pub(crate) type LazyTree = OnceLock<Result<Option<Value>, TooManyArrays>>;
+
+/// The pairs of `data`, still encoded, and their tree.
+pub(crate) struct Data<'a> {
+    /// `None` for a body without `data`, which reads as a type without required fields.
+    pairs: Option<Cow<'a, [u8]>>,
+    tree: &'a LazyTree,
+}
+
+/// What the pairs of `data` are to serde_qs.
+#[derive(Deserialize)]
+struct Root<T> {
+    data: T,
+}
+
+/// `data` with everything in `FIELDS`.
+#[derive(Deserialize)]
+struct Fields<T> {
+    #[serde(rename = "FIELDS")]
+    fields: T,
+}
+
+/// What a type is read from.
+#[derive(Clone, Copy)]
+enum Place {
+    Data,
+    Fields,
+}
+
+impl<'a> Data<'a> {
+    pub(crate) const fn new(pairs: Option<Cow<'a, [u8]>>, tree: &'a LazyTree) -> Self {
+        Self { pairs, tree }
+    }
+
+    /// Data that share their tree with nothing.
+    #[cfg(test)]
+    pub(crate) fn alone(pairs: Option<Cow<'a, [u8]>>) -> Self {
+        Self::new(pairs, Box::leak(Box::default()))
+    }
+
+    /// Returns the tree, `None` for a body without `data`.
+    pub(crate) fn tree(&self) -> Result<Option<&'a Value>, Mismatch> {
+        let read = || self.pairs.as_deref().map_or(Ok(None), Value::read);
+        match self.tree.get_or_init(read) {
+            Ok(tree) => Ok(tree.as_ref()),
+            Err(TooManyArrays) => Err(Mismatch::too_many_arrays()),
+        }
+    }
+
+    /// Returns why the tree cannot be read, if it cannot. Builds it only if there are enough
+    /// brackets for too many arrays.
+    pub(crate) fn unreadable(&self) -> Option<Mismatch> {
+        let data = self.pairs.as_deref()?;
+        let brackets = pairs(data).map(|pair| memchr2_iter(b'[', b'%', pair.key).count());
+        if brackets.sum::<usize>() <= Value::max_arrays(data.len()) {
+            return None;
+        }
+        self.tree().err()
+    }
+
+    /// The type that `data` itself is.
+    pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+        let quick = self.quickly(Place::Data);
+        quick.map_or_else(|| self.thoroughly(Place::Data), Ok)
+    }
+
+    /// The type that `data[FIELDS]` is.
+    pub(crate) fn fields<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+        let quick = self.quickly(Place::Fields);
+        quick.map_or_else(|| self.thoroughly(Place::Fields), Ok)
+    }
+
+    /// The payload that is `documented` to be in `data[FIELDS]`, or in `data` itself, or where else it
+    /// is: the platform does not always send what is documented. `has_id` says whether the payload
+    /// of an event that is about an object tells which.
+    pub(crate) fn payload<T: DeserializeOwned>(
+        &self,
+        documented: impl Fn(&Self) -> Result<T, Mismatch>,
+        in_fields: bool,
+        has_id: Option<fn(&T) -> bool>,
+    ) -> Result<T, Mismatch> {
+        let read = documented(self);
+        let is_whole = match (&read, has_id) {
+            (Ok(payload), Some(has_id)) => has_id(payload),
+            (Ok(_), None) => in_fields || !self.is_wrapped(),
+            (Err(_), _) => false,
+        };
+        if is_whole {
+            return read;
+        }
+        match self.elsewhere(in_fields, has_id, read.is_err()) {
+            Some(payload) => Ok(payload),
+            None => read,
+        }
+    }
+
+    /// Whether all that there is may be within what is not documented.
+    fn is_wrapped(&self) -> bool {
+        let data = self.pairs.as_deref().unwrap_or(NOTHING);
+        [
+            &b"data[FIELDS]"[..],
+            b"data%5BFIELDS%5D",
+            b"data[0]",
+            b"data%5B0%5D",
+        ]
+        .iter()
+        .any(|wrapper| data.starts_with(wrapper))
+    }
+
+    /// The payload from where it is not documented to be.
+    #[cold]
+    fn elsewhere<T: DeserializeOwned>(
+        &self,
+        in_fields: bool,
+        has_id: Option<fn(&T) -> bool>,
+        misfits: bool,
+    ) -> Option<T> {
+        let tree = self.tree().ok()??;
+        let with_nested_ids = misfits || has_id.is_some();
+        let form = shape::reshaped::<T>(tree, in_fields, with_nested_ids)?;
+        let data = Place::Data.read(&form).ok()?;
+        has_id.is_none_or(|has_id| has_id(&data)).then_some(data)
+    }
+
+    /// Reads what stands at the place, as it is: that does for what the platform sends.
+    fn quickly<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
+        let form = self.beneath(place.spellings())?;
+        config()
+            .use_form_encoding(matches!(form, Cow::Borrowed(_)))
+            .deserialize_bytes(&form)
+            .ok()
+    }
+
+    /// The pairs with their keys beneath that one of the places which the first has: the fewer
+    /// levels keys have, the less serde_qs has to build. `None` where not all have it, or serde_qs
+    /// would not read the keys as PHP does. What is owned has no escaped brackets, so that serde_qs
+    /// need not look for them in every value.
+    fn beneath(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
+        let whole = self.pairs.as_deref().unwrap_or(NOTHING);
+        let first = pairs(whole).next()?;
+        let place = places.iter().find(|place| first.key.starts_with(place))?;
+        if !plain::is_decoded_alike(whole) {
+            return None;
+        }
+        // `FIELDS` is one of the levels that the tree counts.
+        let depth = Value::MAX_DEPTH - usize::from(*place != b"data");
+        if first.end == whole.len() {
+            let key = &first.key[place.len()..];
+            return (first.has_equals() && plain::is_plain(key, depth))
+                .then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
+        }
+        plain::beneath(place, depth, whole).map(Cow::Owned)
+    }
+
+    /// Reads the place from the tree, which has PHP's answer to whatever is unusual in the keys, and
+    /// says what does not fit. Where a text that is not UTF-8 may be what does not, it is replaced: it
+    /// must not keep a whole payload from being read.
+    fn thoroughly<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
+        let Some(tree) = self.tree()? else {
+            return place.read(NOTHING);
+        };
+        let (value, key) = match place {
+            Place::Data => (tree, "data"),
+            // Without `FIELDS`, what is there instead is what does not fit.
+            Place::Fields => tree
+                .get("FIELDS")
+                .map_or((tree, "data"), |fields| (fields, "data[FIELDS]")),
+        };
+        let form = |lossy| {
+            let mut form = Vec::with_capacity(self.pairs.as_deref().map_or(0, <[u8]>::len));
+            value.write_form(&mut key.into(), lossy, &mut form);
+            form
+        };
+        let read = place.read(&form(false));
+        match read {
+            Err(_) if value.has_bytes() => place.read(&form(true)),
+            read => read,
+        }
+    }
+}
+
+/// What a body without `data` reads as.
+const NOTHING: &[u8] = b"data=";
+
+impl Place {
+    /// What the keys of pairs at this place begin with.
+    const fn spellings(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Data => &[b"data"],
+            Self::Fields => &[b"data%5BFIELDS%5D", b"data[FIELDS]"],
+        }
+    }
+
+    /// Reads a form that serde_qs reads as PHP does.
+    fn read<T: DeserializeOwned>(self, form: &[u8]) -> Result<T, Mismatch> {
+        match self {
+            Self::Data => read(form).map(|Root { data }| data),
+            Self::Fields => read(form).map(
+                |Root {
+                     data: Fields { fields },
+                 }| fields,
+            ),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
+    let config = config().use_form_encoding(false);
+    let deserializer =
+        serde_qs::Deserializer::with_config(config, form).map_err(|error| Mismatch {
+            path: String::new(),
+            reason: shortened(&without_secrets(&error.to_string())),
+        })?;
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| Mismatch::at(error.path(), error.inner()))
+}
+
+const fn config() -> serde_qs::Config {
+    serde_qs::Config::new().max_depth(Value::MAX_DEPTH + 1)
+}
+
+/// Why `data` does not fit a type: where, what was expected and what was found, of which the first
+/// 64 characters are quoted, without what stands under the key of a token or behind it in a link.
+///
+/// ```
+/// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let body = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=new&auth[application_token]=192735";
+/// let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+/// assert_eq!(*event.payload(), Payload::Unknown);
+/// let mismatch = event.mismatch().expect("an id is a number");
+/// assert_eq!(mismatch.path(), "data.FIELDS.ID");
+/// assert_eq!(mismatch.to_string(), "data.FIELDS.ID: invalid type: string \"new\", expected u64");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    path: String,
+    reason: String,
+}
+
+impl Mismatch {
+    fn too_many_arrays() -> Self {
+        Self {
+            path: "data".to_owned(),
+            reason: format!(
+                "more than {} arrays, and one for each {} bytes, are not read",
+                Value::MAX_ARRAYS,
+                Value::BYTES_PER_ARRAY,
+            ),
+        }
+    }
+
+    fn at(path: &Path, error: &serde_qs::Error) -> Self {
+        let secret = path.iter().any(|segment| match segment {
+            Segment::Map { key } => is_secret(key),
+            _ => false,
+        });
+        Self {
+            path: path.to_string().trim_end_matches('.').to_owned(),
+            reason: match secret {
+                true => "what was found does not fit and is not shown".to_owned(),
+                false => shortened(&without_secrets(&error.to_string())),
+            },
+        }
+    }
+
+    /// The path of the field, such as `data.FIELDS.ID`; for a field that is absent, of what should
+    /// have it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What was expected there and what was found.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// A message, of whose quotations no more is left than their first 64 characters.
+fn shortened(message: &str) -> String {
+    const SHOWN: usize = 64;
+
+    let mut short = String::with_capacity(message.len().min(4 * SHOWN));
+    let mut quoted = None;
+    let mut escaped = false;
+    for c in message.chars() {
+        match &mut quoted {
+            None => quoted = matches!(c, '"' | '`').then_some((c, 0)),
+            Some((quote, _)) if c == *quote && !escaped => quoted = None,
+            Some((_, length)) => {
+                escaped = c == '\\' && !escaped;
+                *length += 1;
+                if *length > SHOWN {
+                    if *length == SHOWN + 1 {
+                        short.push('…');
+                    }
+                    continue;
+                }
+            }
+        }
+        short.push(c);
+    }
+    short
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.reason)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
+    use crate::form::field::{Flag, UndefinedOr};
+
+    fn data(pairs: &str) -> Data<'_> {
+        Data::alone(Some(Cow::Borrowed(pairs.as_bytes())))
+    }
+
+    #[test]
+    fn every_spelling_of_a_key_gives_the_same_type() {
+        for pairs in [
+            "data[FIELDS][ID]=27",
+            "data%5BFIELDS%5D%5BID%5D=27",
+            "data%5bFIELDS%5d%5bID%5d=27",
+            "data[FIELDS]%5bID]=27",
+            "data[%46IELDS][ID]=%32%37",
+            "data[FIELDS][ID]=26&data[FIELDS][ID]=27",
+            "data[FIELDS]=&data[FIELDS][ID]=27",
+            "data[FIELDS][ID]x=27",
+        ] {
+            assert_eq!(data(pairs).fields::<ItemId>().unwrap().id, 27, "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_php_reads_in_its_own_way_gives_the_type_of_the_tree() {
+        for pairs in [
+            "data[FIELDS][]=7",
+            "data[FIELDS][ID][]=1",
+            "data[FIELDS][ID]=1&data=x",
+            "data[FIELDS][ID]=1&data[FIELDS]=",
+            "data[FIELDS][ID]=1&data[FIELDS]=undefined",
+            "data[FIELDS]=7&data[FIELDS]=8",
+            "data[FIELDS]=7&data%5BFIELDS%5D=8",
+            // Brackets that are never closed, or closed twice, or hold white space.
+            "data[FIELDS][ID=1",
+            "data%5BFIELDS%5D%5BID=1",
+            "data%5BFIELDS%5D%5BID5D=1",
+            "data[FIELDS][[ID]=1",
+            "data[FIELDS][ ]=7",
+            "data%5BFIELDS%5D%5B\t%5D=7",
+        ] {
+            assert!(data(pairs).fields::<ItemId>().is_err(), "{pairs}");
+        }
+        let query = |pairs| data(pairs).data::<AppTest>().unwrap().query.unwrap();
+        let repeated = query("data[QUERY]=a&data[QUERY]=b");
+        assert_eq!(repeated.as_str(), Some("b"));
+        let padded = query("data[QUERY][01]=a&data[QUERY][1]=b");
+        assert_eq!(padded["01"].as_str(), Some("a"));
+        assert_eq!(padded["1"].as_str(), Some("b"));
+        assert!(data("data=&data=").data::<AppTest>().is_ok());
+    }
+
+    #[test]
+    fn a_key_without_a_value_is_an_empty_text_in_the_type_too() {
+        for pairs in [
+            "data[CLEAN]",
+            "data%5BCLEAN%5D",
+            "data[CLEAN]=",
+            "data[%43LEAN]",
+        ] {
+            let gone: AppUninstall = data(pairs).data().unwrap();
+            assert_eq!(gone.clean.map(bool::from), Some(false), "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_percent_sign_that_starts_no_escape_is_itself_in_the_type_too() {
+        for (encoded, name) in [
+            ("%%5Dx", "%]x"),
+            ("%5%5B", "%5["),
+            ("100%", "100%"),
+            ("50%+off", "50% off"),
+        ] {
+            for pairs in [
+                format!("data[ID]=1&data[NAME]={encoded}"),
+                format!("data[NAME]={encoded}&data[ID]=1"),
+            ] {
+                let user: User = data(&pairs).data().unwrap();
+                assert_eq!(user.name.as_deref(), Some(name), "{pairs}");
+            }
+            let query = data(&format!("data[QUERY]={encoded}")).data::<AppTest>();
+            assert_eq!(query.unwrap().query.unwrap().as_str(), Some(name));
+        }
+    }
+
+    #[test]
+    fn what_is_deeper_than_the_tree_is_as_deep_in_the_type() {
+        for deep in 60..70 {
+            let key = format!("data[QUERY]{}", "[a]".repeat(deep));
+            for pairs in [format!("{key}=1"), format!("data[x]=1&{key}=1")] {
+                let tree = Value::read(pairs.as_bytes()).unwrap().unwrap();
+                let test: AppTest = data(&pairs).data().unwrap();
+                assert_eq!(test.query.as_ref(), tree.get("QUERY"), "{deep}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bracket_that_is_never_closed_gives_the_type_of_the_tree() {
+        // PHP makes a text of `QUERY`, and then an array of it, without the text.
+        let test: AppTest = data("data%5BQUERY%5D%5Bx=1&data%5BQUERY%5D%5By%5D=2")
+            .data()
+            .unwrap();
+        let query = test.query.unwrap();
+        assert_eq!((query.get("x"), query["y"].as_str()), (None, Some("2")));
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_way_gives_what_the_thorough_way_gives(
+            pairs in concat!(
+                "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d",
+                "|\\[a|%5Ba|\\]|%5D|a){0,3}(=[xy0%+]{0,3}(%5[BD])?)?&){1,5}",
+            )
+        ) {
+            let data = data(&pairs);
+            if let Some(quick) = data.quickly::<Value>(Place::Data) {
+                // serde_qs sorts the keys, and takes an empty array for an empty text.
+                let thorough = data.thoroughly::<Value>(Place::Data).unwrap();
+                prop_assert_eq!(quick, thorough);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_empty_or_absent_is_no_mismatch_where_it_is_optional() {
+        let address = data(
+            "data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=8\
+             &data[FIELDS][ENTITY_ID]=1&data[FIELDS][ANCHOR_ID]=",
+        )
+        .fields::<CrmAddress>()
+        .unwrap();
+        assert_eq!((address.anchor_id, address.anchor_type_id), (None, None));
+
+        let gone = data("data[CLEAN]=&data[LANGUAGE_ID]=")
+            .data::<AppUninstall>()
+            .unwrap();
+        assert_eq!(gone.clean.map(bool::from), Some(false));
+        assert_eq!(gone.language_id.as_deref(), Some(""));
+
+        assert!(Data::alone(None).data::<NoData>().is_ok());
+        assert!(Data::alone(None).data::<AppTest>().is_ok());
+        assert!(data("data[whatever][else]=1").data::<NoData>().is_ok());
+    }
+
+    #[test]
+    fn a_list_may_have_gaps_and_ids_for_indices() {
+        let user = data("data[ID]=1&data[UF_DEPARTMENT][999999999]=12&data[UF_DEPARTMENT][3]=1");
+        assert_eq!(*user.data::<User>().unwrap().departments, [1, 12]);
+        let user = data("data[ID]=1&data[UF_DEPARTMENT][]=1&data[UF_DEPARTMENT][]=2");
+        assert_eq!(*user.data::<User>().unwrap().departments, [1, 2]);
+        assert!(
+            data("data[ID]=1&data[UF_DEPARTMENT]=x")
+                .data::<User>()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_value_may_be_undefined() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Change {
+            #[serde(default)]
+            item: UndefinedOr<ItemId>,
+            #[serde(default)]
+            flag: UndefinedOr<Flag>,
+        }
+        let read = |pairs| {
+            let Change { item, flag } = data(pairs).data()?;
+            let id = item.into_value().map(|item| item.id);
+            Ok((id, flag.into_value().map(Flag::is_yes)))
+        };
+        assert_eq!(
+            read("data[item]=undefined&data[flag]=undefined"),
+            Ok((None, None))
+        );
+        assert_eq!(read("data[item]=&data[flag]="), Ok((None, None)));
+        assert_eq!(read("data[x]=1"), Ok((None, None)));
+        assert_eq!(
+            read("data[item][ID]=27&data[flag]=Y"),
+            Ok((Some(27), Some(true)))
+        );
+        assert_eq!(
+            read("data%5bitem%5d[ID]=27&data[flag]=0"),
+            Ok((Some(27), Some(false)))
+        );
+        let refused = |pairs| -> Mismatch { read(pairs).unwrap_err() };
+        for pairs in [
+            "data[item]=27",
+            "data[item][0]=27",
+            "data[item][]=27",
+            "data[flag][ID]=Y",
+        ] {
+            let path = refused(pairs).path;
+            assert_eq!(path, pairs[..9].replace('[', "."), "{pairs}");
+        }
+        assert_eq!(refused("data[item][ID]=x").path, "data.item.ID");
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_does_not_lose_the_payload() {
+        let user = data("data[ID]=1&data[NAME]=%CF%F0").data::<User>().unwrap();
+        assert_eq!(user.name.as_deref(), Some("\u{FFFD}\u{FFFD}"));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_as_it_came_wherever_the_type_has_room_for_it() {
+        for more in ["", "&data[x]=1", "&data[%78]=1", "&data[x][]=1"] {
+            let pairs = format!("data[QUERY][a]=%CF{more}");
+            let query = data(&pairs).data::<AppTest>().unwrap().query.unwrap();
+            assert_eq!(query["a"].as_bytes(), Some(&b"\xCF"[..]), "{pairs}");
+        }
+    }
+
+    #[test]
+    fn a_mismatch_says_where_and_why() {
+        let mismatch = |pairs| data(pairs).fields::<ItemId>().unwrap_err().to_string();
+        assert_eq!(mismatch("data[x]=1"), "data: missing field `FIELDS`");
+        assert_eq!(
+            mismatch("data[FIELDS][x]=1"),
+            "data.FIELDS: missing field `ID`"
+        );
+        assert_eq!(
+            mismatch("data[FIELDS][ID]=27a"),
+            "data.FIELDS.ID: invalid type: string \"27a\", expected u64"
+        );
+        assert!(mismatch("data[FIELDS][ID][x]=1").starts_with("data.FIELDS.ID: invalid type"));
+    }
+
+    #[test]
+    fn a_mismatch_quotes_the_beginning_of_what_was_found() {
+        let quoted = |text: &str| {
+            let form = format!("data[FIELDS][ID]={text}");
+            let mismatch = data(&form).fields::<ItemId>().unwrap_err();
+            let reason = mismatch
+                .reason()
+                .strip_prefix("invalid type: string \"")
+                .unwrap();
+            reason.strip_suffix("\", expected u64").unwrap().to_owned()
+        };
+        assert_eq!(quoted(&"a".repeat(64)), "a".repeat(64));
+        assert_eq!(quoted(&"a".repeat(65)), format!("{}…", "a".repeat(64)));
+        assert_eq!(quoted(&"ä".repeat(9_999)), format!("{}…", "ä".repeat(64)));
+        assert_eq!(quoted("a\"b`c\\"), r#"a\"b`c\\"#);
+        assert_eq!(
+            quoted(&format!("\"{}", "a".repeat(99))),
+            format!("\\\"{}…", "a".repeat(62))
+        );
+    }
+}

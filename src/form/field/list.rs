@@ -1,0 +1,209 @@
+//! `List`: a list whose indices may have gaps.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::de::{MapAccess, SeqAccess};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::nothing::{self, Item};
+use super::stray::Stray;
+
+/// A list whose indices may have gaps, as in `data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][7]=12`.
+///
+/// PHP writes a list with its keys, and what was taken out of it leaves a gap. The values come in
+/// the order of their indices, which themselves are not kept; those of negative indices come last. A
+/// list that is empty is not sent at all, so let it be absent with `#[serde(default)]`, or comes as a
+/// text that says [nothing](super).
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_bitrix24::form::field::List;
+///
+/// #[derive(Deserialize)]
+/// struct User {
+///     #[serde(rename = "UF_DEPARTMENT", default)]
+///     departments: List<u64>,
+/// }
+///
+/// # use tower_bitrix24::{ApplicationToken, Envelope, Event};
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let body = "event=ONUSERADD&data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][7]=12\
+///             &auth[application_token]=192735";
+/// let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+/// assert_eq!(*event.data_as::<User>()?.departments, [1, 12]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct List<T>(Vec<T>);
+
+impl<T> List<T> {
+    /// The values.
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> From<Vec<T>> for List<T> {
+    fn from(values: Vec<T>) -> Self {
+        Self(values)
+    }
+}
+
+impl<T> IntoIterator for List<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a List<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for List<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(value) = values.next_element_seed(Item::default())? {
+                    list.extend(value);
+                }
+                Ok(List(list))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                let mut stray = Stray::default();
+                let mut is_list = false;
+                while let Some(key) = entries.next_key::<String>()? {
+                    // serde_qs gives a text as a map with an empty key.
+                    if key.is_empty() {
+                        return nothing::expect(entries, &self).map(|()| List::default());
+                    }
+                    if key.parse::<i64>().is_err() {
+                        stray.skip(key, &mut entries)?;
+                        continue;
+                    }
+                    is_list = true;
+                    list.extend(entries.next_value_seed(Item::default())?);
+                }
+                stray.refuse_alone(is_list, "the index of a list")?;
+                Ok(List(list))
+            }
+        }
+
+        // Asked for a sequence, serde_qs refuses a gap.
+        deserializer.deserialize_map(Visitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T: serde::de::DeserializeOwned>(form: &str) -> Result<Vec<T>, serde_qs::Error> {
+        #[derive(Deserialize)]
+        struct Form<T> {
+            #[serde(default = "List::default")]
+            list: List<T>,
+        }
+        serde_qs::from_str(form).map(|Form { list }| list.into_vec())
+    }
+
+    #[test]
+    fn values_come_in_the_order_of_their_indices() {
+        let form = "list[7]=c&list[-2]=d&list[0]=a&list[5]=b";
+        assert_eq!(read::<String>(form).unwrap(), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn nothing_in_the_place_of_a_list_is_an_empty_one_and_another_text_is_none() {
+        for form in ["list=", "list=0", "list=false", "list=undefined", "other=1"] {
+            assert!(read::<u64>(form).unwrap().is_empty(), "{form}");
+            assert!(read::<String>(form).unwrap().is_empty(), "{form}");
+        }
+        for form in ["list=7", "list=x", "list[x]=7"] {
+            assert!(read::<u64>(form).is_err(), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_index_is_skipped_beside_one_that_is() {
+        for form in [
+            "list[0]=5&list[x]=7",
+            "list[x]=7&list[0]=5",
+            "list[3]=5&list[total]=x&list[page][a][b]=1",
+            "list[!]=7&list[-2]=5",
+        ] {
+            assert_eq!(read::<u64>(form).unwrap(), [5], "{form}");
+        }
+        assert!(read::<u64>("list[0]=&list[x]=7").unwrap().is_empty());
+        let reason = read::<u64>("list[x]=7&list[y]=8").unwrap_err().to_string();
+        let expected = "found the key \"x\", expected the index of a list";
+        assert!(reason.contains(expected), "{reason}");
+    }
+
+    #[test]
+    fn a_value_that_is_nothing_is_left_out_unless_the_type_takes_it() {
+        assert_eq!(read::<u64>("list[0]=&list[1]=5&list[2]=0").unwrap(), [5, 0]);
+        assert_eq!(read::<String>("list[0]=&list[1]=0").unwrap(), ["", "0"]);
+        assert!(read::<u64>("list[0]=x").is_err());
+        assert!(read::<u64>("list[0][x]=1").is_err());
+    }
+
+    #[test]
+    fn a_value_may_be_an_array_of_any_type() {
+        use std::collections::BTreeMap;
+
+        let ids = "list[3][9]=a&list[3][7]=b";
+        let map = BTreeMap::from([(7, "b".to_owned()), (9, "a".to_owned())]);
+        assert_eq!(read::<BTreeMap<u64, String>>(ids).unwrap(), [map]);
+        let pair = "list[3][0]=a&list[3][1]=b";
+        assert_eq!(read::<Vec<String>>(pair).unwrap(), [["a", "b"]]);
+        assert_eq!(
+            read::<Option<(String, char)>>(pair).unwrap(),
+            [Some(("a".to_owned(), 'b'))]
+        );
+        assert_eq!(read::<Vec<u64>>("list[0]=5").unwrap(), [[5]]);
+    }
+}

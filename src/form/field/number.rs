@@ -1,0 +1,110 @@
+//! Numbers that may be absent or empty.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+
+/// Reads a number that may be absent. A text that is no such number counts as absent too: an empty
+/// one (PHP's `null`), `undefined`, a fraction or a negative number where `N` has none, or more
+/// digits than it holds. A whole payload is not worth losing for a number that it can do without, and
+/// the text itself stays in [`Event::data`](crate::Event::data). Where the text may matter, let the
+/// field be a `String`.
+///
+/// It is for `#[serde(default, deserialize_with = "…")]`, since serde_qs takes an empty text for a
+/// mismatch:
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_bitrix24::form::field::optional_number;
+///
+/// #[derive(Deserialize)]
+/// struct Call {
+///     #[serde(default, deserialize_with = "optional_number")]
+///     duration: Option<u64>,
+/// }
+///
+/// # use tower_bitrix24::{ApplicationToken, Envelope, Event};
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let token = ApplicationToken::new("192735")?;
+/// for (data, duration) in [
+///     ("&data[duration]=5", Some(5)),
+///     ("&data[duration]=", None),
+///     ("&data[duration]=-1", None),
+///     ("", None),
+/// ] {
+///     let body = format!("event=ONCALL{data}&auth[application_token]=192735");
+///     let event = Event::verify(Envelope::scan(body)?, &token).await?;
+///     assert_eq!(event.data_as::<Call>()?.duration, duration);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Where there is an array.
+pub fn optional_number<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
+where
+    D: Deserializer<'de>,
+    N: FromStr,
+{
+    let number = Option::<Parsed<N>>::deserialize(deserializer)?;
+    Ok(number.and_then(|Parsed(number)| number))
+}
+
+/// What a text is as a number.
+struct Parsed<N>(Option<N>);
+
+impl<'de, N: FromStr> Deserialize<'de> for Parsed<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<N>(PhantomData<N>);
+
+        impl<N: FromStr> serde::de::Visitor<'_> for Visitor<N> {
+            type Value = Parsed<N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, in a text")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Parsed<N>, E> {
+                Ok(Parsed(text.parse().ok()))
+            }
+        }
+
+        deserializer.deserialize_str(Visitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_such_number_counts_as_absent_and_an_array_does_not() {
+        #[derive(Deserialize)]
+        struct Form {
+            #[serde(default, deserialize_with = "optional_number")]
+            number: Option<u64>,
+        }
+        let read = |form: &str| serde_qs::from_str(form).map(|Form { number }| number);
+        assert_eq!(read("number=18446744073709551615").unwrap(), Some(u64::MAX));
+        assert_eq!(read("number=0").unwrap(), Some(0));
+        for text in [
+            "",
+            "undefined",
+            "false",
+            "-1",
+            "1.5",
+            "x",
+            "18446744073709551616",
+        ] {
+            assert_eq!(read(&format!("number={text}")).unwrap(), None, "{text}");
+        }
+        assert_eq!(read("number").unwrap(), None);
+        assert_eq!(read("other=1").unwrap(), None);
+        assert!(read("number[x]=1").is_err());
+    }
+}

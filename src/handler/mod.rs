@@ -1,0 +1,11 @@
+//! What runs behind the layer: the router, the extractors, responses and errors of handlers.
+
+mod error;
+#[cfg(feature = "axum")]
+pub mod extract;
+mod response;
+mod router;
+
+pub use self::error::{HandlingError, HandlingErrorKind};
+pub use self::response::{AnswerBody, IntoAnswer};
+pub use self::router::{EventRouter, EventRouterBuilder, RouterFuture};

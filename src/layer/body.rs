@@ -1,0 +1,93 @@
+//! Request and response bodies.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body of a request behind the layer and of a response from it.
+    ///
+    /// It is either the stream that it was before (`B`: a request that was not selected, a response
+    /// of the inner service) or whole bytes (a request that was read, the answer to a refused one).
+    /// As a [`Body`] it gives [`Bytes`] and, where `B` gave some, trailers.
+    #[derive(Debug)]
+    pub struct EventBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = KindProj]
+    enum Kind<B> {
+        Stream { #[pin] body: B },
+        Whole { bytes: Option<Bytes>, trailers: Option<Box<HeaderMap>> },
+    }
+}
+
+impl<B> EventBody<B> {
+    pub(crate) fn stream(body: B) -> Self {
+        Self {
+            kind: Kind::Stream { body },
+        }
+    }
+
+    pub(crate) fn whole(bytes: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
+        let bytes = (!bytes.is_empty()).then_some(bytes);
+        Self {
+            kind: Kind::Whole { bytes, trailers },
+        }
+    }
+}
+
+/// No bytes.
+impl<B> Default for EventBody<B> {
+    fn default() -> Self {
+        Self::whole(Bytes::new(), None)
+    }
+}
+
+impl<B: Body> Body for EventBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().kind.project() {
+            // No copy where the data are `Bytes` already.
+            KindProj::Stream { body } => body
+                .poll_frame(cx)
+                .map_ok(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
+            KindProj::Whole { bytes, trailers } => {
+                let frame = match bytes.take() {
+                    Some(bytes) => Some(Frame::data(bytes)),
+                    None => trailers.take().map(|trailers| Frame::trailers(*trailers)),
+                };
+                Poll::Ready(frame.map(Ok))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Stream { body } => body.is_end_stream(),
+            Kind::Whole { bytes, trailers } => bytes.is_none() && trailers.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Stream { body } => body.size_hint(),
+            Kind::Whole { bytes, .. } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! The layer's settings as data, for an application's own configuration.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{Error as _, IntoDeserializer};
+use serde::{Deserialize, Deserializer};
+
+use super::EventLayer;
+use crate::error::ConfigError;
+use crate::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT};
+use crate::rejection::AnswerPolicy;
+use crate::verify::TokenSet;
+
+/// The settings of an [`EventLayer`], to be part of an application's configuration or read from
+/// the [environment](Self::from_env).
+///
+/// Only `application_token` is required: one text or, for several tokens, a list of texts. A key
+/// that is not known is an error, and so are an empty token, a body limit or a deadline of zero.
+///
+/// Our errors hold no token, but a format's own may quote the line it stands in, as toml's does:
+/// print its `message()` where that matters.
+///
+/// ```
+/// use tower_bitrix24::EventSettings;
+///
+/// let settings: EventSettings = toml::from_str(r#"
+///     application_token = ["51856fefc120afa4b628cc82d3935cce", "192735"]
+///     path = "/bitrix24/events"
+///     body_limit = 65536
+///     body_deadline = 5.0
+///     answer = "acknowledge"
+/// "#)?;
+/// let layer = settings.into_layer();
+///
+/// let error = toml::from_str::<EventSettings>(r#"application_token = """#).unwrap_err();
+/// assert!(error.to_string().contains("an application token is empty"));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct EventSettings {
+    /// The accepted tokens: one text, or a list of texts.
+    pub application_token: TokenSet,
+    /// The [path](EventLayer::path) that events are sent to; every path unless set.
+    #[serde(default, deserialize_with = "path")]
+    pub path: Option<String>,
+    /// The [body limit](EventLayer::body_limit) in bytes, above zero. Defaults to 1048576
+    /// ([1 MiB](DEFAULT_BODY_LIMIT)).
+    #[serde(default = "default_body_limit", deserialize_with = "body_limit")]
+    pub body_limit: usize,
+    /// The [body deadline](EventLayer::body_deadline): a number of seconds, above zero, that may
+    /// have a fraction; 10 unless set.
+    #[serde(default = "default_body_deadline", deserialize_with = "body_deadline")]
+    pub body_deadline: Duration,
+    /// The [budget](EventLayer::body_budget) of all unverified bodies in bytes, above zero. Defaults
+    /// to 67108864 ([64 MiB](DEFAULT_BODY_BUDGET)).
+    #[serde(default = "default_body_budget", deserialize_with = "body_budget")]
+    pub body_budget: usize,
+    /// Whether [other callbacks pass](EventLayer::pass_other_callbacks); `false` unless set.
+    #[serde(default)]
+    pub pass_other_callbacks: bool,
+    /// Whether [probes](EventLayer::respond_to_probes) by `GET` and `HEAD` get a 200. Defaults to
+    /// `false`.
+    #[serde(default)]
+    pub respond_to_probes: bool,
+    /// How refused requests are [answered](EventLayer::answer): `"refuse"` or `"acknowledge"`;
+    /// `"refuse"` unless set.
+    #[serde(default)]
+    pub answer: AnswerPolicy,
+}
+
+impl EventSettings {
+    /// Settings with these tokens and everything else as it is by default.
+    pub fn new(application_token: impl Into<TokenSet>) -> Self {
+        Self {
+            application_token: application_token.into(),
+            path: None,
+            body_limit: DEFAULT_BODY_LIMIT,
+            body_deadline: DEFAULT_BODY_DEADLINE,
+            body_budget: DEFAULT_BODY_BUDGET,
+            pass_other_callbacks: false,
+            respond_to_probes: false,
+            answer: AnswerPolicy::default(),
+        }
+    }
+
+    /// Reads the settings from the environment.
+    ///
+    /// | variable | setting |
+    /// |---|---|
+    /// | `BITRIX24_APPLICATION_TOKEN` | `application_token`: one token, or several separated by commas |
+    /// | `BITRIX24_EVENT_PATH` | `path` |
+    /// | `BITRIX24_EVENT_BODY_LIMIT` | `body_limit`, in bytes |
+    /// | `BITRIX24_EVENT_BODY_DEADLINE` | `body_deadline`, in seconds |
+    /// | `BITRIX24_EVENT_BODY_BUDGET` | `body_budget`, in bytes |
+    /// | `BITRIX24_EVENT_PASS_OTHER_CALLBACKS` | `pass_other_callbacks`: `true` or `false` |
+    /// | `BITRIX24_EVENT_RESPOND_TO_PROBES` | `respond_to_probes`: `true` or `false` |
+    /// | `BITRIX24_EVENT_ANSWER` | `answer`: `refuse` or `acknowledge` |
+    ///
+    /// # Errors
+    ///
+    /// Where the token is not set, a value cannot be used, or there is another variable that begins
+    /// with `BITRIX24_EVENT_`. The message names the variable.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self::from_vars(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+    }
+
+    /// Reads the settings from variables such as those of [`from_env`](Self::from_env).
+    ///
+    /// ```
+    /// use tower_bitrix24::EventSettings;
+    ///
+    /// let settings = EventSettings::from_vars([
+    ///     ("BITRIX24_APPLICATION_TOKEN", "51856fefc120afa4b628cc82d3935cce, 192735"),
+    ///     ("BITRIX24_EVENT_PATH", "/bitrix24/events"),
+    /// ])?;
+    /// assert_eq!(settings.application_token.len(), 2);
+    ///
+    /// let error = EventSettings::from_vars([
+    ///     ("BITRIX24_APPLICATION_TOKEN", "192735"),
+    ///     ("BITRIX24_EVENT_PATHS", "/"),
+    /// ])
+    /// .unwrap_err();
+    /// assert_eq!(error.to_string(), "BITRIX24_EVENT_PATHS: not a known variable");
+    /// # Ok::<(), tower_bitrix24::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub fn from_vars<K, T>(vars: impl IntoIterator<Item = (K, T)>) -> Result<Self, ConfigError>
+    where
+        K: AsRef<str>,
+        T: AsRef<str>,
+    {
+        let mut vars: BTreeMap<String, String> = vars
+            .into_iter()
+            .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
+            .filter(|(name, _)| name == TOKEN_VARIABLE || name.starts_with(VARIABLE_PREFIX))
+            .collect();
+        let tokens = vars
+            .remove(TOKEN_VARIABLE)
+            .ok_or_else(|| ConfigError::new(format!("{TOKEN_VARIABLE} is not set")))?;
+        let tokens = TokenSet::from_list(&tokens).map_err(|error| error.of(TOKEN_VARIABLE))?;
+
+        let mut settings = Self::new(tokens);
+        for (name, value) in &vars {
+            settings
+                .set(&name[VARIABLE_PREFIX.len()..], value)
+                .map_err(|error| error.of(name))?;
+        }
+        Ok(settings)
+    }
+
+    /// Sets what an environment variable with this ending holds.
+    fn set(&mut self, ending: &str, value: &str) -> Result<(), ConfigError> {
+        match ending {
+            "PATH" => self.path = Some(checked_path(value.to_owned())?),
+            "BODY_LIMIT" => self.body_limit = checked_limit(parse(value, "a number of bytes")?)?,
+            "BODY_DEADLINE" => {
+                self.body_deadline = checked_deadline(parse(value, "a number of seconds")?)?;
+            }
+            "BODY_BUDGET" => self.body_budget = checked_budget(parse(value, "a number of bytes")?)?,
+            "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
+            "RESPOND_TO_PROBES" => self.respond_to_probes = parse(value, "true or false")?,
+            "ANSWER" => {
+                let value: StrDeserializer<'_, serde::de::value::Error> = value.into_deserializer();
+                self.answer = AnswerPolicy::deserialize(value)
+                    .map_err(|error| ConfigError::new(error.to_string()))?;
+            }
+            _ => return Err(ConfigError::new("not a known variable")),
+        }
+        Ok(())
+    }
+
+    /// A layer with these settings.
+    ///
+    /// # Panics
+    ///
+    /// Where the path was set by hand and does not begin with `/`.
+    pub fn into_layer(self) -> EventLayer<TokenSet> {
+        let mut layer = EventLayer::new(self.application_token)
+            .body_limit(self.body_limit)
+            .body_deadline(self.body_deadline)
+            .body_budget(self.body_budget)
+            .answer(self.answer);
+        if let Some(path) = self.path {
+            layer = layer.path(path);
+        }
+        if self.pass_other_callbacks {
+            layer = layer.pass_other_callbacks();
+        }
+        if self.respond_to_probes {
+            layer = layer.respond_to_probes();
+        }
+        layer
+    }
+}
+
+const TOKEN_VARIABLE: &str = "BITRIX24_APPLICATION_TOKEN";
+const VARIABLE_PREFIX: &str = "BITRIX24_EVENT_";
+
+fn parse<T: FromStr>(value: &str, expected: &str) -> Result<T, ConfigError> {
+    value
+        .parse()
+        .map_err(|_| ConfigError::new(format!("{value:?} is not {expected}")))
+}
+
+fn checked_path(path: String) -> Result<String, ConfigError> {
+    match path.starts_with('/') {
+        true => Ok(path),
+        false => Err(ConfigError::new(format!(
+            "the path {path:?} does not begin with /"
+        ))),
+    }
+}
+
+fn checked_limit(bytes: usize) -> Result<usize, ConfigError> {
+    match bytes {
+        0 => Err(ConfigError::new("the body limit is zero")),
+        bytes => Ok(bytes),
+    }
+}
+
+fn checked_budget(bytes: usize) -> Result<usize, ConfigError> {
+    if bytes == 0 {
+        return Err(ConfigError::new("the body budget is zero"));
+    }
+    Ok(bytes)
+}
+
+fn checked_deadline(seconds: f64) -> Result<Duration, ConfigError> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(deadline) if !deadline.is_zero() => Ok(deadline),
+        _ => Err(ConfigError::new(format!(
+            "the body deadline of {seconds} seconds is not above zero"
+        ))),
+    }
+}
+
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let path = Option::<String>::deserialize(deserializer)?;
+    path.map(checked_path).transpose().map_err(D::Error::custom)
+}
+
+fn body_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    checked_limit(usize::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn body_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    checked_budget(usize::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn body_deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    checked_deadline(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn default_body_limit() -> usize {
+    DEFAULT_BODY_LIMIT
+}
+
+fn default_body_budget() -> usize {
+    DEFAULT_BODY_BUDGET
+}
+
+fn default_body_deadline() -> Duration {
+    DEFAULT_BODY_DEADLINE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<EventSettings, String> {
+        toml::from_str(text).map_err(|error: toml::de::Error| error.message().to_owned())
+    }
+
+    fn read_vars(vars: &[(&str, &str)]) -> Result<EventSettings, String> {
+        let token = ("BITRIX24_APPLICATION_TOKEN", "secret");
+        EventSettings::from_vars([&[token], vars].concat()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_the_layer_has_it() {
+        for settings in [read(r#"application_token = "secret""#), read_vars(&[])] {
+            let settings = settings.unwrap();
+            assert_eq!(settings.application_token.len(), 1);
+            assert_eq!(settings.path, None);
+            assert_eq!(settings.body_limit, DEFAULT_BODY_LIMIT);
+            assert_eq!(settings.body_deadline, DEFAULT_BODY_DEADLINE);
+            assert_eq!(settings.body_budget, DEFAULT_BODY_BUDGET);
+            assert_eq!(settings.answer, AnswerPolicy::Refuse);
+            assert!(!settings.pass_other_callbacks);
+            assert!(!settings.respond_to_probes);
+        }
+    }
+
+    #[test]
+    fn every_setting_can_be_set() {
+        let from_text = read(
+            r#"
+            application_token = ["secret", "other"]
+            path = "/events"
+            body_limit = 1000
+            body_deadline = 2
+            body_budget = 100000
+            pass_other_callbacks = true
+            respond_to_probes = true
+            answer = "acknowledge"
+            "#,
+        );
+        let from_vars = EventSettings::from_vars([
+            ("BITRIX24_APPLICATION_TOKEN", "secret,other"),
+            ("BITRIX24_EVENT_PATH", "/events"),
+            ("BITRIX24_EVENT_BODY_LIMIT", "1000"),
+            ("BITRIX24_EVENT_BODY_DEADLINE", "2"),
+            ("BITRIX24_EVENT_BODY_BUDGET", "100000"),
+            ("BITRIX24_EVENT_PASS_OTHER_CALLBACKS", "true"),
+            ("BITRIX24_EVENT_RESPOND_TO_PROBES", "true"),
+            ("BITRIX24_EVENT_ANSWER", "acknowledge"),
+            ("BITRIX24_CLIENT_ID", "the application's own"),
+        ]);
+        for settings in [from_text.unwrap(), from_vars.unwrap()] {
+            assert_eq!(settings.application_token.len(), 2);
+            assert_eq!(settings.path.as_deref(), Some("/events"));
+            assert_eq!(settings.body_limit, 1000);
+            assert_eq!(settings.body_deadline, Duration::from_secs(2));
+            assert_eq!(settings.body_budget, 100_000);
+            let layer = format!("{:?}", settings.clone().into_layer());
+            assert!(layer.contains("body_budget: 100000"), "{layer}");
+            assert!(settings.pass_other_callbacks);
+            assert!(settings.respond_to_probes);
+            assert_eq!(settings.answer, AnswerPolicy::Acknowledge);
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_in_a_file_is_a_clear_error() {
+        for (text, message) in [
+            ("", "missing field `application_token`"),
+            (r#"application_token = """#, "an application token is empty"),
+            (r#"application_token = []"#, "there is no application token"),
+            (
+                r#"application_token = ["a", ""]"#,
+                "an application token is empty",
+            ),
+            ("application_token = 192735", "put it in quotes"),
+            ("application_token = [192735]", "put it in quotes"),
+            (
+                "application_token = \"a\"\nlimit = 1",
+                "unknown field `limit`",
+            ),
+            (
+                "application_token = \"a\"\nbody_limit = 0",
+                "the body limit is zero",
+            ),
+            (
+                "application_token = \"a\"\nbody_budget = 0",
+                "the body budget is zero",
+            ),
+            (
+                "application_token = \"a\"\nbody_deadline = 0",
+                "is not above zero",
+            ),
+            (
+                "application_token = \"a\"\nbody_deadline = -1.5",
+                "is not above zero",
+            ),
+            (
+                "application_token = \"a\"\npath = \"events\"",
+                "does not begin with /",
+            ),
+            (
+                "application_token = \"a\"\nanswer = \"ok\"",
+                "unknown variant `ok`",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(message), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_variable_is_a_clear_error() {
+        for (name, value, message) in [
+            (
+                "BITRIX24_APPLICATION_TOKEN",
+                "",
+                "an application token is empty",
+            ),
+            (
+                "BITRIX24_APPLICATION_TOKEN",
+                "a,,b",
+                "an application token is empty",
+            ),
+            ("BITRIX24_EVENT_LIMIT", "1", "not a known variable"),
+            ("BITRIX24_EVENT_PATH", "events", "does not begin with /"),
+            (
+                "BITRIX24_EVENT_BODY_LIMIT",
+                "1k",
+                "is not a number of bytes",
+            ),
+            ("BITRIX24_EVENT_BODY_DEADLINE", "NaN", "is not above zero"),
+            ("BITRIX24_EVENT_BODY_BUDGET", "0", "the body budget is zero"),
+            (
+                "BITRIX24_EVENT_PASS_OTHER_CALLBACKS",
+                "yes",
+                "is not true or false",
+            ),
+            ("BITRIX24_EVENT_ANSWER", "ok", "unknown variant `ok`"),
+        ] {
+            let error = read_vars(&[(name, value)]).unwrap_err();
+            assert!(
+                error.starts_with(name) && error.contains(message),
+                "{error}"
+            );
+        }
+        let error = EventSettings::from_vars([("PATH", "/bin")]).unwrap_err();
+        assert_eq!(error.to_string(), "BITRIX24_APPLICATION_TOKEN is not set");
+    }
+
+    #[test]
+    fn a_token_is_in_no_message() {
+        let error = read_vars(&[("BITRIX24_APPLICATION_TOKEN", "secret,")]).unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
+        for text in [
+            r#"application_token = ["secret", ""]"#,
+            "application_token = [192735]",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(
+                !error.contains("secret") && !error.contains("192735"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The response future's state machine.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use super::body::EventBody;
+use super::budget::Reservation;
+use super::collect::Collect;
+use super::completion::Settlement;
+use super::shared::Shared;
+use crate::envelope::{Envelope, EnvelopeErrorKind};
+use crate::event::Event;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::telemetry::{BodyEnd, Observed};
+use crate::verify::is_verifiable;
+use crate::verify::{VerifyError, VerifyToken};
+
+pin_project! {
+    /// The future of [`EventService`](crate::layer::EventService).
+    ///
+    /// `S` is the inner service, `B` the request's body, `V` the verifier, `F` the verifier's
+    /// future, `C` the inner service's and `R` the body of its response.
+    pub struct ResponseFuture<S, B, V, F, C, R> {
+        #[pin]
+        state: State<B, F, C, R>,
+        // Beside the state, or it would be moved with each change of that.
+        rest: Option<Rest<S, V>>,
+        observed: Observed,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<B, F, C, R> {
+        Collect { #[pin] collect: Collect<B> },
+        Verify {
+            #[pin]
+            verify: F,
+            envelope: Option<Envelope>,
+            trailers: Option<Box<HeaderMap>>,
+        },
+        Ready { body: Option<EventBody<B>>, settlement: Option<Settlement> },
+        Call { #[pin] call: C, settlement: Option<Settlement> },
+        Settle { settlement: Settlement, response: Option<Response<R>> },
+        Refused { response: Option<Response<Bytes>> },
+        Done,
+    }
+}
+
+/// What waits while the body arrives and is verified, and until the service is ready.
+struct Rest<S, V> {
+    parts: Parts,
+    /// Polled ready only once there is something to call it with.
+    service: S,
+    shared: Arc<Shared<V>>,
+    body_end: BodyEnd,
+    /// The bytes of the body that are in memory, until it is verified.
+    unverified: usize,
+    reservation: Reservation,
+}
+
+impl<S, V> Rest<S, V> {
+    fn new(parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
+        Self {
+            parts,
+            service,
+            shared,
+            body_end: BodyEnd::default(),
+            unverified: 0,
+            reservation: Reservation::default(),
+        }
+    }
+
+    /// Reserves what the body takes. A body that never waits needs no reservation.
+    fn may_wait(&mut self) -> bool {
+        self.reservation.grow(&self.shared.budget, self.unverified)
+    }
+
+    fn verified(&mut self) {
+        self.unverified = 0;
+        self.reservation = Reservation::default();
+    }
+
+    fn refuse<B, F, C, R>(
+        self,
+        observed: &Observed,
+        rejection: impl Into<Rejection>,
+    ) -> State<B, F, C, R> {
+        let rejection = rejection.into();
+        observed.refused(&rejection, self.body_end);
+        State::refused(&self.shared, rejection, self.parts)
+    }
+
+    fn call<B>(mut self, body: EventBody<B>) -> S::Future
+    where
+        S: Service<Request<EventBody<B>>>,
+    {
+        self.service.call(Request::from_parts(self.parts, body))
+    }
+}
+
+impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
+    pub(super) fn forward(
+        body: B,
+        parts: Parts,
+        service: S,
+        shared: Arc<Shared<V>>,
+        observed: Observed,
+    ) -> Self {
+        Self {
+            state: State::Ready {
+                body: Some(EventBody::stream(body)),
+                settlement: None,
+            },
+            rest: Some(Rest::new(parts, service, shared)),
+            observed,
+        }
+    }
+
+    /// An empty response with 200, which tells a probe that somebody is there.
+    pub(super) fn probed() -> Self {
+        let observed = Observed::selected();
+        observed.probed();
+        Self {
+            state: State::Refused {
+                response: Some(Response::default()),
+            },
+            rest: None,
+            observed,
+        }
+    }
+
+    pub(super) fn refused(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
+        let rejection = kind.into();
+        let observed = Observed::selected();
+        {
+            let _entered = observed.enter();
+            observed.refused(&rejection, BodyEnd::default());
+        }
+        Self {
+            state: State::refused(shared, rejection, head),
+            rest: None,
+            observed,
+        }
+    }
+
+    pub(super) fn collect(body: B, parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
+        let collect = Collect::new(body, shared.body_limit, shared.body_deadline);
+        Self {
+            state: State::Collect { collect },
+            rest: Some(Rest::new(parts, service, shared)),
+            observed: Observed::selected(),
+        }
+    }
+}
+
+impl<B, F, C, R> State<B, F, C, R> {
+    fn refused<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
+        Self::Refused {
+            response: Some(shared.answer.to(rejection, head.extensions)),
+        }
+    }
+}
+
+const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
+
+fn taken<T>(waiting: &mut Option<T>) -> T {
+    waiting.take().expect(POLLED_AFTER_COMPLETION)
+}
+
+/// Waits, or rejects the request if the budget is too small for what it holds meanwhile.
+fn rejected_or_pending<S, B, V, F, C, R>(
+    rest: &mut Option<Rest<S, V>>,
+    observed: &Observed,
+) -> Poll<State<B, F, C, R>> {
+    if rest.as_mut().expect(POLLED_AFTER_COMPLETION).may_wait() {
+        return Poll::Pending;
+    }
+    Poll::Ready(taken(rest).refuse(observed, RejectionKind::BodyBudgetExhausted))
+}
+
+impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
+where
+    S: Service<Request<EventBody<B>>, Response = Response<R>>,
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    V: VerifyToken,
+{
+    type Output = Result<Response<EventBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (mut state, rest, observed) = (this.state, this.rest, &*this.observed);
+        let _entered = observed.enter();
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Collect { mut collect } => {
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    let Poll::Ready(collected) = collect.as_mut().poll(cx) else {
+                        waiting.unverified = collect.held();
+                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        continue;
+                    };
+                    // If the verifier panics, there is nothing to go on with.
+                    state.set(State::Done);
+                    match collected {
+                        Ok(body) => {
+                            waiting.unverified = body.bytes.len();
+                            waiting.body_end = observed.collected(&body.bytes);
+                            match Envelope::scan(body.bytes.clone()) {
+                                Ok(envelope)
+                                    if !is_verifiable(&envelope, &*waiting.shared.verifier) =>
+                                {
+                                    observed.claimed(&envelope);
+                                    taken(rest).refuse(observed, VerifyError::missing())
+                                }
+                                Ok(envelope) => {
+                                    observed.claimed(&envelope);
+                                    State::Verify {
+                                        verify: waiting.shared.verifier.verify(&envelope),
+                                        envelope: Some(envelope),
+                                        trailers: body.trailers,
+                                    }
+                                }
+                                Err(error)
+                                    if error.kind() == EnvelopeErrorKind::NoEvent
+                                        && waiting.shared.passes_form(&waiting.parts) =>
+                                {
+                                    observed.passed();
+                                    State::Ready {
+                                        body: Some(EventBody::whole(body.bytes, body.trailers)),
+                                        settlement: None,
+                                    }
+                                }
+                                Err(error) => taken(rest).refuse(observed, error),
+                            }
+                        }
+                        Err(kind) => taken(rest).refuse(observed, kind),
+                    }
+                }
+                StateProj::Verify {
+                    verify,
+                    envelope,
+                    trailers,
+                } => {
+                    let Poll::Ready(verdict) = verify.poll(cx) else {
+                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        continue;
+                    };
+                    let envelope = taken(envelope);
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    waiting.body_end.verdict();
+                    match verdict {
+                        Ok(()) => {
+                            let bytes = envelope.body().clone();
+                            let settlement = waiting.shared.verifier.settle(&envelope);
+                            let settlement = settlement.map(Settlement::new);
+                            if let Some(settlement) = &settlement {
+                                settlement.attach(&mut waiting.parts);
+                            }
+                            waiting.verified();
+                            let event = Event::proven(envelope);
+                            observed.accepted(&event, waiting.body_end);
+                            waiting.parts.extensions.insert(event);
+                            State::Ready {
+                                body: Some(EventBody::whole(bytes, trailers.take())),
+                                settlement,
+                            }
+                        }
+                        Err(error) => taken(rest).refuse(observed, error),
+                    }
+                }
+                StateProj::Ready { body, settlement } => {
+                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    let Poll::Ready(ready) = waiting.service.poll_ready(cx) else {
+                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        continue;
+                    };
+                    if let Err(error) = ready {
+                        *rest = None;
+                        state.set(State::Done);
+                        return Poll::Ready(Err(error));
+                    }
+                    State::Call {
+                        call: taken(rest).call(taken(body)),
+                        settlement: settlement.take(),
+                    }
+                }
+                StateProj::Call { call, settlement } => {
+                    let result = ready!(call.poll(cx));
+                    match (result, settlement.take()) {
+                        (Ok(response), Some(settlement)) if response.status().is_success() => {
+                            State::Settle {
+                                settlement,
+                                response: Some(response),
+                            }
+                        }
+                        (result, _) => {
+                            state.set(State::Done);
+                            let streamed = |response: Response<R>| response.map(EventBody::stream);
+                            return Poll::Ready(result.map(streamed));
+                        }
+                    }
+                }
+                StateProj::Settle {
+                    settlement,
+                    response,
+                } => {
+                    ready!(settlement.poll(cx));
+                    let response = taken(response);
+                    state.set(State::Done);
+                    return Poll::Ready(Ok(response.map(EventBody::stream)));
+                }
+                StateProj::Refused { response } => {
+                    let response = taken(response);
+                    return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
+                }
+                StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field(
+                "state",
+                &match self.state {
+                    State::Collect { .. } => "collect",
+                    State::Verify { .. } => "verify",
+                    State::Ready { .. } => "ready",
+                    State::Call { .. } => "call",
+                    State::Settle { .. } => "settle",
+                    State::Refused { .. } => "refused",
+                    State::Done => "done",
+                },
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{pending, ready};
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use http::header::CONTENT_TYPE;
+    use http_body_util::Full;
+    use tower::{Layer, service_fn};
+
+    use super::*;
+    use crate::layer::EventLayer;
+    use crate::verify::ApplicationToken;
+
+    type Answer = Result<Response<Full<Bytes>>, Infallible>;
+
+    /// What a call of `layer` round a service that answers by `answer` shows before it is polled
+    /// and after.
+    fn shown<V: VerifyToken, F: Future<Output = Answer>>(
+        layer: EventLayer<V>,
+        answer: fn() -> F,
+        method: &str,
+    ) -> [String; 2] {
+        let request = Request::builder()
+            .method(method)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from("event=A&auth[application_token]=t"));
+        let mut service = layer.layer(service_fn(move |_: Request<EventBody<Full<Bytes>>>| {
+            answer()
+        }));
+        let mut call = pin!(service.call(request.unwrap()));
+        let before = format!("{:?}", call.as_ref());
+        let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        [before, format!("{:?}", call.as_ref())]
+    }
+
+    #[test]
+    fn a_call_shows_how_far_it_is_and_nothing_of_the_request() {
+        let state = |state: &str| format!("ResponseFuture {{ state: {state:?}, .. }}");
+        let token = || EventLayer::new(ApplicationToken::new("t").unwrap());
+        let slow = EventLayer::new(|_: &Envelope| pending());
+        let answer = || ready(Ok(Response::default()));
+
+        let [collect, verify] = shown(slow, answer, "POST");
+        assert_eq!([collect, verify], [state("collect"), state("verify")]);
+        let [_, call] = shown(token(), pending, "POST");
+        assert_eq!(call, state("call"));
+        let [_, done] = shown(token(), answer, "POST");
+        assert_eq!(done, state("done"));
+        let [refused, _] = shown(token(), answer, "GET");
+        assert_eq!(refused, state("refused"));
+    }
+}

@@ -1,0 +1,72 @@
+//! Settings shared by a layer, its services and their futures.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+
+use super::budget::Budget;
+use super::path::canonical;
+use crate::rejection::Answer;
+
+/// The settings that a layer, its services and their futures share.
+pub(super) struct Shared<V> {
+    pub(super) verifier: Arc<V>,
+    pub(super) paths: Vec<Box<str>>,
+    pub(super) predicates: Vec<Arc<Predicate>>,
+    pub(super) body_limit: usize,
+    pub(super) body_deadline: Duration,
+    pub(super) budget: Arc<Budget>,
+    pub(super) pass_other_callbacks: bool,
+    pub(super) respond_to_probes: bool,
+    pub(super) answer: Answer,
+}
+
+pub(super) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
+
+impl<V> Shared<V> {
+    pub(super) fn selects(&self, head: &Parts) -> bool {
+        (self.paths.is_empty() || self.selects_path(head.uri.path()))
+            && self.predicates.iter().all(|predicate| predicate(head))
+    }
+
+    fn selects_path(&self, path: &str) -> bool {
+        let path = canonical(path);
+        self.paths
+            .iter()
+            .any(|selected| canonical(selected) == path)
+    }
+}
+
+impl<V> Clone for Shared<V> {
+    fn clone(&self) -> Self {
+        Self {
+            verifier: self.verifier.clone(),
+            paths: self.paths.clone(),
+            predicates: self.predicates.clone(),
+            body_limit: self.body_limit,
+            body_deadline: self.body_deadline,
+            budget: self.budget.clone(),
+            pass_other_callbacks: self.pass_other_callbacks,
+            respond_to_probes: self.respond_to_probes,
+            answer: self.answer.clone(),
+        }
+    }
+}
+
+/// Shows no verifier: a user's own may hold tokens.
+impl<V> fmt::Debug for Shared<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLayer")
+            .field("paths", &self.paths)
+            .field("predicates", &self.predicates.len())
+            .field("body_limit", &self.body_limit)
+            .field("body_deadline", &self.body_deadline)
+            .field("body_budget", &self.budget.limit())
+            .field("pass_other_callbacks", &self.pass_other_callbacks)
+            .field("respond_to_probes", &self.respond_to_probes)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
+}

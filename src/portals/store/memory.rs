@@ -1,0 +1,63 @@
+//! Tokens in memory.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{PortalToken, TokenStore};
+
+/// A [`TokenStore`] in memory, for development and tests: what it knows is gone when the process
+/// ends, and with it every portal's events.
+#[derive(Default)]
+pub struct MemoryStore {
+    portals: Mutex<HashMap<Box<str>, Vec<PortalToken>>>,
+}
+
+impl MemoryStore {
+    /// A store without portals.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn portals(&self) -> MutexGuard<'_, HashMap<Box<str>, Vec<PortalToken>>> {
+        // Nothing that may panic happens under the lock.
+        self.portals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TokenStore for MemoryStore {
+    type Error = Infallible;
+
+    async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, Infallible> {
+        Ok(self.portals().get(member_id).cloned().unwrap_or_default())
+    }
+
+    async fn compare_exchange(
+        &self,
+        member_id: &str,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
+    ) -> Result<bool, Infallible> {
+        let mut portals = self.portals();
+        let known = portals.get(member_id).map(Vec::as_slice);
+        if !PortalToken::are_same(known.unwrap_or_default(), expected) {
+            return Ok(false);
+        }
+        if tokens.is_empty() {
+            portals.remove(member_id);
+        } else {
+            portals.insert(member_id.into(), tokens.to_vec());
+        }
+        Ok(true)
+    }
+}
+
+/// Shows how many portals it knows.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("portals", &self.portals().len())
+            .finish()
+    }
+}

@@ -1,0 +1,177 @@
+//! The calls of a store, with portals of our own.
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::portals::{PortalToken, TokenKind, TokenStore};
+use crate::secret::Secret;
+
+/// What was found in place of what a rule expects.
+pub(super) type Outcome<T = ()> = Result<T, String>;
+
+/// A store under check. Each call remembers its portal, for it to be removed in the end.
+pub(super) struct Probe<'a, S: ?Sized> {
+    store: &'a S,
+    /// What the ids of this check begin with, and those of no other.
+    prefix: String,
+    next: AtomicU32,
+    used: Mutex<Vec<String>>,
+}
+
+impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
+    pub(super) fn new(store: &'a S) -> Self {
+        // The keys of a `RandomState` are random, so the hash of anything is.
+        let random = RandomState::new().hash_one(std::process::id());
+        Self {
+            store,
+            prefix: format!("token-store-check-{random:016x}"),
+            next: AtomicU32::new(0),
+            used: Mutex::default(),
+        }
+    }
+
+    /// The id of a portal that is not known.
+    pub(super) fn portal(&self) -> String {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.use_id(format!("{}-{next}", self.prefix))
+    }
+
+    /// Takes an id made of one that [`portal`](Self::portal) gave.
+    pub(super) fn use_id(&self, member_id: String) -> String {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.push(member_id.clone());
+        member_id
+    }
+
+    /// A portal with these tokens.
+    pub(super) async fn portal_with(&self, tokens: &[PortalToken]) -> Outcome<String> {
+        let portal = self.portal();
+        self.change(&portal, &[], tokens).await?;
+        Ok(portal)
+    }
+
+    pub(super) async fn tokens(&self, member_id: &str) -> Outcome<Vec<PortalToken>> {
+        let tokens = self.store.tokens(member_id).await;
+        tokens.map_err(|error| failed("tokens", error))
+    }
+
+    pub(super) async fn exchange(
+        &self,
+        member_id: &str,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
+    ) -> Outcome<bool> {
+        let exchanged = self.store.compare_exchange(member_id, expected, tokens);
+        let exchanged = exchanged.await;
+        exchanged.map_err(|error| failed("compare_exchange", error))
+    }
+
+    /// An exchange that has to happen.
+    pub(super) async fn change(
+        &self,
+        member_id: &str,
+        expected: &[PortalToken],
+        tokens: &[PortalToken],
+    ) -> Outcome {
+        if self.exchange(member_id, expected, tokens).await? {
+            Ok(())
+        } else {
+            Err(format!(
+                "expected compare_exchange with the portal's {} tokens to give true, found false",
+                expected.len()
+            ))
+        }
+    }
+
+    /// That the portal has these tokens, in any order, and no others.
+    pub(super) async fn has(&self, member_id: &str, expected: &[PortalToken]) -> Outcome {
+        let found = self.tokens(member_id).await?;
+        if PortalToken::are_same(&found, expected) {
+            return Ok(());
+        }
+        let texts = Texts::of(expected);
+        let without = |tokens: &[PortalToken], others: &[PortalToken]| {
+            let rest = tokens.iter().filter(|token| !others.contains(token));
+            texts.list(rest)
+        };
+        Err(format!(
+            "expected {} tokens and found {}; missing {}, unexpected {}",
+            expected.len(),
+            found.len(),
+            without(expected, &found),
+            without(&found, expected)
+        ))
+    }
+
+    /// Removes what the check made. It has said already what is wrong with the store.
+    pub(super) async fn clean_up(&self) {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        for member_id in used {
+            if let Ok(tokens) = self.store.tokens(&member_id).await {
+                let _ = self.store.compare_exchange(&member_id, &tokens, &[]).await;
+            }
+        }
+    }
+}
+
+fn failed(call: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> String {
+    let error = error.into();
+    let mut message = format!("{call} failed: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        // A String takes everything.
+        let _ = write!(message, ": {error}");
+        source = error.source();
+    }
+    message
+}
+
+/// Names for the texts of tokens, so that a report can tell them apart without them.
+struct Texts<'a>(Vec<&'a Secret>);
+
+impl<'a> Texts<'a> {
+    fn of(tokens: &'a [PortalToken]) -> Self {
+        Self(tokens.iter().map(PortalToken::stored).collect())
+    }
+
+    /// The tokens, but of many only so many as people read.
+    fn list<'b>(&self, tokens: impl Iterator<Item = &'b PortalToken>) -> String {
+        const SHOWN: usize = 4;
+        let mut list: Vec<_> = tokens.map(|token| self.describe(token)).collect();
+        if list.is_empty() {
+            return "none".to_owned();
+        }
+        if list.len() > SHOWN {
+            let rest = list.len() - SHOWN;
+            list.truncate(SHOWN);
+            list.push(format!("{rest} more"));
+        }
+        format!("[{}]", list.join(", "))
+    }
+
+    fn describe(&self, token: &PortalToken) -> String {
+        let text = self.0.iter().position(|text| *text == token.stored());
+        let text = text.map_or("another text".to_owned(), |at| format!("text {}", at + 1));
+        let time = |time: Option<i64>| time.map_or("none".to_owned(), |time| time.to_string());
+        format!(
+            "{} ({text}, issued {}, expires {}, added {}, used {})",
+            token.kind().as_str(),
+            time(token.issued()),
+            time(token.expires()),
+            time(token.added()),
+            time(token.used())
+        )
+    }
+}
+
+/// A token of this kind.
+pub(super) fn token(kind: TokenKind, text: &str) -> PortalToken {
+    PortalToken::new(kind, Secret::new(text))
+}
+
+/// A token of the application.
+pub(super) fn application(text: &str) -> PortalToken {
+    token(TokenKind::Application, text)
+}
