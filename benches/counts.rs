@@ -3,7 +3,7 @@
 //! `cargo bench --bench counts` prints the tables of `BASELINE.md`, counting instructions under
 //! valgrind, which must be installed (Debian's package `valgrind`); `-- --check` compares with them
 //! and fails where a count of instructions has grown by more than a tenth, a count of allocations at
-//! all, refusing takes other instructions for another wrong token, or a wrong token of a known portal
+//! all, rejecting takes other instructions for another wrong token, or a wrong token of a known portal
 //! takes more than a twentieth more or less than one of a portal that is not known.
 
 mod bodies;
@@ -23,8 +23,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tower::{Layer, Service, service_fn};
-use tower_bitrix24::portals::{MemoryStore, Portals, TokenCache, TokenKey};
-use tower_bitrix24::rejection::AnswerPolicy;
+use tower_bitrix24::portals::{MemoryStore, PortalVerifier, TokenCache, TokenKey};
+use tower_bitrix24::rejection::RejectionPolicy;
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventLayer, Secret, TokenSet, VerifyError, VerifyToken,
@@ -74,8 +74,8 @@ const CASES: [&str; 8] = [
     "decode",
     "layered accepted",
     "layered acknowledged",
-    "layered refused",
-    "refused",
+    "layered rejected",
+    "rejected",
     "serde_qs",
 ];
 
@@ -101,22 +101,22 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
     let set = |near: String| {
         let tokens = (0..8).map(|_| wrong.clone()).chain([near, wrong.clone()]);
         let tokens = TokenSet::new(tokens).unwrap();
-        move || refuse(body, &tokens)
+        move || reject(body, &tokens)
     };
     let one = |near: String| {
         let token = ApplicationToken::new(near).unwrap();
-        move || refuse(body, &token)
+        move || reject(body, &token)
     };
     let of_portals = |settings: &str, known: bool| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().build().unwrap();
-        let mut portals = Portals::new(MemoryStore::new());
+        let mut portals = PortalVerifier::new(MemoryStore::new());
         if settings.contains("hashed") {
             portals = portals.hash_tokens(TokenKey::new([7; 32]).unwrap());
         }
         if settings.contains("cached") {
             let long = Duration::from_secs(3600);
-            portals = portals.cache(TokenCache::new().refusal_time_to_live(long));
+            portals = portals.cache(TokenCache::new().negative_ttl(long));
         }
         let envelope = Envelope::scan(body.form.clone()).unwrap();
         let member_id = match known {
@@ -125,16 +125,16 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
         };
         let token = Secret::new(wrong.clone());
         runtime
-            .block_on(portals.record(&member_id, &token))
+            .block_on(portals.set_token(&member_id, &token))
             .unwrap();
         move || {
             let envelope = Envelope::scan(black_box(body).form.clone()).unwrap();
-            let refused = runtime.block_on(portals.verify(&envelope));
-            assert_eq!(refused.unwrap_err().kind(), VerifyErrorKind::Refused);
+            let rejected = runtime.block_on(portals.verify(&envelope));
+            assert_eq!(rejected.unwrap_err().kind(), VerifyErrorKind::Rejected);
         }
     };
-    let layered = |token: &str, answer: AnswerPolicy| -> Box<dyn Fn() + 'a> {
-        let layer = EventLayer::new(ApplicationToken::new(token).unwrap()).answer(answer);
+    let layered = |token: &str, answer: RejectionPolicy| -> Box<dyn Fn() + 'a> {
+        let layer = EventLayer::new(ApplicationToken::new(token).unwrap()).on_rejection(answer);
         let service = layer.layer(service_fn(handle));
         Box::new(move || call(service.clone(), body))
     };
@@ -152,15 +152,15 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
         "ten, first letter wrong" => Box::new(set(near(0))),
         "ten, last letter wrong" => Box::new(set(near(last))),
         "accepted" => Box::new(verify(ApplicationToken::new(&body.token).unwrap())),
-        "refused" => Box::new(verify(ApplicationToken::new(wrong).unwrap())),
+        "rejected" => Box::new(verify(ApplicationToken::new(wrong).unwrap())),
         "decode" => Box::new(move || {
             let pairs = form_urlencoded::parse(black_box(&body.form));
             black_box(pairs.fold(0, |sum, (key, value)| sum + key.len() + value.len()));
         }),
         "bare service" => Box::new(move || call(service_fn(handle), body)),
-        "layered accepted" => layered(&body.token, AnswerPolicy::Refuse),
-        "layered acknowledged" => layered(&wrong, AnswerPolicy::Acknowledge),
-        "layered refused" => layered(&wrong, AnswerPolicy::Refuse),
+        "layered accepted" => layered(&body.token, RejectionPolicy::Reject),
+        "layered acknowledged" => layered(&wrong, RejectionPolicy::Acknowledge),
+        "layered rejected" => layered(&wrong, RejectionPolicy::Reject),
         "serde_qs" => Box::new(move || drop((body.by_serde_qs)(black_box(&body.form)))),
         case => panic!("no case {case}"),
     }
@@ -184,7 +184,7 @@ fn call<S: Service<Request<Full<Bytes>>>>(mut service: S, body: &Body) {
     assert!(matches!(response, Poll::Ready(Ok(_))));
 }
 
-fn refuse<V>(body: &Body, verifier: &V)
+fn reject<V>(body: &Body, verifier: &V)
 where
     V: VerifyToken<Future = Ready<Result<(), VerifyError>>>,
 {
@@ -206,7 +206,7 @@ const WRONG_TOKENS: [[&str; 3]; 2] = [
     ],
 ];
 
-/// The instructions of refusing each of the wrong tokens.
+/// The instructions of rejecting each of the wrong tokens.
 type WrongTokens = [[u64; 3]; 2];
 
 fn count_wrong_tokens() -> WrongTokens {
@@ -215,7 +215,7 @@ fn count_wrong_tokens() -> WrongTokens {
 
 fn show_wrong_tokens(counts: &WrongTokens) -> String {
     let mut table =
-        String::from("| configured tokens, and the one refused | instructions |\n|---|---|\n");
+        String::from("| configured tokens, and the one rejected | instructions |\n|---|---|\n");
     for (case, count) in WRONG_TOKENS.iter().flatten().zip(counts.iter().flatten()) {
         table += &format!("| {case} | {count} |\n");
     }
@@ -227,7 +227,7 @@ fn is_constant(counts: &WrongTokens) -> bool {
         .iter()
         .all(|[none, first, last]| none == first && first == last);
     if !constant {
-        eprintln!("the time to refuse depends on the token: {counts:?}");
+        eprintln!("the time to reject depends on the token: {counts:?}");
     }
     constant
 }
@@ -235,7 +235,7 @@ fn is_constant(counts: &WrongTokens) -> bool {
 /// How the tokens of many portals are kept.
 const STORES: [&str; 4] = ["plain", "hashed", "plain and cached", "hashed and cached"];
 
-/// The instructions of refusing a wrong token of a known portal, and one of an unknown portal.
+/// The instructions of rejecting a wrong token of a known portal, and one of an unknown portal.
 fn count_portals() -> [[u64; 2]; 4] {
     STORES.map(|store| {
         ["known", "unknown"]
@@ -256,7 +256,7 @@ fn tells_no_portal(counts: &[[u64; 2]; 4]) -> bool {
     let alike = |[known, unknown]: &[u64; 2]| known.abs_diff(*unknown) <= known / 20;
     let tells_none = counts.iter().all(alike);
     if !tells_none {
-        eprintln!("the time to refuse tells whether a portal is known: {counts:?}");
+        eprintln!("the time to reject tells whether a portal is known: {counts:?}");
     }
     tells_none
 }

@@ -36,7 +36,7 @@ fn main() {
         let mut group = criterion.benchmark_group(body.name);
         group.throughput(Throughput::Bytes(body.form.len() as u64));
         group.bench_function("accepted", |b| b.iter(|| verify(black_box(body), &right)));
-        group.bench_function("refused", |b| b.iter(|| verify(black_box(body), &wrong)));
+        group.bench_function("rejected", |b| b.iter(|| verify(black_box(body), &wrong)));
         group.bench_function("serde_qs", |b| {
             b.iter(|| (body.by_serde_qs)(black_box(&body.form)))
         });
@@ -55,15 +55,15 @@ fn main() {
 
 fn print_ratios(bodies: &[Body]) {
     println!(
-        "\n| body | bytes | accepted, µs | of serde_qs | of decode | of copy | refused of accepted | refused, GB/s |"
+        "\n| body | bytes | accepted, µs | of serde_qs | of decode | of copy | rejected of accepted | rejected, GB/s |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for body in bodies {
         let time = |bench: &str| median(body.name, bench);
-        let names = ["accepted", "refused", "serde_qs", "decode", "copy"];
+        let names = ["accepted", "rejected", "serde_qs", "decode", "copy"];
         let [
             Some(accepted),
-            Some(refused),
+            Some(rejected),
             Some(serde_qs),
             Some(decode),
             Some(copy),
@@ -79,8 +79,8 @@ fn print_ratios(bodies: &[Body]) {
             accepted / serde_qs,
             accepted / decode,
             accepted / copy,
-            refused / accepted,
-            body.form.len() as f64 / refused,
+            rejected / accepted,
+            body.form.len() as f64 / rejected,
         );
     }
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `BIND` sets the address, `127.0.0.1:3000` unless set. The variables of
-//! `EventSettings::from_env` set the rest.
+//! `EventConfig::from_env` set the rest.
 
 use std::error::Error;
 
@@ -13,11 +13,11 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
-use tower_bitrix24::{Event, EventSettings, Payload};
+use tower_bitrix24::{Event, EventConfig, Payload};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut settings = EventSettings::from_env().unwrap_or_else(|error| {
+    let mut settings = EventConfig::from_env().unwrap_or_else(|error| {
         eprintln!("{error}");
         eprintln!("Set the token that the portal shows for your webhook or application:");
         eprintln!(

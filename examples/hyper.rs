@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `BIND` sets the address, `127.0.0.1:3000` unless set. The variables of
-//! `EventSettings::from_env` set the rest.
+//! `EventConfig::from_env` set the rest.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -19,11 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
-use tower_bitrix24::{Event, EventBody, EventSettings, Payload};
+use tower_bitrix24::{Event, EventBody, EventConfig, Payload};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut settings = EventSettings::from_env().unwrap_or_else(|error| {
+    let mut settings = EventConfig::from_env().unwrap_or_else(|error| {
         eprintln!("{error}");
         eprintln!("Set the token that the portal shows for your webhook or application:");
         eprintln!("  BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example hyper");

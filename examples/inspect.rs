@@ -63,7 +63,7 @@ async fn inspect(Extension(event): Extension<Event>) -> impl IntoResponse {
         typed: event.payload(),
         mismatch: event.mismatch().map(ToString::to_string),
         handler_id: event.handler_id(),
-        ts: event.ts(),
+        ts: event.timestamp(),
         auth: event.auth(),
         data: event.data().map(Value::expose),
     };

@@ -30,8 +30,8 @@ use support::authorization_server::StandIn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_bitrix24::portals::{
-    InstallPolicy, InstallProof, Installation, Portals, PortalsErrorKind, SqliteStore, TokenCache,
-    TokenKey,
+    InstallPolicy, Installation, PortalVerifier, PortalsErrorKind, SqliteStore, TokenCache,
+    TokenIntrospection, TokenKey,
 };
 use tower_bitrix24::rest::{AuthorizationServer, HttpsClient};
 use tower_bitrix24::testing::TestEvent;
@@ -78,11 +78,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-type Store = Portals<SqliteStore>;
+type Store = PortalVerifier<SqliteStore>;
 
-fn portals(store: SqliteStore, proof: InstallProof<HttpsClient>) -> Store {
-    Portals::new(store)
-        .installs(InstallPolicy::prove(proof))
+fn portals(store: SqliteStore, proof: TokenIntrospection<HttpsClient>) -> Store {
+    PortalVerifier::new(store)
+        .install_policy(InstallPolicy::introspect(proof))
         .cache(TokenCache::new())
 }
 
@@ -111,7 +111,7 @@ async fn install_page(
     match portals.install(installation).await {
         Ok(()) => Ok("installed\n"),
         Err(error) => Err(match error.kind() {
-            PortalsErrorKind::Refused => (StatusCode::FORBIDDEN, format!("{error}\n")),
+            PortalsErrorKind::Rejected => (StatusCode::FORBIDDEN, format!("{error}\n")),
             PortalsErrorKind::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
             }
@@ -126,7 +126,7 @@ async fn serve(
     token_key: Option<String>,
     bind: SocketAddr,
 ) -> Result<(), Box<dyn Error>> {
-    let proof = InstallProof::new(
+    let proof = TokenIntrospection::new(
         client_id,
         AuthorizationServer::default(),
         HttpsClient::new(),
@@ -248,7 +248,7 @@ struct Server {
 impl Server {
     async fn start(database: &Path, authorization: &StandIn) -> Result<Self, Box<dyn Error>> {
         let server = AuthorizationServer::insecure_custom(authorization.origin())?;
-        let proof = InstallProof::new(CLIENT_ID, server, HttpsClient::new())?;
+        let proof = TokenIntrospection::new(CLIENT_ID, server, HttpsClient::new())?;
         let store = SqliteStore::open(database).await?;
         let app = app(portals(store.clone(), proof).hash_tokens(TokenKey::new([7; 32])?));
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `BIND` sets the address, `127.0.0.1:3000` unless set. The variables of
-//! `EventSettings::from_env` set the rest.
+//! `EventConfig::from_env` set the rest.
 
 use std::error::Error;
 
@@ -15,11 +15,11 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_bitrix24::event::{kind, payload::ItemId};
 use tower_bitrix24::form::Mismatch;
-use tower_bitrix24::{Event, EventRouter, EventSettings};
+use tower_bitrix24::{Event, EventConfig, EventRouter};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut settings = EventSettings::from_env().unwrap_or_else(|error| {
+    let mut settings = EventConfig::from_env().unwrap_or_else(|error| {
         eprintln!("{error}");
         eprintln!("Set the token that the portal shows for your webhook or application:");
         eprintln!(

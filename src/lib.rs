@@ -14,7 +14,7 @@
 //!    whole.
 //!
 //! A request that fails is answered with a status and a line of text ([`RejectionKind`] lists them;
-//! [`EventLayer::answer`] changes them) and never reaches the service. What is not selected passes
+//! [`EventLayer::on_rejection`] changes them) and never reaches the service. What is not selected passes
 //! untouched. A handler that holds an `Event` holds a verified one: there is no other way to get it.
 //!
 //! # With axum
@@ -113,7 +113,7 @@
 //! # Logs and metrics
 //!
 //! With the feature `tracing` every event has a span, in which the lines of its handler stand, and
-//! every refusal a line; with `metrics` both are counted and the verification is timed. Neither
+//! every rejection a line; with `metrics` both are counted and the verification is timed. Neither
 //! tells a token or the body. The module `observe` lists the fields and the metrics.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -148,7 +148,7 @@ pub use self::error::ConfigError;
 pub use self::event::{Event, EventKind, Payload};
 pub use self::form::Value;
 pub use self::handler::EventRouter;
-pub use self::layer::{EventBody, EventLayer, EventSettings};
+pub use self::layer::{EventBody, EventConfig, EventLayer};
 pub use self::rejection::{Rejection, RejectionKind};
 pub use self::secret::Secret;
 pub use self::verify::{ApplicationToken, TokenSet, VerifyError, VerifyToken};

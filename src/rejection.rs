@@ -1,4 +1,4 @@
-//! What a refused request is told, and how to tell it something else.
+//! What a rejected request is told, and how to tell it something else.
 
 use std::error::Error;
 use std::fmt;
@@ -13,9 +13,9 @@ use crate::envelope::{EnvelopeError, EnvelopeErrorKind};
 
 use crate::verify::{VerifyError, VerifyErrorKind};
 
-/// Why a request was refused.
+/// Why a request was rejected.
 ///
-/// It stands in the extensions of the response to a refused request, so that an outer layer can
+/// It stands in the extensions of the response to a rejected request, so that an outer layer can
 /// count or log it. Its text is the body of the default answer; it never holds anything of the
 /// request. Where the verifier could not find out, its [`source`](Error::source) is what the verifier
 /// said, for logs: neither the text nor `Debug` shows it.
@@ -34,8 +34,8 @@ pub struct Rejection {
 /// | [`NotAForm`](Self::NotAForm), [`ContentEncoding`](Self::ContentEncoding) | 415 |
 /// | [`BodyTooLarge`](Self::BodyTooLarge) | 413 |
 /// | [`BodyTimeout`](Self::BodyTimeout) | 408 |
-/// | [`BodyBroken`](Self::BodyBroken), [`Malformed`](Self::Malformed), [`NoEvent`](Self::NoEvent) | 400 |
-/// | [`TokenMissing`](Self::TokenMissing), [`TokenRefused`](Self::TokenRefused) | 403, with one text |
+/// | [`BodyIncomplete`](Self::BodyIncomplete), [`Malformed`](Self::Malformed), [`NoEvent`](Self::NoEvent) | 400 |
+/// | [`TokenMissing`](Self::TokenMissing), [`TokenRejected`](Self::TokenRejected) | 403, with one text |
 /// | [`Unavailable`](Self::Unavailable), [`BodyBudgetExhausted`](Self::BodyBudgetExhausted) | 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -51,7 +51,7 @@ pub enum RejectionKind {
     /// The body did not arrive within the deadline.
     BodyTimeout,
     /// The body broke off.
-    BodyBroken,
+    BodyIncomplete,
     /// The bodies of too many unverified requests are in memory, so there is no room for this one:
     /// see [`EventLayer::body_budget`](crate::EventLayer::body_budget).
     BodyBudgetExhausted,
@@ -62,13 +62,13 @@ pub enum RejectionKind {
     /// The event carries no application token.
     TokenMissing,
     /// The application token is wrong, or the portal is not known.
-    TokenRefused,
+    TokenRejected,
     /// Whether the token is right could not be found out.
     Unavailable,
 }
 
 impl RejectionKind {
-    /// Its name in logs and metrics, such as `token_refused`.
+    /// Its name in logs and metrics, such as `token_rejected`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MethodNotAllowed => "method_not_allowed",
@@ -76,12 +76,12 @@ impl RejectionKind {
             Self::ContentEncoding => "content_encoding",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",
-            Self::BodyBroken => "body_broken",
+            Self::BodyIncomplete => "body_incomplete",
             Self::BodyBudgetExhausted => "body_budget_exhausted",
             Self::Malformed => "malformed",
             Self::NoEvent => "no_event",
             Self::TokenMissing => "token_missing",
-            Self::TokenRefused => "token_refused",
+            Self::TokenRejected => "token_rejected",
             Self::Unavailable => "unavailable",
         }
     }
@@ -94,12 +94,12 @@ impl RejectionKind {
             Self::ContentEncoding => "events are sent without content encoding\n",
             Self::BodyTooLarge => "the body is too large\n",
             Self::BodyTimeout => "the body did not arrive in time\n",
-            Self::BodyBroken => "the body broke off\n",
+            Self::BodyIncomplete => "the body broke off\n",
             Self::BodyBudgetExhausted => "too many bodies are being received, try again later\n",
             Self::Malformed => "the body cannot be read\n",
             Self::NoEvent => "the body has no event\n",
             // One text for both, so that nobody learns by asking.
-            Self::TokenMissing | Self::TokenRefused => "the application token is not accepted\n",
+            Self::TokenMissing | Self::TokenRejected => "the application token is not accepted\n",
             Self::Unavailable => "the application token cannot be verified now\n",
         }
     }
@@ -120,10 +120,10 @@ impl Rejection {
             }
             RejectionKind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             RejectionKind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            RejectionKind::BodyBroken | RejectionKind::Malformed | RejectionKind::NoEvent => {
+            RejectionKind::BodyIncomplete | RejectionKind::Malformed | RejectionKind::NoEvent => {
                 StatusCode::BAD_REQUEST
             }
-            RejectionKind::TokenMissing | RejectionKind::TokenRefused => StatusCode::FORBIDDEN,
+            RejectionKind::TokenMissing | RejectionKind::TokenRejected => StatusCode::FORBIDDEN,
             RejectionKind::Unavailable | RejectionKind::BodyBudgetExhausted => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -160,7 +160,7 @@ impl From<VerifyError> for Rejection {
     fn from(error: VerifyError) -> Self {
         let kind = match error.kind() {
             VerifyErrorKind::Missing => RejectionKind::TokenMissing,
-            VerifyErrorKind::Refused => RejectionKind::TokenRefused,
+            VerifyErrorKind::Rejected => RejectionKind::TokenRejected,
             VerifyErrorKind::Unavailable => RejectionKind::Unavailable,
         };
         let source = error.source().is_some().then(|| Arc::new(error));
@@ -195,25 +195,25 @@ impl Error for Rejection {
     }
 }
 
-/// How refused requests are answered.
+/// How rejected requests are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum AnswerPolicy {
-    /// With the status of the failed check and one line of text (`"refuse"` in configuration). The
+pub enum RejectionPolicy {
+    /// With the status of the failed check and one line of text (`"reject"` in configuration). The
     /// portal's administrator can see that something is wrong.
     #[default]
-    Refuse,
+    Reject,
     /// With 200 and an empty body (`"acknowledge"` in configuration), whatever the check: the
     /// request is dropped and its sender learns nothing, as the platform's SDK documentation
     /// advises. The [`Rejection`] stands in the response's extensions all the same.
     Acknowledge,
 }
 
-/// Makes the answer to a refused request.
+/// Makes the answer to a rejected request.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    Policy(AnswerPolicy),
+    Policy(RejectionPolicy),
     Custom(Arc<CustomAnswer>),
 }
 
@@ -224,8 +224,8 @@ impl Answer {
     /// again.
     pub(crate) fn to(&self, rejection: Rejection, mut extensions: Extensions) -> Response<Bytes> {
         let mut response = match self {
-            Self::Policy(AnswerPolicy::Refuse) => refuse(&rejection),
-            Self::Policy(AnswerPolicy::Acknowledge) => Response::default(),
+            Self::Policy(RejectionPolicy::Reject) => reject(&rejection),
+            Self::Policy(RejectionPolicy::Acknowledge) => Response::default(),
             Self::Custom(answer) => answer(&rejection),
         };
         if response.extensions().is_empty() {
@@ -237,7 +237,7 @@ impl Answer {
     }
 }
 
-fn refuse(rejection: &Rejection) -> Response<Bytes> {
+fn reject(rejection: &Rejection) -> Response<Bytes> {
     let line = match rejection.envelope {
         Some(error) => Bytes::from(format!("{error}\n")),
         None => Bytes::from_static(rejection.kind.line().as_bytes()),

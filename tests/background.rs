@@ -14,8 +14,8 @@ use tokio::time::{advance, sleep};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_bitrix24::background::{Background, Stats};
-use tower_bitrix24::handler::{HandlingError, HandlingErrorKind};
+use tower_bitrix24::background::{BackgroundQueue, Stats};
+use tower_bitrix24::handler::{HandlerError, HandlerErrorKind};
 use tower_bitrix24::testing::{Tamper, TestEvent};
 use tower_bitrix24::{ApplicationToken, Event, EventBody, EventKind, EventLayer};
 
@@ -26,7 +26,7 @@ type App = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, &'static s
 
 /// The layers round a handler, with the bodies of the answers read.
 fn app<F>(
-    background: &Background,
+    background: &BackgroundQueue,
     handler: impl Fn(Option<Event>) -> F + Clone + Send + Sync + 'static,
 ) -> App
 where
@@ -38,7 +38,7 @@ where
     around(background, handler)
 }
 
-fn around<S>(background: &Background, handler: S) -> App
+fn around<S>(background: &BackgroundQueue, handler: S) -> App
 where
     S: Service<Request<EventBody<Full<Bytes>>>, Response = Response<Full<Bytes>>>
         + Clone
@@ -89,7 +89,7 @@ fn status_of(status: StatusCode) -> Response<Full<Bytes>> {
 }
 
 /// Lets the tasks run until all of them wait.
-async fn settle() {
+async fn on_handled() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -107,7 +107,9 @@ fn total(stats: Stats) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
-    let background = Background::builder().concurrency(1).queue_bytes(1 << 20);
+    let background = BackgroundQueue::builder()
+        .concurrency(1)
+        .capacity_bytes(1 << 20);
     let background = background.build();
     let app = app(&background, async |_| pending().await);
     let large = || TestEvent::new(EventKind::AppTest).set("QUERY[text]", "a".repeat(100_000));
@@ -123,20 +125,22 @@ async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
     assert_eq!(accepted, 2);
     assert_eq!(status(&app, 2).await, StatusCode::OK);
 
-    let refused = send(&app, large().request("/")).await;
-    let error = refused.extensions().get::<HandlingError>().unwrap();
-    assert_eq!(error.kind(), HandlingErrorKind::QueueFull);
+    let rejected = send(&app, large().request("/")).await;
+    let error = rejected.extensions().get::<HandlerError>().unwrap();
+    assert_eq!(error.kind(), HandlerErrorKind::QueueFull);
     assert!(error.event().unwrap().body().len() > 100_000);
 
     // What is handed back is held no more.
-    let drained = background.drain(SECOND).await;
+    let drained = background.shutdown(SECOND).await;
     assert_eq!(drained.waiting().len(), 3);
     assert_eq!(background.stats().queued_bytes, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn bytes_of_an_event_are_free_again_once_it_runs() {
-    let background = Background::builder().concurrency(1).queue_bytes(8 << 10);
+    let background = BackgroundQueue::builder()
+        .concurrency(1)
+        .capacity_bytes(8 << 10);
     let background = background.build();
     let app = app(&background, async |_| {
         sleep(SECOND).await;
@@ -146,13 +150,13 @@ async fn bytes_of_an_event_are_free_again_once_it_runs() {
         assert_eq!(status(&app, id).await, StatusCode::OK);
         sleep(SECOND).await;
     }
-    settle().await;
+    on_handled().await;
     assert_eq!(background.stats().queued_bytes, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_is_answered_before_its_handler_ends() {
-    let background = Background::new();
+    let background = BackgroundQueue::new();
     let app = app(&background, async |_| {
         sleep(30 * SECOND).await;
         Ok(Response::new(Full::from("nobody reads it")))
@@ -167,7 +171,7 @@ async fn an_event_is_answered_before_its_handler_ends() {
         (1, 0)
     );
 
-    assert!(background.drain(60 * SECOND).await.is_complete());
+    assert!(background.shutdown(60 * SECOND).await.is_complete());
     assert_eq!(start.elapsed(), 30 * SECOND);
     assert_eq!(
         (background.stats().running, background.stats().done),
@@ -177,7 +181,7 @@ async fn an_event_is_answered_before_its_handler_ends() {
 
 #[tokio::test]
 async fn what_is_not_proven_is_never_queued() {
-    let background = Background::new();
+    let background = BackgroundQueue::new();
     // What has no `event` any more passes as another callback.
     let app = app(&background, async |event| {
         assert!(event.is_none());
@@ -195,7 +199,10 @@ async fn what_is_not_proven_is_never_queued() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
-    let background = Background::builder().concurrency(3).queue(4).build();
+    let background = BackgroundQueue::builder()
+        .concurrency(3)
+        .capacity(4)
+        .build();
     let running = Arc::new(AtomicUsize::new(0));
     let most = Arc::new(AtomicUsize::new(0));
     let app = app(&background, {
@@ -214,18 +221,18 @@ async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
     for id in 0..7 {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
-    settle().await;
+    on_handled().await;
     let stats = background.stats();
     assert_eq!((stats.running, stats.queued, stats.dropped), (3, 4, 0));
 
-    let refused = send(&app, event(7)).await;
-    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let rejected = send(&app, event(7)).await;
+    assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
-        refused.body(),
-        "too many events wait: ONCRMDEALADD is refused\n"
+        rejected.body(),
+        "too many events wait: ONCRMDEALADD is rejected\n"
     );
-    let error = refused.extensions().get::<HandlingError>().unwrap();
-    assert_eq!(error.kind(), HandlingErrorKind::QueueFull);
+    let error = rejected.extensions().get::<HandlerError>().unwrap();
+    assert_eq!(error.kind(), HandlerErrorKind::QueueFull);
     assert_eq!(error.event().map(id), Some(7));
     assert_eq!(background.stats().dropped, 1);
 
@@ -238,14 +245,17 @@ async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
         (3, 2, 3, 1)
     );
 
-    assert!(background.drain(60 * SECOND).await.is_complete());
+    assert!(background.shutdown(60 * SECOND).await.is_complete());
     assert_eq!(most.load(Ordering::Relaxed), 3);
     assert_eq!((background.stats().done, total(background.stats())), (8, 9));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_of_none_takes_what_can_run_at_once() {
-    let background = Background::builder().concurrency(1).queue(0).build();
+    let background = BackgroundQueue::builder()
+        .concurrency(1)
+        .capacity(0)
+        .build();
     let app = app(&background, async |_| {
         sleep(SECOND).await;
         Ok(Response::default())
@@ -258,7 +268,7 @@ async fn a_queue_of_none_takes_what_can_run_at_once() {
 
 #[tokio::test]
 async fn events_run_in_the_order_they_came_in() {
-    let background = Background::builder().concurrency(1).build();
+    let background = BackgroundQueue::builder().concurrency(1).build();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let app = app(&background, {
         let seen = seen.clone();
@@ -270,13 +280,13 @@ async fn events_run_in_the_order_they_came_in() {
     for id in 0..50 {
         status(&app, id).await;
     }
-    assert!(background.drain(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_complete());
     assert_eq!(*seen.lock().unwrap(), Vec::from_iter(0..50));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
-    let background = Background::builder()
+    let background = BackgroundQueue::builder()
         .concurrency(1)
         .timeout(5 * SECOND)
         .build();
@@ -297,7 +307,7 @@ async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
     let before = Arc::strong_count(&alive);
     status(&app, 1).await;
     status(&app, 2).await;
-    settle().await;
+    on_handled().await;
     assert_eq!(
         Arc::strong_count(&alive),
         before + 3,
@@ -320,7 +330,7 @@ async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
 
 #[tokio::test]
 async fn a_panic_fails_its_event_and_nothing_else() {
-    let background = Background::builder().concurrency(1).build();
+    let background = BackgroundQueue::builder().concurrency(1).build();
     let app = app(&background, |event| {
         let id = id(&event.unwrap());
         assert_ne!(id, 1, "before the future");
@@ -333,14 +343,14 @@ async fn a_panic_fails_its_event_and_nothing_else() {
     for id in 0..5 {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
-    assert!(background.drain(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_complete());
     let stats = background.stats();
     assert_eq!((stats.failed, stats.done, total(stats)), (2, 3, 5));
 }
 
 #[tokio::test]
 async fn errors_and_server_errors_are_failures_and_other_answers_are_not() {
-    let background = Background::new();
+    let background = BackgroundQueue::new();
     let app = app(&background, async |event| match id(&event.unwrap()) {
         0 => Err("no connection to db.local"),
         1 => Ok(status_of(StatusCode::INTERNAL_SERVER_ERROR)),
@@ -350,32 +360,32 @@ async fn errors_and_server_errors_are_failures_and_other_answers_are_not() {
     for id in 0..4 {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
-    assert!(background.drain(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_complete());
     assert_eq!((background.stats().failed, background.stats().done), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_age_of_the_oldest_is_that_of_the_first_in_the_queue() {
-    let background = Background::builder().concurrency(1).build();
+    let background = BackgroundQueue::builder().concurrency(1).build();
     let app = app(&background, async |_| {
         sleep(10 * SECOND).await;
         Ok(Response::default())
     });
     status(&app, 1).await;
-    settle().await;
-    assert_eq!(background.stats().oldest_waiting, None);
+    on_handled().await;
+    assert_eq!(background.stats().oldest_queued_age, None);
     advance(SECOND).await;
     status(&app, 2).await;
     advance(2 * SECOND).await;
     status(&app, 3).await;
-    assert_eq!(background.stats().oldest_waiting, Some(2 * SECOND));
+    assert_eq!(background.stats().oldest_queued_age, Some(2 * SECOND));
     sleep(8 * SECOND).await;
-    assert_eq!(background.stats().oldest_waiting, Some(8 * SECOND));
+    assert_eq!(background.stats().oldest_queued_age, Some(8 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
-    let background = Background::builder().concurrency(2).build();
+    let background = BackgroundQueue::builder().concurrency(2).build();
     let ended = Arc::new(AtomicUsize::new(0));
     let app = app(&background, {
         let ended = ended.clone();
@@ -393,18 +403,18 @@ async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
     }
     let drain = tokio::spawn({
         let background = background.clone();
-        async move { background.drain(15 * SECOND).await }
+        async move { background.shutdown(15 * SECOND).await }
     });
-    settle().await;
+    on_handled().await;
 
     let late = send(&app, event(7)).await;
     assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         late.body(),
-        "the application shuts down: ONCRMDEALADD is refused\n"
+        "the application shuts down: ONCRMDEALADD is rejected\n"
     );
-    let error = late.extensions().get::<HandlingError>().unwrap();
-    assert_eq!(error.kind(), HandlingErrorKind::Draining);
+    let error = late.extensions().get::<HandlerError>().unwrap();
+    assert_eq!(error.kind(), HandlerErrorKind::ShuttingDown);
 
     let drained = drain.await.unwrap();
     let ids = |events: &[Event]| events.iter().map(id).collect::<Vec<_>>();
@@ -422,15 +432,15 @@ async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
     sleep(60 * SECOND).await;
     assert_eq!(ended.load(Ordering::Relaxed), 2);
     assert_eq!(background.stats(), stats);
-    assert!(background.drain(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_complete());
 }
 
 #[tokio::test]
 async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
-    let background = Background::new();
-    assert!(background.drain(Duration::MAX).await.is_complete());
+    let background = BackgroundQueue::new();
+    assert!(background.shutdown(Duration::MAX).await.is_complete());
 
-    let background = Background::new();
+    let background = BackgroundQueue::new();
     let gate = Arc::new(Semaphore::new(0));
     let app = app(&background, {
         let gate = gate.clone();
@@ -445,9 +455,9 @@ async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
     status(&app, 1).await;
     let drains = [(); 2].map(|()| {
         let background = background.clone();
-        tokio::spawn(async move { background.drain(Duration::MAX).await })
+        tokio::spawn(async move { background.shutdown(Duration::MAX).await })
     });
-    settle().await;
+    on_handled().await;
     gate.add_permits(1);
     for drain in drains {
         assert!(drain.await.unwrap().is_complete());
@@ -457,7 +467,10 @@ async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
-    let background = Background::builder().concurrency(4).queue(4).build();
+    let background = BackgroundQueue::builder()
+        .concurrency(4)
+        .capacity(4)
+        .build();
     let most = Arc::new(AtomicUsize::new(0));
     let limited = ServiceBuilder::new()
         .layer(ConcurrencyLimitLayer::new(1))
@@ -482,7 +495,7 @@ async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert!(background.drain(60 * SECOND).await.is_complete());
+    assert!(background.shutdown(60 * SECOND).await.is_complete());
     assert_eq!(start.elapsed(), 8 * SECOND);
     assert_eq!(most.load(Ordering::Relaxed), 1);
     assert_eq!(background.stats().done, 8);
@@ -490,7 +503,10 @@ async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
 
 #[tokio::test(start_paused = true)]
 async fn other_callbacks_stay_in_the_foreground() {
-    let background = Background::builder().concurrency(1).queue(0).build();
+    let background = BackgroundQueue::builder()
+        .concurrency(1)
+        .capacity(0)
+        .build();
     let app = app(&background, async |event| match event {
         Some(_) => pending().await,
         None => {
@@ -511,7 +527,7 @@ async fn other_callbacks_stay_in_the_foreground() {
 
 #[test]
 fn the_end_of_the_runtime_is_counted_too() {
-    let background = Background::builder().concurrency(2).build();
+    let background = BackgroundQueue::builder().concurrency(2).build();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -530,9 +546,9 @@ fn the_end_of_the_runtime_is_counted_too() {
 async fn no_event_is_lost_under_load() {
     const SENDERS: u64 = 8;
     const EACH: u64 = 500;
-    let background = Background::builder()
+    let background = BackgroundQueue::builder()
         .concurrency(4)
-        .queue(16)
+        .capacity(16)
         .timeout(SECOND / 50)
         .build();
     let app = app(&background, async |event| match id(&event.unwrap()) % 50 {
@@ -570,7 +586,7 @@ async fn no_event_is_lost_under_load() {
     assert_eq!(total(seen), SENDERS * EACH);
     assert_eq!(seen.dropped, SENDERS * EACH - accepted);
 
-    let drained = background.drain(SECOND * 30).await;
+    let drained = background.shutdown(SECOND * 30).await;
     assert!(drained.is_complete());
     let stats = background.stats();
     assert_eq!(stats.done + stats.failed + stats.timed_out, accepted);
@@ -583,12 +599,12 @@ async fn no_event_is_lost_under_load() {
 #[test]
 #[should_panic(expected = "a concurrency of 0 runs nothing")]
 fn a_concurrency_of_none_is_a_mistake() {
-    let _ = Background::builder().concurrency(0);
+    let _ = BackgroundQueue::builder().concurrency(0);
 }
 
 #[test]
 fn what_is_shown_tells_no_secret() {
-    let background = Background::new();
+    let background = BackgroundQueue::new();
     let layered = tower::Layer::layer(&background.layer(), "a handler");
     let shown = format!("{background:?} {:?} {layered:?}", background.layer());
     assert!(

@@ -34,15 +34,15 @@ use tower::load_shed::error::Overloaded;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::envelope::{ApplicationStatus, Auth, EnvelopeError, EnvelopeErrorKind};
 use tower_bitrix24::event::payload::ItemId;
-use tower_bitrix24::event::{Array, ObjectId, Subject, field, kind, payload};
+use tower_bitrix24::event::{ObjectId, Subject, kind, payload};
 use tower_bitrix24::form::Mismatch;
+use tower_bitrix24::form::{Array, field};
 use tower_bitrix24::layer::{EventService, ResponseFuture};
-use tower_bitrix24::rejection::AnswerPolicy;
+use tower_bitrix24::rejection::RejectionPolicy;
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
-    ApplicationToken, ConfigError, Envelope, Event, EventBody, EventKind, EventLayer,
-    EventSettings, Payload, Rejection, RejectionKind, Secret, TokenSet, Value, VerifyError,
-    VerifyToken,
+    ApplicationToken, ConfigError, Envelope, Event, EventBody, EventConfig, EventKind, EventLayer,
+    Payload, Rejection, RejectionKind, Secret, TokenSet, Value, VerifyError, VerifyToken,
 };
 
 /// What has happened, and how much of what was made is still there.
@@ -52,7 +52,7 @@ struct Tally(Arc<Counts>);
 #[derive(Default)]
 struct Counts {
     verified: AtomicUsize,
-    refused: AtomicUsize,
+    rejected: AtomicUsize,
     called: AtomicUsize,
     finished: AtomicUsize,
 }
@@ -172,7 +172,7 @@ impl VerifyToken for SlowVerifier {
         let verdict = self.token.verify(envelope).into_inner();
         let count: fn(&Counts) -> &AtomicUsize = match verdict {
             Ok(()) => |counts| &counts.verified,
-            Err(_) => |counts| &counts.refused,
+            Err(_) => |counts| &counts.rejected,
         };
         Slowly::new(verdict, count, &self.tally)
     }
@@ -330,13 +330,13 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_calls_dropped_mid
             Some((number % 3 == 0, call.await.unwrap().status()))
         });
     }
-    let (mut served, mut refused) = (0, 0);
+    let (mut served, mut rejected) = (0, 0);
     let all = async {
         while let Some(call) = calls.join_next().await {
             match call.unwrap() {
                 Some((true, status)) => {
                     assert_eq!(status, StatusCode::FORBIDDEN);
-                    refused += 1;
+                    rejected += 1;
                 }
                 Some((false, status)) => {
                     assert_eq!(status, StatusCode::OK);
@@ -348,7 +348,7 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_calls_dropped_mid
     };
     let all = tokio::time::timeout(Duration::from_secs(30), all).await;
     all.expect("no call waits for ever");
-    assert_eq!((served, refused), (320, 160));
+    assert_eq!((served, rejected), (320, 160));
 
     let [verified, called, finished] = tally.counts();
     assert!(finished <= called && called <= verified && finished >= served);
@@ -626,7 +626,7 @@ fn every_public_type_may_be_sent_and_shared() {
     type B = Full<Bytes>;
     type Inner = tower::util::BoxCloneSyncService<Request<EventBody<B>>, Response<B>, Infallible>;
     shared![
-        AnswerPolicy,
+        RejectionPolicy,
         ApplicationStatus,
         ApplicationToken,
         Array,
@@ -641,7 +641,7 @@ fn every_public_type_may_be_sent_and_shared() {
         EventLayer<ApplicationToken>,
         EventLayer<TokenSet>,
         EventService<Inner, ApplicationToken>,
-        EventSettings,
+        EventConfig,
         Mismatch,
         ObjectId<'static>,
         Payload,

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-async fn prints_the_seed_event_and_refuses_a_forged_one(example: &str) {
+async fn prints_the_seed_event_and_rejects_a_forged_one(example: &str) {
     let mut example = Example::start(example, TOKEN).await;
-    let refused = (403, "the application token is not accepted\n".to_owned());
-    assert_eq!(example.post(forged()).await, refused);
+    let rejected = (403, "the application token is not accepted\n".to_owned());
+    assert_eq!(example.post(forged()).await, rejected);
     assert_eq!(example.post(SEED).await.0, 200);
     // Nothing was printed for the forged one.
     assert_eq!(
@@ -45,17 +45,17 @@ async fn says_how_to_set_a_token_and_stops(example: &str) {
 
 #[tokio::test]
 async fn axum_prints_events() {
-    prints_the_seed_event_and_refuses_a_forged_one("axum").await;
+    prints_the_seed_event_and_rejects_a_forged_one("axum").await;
 }
 
 #[tokio::test]
 async fn hyper_prints_events() {
-    prints_the_seed_event_and_refuses_a_forged_one("hyper").await;
+    prints_the_seed_event_and_rejects_a_forged_one("hyper").await;
 }
 
 #[tokio::test]
 async fn router_prints_events_each_from_its_handler() {
-    prints_the_seed_event_and_refuses_a_forged_one("router").await;
+    prints_the_seed_event_and_rejects_a_forged_one("router").await;
 
     let mut example = Example::start("router", TOKEN).await;
     let token = format!("auth[application_token]={TOKEN}");

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use common::served::{send, serve_axum};
 use common::{SEED, TOKEN, forged};
 use tower_bitrix24::event::kind;
-use tower_bitrix24::handler::HandlingError;
+use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::handler::extract::On;
 use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
 
@@ -183,19 +183,19 @@ async fn an_optional_kind_is_none_for_other_kinds_and_for_no_event() {
 
 #[tokio::test]
 async fn a_handler_may_answer_for_itself() {
-    let handler =
-        async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlingError>| match requisite {
-            Ok(requisite) => format!("requisite {}", requisite.id),
-            Err(error) => {
-                let data = error.event().map(|event| event.data().is_some());
-                format!("{:?} {data:?}", error.kind())
-            }
-        };
+    let handler = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlerError>| match requisite
+    {
+        Ok(requisite) => format!("requisite {}", requisite.id),
+        Err(error) => {
+            let data = error.event().map(|event| event.data().is_some());
+            format!("{:?} {data:?}", error.kind())
+        }
+    };
     let address = serve(post(handler)).await;
     for (body, text) in [
         (SEED, "requisite 27"),
-        (LEAD, "OtherKind Some(true)"),
-        (MISFIT, "Mismatch Some(true)"),
+        (LEAD, "UnexpectedKind Some(true)"),
+        (MISFIT, "PayloadMismatch Some(true)"),
         (PLACEMENT, "NoEvent None"),
     ] {
         assert_eq!(send(address, "/", body).await, (200, text.into()));
@@ -205,7 +205,7 @@ async fn a_handler_may_answer_for_itself() {
 #[tokio::test]
 async fn an_outer_layer_sees_why() {
     async fn why(response: Response) -> (StatusCode, String) {
-        let error = response.extensions().get::<HandlingError>();
+        let error = response.extensions().get::<HandlerError>();
         let text = error.map_or("handled".to_owned(), |error| format!("{error:?}"));
         (response.status(), text)
     }
@@ -217,7 +217,7 @@ async fn an_outer_layer_sees_why() {
         (status, text.as_str()),
         (
             422,
-            "HandlingError { kind: Mismatch, code: Some(\"ONCRMREQUISITEADD\"), .. }"
+            "HandlerError { kind: PayloadMismatch, code: Some(\"ONCRMREQUISITEADD\"), .. }"
         )
     );
 }

@@ -1,4 +1,4 @@
-//! The layer as a whole: what it selects, refuses, hands on and leaves alone.
+//! The layer as a whole: what it selects, rejects, hands on and leaves alone.
 
 mod common;
 
@@ -17,7 +17,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Channel, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bitrix24::layer::DEFAULT_BODY_LIMIT;
-use tower_bitrix24::rejection::AnswerPolicy;
+use tower_bitrix24::rejection::RejectionPolicy;
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection, RejectionKind, TokenSet,
@@ -74,7 +74,7 @@ fn rejection<T>(response: &Response<T>) -> RejectionKind {
     response
         .extensions()
         .get::<Rejection>()
-        .expect("the request is refused")
+        .expect("the request is rejected")
         .kind()
 }
 
@@ -97,7 +97,7 @@ async fn an_event_arrives_typed_with_its_body_whole() {
     assert_eq!(seen.body, SEED);
     let event = seen.event.as_ref().unwrap();
     assert_eq!(event.code(), "ONCRMREQUISITEADD");
-    assert_eq!(event.ts(), Some(1_466_439_714));
+    assert_eq!(event.timestamp(), Some(1_466_439_714));
     assert_eq!(
         event
             .time()
@@ -154,7 +154,7 @@ async fn a_content_type_may_have_parameters_and_any_case() {
 }
 
 #[tokio::test]
-async fn equal_content_types_are_one_and_unequal_ones_are_refused() {
+async fn equal_content_types_are_one_and_unequal_ones_are_rejected() {
     const FORM: &str = "application/x-www-form-urlencoded";
     for (lines, accepted) in [
         (&[FORM, FORM][..], true),
@@ -240,7 +240,7 @@ async fn several_tokens_are_accepted_at_once() {
     }
 }
 
-// What is refused, and how it is told.
+// What is rejected, and how it is told.
 
 #[tokio::test]
 async fn each_refusal_has_its_status_and_one_line_of_text() {
@@ -336,7 +336,7 @@ async fn each_refusal_has_its_status_and_one_line_of_text() {
         ),
         (
             body(&forged()),
-            Kind::TokenRefused,
+            Kind::TokenRejected,
             403,
             "the application token is not accepted",
         ),
@@ -412,7 +412,7 @@ impl VerifyToken for Tokenless {
         std::future::ready(if known {
             Ok(())
         } else {
-            Err(VerifyError::refused())
+            Err(VerifyError::rejected())
         })
     }
 
@@ -453,7 +453,7 @@ async fn an_event_without_a_token_reaches_only_a_verifier_that_wants_it() {
     assert!(!TokenSet::from(token).insecure_verify_without_token());
     #[cfg(feature = "portals")]
     assert!(
-        !tower_bitrix24::portals::Portals::new(tower_bitrix24::portals::MemoryStore::new())
+        !tower_bitrix24::portals::PortalVerifier::new(tower_bitrix24::portals::MemoryStore::new())
             .insecure_verify_without_token()
     );
 }
@@ -461,8 +461,8 @@ async fn an_event_without_a_token_reaches_only_a_verifier_that_wants_it() {
 #[tokio::test]
 async fn a_verifier_that_wants_events_without_a_token_gets_nothing_else_more() {
     for (body, kind) in [
-        ("event=ONTASKADD".to_owned(), RejectionKind::TokenRefused),
-        (SEED.to_owned(), RejectionKind::TokenRefused),
+        ("event=ONTASKADD".to_owned(), RejectionKind::TokenRejected),
+        (SEED.to_owned(), RejectionKind::TokenRejected),
         (
             format!("{TOKENLESS}&auth[application_token]=a&auth[application_token]=b"),
             RejectionKind::Malformed,
@@ -488,8 +488,8 @@ async fn a_verifier_that_wants_events_without_a_token_gets_nothing_else_more() {
 
 #[tokio::test]
 async fn the_answer_can_be_replaced() {
-    let layer = layer().answer_with(|rejection| {
-        let status = if rejection.kind() == RejectionKind::TokenRefused {
+    let layer = layer().with_rejection_response(|rejection| {
+        let status = if rejection.kind() == RejectionKind::TokenRejected {
             410
         } else {
             400
@@ -501,7 +501,7 @@ async fn the_answer_can_be_replaced() {
     });
     let response = send(layer, post(full(forged()))).await;
     assert_eq!(response.status(), StatusCode::GONE);
-    assert_eq!(rejection(&response), RejectionKind::TokenRefused);
+    assert_eq!(rejection(&response), RejectionKind::TokenRejected);
     assert_eq!(
         text(response).await,
         "no: the application token is not accepted"
@@ -515,7 +515,7 @@ async fn acknowledge_and_drop_answers_200_and_says_nothing() {
         post(full("x")),
         Request::get("/").body(full("")).unwrap(),
     ] {
-        let response = send(layer().answer(AnswerPolicy::Acknowledge), request).await;
+        let response = send(layer().on_rejection(RejectionPolicy::Acknowledge), request).await;
         assert_eq!(response.status(), StatusCode::OK);
         rejection(&response);
         assert_eq!(text(response).await, "");
@@ -537,7 +537,7 @@ async fn the_answer_has_nothing_of_the_request_and_keeps_what_its_maker_put_in()
         rejection(&response);
         assert_eq!(response.extensions().get::<Mark>(), None);
     }
-    let own = layer().answer_with(|_| {
+    let own = layer().with_rejection_response(|_| {
         let mut response = Response::new("no");
         response.extensions_mut().insert(Mark("the answer's"));
         response
@@ -573,7 +573,7 @@ async fn a_probe_gets_a_200_if_it_is_set_and_never_reaches_the_service() {
     let response = send(layer().respond_to_probes(), put).await;
     assert_eq!(rejection(&response), RejectionKind::MethodNotAllowed);
     let response = send(layer().respond_to_probes(), post(full(forged()))).await;
-    assert_eq!(rejection(&response), RejectionKind::TokenRefused);
+    assert_eq!(rejection(&response), RejectionKind::TokenRejected);
     // What is not selected is the service's.
     let get = Request::get("/page").body(full("x")).unwrap();
     let elsewhere = layer().path("/bitrix24/events").respond_to_probes();
@@ -705,7 +705,7 @@ async fn a_form_without_an_event_passes_however_its_other_keys_are_spelled() {
 
 #[test]
 #[should_panic(expected = "does not begin with /")]
-fn a_path_that_would_select_nothing_is_refused_when_the_layer_is_built() {
+fn a_path_that_would_select_nothing_is_rejected_when_the_layer_is_built() {
     let _ = layer().path("bitrix24/events");
 }
 
@@ -768,7 +768,7 @@ async fn an_announced_length_over_the_limit_is_answered_before_the_body_is_polle
 }
 
 #[tokio::test]
-async fn a_body_without_a_length_is_refused_once_it_is_over_the_limit() {
+async fn a_body_without_a_length_is_rejected_once_it_is_over_the_limit() {
     let frames = (0..110).map(|_| data(&"a".repeat(10_000)));
     let response = send(layer(), post(Frames(frames))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
@@ -776,7 +776,7 @@ async fn a_body_without_a_length_is_refused_once_it_is_over_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stops_coming_is_refused_at_the_deadline() {
+async fn a_body_that_stops_coming_is_rejected_at_the_deadline() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let start = tokio::time::Instant::now();
     let sending = async {
@@ -793,7 +793,7 @@ async fn a_body_that_stops_coming_is_refused_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_dribbles_is_refused_at_the_deadline_of_the_whole() {
+async fn a_body_that_dribbles_is_rejected_at_the_deadline_of_the_whole() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let start = tokio::time::Instant::now();
     let sending = async {
@@ -803,7 +803,7 @@ async fn a_body_that_dribbles_is_refused_at_the_deadline_of_the_whole() {
         }
     };
     let response = tokio::select! {
-        response = send(layer().body_deadline(Duration::from_secs(3)), post(body)) => response,
+        response = send(layer().body_timeout(Duration::from_secs(3)), post(body)) => response,
         () = sending => unreachable!(),
     };
     assert_eq!(rejection(&response), RejectionKind::BodyTimeout);
@@ -816,16 +816,16 @@ async fn a_body_that_dribbles_is_refused_at_the_deadline_of_the_whole() {
 
 #[tokio::test]
 async fn a_body_that_always_has_another_empty_frame_meets_the_deadline() {
-    let layer = layer().body_deadline(Duration::from_millis(20));
+    let layer = layer().body_timeout(Duration::from_millis(20));
     let response = send(layer, post(Frames(std::iter::repeat_with(|| data(""))))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyTimeout);
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_refused() {
+async fn a_body_that_breaks_off_is_rejected() {
     let frames = vec![data(SEED), Err("connection reset".into())];
     let response = send(layer(), post(Frames(frames.into_iter()))).await;
-    assert_eq!(rejection(&response), RejectionKind::BodyBroken);
+    assert_eq!(rejection(&response), RejectionKind::BodyIncomplete);
     assert_eq!(text(response).await, "the body broke off\n");
 }
 

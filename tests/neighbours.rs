@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Channel, Full};
 use tower::buffer::BufferLayer;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_bitrix24::handler::HandlingError;
+use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, RejectionKind, TokenSet,
     VerifyError,
@@ -128,7 +128,7 @@ async fn mistake_1_the_layer_works_round_and_inside_concurrency_limits_and_buffe
 }
 
 #[tokio::test]
-async fn mistake_1_a_refused_request_gives_its_place_back() {
+async fn mistake_1_a_rejected_request_gives_its_place_back() {
     let mut service = ServiceBuilder::new()
         .layer(layer())
         .layer(ConcurrencyLimitLayer::new(1))
@@ -227,7 +227,7 @@ async fn mistake_7_nothing_is_accepted_where_nothing_is_configured() {
     assert!(TokenSet::from_list("").is_err());
 
     // A store that knows no token for the portal.
-    let empty = |_: &Envelope| async { Err(VerifyError::refused()) };
+    let empty = |_: &Envelope| async { Err(VerifyError::rejected()) };
     let service = EventLayer::new(empty).layer(service_fn(handle::<Body>));
     for token in ["", "undefined", "null", TOKEN] {
         let body = format!("event=ONAPPINSTALL&auth[application_token]={token}");
@@ -265,7 +265,7 @@ async fn mistake_10_a_verifier_that_fails_is_no_wrong_token() {
         rejection.source().unwrap().to_string(),
         "connection refused"
     );
-    assert!(!format!("{rejection} {rejection:?}").contains("refused"));
+    assert!(!format!("{rejection} {rejection:?}").contains("rejected"));
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn mistake_11_the_error_of_a_handler_is_not_told_to_the_caller() {
         .unwrap();
     let response = layer().layer(router).oneshot(request(SEED)).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let error: &HandlingError = response.extensions().get().unwrap();
+    let error: &HandlerError = response.extensions().get().unwrap();
     assert_eq!(
         error.source().unwrap().to_string(),
         "no connection to db.local"

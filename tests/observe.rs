@@ -20,11 +20,11 @@ use http_body_util::{BodyExt, Channel, Full};
 use metrics::Unit;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer as _, ServiceExt, service_fn};
-use tower_bitrix24::background::Background;
+use tower_bitrix24::background::BackgroundQueue;
 use tower_bitrix24::event::{kind, payload::ItemId};
-use tower_bitrix24::handler::HandlingError;
+use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::handler::extract::On;
-use tower_bitrix24::portals::{MemoryStore, PortalToken, Portals, TokenCache, TokenStore};
+use tower_bitrix24::portals::{MemoryStore, PortalToken, PortalVerifier, TokenCache, TokenStore};
 use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventBody, EventLayer, EventRouter, Rejection,
     RejectionKind, Secret, VerifyError, VerifyToken,
@@ -259,7 +259,7 @@ async fn the_lines_of_verifier_and_handler_stand_in_the_span() {
 #[tokio::test]
 async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
     let (log, _guard) = Log::start();
-    let background = Background::new();
+    let background = BackgroundQueue::new();
     let handler = service_fn(|_: Request<EventBody<AnyBody>>| async {
         tokio::task::yield_now().await;
         tracing::info!("handled");
@@ -271,7 +271,7 @@ async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
     drop(answer);
     assert!(
         background
-            .drain(Duration::from_secs(10))
+            .shutdown(Duration::from_secs(10))
             .await
             .is_complete()
     );
@@ -295,8 +295,8 @@ async fn a_probe_that_is_answered_has_its_outcome() {
     assert!(log.told().lines.is_empty());
 }
 
-/// A request that is refused for each reason, and the level at which that is told.
-fn refusals() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
+/// A request that is rejected for each reason, and the level at which that is told.
+fn rejections() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
     let with = |name, value| {
         let mut request = post(full(SEED));
         let value = HeaderValue::from_static(value);
@@ -319,20 +319,20 @@ fn refusals() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
         (NoEvent, Level::DEBUG, post(full("DOMAIN=x"))),
         (BodyTooLarge, Level::INFO, post(full("x".repeat(2000)))),
         (BodyTimeout, Level::INFO, post(any(endless))),
-        (BodyBroken, Level::INFO, post(any(broken))),
+        (BodyIncomplete, Level::INFO, post(any(broken))),
         (Malformed, Level::WARN, post(full(twice))),
         (TokenMissing, Level::WARN, post(full(without))),
-        (TokenRefused, Level::WARN, post(full(forged()))),
+        (TokenRejected, Level::WARN, post(full(forged()))),
     ]
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_refusal_is_told_at_its_level_with_its_reason() {
-    for (kind, level, request) in refusals() {
+    for (kind, level, request) in rejections() {
         let (log, _guard) = Log::start();
         let layer = layer()
             .body_limit(1000)
-            .body_deadline(Duration::from_secs(1));
+            .body_timeout(Duration::from_secs(1));
         let response = send(layer, request).await;
         let rejection = response.extensions().get::<Rejection>().unwrap();
         assert_eq!(rejection.kind(), kind);
@@ -346,7 +346,7 @@ async fn each_refusal_is_told_at_its_level_with_its_reason() {
         assert_eq!(line.fields["message"], rejection.to_string());
         let span = log.span();
         assert_eq!(span["reason"], kind.as_str());
-        assert_eq!(span["outcome"], "refused");
+        assert_eq!(span["outcome"], "rejected");
         // What is not proven is told of no portal.
         for proven in ["kind", "member_id", "handler_id"] {
             assert_eq!(span.get(proven), None, "{kind:?}");
@@ -369,7 +369,7 @@ async fn a_store_that_is_down_is_an_error_with_what_it_said() {
 
 #[test]
 fn a_reason_is_the_kind_in_snake_case() {
-    let kinds = refusals().into_iter().map(|(kind, ..)| kind);
+    let kinds = rejections().into_iter().map(|(kind, ..)| kind);
     for kind in kinds.chain([RejectionKind::Unavailable]) {
         let mut snake = String::new();
         for letter in format!("{kind:?}").chars() {
@@ -457,7 +457,7 @@ async fn an_event_that_is_kept_is_no_error() {
         .unwrap();
     let answer = layer().layer(router).oneshot(post(full(body.clone())));
     assert_eq!(answer.await.unwrap().status(), 200);
-    let keeps = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlingError>| {
+    let keeps = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlerError>| {
         assert!(requisite.unwrap_err().event().is_some());
     };
     let app: axum::Router = axum::Router::new()
@@ -567,7 +567,7 @@ async fn no_token_and_nothing_of_the_data_is_told_even_at_trace() {
         .map(|(key, ..)| key)
         .collect();
     for shown in [format!("{told:?}"), log.written(), format!("{counted:?}")] {
-        assert!(shown.contains("refused"));
+        assert!(shown.contains("rejected"));
         for secret in [CANARY, "configured51c2"] {
             assert!(!shown.contains(secret), "{shown}");
         }
@@ -612,8 +612,8 @@ async fn events_and_refusals_are_counted_and_timed() {
         send(layer(), post(full(body.to_owned()))).await;
     }
     let small = || layer().body_limit(1000);
-    for (_, _, request) in refusals() {
-        send(small().body_deadline(Duration::from_secs(1)), request).await;
+    for (_, _, request) in rejections() {
+        send(small().body_timeout(Duration::from_secs(1)), request).await;
     }
     send(EventLayer::new(unavailable), post(full(SEED))).await;
     send(layer().pass_other_callbacks(), post(full("DOMAIN=x"))).await;
@@ -629,15 +629,15 @@ async fn events_and_refusals_are_counted_and_timed() {
                 "bitrix24_events_total{outcome=accepted,kind=undocumented}",
                 1,
             ),
-            ("bitrix24_events_total{outcome=refused,kind=none}", 11),
+            ("bitrix24_events_total{outcome=rejected,kind=none}", 11),
             ("bitrix24_events_total{outcome=passed,kind=none}", 1),
             ("bitrix24_verification_seconds{outcome=accepted}", 3),
-            // No event, malformed, token missing and refused, store down.
-            ("bitrix24_verification_seconds{outcome=refused}", 5),
+            // No event, malformed, token missing and rejected, store down.
+            ("bitrix24_verification_seconds{outcome=rejected}", 5),
         ]
         .map(|(name, count)| (name.to_owned(), count)),
     );
-    let kinds = refusals().into_iter().map(|(kind, ..)| kind);
+    let kinds = rejections().into_iter().map(|(kind, ..)| kind);
     for kind in kinds.chain([RejectionKind::Unavailable]) {
         let name = format!("bitrix24_rejections_total{{reason={}}}", kind.as_str());
         expected.insert(name, 1);
@@ -719,10 +719,13 @@ async fn an_event_accepted_without_the_store_is_told_and_counted() {
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
     let store = Arc::new(Failing::default());
-    let cache = TokenCache::new().time_to_live(Duration::ZERO);
-    let portals = Portals::new(store.clone()).cache(cache);
+    let cache = TokenCache::new().ttl(Duration::ZERO);
+    let portals = PortalVerifier::new(store.clone()).cache(cache);
     let portal = "a223c6b3710f85df22e9377d6c4f7553";
-    portals.record(portal, &Secret::new(TOKEN)).await.unwrap();
+    portals
+        .set_token(portal, &Secret::new(TOKEN))
+        .await
+        .unwrap();
     for is_down in [false, true] {
         let down = &store.is_down;
         down.store(is_down, Ordering::Relaxed);
@@ -747,10 +750,10 @@ async fn a_portal_that_cannot_be_forgotten_is_told_and_counted() {
     let (log, _guard) = Log::start();
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
-    let portals = Portals::new(Unforgetting(MemoryStore::new()));
+    let portals = PortalVerifier::new(Unforgetting(MemoryStore::new()));
     let token = Secret::new(TOKEN);
     portals
-        .record("a223c6b3710f85df22e9377d6c4f7553", &token)
+        .set_token("a223c6b3710f85df22e9377d6c4f7553", &token)
         .await
         .unwrap();
     // After the token was recorded.

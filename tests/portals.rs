@@ -16,8 +16,8 @@ use http_body_util::Full;
 use tokio::sync::Mutex;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::portals::{
-    InstallPolicy, Installation, MemoryStore, PortalToken, Portals, PortalsError, PortalsErrorKind,
-    TokenKey, TokenKind, TokenStore,
+    InstallPolicy, Installation, MemoryStore, PortalToken, PortalVerifier, PortalsError,
+    PortalsErrorKind, TokenKey, TokenKind, TokenStore,
 };
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{Envelope, Event, EventBody, EventLayer, Secret, VerifyError};
@@ -99,11 +99,14 @@ impl TokenStore for Watched {
     }
 }
 
-type Watching = Portals<Arc<Watched>>;
+type Watching = PortalVerifier<Arc<Watched>>;
 
 fn portals(policy: InstallPolicy) -> (Watching, Arc<Watched>) {
     let store = Watched::new();
-    (Portals::new(store.clone()).installs(policy), store)
+    (
+        PortalVerifier::new(store.clone()).install_policy(policy),
+        store,
+    )
 }
 
 /// Unix seconds.
@@ -128,7 +131,7 @@ fn body_at(ts: i64, code: &str, member_id: &str, token: &str) -> String {
 async fn outcome_of(portals: &Watching, body: String) -> Result<(), VerifyErrorKind> {
     let verified = Event::verify(Envelope::scan(body).unwrap(), portals).await;
     let event = verified.map_err(|error: VerifyError| error.kind())?;
-    event.settle(portals).await;
+    event.mark_handled(portals).await;
     // That the token is used is noted down by a task of its own.
     for _ in 0..8 {
         tokio::task::yield_now().await;
@@ -149,7 +152,7 @@ const DEAL: &str = "ONCRMDEALADD";
 const INSTALL: &str = "ONAPPINSTALL";
 const UPDATE: &str = "ONAPPUPDATE";
 const UNINSTALL: &str = "ONAPPUNINSTALL";
-const REFUSED: Result<(), VerifyErrorKind> = Err(VerifyErrorKind::Refused);
+const REFUSED: Result<(), VerifyErrorKind> = Err(VerifyErrorKind::Rejected);
 const UNAVAILABLE: Result<(), VerifyErrorKind> = Err(VerifyErrorKind::Unavailable);
 
 fn secret(text: &str) -> Secret {
@@ -162,10 +165,10 @@ fn kind<T: std::fmt::Debug>(result: Result<T, PortalsError>) -> PortalsErrorKind
 
 #[tokio::test]
 async fn an_event_is_accepted_with_any_token_of_its_portal_and_no_other() {
-    let (portals, _) = portals(InstallPolicy::refuse());
-    portals.record("a", &secret("one")).await.unwrap();
+    let (portals, _) = portals(InstallPolicy::reject());
+    portals.set_token("a", &secret("one")).await.unwrap();
     portals.add_webhook("a", &secret("hook")).await.unwrap();
-    portals.record("b", &secret("two")).await.unwrap();
+    portals.set_token("b", &secret("two")).await.unwrap();
 
     for (member_id, token) in [("a", "one"), ("a", "hook"), ("b", "two")] {
         assert_eq!(send(&portals, DEAL, member_id, token).await, Ok(()));
@@ -192,12 +195,12 @@ async fn an_event_is_accepted_with_any_token_of_its_portal_and_no_other() {
 #[tokio::test]
 async fn an_unknown_portal_is_answered_as_a_wrong_token_after_the_same_queries() {
     for policy in [
-        InstallPolicy::refuse(),
+        InstallPolicy::reject(),
         InstallPolicy::trust_on_first_use(),
         InstallPolicy::complete_pending(),
     ] {
         let (portals, store) = portals(policy);
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         store.asked();
         for code in [DEAL, UPDATE, UNINSTALL] {
             assert_eq!(send(&portals, code, "a", "guess").await, REFUSED);
@@ -220,11 +223,11 @@ async fn what_no_portal_has_never_reaches_the_store() {
         assert_eq!(send(&portals, INSTALL, "a", token).await, REFUSED);
     }
     assert_eq!(
-        kind(portals.record("", &secret("one")).await),
+        kind(portals.set_token("", &secret("one")).await),
         PortalsErrorKind::InvalidMemberId
     );
     for token in ["", "a\n", &long] {
-        let recorded = portals.record("a", &secret(token)).await;
+        let recorded = portals.set_token("a", &secret(token)).await;
         assert_eq!(kind(recorded), PortalsErrorKind::InvalidToken);
     }
     assert_eq!(store.asked(), 0);
@@ -234,8 +237,8 @@ mod an_installation {
     use super::*;
 
     #[tokio::test]
-    async fn is_refused_where_no_policy_takes_it() {
-        let (portals, _) = portals(InstallPolicy::refuse());
+    async fn is_rejected_where_no_policy_takes_it() {
+        let (portals, _) = portals(InstallPolicy::reject());
         for code in [INSTALL, UPDATE] {
             assert_eq!(send(&portals, code, "a", "one").await, REFUSED);
         }
@@ -259,7 +262,8 @@ mod an_installation {
     async fn is_not_trusted_in_a_portal_of_which_only_a_webhook_or_an_earlier_token_is_known() {
         let (portals, store) = portals(InstallPolicy::trust_on_first_use());
         portals.add_webhook("a", &secret("hook")).await.unwrap();
-        let ended = PortalToken::new(TokenKind::Application, secret("plain:old")).expires_at(1);
+        let ended =
+            PortalToken::new(TokenKind::Application, secret("plain:old")).with_expires_at(1);
         let added = store.store.compare_exchange("b", &[], &[ended]).await;
         assert!(added.unwrap());
         for (member_id, token) in [
@@ -293,8 +297,8 @@ mod an_installation {
     async fn that_is_expected_again_lets_the_earlier_token_be_for_the_grace() {
         for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REFUSED)] {
             let (portals, _) = portals(InstallPolicy::complete_pending());
-            let portals = portals.grace(grace);
-            portals.record("a", &secret("one")).await.unwrap();
+            let portals = portals.grace_period(grace);
+            portals.set_token("a", &secret("one")).await.unwrap();
             portals.expect_install("a", MINUTE).await.unwrap();
             assert_eq!(send(&portals, UPDATE, "a", "two").await, Ok(()));
             assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
@@ -328,8 +332,8 @@ mod an_installation {
             (InstallPolicy::complete_pending(), true),
         ] {
             let store = Watched::new();
-            let one = Portals::new(store.clone()).installs(policy.clone());
-            let other = Portals::new(store.clone()).installs(policy);
+            let one = PortalVerifier::new(store.clone()).install_policy(policy.clone());
+            let other = PortalVerifier::new(store.clone()).install_policy(policy);
             if expected {
                 one.expect_install("a", MINUTE).await.unwrap();
             }
@@ -354,13 +358,13 @@ mod an_installation {
         portals.install(page("one")).await.unwrap();
         assert_eq!(
             kind(portals.install(page("forged")).await),
-            PortalsErrorKind::Refused
+            PortalsErrorKind::Rejected
         );
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
 
-        let (portals, _) = super::portals(InstallPolicy::refuse());
-        let refused = portals.install(Installation::new("a", secret("one"))).await;
-        assert_eq!(kind(refused), PortalsErrorKind::Refused);
+        let (portals, _) = super::portals(InstallPolicy::reject());
+        let rejected = portals.install(Installation::new("a", secret("one"))).await;
+        assert_eq!(kind(rejected), PortalsErrorKind::Rejected);
         // An older build of the platform sends no token: that is an error of the form.
         assert!(serde_urlencoded::from_str::<Installation>("member_id=a&AUTH_ID=x").is_err());
     }
@@ -369,7 +373,7 @@ mod an_installation {
 mod a_proven_installation {
     use std::convert::Infallible;
 
-    use tower_bitrix24::portals::InstallProof;
+    use tower_bitrix24::portals::TokenIntrospection;
     use tower_bitrix24::rest::AuthorizationServer;
 
     use super::*;
@@ -399,7 +403,7 @@ mod a_proven_installation {
             }
         });
         let server = AuthorizationServer::default();
-        InstallPolicy::prove(InstallProof::new("app", server, client).unwrap())
+        InstallPolicy::introspect(TokenIntrospection::new("app", server, client).unwrap())
     }
 
     fn proving() -> (Watching, Arc<Watched>, Arc<AtomicUsize>) {
@@ -438,7 +442,7 @@ mod a_proven_installation {
         for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REFUSED)] {
             for code in [INSTALL, UPDATE] {
                 let (portals, _, _) = proving();
-                let portals = portals.grace(grace);
+                let portals = portals.grace_period(grace);
                 for (ts, token) in [(100, "one"), (200, "two")] {
                     let installed = install(&portals, (ts, code), "a", token, "of-a").await;
                     assert_eq!(installed, Ok(()));
@@ -452,7 +456,7 @@ mod a_proven_installation {
     #[tokio::test]
     async fn that_is_late_does_not_replace_a_newer_one() {
         let (portals, _, _) = proving();
-        let portals = portals.grace(Duration::ZERO);
+        let portals = portals.grace_period(Duration::ZERO);
         for (ts, token) in [(200, "new"), (100, "old")] {
             let outcome = install(&portals, (ts, UPDATE), "a", token, "of-a").await;
             assert_eq!(outcome, Ok(()));
@@ -464,7 +468,7 @@ mod a_proven_installation {
     #[tokio::test]
     async fn brings_back_a_token_that_another_had_taken_the_place_of() {
         let (portals, _, _) = proving();
-        let portals = portals.grace(MINUTE);
+        let portals = portals.grace_period(MINUTE);
         for (ts, token) in [(100, "real"), (200, "other"), (300, "real")] {
             let installed = install(&portals, (ts, INSTALL), "a", token, "of-a").await;
             assert_eq!(installed, Ok(()));
@@ -481,7 +485,9 @@ mod a_proven_installation {
         let (portals, store, _) = proving();
         let evil = install(&portals, (i64::MAX, INSTALL), "a", "evil", "of-a").await;
         assert_eq!(evil, Ok(()));
-        let issued = store.store.tokens("a").await.unwrap()[0].issued().unwrap();
+        let issued = store.store.tokens("a").await.unwrap()[0]
+            .issued_at()
+            .unwrap();
         assert!(issued < i64::MAX);
         let later = install(&portals, (issued + 1, UPDATE), "a", "real", "of-a").await;
         assert_eq!(later, Ok(()));
@@ -534,7 +540,7 @@ mod a_proven_installation {
                 assert!(tokens.len() <= 9);
                 let real = tokens
                     .iter()
-                    .find(|token| token.stored().expose() == "plain:real");
+                    .find(|token| token.encoded().expose() == "plain:real");
                 assert!(real.is_some(), "{real_used} {evil_used} {ts} {evil}");
             }
             assert_eq!(send(&portals, DEAL, "a", "real").await, Ok(()));
@@ -579,13 +585,13 @@ mod a_proven_installation {
         let again = install(&portals, (200, INSTALL), "a", "one", "of-a").await;
         assert_eq!(again, Ok(()));
         let tokens = store.store.tokens("a").await.unwrap();
-        assert_eq!(tokens, [token.issued_at(200)]);
+        assert_eq!(tokens, [token.with_issued_at(200)]);
     }
 
     #[tokio::test]
     async fn is_not_forged_for_a_portal_that_is_known_or_is_not() {
         let (portals, _, asked) = proving();
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         for (member_id, access_token) in [
             ("a", "of-b"),
             ("a", "other-app"),
@@ -613,7 +619,7 @@ mod a_proven_installation {
     #[tokio::test]
     async fn is_unavailable_and_changes_nothing_while_the_server_is_down() {
         let (portals, store, _) = proving();
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         for member_id in ["a", "b"] {
             let outcome = install(&portals, (200, INSTALL), member_id, "new", "down").await;
             assert_eq!(outcome, UNAVAILABLE);
@@ -626,7 +632,8 @@ mod a_proven_installation {
     #[tokio::test(start_paused = true)]
     async fn may_reach_two_instances_at_once() {
         let store = Watched::new();
-        let instance = || Portals::new(store.clone()).installs(policy(&Arc::default()));
+        let instance =
+            || PortalVerifier::new(store.clone()).install_policy(policy(&Arc::default()));
         let (one, other) = (instance(), instance());
         store.is(Health::Slow(Duration::from_millis(10))).await;
         let outcomes = tokio::join!(
@@ -645,12 +652,12 @@ mod a_proven_installation {
         let page = |access_token: &str| {
             Installation::new("a", secret("one")).access_token(secret(access_token))
         };
-        let refused = portals.install(page("of-b")).await;
-        assert_eq!(kind(refused), PortalsErrorKind::Refused);
+        let rejected = portals.install(page("of-b")).await;
+        assert_eq!(kind(rejected), PortalsErrorKind::Rejected);
         let unavailable = portals.install(page("down")).await;
         assert_eq!(kind(unavailable), PortalsErrorKind::Unavailable);
         let without = portals.install(Installation::new("a", secret("one"))).await;
-        assert_eq!(kind(without), PortalsErrorKind::Refused);
+        assert_eq!(kind(without), PortalsErrorKind::Rejected);
         assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
         portals.install(page("of-a")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
@@ -658,7 +665,7 @@ mod a_proven_installation {
 }
 
 mod the_system_user_is_ready {
-    use tower_bitrix24::portals::InstallProof;
+    use tower_bitrix24::portals::TokenIntrospection;
     use tower_bitrix24::rest::AuthorizationServer;
 
     use super::*;
@@ -687,8 +694,8 @@ mod the_system_user_is_ready {
             Ok::<_, std::convert::Infallible>(Response::new(answer.to_owned()))
         });
         let server = AuthorizationServer::default();
-        portals(InstallPolicy::prove(
-            InstallProof::new("app", server, client).unwrap(),
+        portals(InstallPolicy::introspect(
+            TokenIntrospection::new("app", server, client).unwrap(),
         ))
     }
 
@@ -755,13 +762,13 @@ mod the_system_user_is_ready {
     async fn and_no_policy_lets_it_take_the_place_of_a_token() {
         let (proving, _) = proving();
         for portals in [
-            portals(InstallPolicy::refuse()).0,
+            portals(InstallPolicy::reject()).0,
             portals(InstallPolicy::trust_on_first_use()).0,
             portals(InstallPolicy::complete_pending()).0,
             proving,
         ] {
-            let portals = portals.grace(Duration::ZERO);
-            portals.record("a", &secret("one")).await.unwrap();
+            let portals = portals.grace_period(Duration::ZERO);
+            portals.set_token("a", &secret("one")).await.unwrap();
             portals.expect_install("a", MINUTE).await.unwrap();
             let _ = outcome_of(&portals, ready("a", "two", "of-a")).await;
             assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
@@ -811,7 +818,7 @@ mod an_uninstallation {
     }
 
     #[tokio::test]
-    async fn is_refused_where_it_is_older_than_the_installation() {
+    async fn is_rejected_where_it_is_older_than_the_installation() {
         let (portals, _) = portals(InstallPolicy::trust_on_first_use());
         let install = |ts| body_at(ts, INSTALL, "a", "one");
         let uninstall = |ts| body_at(ts, UNINSTALL, "a", "one");
@@ -826,7 +833,7 @@ mod an_uninstallation {
     }
 
     #[tokio::test]
-    async fn from_before_a_reinstallation_is_refused_even_if_it_comes_after_it() {
+    async fn from_before_a_reinstallation_is_rejected_even_if_it_comes_after_it() {
         let (portals, _) = portals(InstallPolicy::trust_on_first_use());
         for ts in [100, 300] {
             let install = body_at(ts, INSTALL, "a", "one");
@@ -839,12 +846,12 @@ mod an_uninstallation {
 
     #[tokio::test(start_paused = true)]
     async fn is_forgotten_even_if_the_sender_hangs_up() {
-        let (portals, store) = portals(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = portals(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
         let event = Event::verify(envelope, &portals).await.unwrap();
         store.is(Health::Slow(Duration::from_millis(10))).await;
-        let settled = event.settle(&portals);
+        let settled = event.mark_handled(&portals);
         let hung_up = tokio::time::timeout(Duration::from_millis(5), settled).await;
         assert!(hung_up.is_err());
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -854,9 +861,9 @@ mod an_uninstallation {
 
     #[tokio::test]
     async fn needs_the_current_token_of_the_application() {
-        let (portals, _) = portals(InstallPolicy::refuse());
-        portals.record("a", &secret("old")).await.unwrap();
-        portals.record("a", &secret("new")).await.unwrap();
+        let (portals, _) = portals(InstallPolicy::reject());
+        portals.set_token("a", &secret("old")).await.unwrap();
+        portals.set_token("a", &secret("new")).await.unwrap();
         portals.add_webhook("a", &secret("hook")).await.unwrap();
         for token in ["old", "hook", "guess"] {
             assert_eq!(send(&portals, UNINSTALL, "a", token).await, REFUSED);
@@ -870,9 +877,9 @@ mod an_uninstallation {
 
     #[tokio::test]
     async fn leaves_other_portals_and_the_portals_webhooks() {
-        let (portals, _) = portals(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
-        portals.record("b", &secret("two")).await.unwrap();
+        let (portals, _) = portals(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
+        portals.set_token("b", &secret("two")).await.unwrap();
         portals.add_webhook("a", &secret("hook")).await.unwrap();
         assert_eq!(send(&portals, UNINSTALL, "a", "two").await, REFUSED);
         assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
@@ -882,12 +889,12 @@ mod an_uninstallation {
 
     #[tokio::test]
     async fn is_answered_as_the_handler_answers_even_if_the_store_cannot_forget() {
-        let (portals, store) = portals(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = portals(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
         let event = Event::verify(envelope, &portals).await.unwrap();
         store.is(Health::Down).await;
-        event.settle(&portals).await;
+        event.mark_handled(&portals).await;
         store.is(Health::Well).await;
         // It can be told again.
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
@@ -904,9 +911,9 @@ mod an_uninstallation {
         assert_eq!(outcome_of(&portals, first).await, Ok(()));
         let uninstall = Envelope::scan(body_at(200, UNINSTALL, "a", "one")).unwrap();
         let event = Event::verify(uninstall, &portals).await.unwrap();
-        portals.forget("a").await.unwrap();
+        portals.remove_portal("a").await.unwrap();
         Event::verify(install, &portals).await.unwrap();
-        event.settle(&portals).await;
+        event.mark_handled(&portals).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
 }
@@ -917,7 +924,7 @@ mod a_store_that_fails {
     #[tokio::test(start_paused = true)]
     async fn is_no_wrong_token() {
         let (portals, store) = portals(InstallPolicy::trust_on_first_use());
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         for health in [Health::Down, Health::Silent, Health::Slow(MINUTE)] {
             store.is(health).await;
             for code in [DEAL, INSTALL, UPDATE, UNINSTALL] {
@@ -925,7 +932,7 @@ mod a_store_that_fails {
                     assert_eq!(send(&portals, code, "a", token).await, UNAVAILABLE);
                 }
             }
-            let recorded = portals.record("a", &secret("two")).await;
+            let recorded = portals.set_token("a", &secret("two")).await;
             assert_eq!(kind(recorded), PortalsErrorKind::Unavailable);
         }
         store.is(Health::Well).await;
@@ -935,9 +942,9 @@ mod a_store_that_fails {
 
     #[tokio::test(start_paused = true)]
     async fn is_waited_for_until_the_time_is_over_and_no_longer() {
-        let (portals, store) = portals(InstallPolicy::refuse());
+        let (portals, store) = portals(InstallPolicy::reject());
         let portals = portals.store_timeout(Duration::from_secs(3));
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         let began = tokio::time::Instant::now();
         store.is(Health::Slow(Duration::from_millis(2_900))).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
@@ -949,7 +956,7 @@ mod a_store_that_fails {
 
     #[tokio::test]
     async fn is_answered_503_and_named_to_the_application_alone() {
-        let (portals, store) = portals(InstallPolicy::refuse());
+        let (portals, store) = portals(InstallPolicy::reject());
         store.is(Health::Down).await;
         let service = ServiceBuilder::new()
             .layer(EventLayer::new(portals))
@@ -976,14 +983,14 @@ mod what_the_application_records {
     #[tokio::test]
     async fn is_accepted_beside_the_earlier_token_for_the_grace() {
         for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REFUSED)] {
-            let (portals, _) = portals(InstallPolicy::refuse());
-            let portals = portals.grace(grace);
-            portals.record("a", &secret("one")).await.unwrap();
-            portals.record("a", &secret("two")).await.unwrap();
+            let (portals, _) = portals(InstallPolicy::reject());
+            let portals = portals.grace_period(grace);
+            portals.set_token("a", &secret("one")).await.unwrap();
+            portals.set_token("a", &secret("two")).await.unwrap();
             assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
             assert_eq!(send(&portals, DEAL, "a", "one").await, outcome);
             // And back again.
-            portals.record("a", &secret("one")).await.unwrap();
+            portals.set_token("a", &secret("one")).await.unwrap();
             assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         }
     }
@@ -991,7 +998,7 @@ mod what_the_application_records {
     #[tokio::test]
     async fn is_of_the_time_when_it_was_recorded() {
         let (portals, store) = portals(InstallPolicy::trust_on_first_use());
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         let page = Installation::new("b", secret("one"));
         portals.install(page).await.unwrap();
         for member_id in ["a", "b"] {
@@ -1001,42 +1008,42 @@ mod what_the_application_records {
         }
         // It is the current one, even if the clock of an earlier one was ahead.
         let ahead = PortalToken::new(TokenKind::Application, secret("plain:ahead"));
-        let ahead = ahead.issued_at(now() + 3_600);
+        let ahead = ahead.with_issued_at(now() + 3_600);
         let added = store.store.compare_exchange("a", &[], &[ahead]).await;
         assert!(added.unwrap());
-        portals.record("a", &secret("two")).await.unwrap();
+        portals.set_token("a", &secret("two")).await.unwrap();
         let uninstall = body_at(now() + 3_600, UNINSTALL, "a", "two");
         assert_eq!(outcome_of(&portals, uninstall).await, Ok(()));
     }
 
     #[tokio::test]
     async fn as_a_webhooks_token_stays_the_applications_if_it_is_that() {
-        let (portals, _) = portals(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, _) = portals(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         portals.add_webhook("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
     }
 
     #[tokio::test]
     async fn can_be_forgotten_one_by_one_or_whole() {
-        let (portals, _) = portals(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, _) = portals(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         portals.add_webhook("a", &secret("hook")).await.unwrap();
         assert!(portals.remove_token("a", &secret("hook")).await.unwrap());
         assert!(!portals.remove_token("a", &secret("hook")).await.unwrap());
         assert_eq!(send(&portals, DEAL, "a", "hook").await, REFUSED);
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-        assert!(portals.forget("a").await.unwrap());
-        assert!(!portals.forget("a").await.unwrap());
+        assert!(portals.remove_portal("a").await.unwrap());
+        assert!(!portals.remove_portal("a").await.unwrap());
         assert_eq!(send(&portals, DEAL, "a", "one").await, REFUSED);
     }
 
     #[tokio::test]
     async fn leaves_no_ended_token_behind() {
-        let (portals, store) = portals(InstallPolicy::refuse());
-        let portals = portals.grace(Duration::ZERO);
+        let (portals, store) = portals(InstallPolicy::reject());
+        let portals = portals.grace_period(Duration::ZERO);
         for token in ["one", "two", "three", "four"] {
-            portals.record("a", &secret(token)).await.unwrap();
+            portals.set_token("a", &secret(token)).await.unwrap();
         }
         assert!(store.store.tokens("a").await.unwrap().len() <= 2);
     }
@@ -1046,8 +1053,8 @@ mod a_token_key {
     use super::*;
 
     fn hashed(store: &Arc<Watched>, key: u8) -> Watching {
-        Portals::new(store.clone())
-            .installs(InstallPolicy::trust_on_first_use())
+        PortalVerifier::new(store.clone())
+            .install_policy(InstallPolicy::trust_on_first_use())
             .hash_tokens(TokenKey::new([key; 32]).unwrap())
     }
 
@@ -1056,14 +1063,14 @@ mod a_token_key {
         let store = Watched::new();
         let portals = hashed(&store, 7);
         assert_eq!(send(&portals, INSTALL, "a", "canary").await, Ok(()));
-        portals.record("a", &secret("canary2")).await.unwrap();
+        portals.set_token("a", &secret("canary2")).await.unwrap();
         portals.add_webhook("a", &secret("canary3")).await.unwrap();
         let tokens = store.store.tokens("a").await.unwrap();
         assert_eq!(tokens.len(), 3);
         for token in tokens {
-            assert!(!token.stored().expose().contains("canary"));
+            assert!(!token.encoded().expose().contains("canary"));
             // Whoever has read the store has nothing to send.
-            let stored = token.stored().expose();
+            let stored = token.encoded().expose();
             assert_eq!(send(&portals, DEAL, "a", stored).await, REFUSED);
         }
         for token in ["canary", "canary2", "canary3"] {
@@ -1078,12 +1085,12 @@ mod a_token_key {
     #[tokio::test]
     async fn can_be_introduced_and_cannot_be_changed() {
         let store = Watched::new();
-        let plain = Portals::new(store.clone());
-        plain.record("a", &secret("one")).await.unwrap();
+        let plain = PortalVerifier::new(store.clone());
+        plain.set_token("a", &secret("one")).await.unwrap();
         let portals = hashed(&store, 7);
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         assert!(portals.remove_token("a", &secret("one")).await.unwrap());
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&plain, DEAL, "a", "one").await, REFUSED);
         assert_eq!(send(&hashed(&store, 8), DEAL, "a", "one").await, REFUSED);
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
@@ -1092,9 +1099,9 @@ mod a_token_key {
 
 #[tokio::test]
 async fn nothing_that_is_shown_has_a_token() {
-    let (portals, store) = portals(InstallPolicy::refuse());
+    let (portals, store) = portals(InstallPolicy::reject());
     let portals = portals.hash_tokens(TokenKey::new(*b"canary-canary-canary-canary-cana").unwrap());
-    portals.record("a", &secret("canary")).await.unwrap();
+    portals.set_token("a", &secret("canary")).await.unwrap();
     let installation = Installation::new("a", secret("canary")).access_token(secret("canary"));
     let tokens = store.store.tokens("a").await.unwrap();
     let error = portals.install(installation.clone()).await;
@@ -1127,8 +1134,8 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn makes_one_query_of_a_thousand_events_at_once() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         // The first one is noted down.
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         tokio::time::advance(MINUTE).await;
@@ -1142,7 +1149,7 @@ mod a_cache {
     #[tokio::test(start_paused = true)]
     async fn asks_at_most_once_a_second_about_wrong_tokens_and_unknown_portals() {
         let (portals, store) = cached(InstallPolicy::trust_on_first_use());
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         store.asked();
         for _ in 0..100 {
             assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
@@ -1156,8 +1163,8 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn is_over_after_its_time() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         // Another process forgets the portal.
         store.remove("a").await;
@@ -1169,11 +1176,11 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn learns_of_another_processs_token_within_a_second() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
-        let other = Portals::new(store.clone());
-        other.record("a", &secret("two")).await.unwrap();
+        let other = PortalVerifier::new(store.clone());
+        other.set_token("a", &secret("two")).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
     }
@@ -1190,25 +1197,25 @@ mod a_cache {
         assert_eq!(send(&portals, DEAL, "a", "hook").await, Ok(()));
         portals.remove_token("a", &secret("hook")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "hook").await, REFUSED);
-        portals.record("a", &secret("two")).await.unwrap();
+        portals.set_token("a", &secret("two")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
-        portals.forget("a").await.unwrap();
+        portals.remove_portal("a").await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "two").await, REFUSED);
     }
 
     #[tokio::test(start_paused = true)]
     async fn that_was_loaded_while_the_portal_changed_is_not_used() {
-        let (portals, store) = cached(InstallPolicy::refuse());
+        let (portals, store) = cached(InstallPolicy::reject());
         store.is(Health::Slow(Duration::from_millis(20))).await;
         let early = send(&portals, DEAL, "a", "one");
         let recorded = async {
             // While the query of the event is on its way.
             tokio::time::sleep(Duration::from_millis(10)).await;
             store.is(Health::Well).await;
-            portals.record("a", &secret("one")).await.unwrap();
+            portals.set_token("a", &secret("one")).await.unwrap();
         };
         let (early, ()) = tokio::join!(early, recorded);
-        // It sees the change, since the refusal is checked again.
+        // It sees the change, since the rejection is checked again.
         assert_eq!(early, Ok(()));
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
@@ -1216,8 +1223,8 @@ mod a_cache {
     #[tokio::test]
     async fn does_not_decide_over_installations() {
         let (one, store) = cached(InstallPolicy::trust_on_first_use());
-        let other = Portals::new(store.clone());
-        one.record("a", &secret("one")).await.unwrap();
+        let other = PortalVerifier::new(store.clone());
+        one.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&one, DEAL, "a", "one").await, Ok(()));
         // Another process handles the uninstallation, this one the installation after it.
         assert_eq!(send(&other, UNINSTALL, "a", "one").await, Ok(()));
@@ -1225,14 +1232,14 @@ mod a_cache {
         assert_eq!(send(&other, DEAL, "a", "one").await, Ok(()));
 
         assert_eq!(send(&one, DEAL, "a", "one").await, Ok(()));
-        other.forget("a").await.unwrap();
+        other.remove_portal("a").await.unwrap();
         assert_eq!(send(&one, UNINSTALL, "a", "one").await, REFUSED);
     }
 
     #[tokio::test(start_paused = true)]
     async fn lets_nobody_wait_longer_than_one_query_may_take() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         store.asked();
         for (health, seconds, outcome) in [
             (Health::Silent, 2, UNAVAILABLE),
@@ -1250,8 +1257,8 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn goes_on_where_the_one_that_asks_is_given_up() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         store.is(Health::Slow(Duration::from_millis(50))).await;
         let given_up =
             tokio::time::timeout(Duration::from_millis(10), send(&portals, DEAL, "a", "one"));
@@ -1263,7 +1270,7 @@ mod a_cache {
     #[tokio::test(start_paused = true)]
     async fn of_one_portal_outlives_the_changes_of_others() {
         let (portals, store) = cached(InstallPolicy::trust_on_first_use());
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         for member_id in ["b", "c", "d"] {
             assert_eq!(send(&portals, INSTALL, member_id, "x").await, Ok(()));
@@ -1275,8 +1282,8 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn is_asked_again_after_a_change_that_was_given_up() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         // The change reaches the database, its answer nobody.
         store.remove("a").await;
@@ -1291,16 +1298,16 @@ mod a_cache {
 
     #[tokio::test]
     async fn may_be_told_to_remember_for_ever() {
-        let (portals, _) = portals(InstallPolicy::refuse());
-        let portals = portals.cache(TokenCache::new().time_to_live(Duration::MAX));
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, _) = portals(InstallPolicy::reject());
+        let portals = portals.cache(TokenCache::new().ttl(Duration::MAX));
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
 
     #[tokio::test]
-    async fn is_not_outdated_by_installations_that_are_refused() {
+    async fn is_not_outdated_by_installations_that_are_rejected() {
         let (portals, store) = cached(InstallPolicy::trust_on_first_use());
-        portals.record("a", &secret("one")).await.unwrap();
+        portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
         for code in [INSTALL, UPDATE, UNINSTALL] {
             assert_eq!(send(&portals, code, "a", "forged").await, REFUSED);
@@ -1312,7 +1319,7 @@ mod a_cache {
 
     #[tokio::test]
     async fn tells_everybody_who_waited_why_the_store_failed() {
-        let (portals, store) = cached(InstallPolicy::refuse());
+        let (portals, store) = cached(InstallPolicy::reject());
         store.is(Health::Down).await;
         let verify = || async {
             let envelope = Envelope::scan(body(DEAL, "a", "one")).unwrap();
@@ -1326,8 +1333,8 @@ mod a_cache {
 
     #[tokio::test]
     async fn remembers_no_failure() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
         store.is(Health::Down).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
         store.is(Health::Well).await;
@@ -1350,7 +1357,7 @@ mod a_cache {
                 cache = cache.stale_if_error(stale);
             }
             let portals = portals.cache(cache);
-            portals.record("a", &secret("one")).await.unwrap();
+            portals.set_token("a", &secret("one")).await.unwrap();
             assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
             for health in [Health::Down, Health::Silent] {
                 store.is(health).await;
@@ -1360,7 +1367,7 @@ mod a_cache {
                     let late = hour > 0 && hour < 60 && health == Health::Silent;
                     assert_eq!(sent, if late { UNAVAILABLE } else { outcome }, "{stale:?}");
                 }
-                // Nobody is refused by it, and installations are not decided by it.
+                // Nobody is rejected by it, and installations are not decided by it.
                 for (code, token) in [(DEAL, "guess"), (INSTALL, "one"), (UNINSTALL, "one")] {
                     assert_eq!(send(&portals, code, "a", token).await, UNAVAILABLE);
                 }
@@ -1376,28 +1383,28 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn that_is_stale_has_nothing_that_this_process_removed_or_that_has_ended() {
-        let (portals, store) = cached(InstallPolicy::refuse());
+        let (portals, store) = cached(InstallPolicy::reject());
         for member_id in ["removed", "forgotten", "gone", "failed"] {
-            portals.record(member_id, &secret("one")).await.unwrap();
+            portals.set_token(member_id, &secret("one")).await.unwrap();
             assert_eq!(send(&portals, DEAL, member_id, "one").await, Ok(()));
         }
         let token = secret("one");
         assert!(portals.remove_token("removed", &token).await.unwrap());
-        portals.forget("forgotten").await.unwrap();
+        portals.remove_portal("forgotten").await.unwrap();
         assert_eq!(send(&portals, UNINSTALL, "gone", "one").await, Ok(()));
         let gone = Envelope::scan(body(UNINSTALL, "failed", "one")).unwrap();
         let gone = Event::verify(gone, &portals).await.unwrap();
         let ended = PortalToken::new(TokenKind::Application, secret("plain:one"));
         let added = store
             .store
-            .compare_exchange("ended", &[], &[ended.expires_at(now() + 2)])
+            .compare_exchange("ended", &[], &[ended.with_expires_at(now() + 2)])
             .await;
         assert!(added.unwrap());
         assert_eq!(send(&portals, DEAL, "ended", "one").await, Ok(()));
 
         store.is(Health::Down).await;
         // The store did not hear of it, but this process did.
-        gone.settle(&portals).await;
+        gone.mark_handled(&portals).await;
         // By the clock of the wall, which is not paused.
         std::thread::sleep(Duration::from_millis(2_100));
         for member_id in ["removed", "forgotten", "gone", "failed"] {
@@ -1412,9 +1419,9 @@ mod a_cache {
 
     #[tokio::test(start_paused = true)]
     async fn keeps_a_token_that_could_not_be_noted_down_as_used() {
-        let (portals, store) = cached(InstallPolicy::refuse());
-        portals.record("a", &secret("one")).await.unwrap();
-        // A token that no event has come with, remembered for a refusal.
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
+        // A token that no event has come with, remembered for a rejection.
         assert_eq!(send(&portals, DEAL, "a", "guess").await, REFUSED);
         store.is(Health::Down).await;
         for _ in 0..3 {
@@ -1428,11 +1435,11 @@ mod a_cache {
 
     #[tokio::test]
     async fn of_a_few_portals_forgets_others_and_asks_again() {
-        let (portals, store) = portals(InstallPolicy::refuse());
+        let (portals, store) = portals(InstallPolicy::reject());
         let portals = portals.cache(TokenCache::new().capacity(2));
         for member_id in 0..100 {
             portals
-                .record(&member_id.to_string(), &secret("one"))
+                .set_token(&member_id.to_string(), &secret("one"))
                 .await
                 .unwrap();
         }

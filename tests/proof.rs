@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceExt, service_fn};
-use tower_bitrix24::portals::{InstallPolicy, InstallProof};
+use tower_bitrix24::portals::{InstallPolicy, TokenIntrospection};
 use tower_bitrix24::rest::{AuthorizationServer, HttpsClient};
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{Secret, VerifyError};
@@ -34,12 +34,12 @@ const TOKEN: &str = "canary7f3a";
 const ANSWER: &str =
     r#"{"result": {"client_id": "app.5f1a", "install": {"member_id": "a223c6b3"}}}"#;
 
-fn proof<C>(origin: &str, client: C) -> InstallProof<C> {
+fn proof<C>(origin: &str, client: C) -> TokenIntrospection<C> {
     let server = AuthorizationServer::insecure_custom(origin).unwrap();
-    InstallProof::new(CLIENT_ID, server, client).unwrap()
+    TokenIntrospection::new(CLIENT_ID, server, client).unwrap()
 }
 
-fn over_http(origin: &str) -> InstallProof<HttpsClient> {
+fn over_http(origin: &str) -> TokenIntrospection<HttpsClient> {
     proof(origin, HttpsClient::new())
 }
 
@@ -50,7 +50,7 @@ fn outcome(result: Result<(), VerifyError>) -> String {
     };
     assert_silent(&error);
     match error.kind() {
-        VerifyErrorKind::Refused => "refused".to_owned(),
+        VerifyErrorKind::Rejected => "rejected".to_owned(),
         VerifyErrorKind::Unavailable => {
             let source = error.source().expect("a reason").to_string();
             source.replace("the authorization server", "it")
@@ -143,7 +143,7 @@ async fn the_access_token_of_the_application_in_the_portal_proves_the_installati
     let server = StandIn::start().await.unwrap();
     let proof = over_http(server.origin());
     let token = Secret::new(TOKEN);
-    assert_eq!(outcome(proof.prove(PORTAL, &token).await), "refused");
+    assert_eq!(outcome(proof.prove(PORTAL, &token).await), "rejected");
 
     server.install(TOKEN, CLIENT_ID, PORTAL);
     assert_eq!(outcome(proof.prove(PORTAL, &token).await), "proven");
@@ -151,7 +151,7 @@ async fn the_access_token_of_the_application_in_the_portal_proves_the_installati
 }
 
 #[tokio::test]
-async fn the_access_token_of_another_portal_or_another_application_is_refused() {
+async fn the_access_token_of_another_portal_or_another_application_is_rejected() {
     let server = StandIn::start().await.unwrap();
     server.install("of another portal", CLIENT_ID, "b334d7c4");
     server.install("of another application", "app.6a2b", PORTAL);
@@ -173,23 +173,23 @@ async fn the_access_token_of_another_portal_or_another_application_is_refused() 
     ] {
         let asked = server.asked();
         let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "refused", "{token}");
+        assert_eq!(outcome(proven), "rejected", "{token}");
         assert_eq!(server.asked(), asked + 1);
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_access_token_or_a_portal_is_refused_without_a_request() {
+async fn what_cannot_be_an_access_token_or_a_portal_is_rejected_without_a_request() {
     let server = StandIn::start().await.unwrap();
     let proof = over_http(server.origin());
     for token in ["", &"a".repeat(513), "a\nb", "a\0", "a\u{85}"] {
         server.install(token, CLIENT_ID, PORTAL);
         let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "refused", "{token}");
+        assert_eq!(outcome(proven), "rejected", "{token}");
     }
     server.install(TOKEN, CLIENT_ID, "");
     let proven = proof.prove("", &Secret::new(TOKEN)).await;
-    assert_eq!(outcome(proven), "refused");
+    assert_eq!(outcome(proven), "rejected");
     assert_eq!(server.asked(), 0);
 }
 
@@ -207,7 +207,7 @@ async fn an_access_token_cannot_be_more_than_a_parameter_of_the_query() {
         "../other",
     ] {
         let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "refused", "{token}");
+        assert_eq!(outcome(proven), "rejected", "{token}");
     }
     for token in [
         "a&auth=b",
@@ -254,13 +254,13 @@ async fn the_server_is_asked_for_app_info_and_told_the_access_token_alone() {
 }
 
 #[tokio::test]
-async fn an_access_token_that_the_server_calls_expired_is_refused() {
+async fn an_access_token_that_the_server_calls_expired_is_rejected() {
     let body = r#"{"error": "expired_token", "error_description": "has expired"}"#;
-    assert_eq!(answered("401 Unauthorized", body).await, "refused");
+    assert_eq!(answered("401 Unauthorized", body).await, "rejected");
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_proves_and_refuses_nothing() {
+async fn a_server_that_is_down_proves_and_rejects_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -270,7 +270,7 @@ async fn a_server_that_is_down_proves_and_refuses_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_proves_and_refuses_nothing() {
+async fn a_server_that_hangs_up_proves_and_rejects_nothing() {
     let server = Raw::saying("").await;
     let outcome = prove(&server.origin).await;
     assert!(outcome.starts_with("it cannot be asked: "), "{outcome}");
@@ -322,7 +322,7 @@ async fn an_answer_that_drips_is_given_up_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_server_in_trouble_proves_and_refuses_nothing_whatever_it_says() {
+async fn a_server_in_trouble_proves_and_rejects_nothing_whatever_it_says() {
     for (status, outcome) in [
         ("429 Too Many Requests", "it answered with status 429"),
         ("500 Internal Server Error", "it answered with status 500"),
@@ -366,7 +366,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn garbage_proves_and_refuses_nothing() {
+async fn garbage_proves_and_rejects_nothing() {
     for (body, outcome) in [
         ("", "the answer of it ends early"),
         (&ANSWER[..40], "the answer of it ends early"),
@@ -390,7 +390,7 @@ async fn garbage_proves_and_refuses_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_a_thing_twice_proves_and_refuses_nothing() {
+async fn an_answer_that_says_a_thing_twice_proves_and_rejects_nothing() {
     let twice = ANSWER.replace(
         "{\"client_id\"",
         "{\"client_id\": \"app.6a2b\", \"client_id\"",
@@ -402,7 +402,7 @@ async fn an_answer_that_says_a_thing_twice_proves_and_refuses_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_proves_and_refuses_nothing() {
+async fn an_answer_that_breaks_off_proves_and_rejects_nothing() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
     let server = Raw::saying(format!("{head}{ANSWER}")).await;
     let outcome = prove(&server.origin).await;
@@ -413,7 +413,7 @@ async fn an_answer_that_breaks_off_proves_and_refuses_nothing() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_which_nobody_asked_for_proves_and_refuses_nothing() {
+async fn a_compressed_answer_which_nobody_asked_for_proves_and_rejects_nothing() {
     // `ANSWER`.
     let body =
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x4a\x2d\x2e\xcd\x29\x51\xb2\x52\
@@ -532,10 +532,10 @@ async fn endless_headers_are_hung_up_on() {
 async fn the_limit_is_the_length_of_the_longest_answer() {
     let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
     let token = Secret::new(TOKEN);
-    let enough = over_http(&server.origin).answer_limit(ANSWER.len());
+    let enough = over_http(&server.origin).response_limit(ANSWER.len());
     assert_eq!(outcome(enough.prove(PORTAL, &token).await), "proven");
     let limit = ANSWER.len() - 1;
-    let short = over_http(&server.origin).answer_limit(limit);
+    let short = over_http(&server.origin).response_limit(limit);
     assert_eq!(
         outcome(short.prove(PORTAL, &token).await),
         format!("the answer of it is above {limit} bytes")
@@ -554,10 +554,10 @@ async fn only_the_given_server_is_asked() {
         Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
     });
     let server = AuthorizationServer::BITRIX24_TECH;
-    let proof = InstallProof::new(CLIENT_ID, server, client).unwrap();
+    let proof = TokenIntrospection::new(CLIENT_ID, server, client).unwrap();
     let token = Secret::new(TOKEN);
     assert_eq!(outcome(proof.prove(PORTAL, &token).await), "proven");
-    assert_eq!(outcome(proof.prove("b334d7c4", &token).await), "refused");
+    assert_eq!(outcome(proof.prove("b334d7c4", &token).await), "rejected");
 }
 
 #[tokio::test]
@@ -596,7 +596,7 @@ async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
         tokio::task::yield_now().await;
     }
     go.notify_waiters();
-    assert_eq!(second.await.unwrap(), "refused");
+    assert_eq!(second.await.unwrap(), "rejected");
     assert_eq!(third.await.unwrap(), "proven");
 }
 
@@ -632,7 +632,7 @@ async fn however_many_claim_one_portal_another_is_proven_at_once() {
         }
     }
     assert_eq!(late, 64);
-    assert_eq!(outcome(proof.prove("flood", &token).await), "refused");
+    assert_eq!(outcome(proof.prove("flood", &token).await), "rejected");
 }
 
 #[tokio::test(start_paused = true)]
@@ -657,7 +657,7 @@ fn a_concurrency_of_zero_is_a_mistake() {
 
 #[test]
 fn an_empty_client_id_is_a_mistake() {
-    let error = InstallProof::new("", AuthorizationServer::default(), ()).unwrap_err();
+    let error = TokenIntrospection::new("", AuthorizationServer::default(), ()).unwrap_err();
     assert_eq!(error.to_string(), "the application's client id is empty");
 }
 
@@ -778,15 +778,15 @@ async fn no_line_of_a_log_tells_the_access_token() {
 async fn a_proof_and_its_policy_show_no_access_token_and_not_the_client() {
     let server = StandIn::start().await.unwrap();
     let proof = over_http(server.origin());
-    let refused = proof.prove(PORTAL, &Secret::new(TOKEN)).await;
-    assert_eq!(outcome(refused), "refused");
+    let rejected = proof.prove(PORTAL, &Secret::new(TOKEN)).await;
+    assert_eq!(outcome(rejected), "rejected");
     let shown = format!("{proof:?}");
     assert!(
         shown.contains(CLIENT_ID) && !shown.contains(TOKEN),
         "{shown}"
     );
-    let policy = InstallPolicy::prove(proof);
-    assert_eq!(format!("{policy:?}"), "InstallPolicy::prove(..)");
+    let policy = InstallPolicy::introspect(proof);
+    assert_eq!(format!("{policy:?}"), "InstallPolicy::introspect(..)");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use tower::{Layer, ServiceExt};
 use tower_bitrix24::event::kind;
 use tower_bitrix24::event::payload::ItemId;
 use tower_bitrix24::handler::{
-    AnswerBody, EventRouterBuilder, HandlingError, HandlingErrorKind, IntoAnswer,
+    EventRouterBuilder, HandlerError, HandlerErrorKind, IntoEventResponse, ResponseBody,
 };
 use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, EventLayer, EventRouter};
 
@@ -40,13 +40,13 @@ async fn event(code: &str, data: &str) -> Event {
     Event::verify(envelope, &token).await.unwrap()
 }
 
-async fn read(answer: Response<AnswerBody>) -> (u16, String) {
+async fn read(answer: Response<ResponseBody>) -> (u16, String) {
     let status = answer.status().as_u16();
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-fn error<T>(answer: &Response<T>) -> &HandlingError {
+fn error<T>(answer: &Response<T>) -> &HandlerError {
     answer.extensions().get().expect("the event is not handled")
 }
 
@@ -262,7 +262,7 @@ async fn data_that_fit_no_handler_are_not_acknowledged() {
         ),
     ] {
         let answer = typed.handle(event("ONCRMDEALADD", data).await).await;
-        assert_eq!(error(&answer).kind(), HandlingErrorKind::Mismatch);
+        assert_eq!(error(&answer).kind(), HandlerErrorKind::PayloadMismatch);
         assert!(error(&answer).event().unwrap().mismatch().is_some());
         let debug = format!("{:?}", error(&answer));
         assert!(!debug.contains("canary"), "{debug}");
@@ -367,7 +367,7 @@ fn what_is_registered_wrongly_is_an_error_when_the_router_is_built() {
 async fn a_handler_answers_with_what_it_returns() {
     async fn answer<T>(returned: T) -> (u16, String)
     where
-        T: IntoAnswer + Clone + Send + Sync + 'static,
+        T: IntoEventResponse + Clone + Send + Sync + 'static,
     {
         let router = EventRouter::builder().fallback(move |_| std::future::ready(returned.clone()));
         let router = router.build().unwrap();
@@ -399,7 +399,7 @@ async fn the_error_of_a_handler_is_for_outer_layers_alone() {
         .unwrap();
     let answer = router.handle(event("ONAPPTEST", "data[a]=1").await).await;
     let error = error(&answer).clone();
-    assert_eq!(error.kind(), HandlingErrorKind::Failed);
+    assert_eq!(error.kind(), HandlerErrorKind::HandlerFailed);
     assert_eq!(error.event().unwrap().code(), "ONAPPTEST");
     assert_eq!(error.source().unwrap().to_string(), "canary of ONAPPTEST");
     assert!(!format!("{error} {error:?} {:?}", answer.headers()).contains("canary"));
@@ -426,7 +426,7 @@ async fn a_request_without_an_event_is_told_of_the_layer() {
     // Of the body, nothing is asked.
     let bare: Request<Rc<str>> = Request::new("event=ONAPPTEST".into());
     let answer = router.clone().oneshot(bare).await.unwrap();
-    assert_eq!(error(&answer).kind(), HandlingErrorKind::NoEvent);
+    assert_eq!(error(&answer).kind(), HandlerErrorKind::NoEvent);
     assert!(error(&answer).event().is_none());
     let (status, text) = read(answer).await;
     assert_eq!(status, 500);
@@ -438,14 +438,14 @@ async fn a_request_without_an_event_is_told_of_the_layer() {
     let passing = layer().pass_other_callbacks().layer(router);
     let placement = request(Full::new(Bytes::from_static(b"PLACEMENT=DEFAULT")));
     let answer = passing.oneshot(placement).await.unwrap();
-    assert_eq!(error(&answer).kind(), HandlingErrorKind::NoEvent);
+    assert_eq!(error(&answer).kind(), HandlerErrorKind::NoEvent);
 }
 
 // How handlers may be written.
 
 #[tokio::test]
 async fn a_handler_is_a_function_a_closure_or_an_async_closure() {
-    async fn function(event: Event) -> Result<(), HandlingError> {
+    async fn function(event: Event) -> Result<(), HandlerError> {
         assert_eq!(event.kind(), Some(EventKind::CrmDealAdd));
         Ok(())
     }

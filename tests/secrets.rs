@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bitrix24::{
-    ApplicationToken, Envelope, Event, EventBody, EventLayer, EventSettings, Rejection, TokenSet,
+    ApplicationToken, Envelope, Event, EventBody, EventConfig, EventLayer, Rejection, TokenSet,
 };
 
 const CANARY: &str = "canary7f3a";
@@ -169,7 +169,7 @@ async fn no_token_is_in_an_answer_an_error_or_a_setting() {
     let shown = [
         format!("{token:?}"),
         format!("{:?}", TokenSet::from(token.clone())),
-        format!("{:?}", EventSettings::new(token.clone())),
+        format!("{:?}", EventConfig::new(token.clone())),
         format!("{:?}", EventLayer::new(token.clone())),
     ];
     assert!(

@@ -161,17 +161,17 @@ async fn what_is_set_arrives() {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(forged().as_bytes()).await.unwrap();
     drop(stdin);
-    let refused = sent(
+    let rejected = sent(
         timeout(START, child.wait_with_output())
             .await
             .unwrap()
             .unwrap(),
     );
-    assert_eq!(refused.code, Some(1), "{}", refused.error);
+    assert_eq!(rejected.code, Some(1), "{}", rejected.error);
     assert!(
-        refused.out.starts_with("ONCRMREQUISITEADD to "),
+        rejected.out.starts_with("ONCRMREQUISITEADD to "),
         "{}",
-        refused.out
+        rejected.out
     );
 }
 

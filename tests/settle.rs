@@ -11,7 +11,7 @@ use common::{SEED, TOKEN, post};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_bitrix24::verify::Settle;
+use tower_bitrix24::verify::OnHandled;
 use tower_bitrix24::{ApplicationToken, Envelope, EventBody, EventLayer, VerifyError, VerifyToken};
 
 type Body = Full<Bytes>;
@@ -42,7 +42,7 @@ impl VerifyToken for Settling {
         self.token.verify(envelope)
     }
 
-    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
+    fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
         let (story, code) = (self.story.clone(), envelope.code().into_owned());
         Some(Box::pin(async move {
             tokio::task::yield_now().await;
@@ -116,7 +116,7 @@ async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_for_an_event_that_is_refused() {
+async fn nothing_is_done_for_an_event_that_is_rejected() {
     let story = Story::default();
     let service = ServiceBuilder::new()
         .layer(layer(&story))
@@ -131,12 +131,12 @@ async fn nothing_is_done_for_an_event_that_is_refused() {
 mod in_the_background {
     use std::time::Duration;
 
-    use tower_bitrix24::background::Background;
+    use tower_bitrix24::background::BackgroundQueue;
 
     use super::*;
 
     async fn story_of(status: StatusCode) -> Vec<String> {
-        let (story, background) = (Story::default(), Background::new());
+        let (story, background) = (Story::default(), BackgroundQueue::new());
         let service = ServiceBuilder::new()
             .layer(layer(&story))
             .layer(background.layer())
@@ -144,7 +144,12 @@ mod in_the_background {
         let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         story.tell("answered");
-        assert!(background.drain(Duration::from_secs(5)).await.is_complete());
+        assert!(
+            background
+                .shutdown(Duration::from_secs(5))
+                .await
+                .is_complete()
+        );
         story.so_far()
     }
 

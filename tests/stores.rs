@@ -90,7 +90,7 @@ mod races {
 
     use http::{Request, Response};
     use tower::service_fn;
-    use tower_bitrix24::portals::{InstallPolicy, InstallProof, Portals};
+    use tower_bitrix24::portals::{InstallPolicy, PortalVerifier, TokenIntrospection};
     use tower_bitrix24::rest::AuthorizationServer;
     use tower_bitrix24::{Envelope, Event, VerifyToken};
 
@@ -110,7 +110,7 @@ mod races {
             Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
         });
         let server = AuthorizationServer::default();
-        InstallPolicy::prove(InstallProof::new("app", server, client).unwrap())
+        InstallPolicy::introspect(TokenIntrospection::new("app", server, client).unwrap())
     }
 
     fn envelope(code: &str, portal: &str, ts: i64, token: &str) -> Envelope {
@@ -122,7 +122,7 @@ mod races {
     }
 
     /// An instance of the application.
-    struct Instance<S>(Portals<S>);
+    struct Instance<S>(PortalVerifier<S>);
 
     impl<S: TokenStore + 'static> Instance<S> {
         /// Whether the event is accepted.
@@ -150,7 +150,8 @@ mod races {
     /// Runs every race so many times between two stores of one database.
     pub(super) async fn run<S: TokenStore + Clone + 'static>(stores: [S; 2], tries: usize) {
         let with = |policy: fn() -> InstallPolicy| {
-            let instance = |store: &S| Instance(Portals::new(store.clone()).installs(policy()));
+            let instance =
+                |store: &S| Instance(PortalVerifier::new(store.clone()).install_policy(policy()));
             [instance(&stores[0]), instance(&stores[1])]
         };
         let mut wrong = [0; 6];
@@ -166,8 +167,8 @@ mod races {
             );
             assert_eq!(outcomes.await, (true, true));
             let tokens = stores[0].tokens(&id).await.map_err(Into::into).unwrap();
-            let current = tokens.iter().filter(|token| token.expires().is_none());
-            let current: Vec<_> = current.map(PortalToken::issued).collect();
+            let current = tokens.iter().filter(|token| token.expires_at().is_none());
+            let current: Vec<_> = current.map(PortalToken::issued_at).collect();
             wrong[0] += usize::from(current != [Some(200)] || tokens.len() != 2);
 
             // An installation that is accepted while an earlier uninstallation is being settled is
@@ -176,7 +177,7 @@ mod races {
             assert!(one.send("ONAPPINSTALL", &id, 100, "T1").await);
             let gone = envelope("ONAPPUNINSTALL", &id, 150, "T1");
             assert!(one.0.verify(&gone).await.is_ok());
-            let settled = one.0.settle(&gone).unwrap();
+            let settled = one.0.on_handled(&gone).unwrap();
             let again = two.send("ONAPPINSTALL", &id, 200, "T1");
             let ((), accepted) = at_once(settled, again).await;
             let known = one.send("ONCRMDEALADD", &id, 300, "T1").await;
@@ -188,7 +189,7 @@ mod races {
             assert!(one.send("ONAPPINSTALL", &id, 100, "T1").await);
             let gone = envelope("ONAPPUNINSTALL", &id, 150, "T1");
             assert!(one.0.verify(&gone).await.is_ok());
-            let settled = one.0.settle(&gone).unwrap();
+            let settled = one.0.on_handled(&gone).unwrap();
             at_once(settled, two.send("ONCRMDEALADD", &id, 120, "T1")).await;
             wrong[2] += usize::from(one.send("ONCRMDEALADD", &id, 300, "T1").await);
 
@@ -319,7 +320,7 @@ mod sqlite {
         connection.close().await.unwrap();
 
         let store = SqliteStore::open(directory.file()).await.unwrap();
-        let known = [application("plain:a").issued_at(1).expires_at(2)];
+        let known = [application("plain:a").with_issued_at(1).with_expires_at(2)];
         assert_eq!(store.tokens("portal").await.unwrap(), known);
         let used = [known[0].clone().added_at(3).used_at(4)];
         set(&store, "portal", &used).await.unwrap();
@@ -330,7 +331,7 @@ mod sqlite {
     #[tokio::test]
     async fn what_a_file_holds_is_there_when_it_is_opened_again() {
         let directory = Directory::new("again");
-        let token = application("plain:a").issued_at(1).expires_at(2);
+        let token = application("plain:a").with_issued_at(1).with_expires_at(2);
         for is_first in [true, false] {
             let store = SqliteStore::open(directory.file()).await.unwrap();
             let token = std::slice::from_ref(&token);
@@ -472,7 +473,7 @@ mod sqlite {
     }
 
     #[tokio::test]
-    async fn a_file_of_a_later_version_is_refused() {
+    async fn a_file_of_a_later_version_is_rejected() {
         let directory = Directory::new("later");
         SqliteStore::open(directory.file())
             .await
@@ -652,7 +653,7 @@ mod postgres {
             namespace.execute(statement).await;
         }
         let store = namespace.store().await;
-        let known = [application("plain:a").issued_at(1).expires_at(2)];
+        let known = [application("plain:a").with_issued_at(1).with_expires_at(2)];
         assert_eq!(store.tokens("portal").await.unwrap(), known);
         store_conformance::check(&store).await.unwrap();
         namespace.remove().await;
@@ -703,7 +704,7 @@ mod postgres {
 
     #[tokio::test]
     #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-    async fn tables_of_a_later_version_are_refused() {
+    async fn tables_of_a_later_version_are_rejected() {
         let namespace = Namespace::new("later").await;
         namespace.store().await.close().await;
         let later = "INSERT INTO bitrix24_portal_schema (version) VALUES (1000)";
@@ -748,7 +749,7 @@ mod postgres {
 
     #[tokio::test]
     #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-    async fn what_the_server_refuses_is_an_error_without_the_password() {
+    async fn what_the_server_rejects_is_an_error_without_the_password() {
         let server = server();
         let (_, host) = server.rsplit_once('@').expect("a user in the address");
         let (host, _) = host.split_once('/').expect("a database in the address");

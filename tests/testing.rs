@@ -62,7 +62,7 @@ async fn every_event_arrives_with_its_typed_payload() {
             assert_eq!(received.mismatch(), None, "{kind}");
             assert_ne!(*received.payload(), Payload::Unknown, "{kind}");
             assert_eq!(received.handler_id(), Some(1));
-            assert_eq!(received.ts(), Some(1_714_649_632));
+            assert_eq!(received.timestamp(), Some(1_714_649_632));
             assert_eq!(received.auth().domain(), "some-domain.bitrix24.com");
             assert!(received.auth().member_id().is_some());
 
@@ -143,7 +143,7 @@ fn a_path_without_its_bracket_is_a_mistake_in_the_test() {
 }
 
 #[test]
-#[should_panic(expected = "the application token is refused")]
+#[should_panic(expected = "the application token is rejected")]
 fn there_is_no_event_of_a_spoiled_form() {
     let _ = TestEvent::new(EventKind::CrmDealAdd)
         .tampered(Tamper::WrongToken)
@@ -185,7 +185,7 @@ fn the_data_of_a_sampled_event_are_those_of_a_sample() {
             unlike.push(kind);
         }
     }
-    // Portals send these in `FIELDS`, whatever the samples show.
+    // PortalVerifier send these in `FIELDS`, whatever the samples show.
     let comments = [
         EventKind::CrmTimelineCommentAdd,
         EventKind::CrmTimelineCommentDelete,
@@ -278,7 +278,7 @@ fn the_envelope_is_what_was_set() {
         .token("192735");
     let auth = event.event().auth().clone();
     assert_eq!(event.event().handler_id(), Some(77));
-    assert_eq!(event.event().ts(), Some(1_700_000_000));
+    assert_eq!(event.event().timestamp(), Some(1_700_000_000));
     assert_eq!(auth.expires(), Some(1_700_003_600));
     assert_eq!(auth.domain(), "acme.bitrix24.eu");
     assert_eq!(
@@ -342,14 +342,14 @@ fn a_code_is_sent_as_it_is_given() {
 }
 
 #[tokio::test]
-async fn every_spoiled_request_is_refused_for_its_own_reason() {
+async fn every_spoiled_request_is_rejected_for_its_own_reason() {
     for &tamper in Tamper::ALL {
         for &kind in EventKind::ALL {
             let event = TestEvent::new(kind).tampered(tamper);
-            let refused = receive(event.request("/"))
+            let rejected = receive(event.request("/"))
                 .await
                 .map(|event| event.code().to_owned());
-            assert_eq!(refused, Err(tamper.rejection()), "{tamper:?} {kind}");
+            assert_eq!(rejected, Err(tamper.rejection()), "{tamper:?} {kind}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use tokio::task::yield_now;
 use tower_bitrix24::Secret;
 use tower_bitrix24::portals::{MemoryStore, PortalToken, TokenKind, TokenStore};
-use tower_bitrix24::testing::store_conformance::{self, BrokenRules};
+use tower_bitrix24::testing::store_conformance::{self, ConformanceError};
 
 /// A way of being wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +84,7 @@ impl Broken {
     /// The token as it is kept.
     fn kept(&self, token: &PortalToken) -> PortalToken {
         let fault = self.fault;
-        let text = token.stored().expose();
+        let text = token.encoded().expose();
         let text = match fault {
             Fault::CutsTexts => text.chars().take(255).collect(),
             Fault::IgnoresCaseOfTexts => text.to_lowercase(),
@@ -100,8 +100,8 @@ impl Broken {
             _ => time,
         };
         PortalToken::new(kind, Secret::new(text))
-            .issued_at(time(Fault::LosesWhenIssued, token.issued()))
-            .expires_at(token.expires())
+            .with_issued_at(time(Fault::LosesWhenIssued, token.issued_at()))
+            .with_expires_at(token.expires_at())
             .added_at(time(Fault::LosesWhenAdded, token.added()))
             .used_at(time(Fault::LosesWhenUsed, token.used()))
     }
@@ -133,17 +133,17 @@ impl Broken {
             Fault::ComparesNothing => true,
             Fault::ComparesHowMany => known.len() == expected.len(),
             Fault::ComparesTexts => {
-                same(|token| PortalToken::new(TokenKind::Application, token.stored().clone()))
+                same(|token| PortalToken::new(TokenKind::Application, token.encoded().clone()))
             }
             Fault::ComparesAllButKind => same(|token| {
-                PortalToken::new(TokenKind::Application, token.stored().clone())
-                    .issued_at(token.issued())
-                    .expires_at(token.expires())
+                PortalToken::new(TokenKind::Application, token.encoded().clone())
+                    .with_issued_at(token.issued_at())
+                    .with_expires_at(token.expires_at())
                     .added_at(token.added())
                     .used_at(token.used())
             }),
-            Fault::ComparesAllButIssued => same(|token| token.clone().issued_at(None)),
-            Fault::ComparesAllButExpires => same(|token| token.clone().expires_at(None)),
+            Fault::ComparesAllButIssued => same(|token| token.clone().with_issued_at(None)),
+            Fault::ComparesAllButExpires => same(|token| token.clone().with_expires_at(None)),
             Fault::ComparesAllButAdded => same(|token| token.clone().added_at(None)),
             Fault::ComparesAllButUsed => same(|token| token.clone().used_at(None)),
             Fault::WantsTheExpectedAmongOthers => {
@@ -171,7 +171,7 @@ impl TokenStore for Broken {
             tokens.push(PortalToken::new(TokenKind::Webhook, Secret::new("plain:")));
         }
         if self.is(Fault::ForgetsWhatHasEnded) {
-            tokens.retain(|token| token.expires().is_none_or(|expires| expires > 0));
+            tokens.retain(|token| token.expires_at().is_none_or(|expires| expires > 0));
         }
         if self.is(Fault::ReturnsOneTwice) {
             tokens.extend(tokens.first().cloned());
@@ -190,7 +190,7 @@ impl TokenStore for Broken {
         // Texts that have become the same are one.
         let mut kept: Vec<PortalToken> = Vec::new();
         for token in tokens.iter().map(|token| self.kept(token)) {
-            kept.retain(|other| other.stored() != token.stored());
+            kept.retain(|other| other.encoded() != token.encoded());
             kept.push(token);
         }
         let known = self.all(&id).await;
@@ -200,11 +200,11 @@ impl TokenStore for Broken {
         }
         let others = |tokens: &[PortalToken], than: &[PortalToken]| {
             let is_other =
-                |token: &&PortalToken| !than.iter().any(|other| other.stored() == token.stored());
+                |token: &&PortalToken| !than.iter().any(|other| other.encoded() == token.encoded());
             tokens.iter().filter(is_other).cloned().collect::<Vec<_>>()
         };
         let old = |token: &PortalToken| {
-            let old = known.iter().find(|old| old.stored() == token.stored());
+            let old = known.iter().find(|old| old.encoded() == token.encoded());
             old.unwrap_or(token).clone()
         };
         match self.fault {
@@ -242,7 +242,7 @@ impl TokenStore for Broken {
     }
 }
 
-async fn broken_by(fault: Fault) -> BrokenRules {
+async fn broken_by(fault: Fault) -> ConformanceError {
     let broken = store_conformance::check(&Broken::new(fault)).await;
     broken.expect_err(&format!("{fault:?} is found"))
 }

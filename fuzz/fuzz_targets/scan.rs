@@ -28,7 +28,7 @@ fuzz_target!(|body: &[u8]| {
     };
     let _ = (
         envelope.handler_id(),
-        envelope.ts(),
+        envelope.timestamp(),
         envelope.member_id(),
         envelope.auth(),
     );
@@ -60,7 +60,7 @@ fuzz_target!(|body: &[u8]| {
         if let Some(event) = seen.event {
             assert_eq!(event, envelope.code());
         }
-        // An envelope without a token is refused, and one with it cannot be the list `auth[]=a`, from
+        // An envelope without a token is rejected, and one with it cannot be the list `auth[]=a`, from
         // which serde reads the fields of a struct in their order.
         if let (Some(seen), Some(token)) =
             (seen.auth.and_then(|auth| auth.application_token), &token)

@@ -2,7 +2,7 @@
 //! verified, and handled after it.
 //!
 //! Bitrix24 sends an event once, whatever the answer, and calls a slow handler less often. Behind a
-//! [`Background`]'s layer a handler may take its time: the portal has its 200 already.
+//! [`BackgroundQueue`]'s layer a handler may take its time: the portal has its 200 already.
 //!
 //! ```
 //! use std::time::Duration;
@@ -11,7 +11,7 @@
 //! use axum::http::{Request, StatusCode};
 //! use axum::{Extension, Router, routing::post};
 //! use tower::ServiceExt;
-//! use tower_bitrix24::background::Background;
+//! use tower_bitrix24::background::BackgroundQueue;
 //! use tower_bitrix24::{ApplicationToken, Event, EventLayer};
 //!
 //! async fn on_event(Extension(event): Extension<Event>) {
@@ -20,7 +20,7 @@
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let background = Background::builder().concurrency(4).queue(100).build();
+//! let background = BackgroundQueue::builder().concurrency(4).capacity(100).build();
 //! // In axum a layer goes round those before it: the event is verified first.
 //! let app: Router = Router::new()
 //!     .route("/bitrix24/events", post(on_event))
@@ -36,11 +36,11 @@
 //! assert_eq!(status("event=ONAPPTEST&auth[application_token]=192735").await, StatusCode::OK);
 //! assert_eq!((background.stats().running, background.stats().done), (1, 0));
 //!
-//! // What is not proven is refused as ever, and never queued.
+//! // What is not proven is rejected as ever, and never queued.
 //! let forged = "event=ONAPPTEST&auth[application_token]=guess";
 //! assert_eq!(status(forged).await, StatusCode::FORBIDDEN);
 //!
-//! let drained = background.drain(Duration::from_secs(10)).await;
+//! let drained = background.shutdown(Duration::from_secs(10)).await;
 //! assert!(drained.is_complete());
 //! assert_eq!((background.stats().running, background.stats().done), (0, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,13 +60,13 @@
 //! | is given up by a drain | has been 200 | [`dropped`](Stats::dropped) |
 //!
 //! The answers of the handler go nowhere: a layer that logs them, or looks for the
-//! [`HandlingError`](crate::handler::HandlingError) of a router in their extensions, stands inside this one.
+//! [`HandlerError`](crate::handler::HandlerError) of a router in their extensions, stands inside this one.
 //! A panic ends the event it happens in and nothing else; the panic hook tells about it.
 //!
-//! A refused event is in the [`HandlingError`](crate::handler::HandlingError) in the extensions of its 503,
+//! A rejected event is in the [`HandlerError`](crate::handler::HandlerError) in the extensions of its 503,
 //! for a layer outside to store. **Bitrix24 does not send it again**, so give the queue room for the
 //! largest burst, such as an import of deals, and watch
-//! [`oldest_waiting`](Stats::oldest_waiting).
+//! [`oldest_queued_age`](Stats::oldest_queued_age).
 //!
 //! Other callbacks, which [pass](crate::EventLayer::pass_other_callbacks) without an event, go to the
 //! service in the foreground: their answers matter.
@@ -74,7 +74,7 @@
 //! # What a crash loses
 //!
 //! The queue is in memory. What waits or runs when the process is killed, or when its runtime ends
-//! without a [drain](Background::drain), is lost, though it was answered 200. So is what the portal
+//! without a [drain](BackgroundQueue::shutdown), is lost, though it was answered 200. So is what the portal
 //! sends while nothing listens. Where nothing may be lost, either
 //!
 //! - store the event in the handler, in the foreground, and work from the store, or
@@ -93,15 +93,15 @@ use std::time::Duration;
 
 use self::queue::{Limits, Pool};
 pub use self::service::{BackgroundFuture, BackgroundLayer, BackgroundService};
-pub use self::stats::{Drained, Stats};
+pub use self::stats::{Stats, Unfinished};
 
 /// The default of [`BackgroundBuilder::concurrency`]: 16 events.
 pub const DEFAULT_CONCURRENCY: usize = 16;
 
-/// The default of [`BackgroundBuilder::queue`]: 1000 events.
-pub const DEFAULT_QUEUE: usize = 1000;
+/// The default of [`BackgroundBuilder::capacity`]: 1000 events.
+pub const DEFAULT_CAPACITY: usize = 1000;
 
-/// The default of [`BackgroundBuilder::queue_bytes`]: 64 MiB.
+/// The default of [`BackgroundBuilder::capacity_bytes`]: 64 MiB.
 pub const DEFAULT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The default of [`BackgroundBuilder::timeout`]: 60 seconds.
@@ -112,11 +112,11 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// A clone is cheap and is the same queue. Dropping the last one stops nothing.
 #[derive(Clone)]
-pub struct Background {
+pub struct BackgroundQueue {
     pool: Arc<Pool>,
 }
 
-impl Background {
+impl BackgroundQueue {
     /// A queue with the defaults.
     pub fn new() -> Self {
         Self::builder().build()
@@ -127,8 +127,8 @@ impl Background {
         BackgroundBuilder {
             limits: Limits {
                 concurrency: DEFAULT_CONCURRENCY,
-                queue: DEFAULT_QUEUE,
-                queue_bytes: DEFAULT_QUEUE_BYTES,
+                queue: DEFAULT_CAPACITY,
+                capacity_bytes: DEFAULT_QUEUE_BYTES,
                 timeout: DEFAULT_TIMEOUT,
             },
         }
@@ -145,11 +145,11 @@ impl Background {
     /// How it stands.
     ///
     /// ```
-    /// use tower_bitrix24::background::Background;
+    /// use tower_bitrix24::background::BackgroundQueue;
     ///
-    /// let stats = Background::new().stats();
+    /// let stats = BackgroundQueue::new().stats();
     /// assert_eq!((stats.queued, stats.running, stats.dropped), (0, 0, 0));
-    /// assert_eq!(stats.oldest_waiting, None);
+    /// assert_eq!(stats.oldest_queued_age, None);
     /// ```
     pub fn stats(&self) -> Stats {
         self.pool.stats()
@@ -176,11 +176,11 @@ impl Background {
     /// use http::{Request, Response, StatusCode};
     /// use http_body_util::Full;
     /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_bitrix24::background::Background;
+    /// use tower_bitrix24::background::BackgroundQueue;
     /// use tower_bitrix24::{ApplicationToken, EventBody, EventLayer};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let background = Background::builder().concurrency(1).build();
+    /// let background = BackgroundQueue::builder().concurrency(1).build();
     /// let service = ServiceBuilder::new()
     ///     .layer(EventLayer::new(ApplicationToken::new("192735")?))
     ///     .layer(background.layer())
@@ -196,7 +196,7 @@ impl Background {
     /// send("event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[application_token]=192735").await;
     /// send("event=ONCRMDEALDELETE&data[FIELDS][ID]=42&auth[application_token]=192735").await;
     ///
-    /// let drained = background.drain(Duration::from_millis(10)).await;
+    /// let drained = background.shutdown(Duration::from_millis(10)).await;
     /// assert!(!drained.is_complete());
     /// assert_eq!(drained.interrupted()[0].code(), "ONCRMDEALADD");
     /// assert_eq!(drained.waiting()[0].code(), "ONCRMDEALDELETE");
@@ -209,27 +209,27 @@ impl Background {
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn drain(&self, limit: Duration) -> Drained {
+    pub async fn shutdown(&self, limit: Duration) -> Unfinished {
         self.pool.drain(limit).await
     }
 }
 
-impl Default for Background {
+impl Default for BackgroundQueue {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Background {
+impl fmt::Debug for BackgroundQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Background")
+        f.debug_struct("BackgroundQueue")
             .field("limits", &self.pool.limits)
             .field("stats", &self.stats())
             .finish()
     }
 }
 
-/// Sets the limits of a [`Background`].
+/// Sets the limits of a [`BackgroundQueue`].
 ///
 /// An event that waits or runs is held in memory with its body, which is about one kilobyte for
 /// most events and [`body_limit`](crate::EventLayer::body_limit) for the longest.
@@ -253,21 +253,21 @@ impl BackgroundBuilder {
         self
     }
 
-    /// How many events may wait while others run; [1000](DEFAULT_QUEUE) unless set. With 0 an event
-    /// that cannot run at once is refused.
-    pub const fn queue(mut self, events: usize) -> Self {
+    /// How many events may wait while others run; [1000](DEFAULT_CAPACITY) unless set. With 0 an event
+    /// that cannot run at once is rejected.
+    pub const fn capacity(mut self, events: usize) -> Self {
         self.limits.queue = events;
         self
     }
 
     /// Sets the maximum number of bytes that waiting events hold. An event counts with what it may
     /// hold at most: four times its body, 128 bytes for each pair and one kilobyte. One that does
-    /// not fit, and cannot run at once, is refused as by a [full queue](Self::queue), so that large
+    /// not fit, and cannot run at once, is rejected as by a [full queue](Self::capacity), so that large
     /// bodies of one portal do not fill the memory.
     ///
     /// Defaults to [64 MiB](DEFAULT_QUEUE_BYTES).
-    pub const fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.limits.queue_bytes = bytes;
+    pub const fn capacity_bytes(mut self, bytes: usize) -> Self {
+        self.limits.capacity_bytes = bytes;
         self
     }
 
@@ -280,8 +280,8 @@ impl BackgroundBuilder {
     }
 
     /// The queue, empty.
-    pub fn build(self) -> Background {
-        Background {
+    pub fn build(self) -> BackgroundQueue {
+        BackgroundQueue {
             pool: Pool::new(self.limits),
         }
     }

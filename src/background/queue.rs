@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Drained, Stats};
+use super::{Stats, Unfinished};
 use crate::event::Event;
-use crate::handler::HandlingErrorKind;
+use crate::handler::HandlerErrorKind;
 
 /// The handling of one event, not begun: whether it ended well.
 pub(super) type Job = Pin<Box<dyn Future<Output = bool> + Send>>;
@@ -23,7 +23,7 @@ pub(super) type Job = Pin<Box<dyn Future<Output = bool> + Send>>;
 pub(super) struct Limits {
     pub(super) concurrency: usize,
     pub(super) queue: usize,
-    pub(super) queue_bytes: usize,
+    pub(super) capacity_bytes: usize,
     pub(super) timeout: Duration,
 }
 
@@ -89,16 +89,12 @@ impl Pool {
     }
 
     /// Queues the job, and starts the oldest if there is a place for it.
-    pub(super) fn accept(
-        self: &Arc<Self>,
-        event: Event,
-        job: Job,
-    ) -> Result<(), HandlingErrorKind> {
+    pub(super) fn accept(self: &Arc<Self>, event: Event, job: Job) -> Result<(), HandlerErrorKind> {
         let runtime = Handle::current();
         let Limits {
             concurrency,
             queue,
-            queue_bytes,
+            capacity_bytes,
             ..
         } = self.limits;
         let bytes = event.held_bytes();
@@ -106,12 +102,12 @@ impl Pool {
             let mut state = self.state();
             let full = state.running.len() >= concurrency
                 && (state.waiting.len() >= queue
-                    || bytes > queue_bytes.saturating_sub(state.waiting_bytes));
+                    || bytes > capacity_bytes.saturating_sub(state.waiting_bytes));
             if full || state.draining {
                 state.dropped += 1;
                 return Err(match state.draining {
-                    true => HandlingErrorKind::Draining,
-                    false => HandlingErrorKind::QueueFull,
+                    true => HandlerErrorKind::ShuttingDown,
+                    false => HandlerErrorKind::QueueFull,
                 });
             }
             let since = Instant::now();
@@ -183,11 +179,11 @@ impl Pool {
             failed: state.failed,
             timed_out: state.timed_out,
             dropped: state.dropped,
-            oldest_waiting: state.waiting.front().map(|oldest| oldest.since.elapsed()),
+            oldest_queued_age: state.waiting.front().map(|oldest| oldest.since.elapsed()),
         }
     }
 
-    pub(super) async fn drain(&self, limit: Duration) -> Drained {
+    pub(super) async fn drain(&self, limit: Duration) -> Unfinished {
         self.state().draining = true;
         // Further off than the clock goes is never.
         let never = || Instant::now() + Duration::from_secs(86_400 * 365 * 30);
@@ -197,7 +193,7 @@ impl Pool {
             // From here on no end goes unnoticed.
             idle.as_mut().enable();
             if self.state().is_idle() {
-                return Drained::default();
+                return Unfinished::default();
             }
             if timeout_at(deadline, idle).await.is_err() {
                 return self.give_up();
@@ -205,7 +201,7 @@ impl Pool {
         }
     }
 
-    fn give_up(&self) -> Drained {
+    fn give_up(&self) -> Unfinished {
         let (waiting, running) = {
             let mut state = self.state();
             let unfinished = (take(&mut state.waiting), take(&mut state.running));
@@ -222,7 +218,7 @@ impl Pool {
             }
             event
         };
-        Drained {
+        Unfinished {
             interrupted: running.into_iter().map(give_up).collect(),
             waiting: waiting.into_iter().map(|waiting| waiting.event).collect(),
         }

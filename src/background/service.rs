@@ -13,18 +13,18 @@ use tower::{Layer, Service};
 
 use super::queue::{Job, Pool};
 use crate::event::Event;
-use crate::handler::HandlingError;
+use crate::handler::HandlerError;
 use crate::layer::EventBody;
-use crate::layer::completion::Settlement;
+use crate::layer::completion::Completion;
 use crate::telemetry;
 
 /// Answers events at once and has the service beneath it handle them in the background; made by
-/// [`Background::layer`](super::Background::layer).
+/// [`BackgroundQueue::layer`](super::Background::layer).
 ///
 /// It stands inside an [`EventLayer`](crate::EventLayer): added before it to an axum router, after
 /// it to a `ServiceBuilder`. A request without an [`Event`] goes to the service in the foreground.
 ///
-/// All its services, clones too, share the limits of the one `Background`.
+/// All its services, clones too, share the limits of the one `BackgroundQueue`.
 #[derive(Clone)]
 #[must_use]
 pub struct BackgroundLayer {
@@ -87,7 +87,7 @@ where
                 response: Some(
                     match self.pool.accept(event.clone(), job(service, request)) {
                         Ok(()) => Response::default(),
-                        Err(kind) => HandlingError::not_accepted(event, kind).into_answer(),
+                        Err(kind) => HandlerError::not_accepted(event, kind).into_event_response(),
                     },
                 ),
             },
@@ -102,7 +102,7 @@ where
     S::Future: Send,
     B: Send + 'static,
 {
-    let settle = Settlement::of(&request);
+    let settle = Completion::of(&request);
     Box::pin(telemetry::in_span(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
             return false;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::event::Event;
 
-/// How a [`Background`](super::Background) stands, all read at one moment.
+/// How a [`BackgroundQueue`](super::Background) stands, all read at one moment.
 ///
 /// Each event that reached the layer is in exactly one of the counters: they add up to the events
 /// that there were. `queued` and `running` say what is now, the others what was since the start.
@@ -13,7 +13,7 @@ use crate::event::Event;
 pub struct Stats {
     /// Waiting to be run.
     pub queued: usize,
-    /// The bytes that the waiting events hold, as [`queue_bytes`](super::BackgroundBuilder::queue_bytes)
+    /// The bytes that the waiting events hold, as [`capacity_bytes`](super::BackgroundBuilder::capacity_bytes)
     /// counts them.
     pub queued_bytes: usize,
     /// Being run.
@@ -24,25 +24,25 @@ pub struct Stats {
     pub failed: u64,
     /// Stopped because it ran longer than it [may](super::BackgroundBuilder::timeout).
     pub timed_out: u64,
-    /// Refused with 503, given up by a [drain](super::Background::drain), or stopped by the end of
+    /// Rejected with 503, given up by a [drain](super::Background::shutdown), or stopped by the end of
     /// the runtime.
     pub dropped: u64,
     /// How long the first in the queue has waited; `None` where the queue is empty.
-    pub oldest_waiting: Option<Duration>,
+    pub oldest_queued_age: Option<Duration>,
 }
 
-/// What a [drain](super::Background::drain) could not finish.
+/// What a [drain](super::Background::shutdown) could not finish.
 ///
 /// Nothing of it is handled any more: an application that keeps the [bodies](Event::body) can
 /// [verify](Event::verify) and handle them after its next start.
 #[derive(Clone, Debug, Default)]
 #[must_use = "the events in it are handled by nobody else"]
-pub struct Drained {
+pub struct Unfinished {
     pub(super) interrupted: Vec<Event>,
     pub(super) waiting: Vec<Event>,
 }
 
-impl Drained {
+impl Unfinished {
     /// Whether nothing is left.
     pub fn is_complete(&self) -> bool {
         self.unfinished().next().is_none()

@@ -155,14 +155,14 @@ impl Auth {
         self.client_id.as_deref()
     }
 
-    /// The code of the authorization server's error, such as `invalid_grant`, if that server refused
+    /// The code of the authorization server's error, such as `invalid_grant`, if that server rejected
     /// to give tokens for this request. There is no [`access_token`](Self::access_token) then.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
     /// That error in words. It is redacted like a token, since the authorization server may quote
-    /// what it refused.
+    /// what it rejected.
     pub fn error_description(&self) -> Option<&Secret> {
         self.error_description.as_ref()
     }
@@ -225,7 +225,7 @@ mod tests {
              &auth[client_endpoint]=https://d.bitrix24.com/rest/&auth[member_id]=m\
              &auth[user_id]=9&auth[refresh_token]=refresh&auth[application_token]=proof\
              &auth[date_finish]=1717245232&auth[client_id]=app.1&auth[error]=invalid_grant\
-             &auth[error_description]=refused",
+             &auth[error_description]=rejected",
         )
         .unwrap()
         .auth();
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(auth.date_finish(), Some(1_717_245_232));
         assert_eq!(auth.client_id(), Some("app.1"));
         assert_eq!(auth.error(), Some("invalid_grant"));
-        assert_eq!(auth.error_description(), Some(&Secret::new("refused")));
+        assert_eq!(auth.error_description(), Some(&Secret::new("rejected")));
     }
 
     #[test]

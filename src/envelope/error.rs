@@ -19,9 +19,9 @@ pub enum EnvelopeErrorKind {
     /// There is no `event`, or it is empty: the request may be another kind of callback.
     NoEvent,
     /// An envelope key appears twice.
-    RepeatedKey,
+    DuplicateKey,
     /// A key is spelled so that some parsers take it for an envelope key and others do not.
-    AliasKey,
+    AmbiguousKey,
     /// The body has more than [`Envelope::MAX_PAIRS`](crate::Envelope::MAX_PAIRS) pairs.
     TooManyPairs,
     /// The body is 4 GiB or longer.
@@ -31,14 +31,14 @@ pub enum EnvelopeErrorKind {
 impl EnvelopeError {
     pub(super) const fn repeated(key: &'static str) -> Self {
         Self {
-            kind: EnvelopeErrorKind::RepeatedKey,
+            kind: EnvelopeErrorKind::DuplicateKey,
             key,
         }
     }
 
     pub(super) const fn alias(key: &'static str) -> Self {
         Self {
-            kind: EnvelopeErrorKind::AliasKey,
+            kind: EnvelopeErrorKind::AmbiguousKey,
             key,
         }
     }
@@ -60,8 +60,8 @@ impl fmt::Display for EnvelopeError {
         let key = self.key;
         match self.kind {
             EnvelopeErrorKind::NoEvent => f.write_str("the body has no event"),
-            EnvelopeErrorKind::RepeatedKey => write!(f, "the key {key} appears twice"),
-            EnvelopeErrorKind::AliasKey => write!(f, "a key can be mistaken for {key}"),
+            EnvelopeErrorKind::DuplicateKey => write!(f, "the key {key} appears twice"),
+            EnvelopeErrorKind::AmbiguousKey => write!(f, "a key can be mistaken for {key}"),
             EnvelopeErrorKind::TooManyPairs => f.write_str("the body has too many pairs"),
             EnvelopeErrorKind::TooLong => f.write_str("the body is too long to be read"),
         }

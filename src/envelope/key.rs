@@ -4,7 +4,7 @@
 //! them would, or the token it proves could be another than the one a later parser reads. So keys
 //! compare after one percent-decoding, and a key that PHP or serde_qs would fold into an envelope key
 //! without being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`, `[event]`) is
-//! refused. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
+//! rejected. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
 //! form and fills a struct from it in order, whatever the fields are called.
 
 use crate::form::decoded_bytes;

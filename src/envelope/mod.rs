@@ -1,7 +1,7 @@
 //! The envelope: what a request says about itself, found by one flat pass and not yet proven.
 //!
 //! [`Envelope::scan`] is all that unproven input ever meets. It walks the `key=value` pairs once,
-//! builds no tree, allocates nothing, stops at [`Envelope::MAX_PAIRS`] pairs and refuses a body in
+//! builds no tree, allocates nothing, stops at [`Envelope::MAX_PAIRS`] pairs and rejects a body in
 //! which an envelope key stands twice or in two spellings, so that the token that is verified is
 //! the token that any later parser of the same body sees.
 
@@ -36,8 +36,8 @@ use crate::form::{self, pairs};
 /// assert_eq!(envelope.auth().domain(), "some-domain.bitrix24.com");
 ///
 /// // A second token would let the verifier and a later parser see different values.
-/// let refused = Envelope::scan("event=ONAPPTEST&auth[application_token]=a&auth%5bapplication_token]=b");
-/// assert_eq!(refused.unwrap_err().to_string(), "the key auth[application_token] appears twice");
+/// let rejected = Envelope::scan("event=ONAPPTEST&auth[application_token]=a&auth%5bapplication_token]=b");
+/// assert_eq!(rejected.unwrap_err().to_string(), "the key auth[application_token] appears twice");
 /// # Ok::<(), tower_bitrix24::envelope::EnvelopeError>(())
 /// ```
 #[derive(Clone)]
@@ -138,7 +138,7 @@ impl Envelope {
     }
 
     /// When the event happened by the portal's clock (`ts`), in unix seconds.
-    pub fn ts(&self) -> Option<i64> {
+    pub fn timestamp(&self) -> Option<i64> {
         self.text(Field::Ts)?.parse().ok()
     }
 
@@ -215,7 +215,7 @@ impl fmt::Debug for Envelope {
         f.debug_struct("Envelope")
             .field("code", &self.code())
             .field("handler_id", &self.handler_id())
-            .field("ts", &self.ts())
+            .field("ts", &self.timestamp())
             .field("member_id", &self.member_id())
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
@@ -239,7 +239,7 @@ mod tests {
                 .unwrap();
         assert_eq!(envelope.code(), "X");
         assert_eq!(envelope.handler_id(), Some(7));
-        assert_eq!(envelope.ts(), Some(1_466_439_714));
+        assert_eq!(envelope.timestamp(), Some(1_466_439_714));
         assert_eq!(envelope.member_id().as_deref(), Some("m"));
         assert_eq!(envelope.application_token().as_deref(), Some(&b"t+"[..]));
     }
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_key_that_appears_twice_is_refused() {
+    fn an_envelope_key_that_appears_twice_is_rejected() {
         for body in [
             "event=A&event=B",
             "event=A&%65vent=A",
@@ -285,14 +285,14 @@ mod tests {
         ] {
             assert_eq!(
                 scan(body).unwrap_err(),
-                EnvelopeErrorKind::RepeatedKey,
+                EnvelopeErrorKind::DuplicateKey,
                 "{body}"
             );
         }
     }
 
     #[test]
-    fn a_second_spelling_of_an_envelope_key_is_refused() {
+    fn a_second_spelling_of_an_envelope_key_is_rejected() {
         for body in [
             "event=A&+event=B",
             "event=A&[]=B",
@@ -301,7 +301,7 @@ mod tests {
         ] {
             assert_eq!(
                 scan(body).unwrap_err(),
-                EnvelopeErrorKind::AliasKey,
+                EnvelopeErrorKind::AmbiguousKey,
                 "{body}"
             );
         }

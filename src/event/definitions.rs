@@ -23,7 +23,7 @@ catalogue! {
         AppInstall = "ONAPPINSTALL" / "OnAppInstall" => data(AppInstall),
             "The application was installed on a portal.", "common/events/on-app-install.md";
         AppMethodConfirm = "ONAPPMETHODCONFIRM" / "onAppMethodConfirm" => data(AppMethodConfirm),
-            "An administrator allowed or refused a guarded REST method.", "common/events/on-app-method-confirm.md";
+            "An administrator allowed or rejected a guarded REST method.", "common/events/on-app-method-confirm.md";
         AppPayment = "ONAPPPAYMENT" / "onAppPayment" => data(AppPayment),
             "The application was paid for.", "common/events/on-app-payment.md";
         AppTest = "ONAPPTEST" / "ONAPPTEST" => data(AppTest),

@@ -69,7 +69,7 @@ impl Event {
     ///
     /// let other = ApplicationToken::new("c289487163b58658eae5e8b42eaf11b8")?;
     /// let error = Event::verify(Envelope::scan(body)?, &other).await.unwrap_err();
-    /// assert_eq!(error.to_string(), "the application token is refused");
+    /// assert_eq!(error.to_string(), "the application token is rejected");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -88,7 +88,7 @@ impl Event {
             return Err(VerifyError::missing());
         }
         verifier.verify(&envelope).await?;
-        Ok(Self::proven(envelope))
+        Ok(Self::from_verified(envelope))
     }
 
     /// Does what is left to do now that the event is [verified](Self::verify) and handled, as
@@ -96,17 +96,17 @@ impl Event {
     ///
     /// Of this crate's verifiers only that for many portals has something left: it forgets the
     /// portal of an ONAPPUNINSTALL.
-    pub async fn settle<V>(&self, verifier: &V)
+    pub async fn mark_handled<V>(&self, verifier: &V)
     where
         V: VerifyToken + ?Sized,
     {
-        if let Some(settle) = verifier.settle(&self.0.envelope) {
+        if let Some(settle) = verifier.on_handled(&self.0.envelope) {
             settle.await;
         }
     }
 
     /// Reads the event of an envelope that has been verified.
-    pub(crate) fn proven(envelope: Envelope) -> Self {
+    pub(crate) fn from_verified(envelope: Envelope) -> Self {
         let code = envelope.code();
         let kind = EventKind::from_code(&code);
         let code = match kind {
@@ -154,14 +154,14 @@ impl Event {
 
     /// When it happened, in unix seconds by the portal's clock (`ts`). The request may come any
     /// time later.
-    pub fn ts(&self) -> Option<i64> {
-        self.0.envelope.ts()
+    pub fn timestamp(&self) -> Option<i64> {
+        self.0.envelope.timestamp()
     }
 
-    /// When it happened, by the portal's clock. `None` where [`ts`](Self::ts) is, or is out of the
+    /// When it happened, by the portal's clock. `None` where [`ts`](Self::timestamp) is, or is out of the
     /// system's range.
     pub fn time(&self) -> Option<SystemTime> {
-        let ts = self.ts()?;
+        let ts = self.timestamp()?;
         let distance = Duration::from_secs(ts.unsigned_abs());
         match ts < 0 {
             true => SystemTime::UNIX_EPOCH.checked_sub(distance),
@@ -384,7 +384,7 @@ impl fmt::Debug for Event {
             .field("code", &self.code())
             .field("kind", &self.kind())
             .field("handler_id", &self.handler_id())
-            .field("ts", &self.ts())
+            .field("ts", &self.timestamp())
             .field("auth", self.auth())
             .field("payload", self.payload())
             .field("mismatch", &self.mismatch())
@@ -400,7 +400,7 @@ impl Serialize for Event {
         event.serialize_field("event", self.code())?;
         event.serialize_field("kind", &self.kind())?;
         event.serialize_field("handler_id", &self.handler_id())?;
-        event.serialize_field("ts", &self.ts())?;
+        event.serialize_field("ts", &self.timestamp())?;
         event.serialize_field("auth", self.auth())?;
         event.serialize_field("payload", self.payload())?;
         event.serialize_field("mismatch", &self.mismatch().map(Mismatch::to_string))?;
@@ -481,7 +481,7 @@ mod tests {
     }
 
     fn proven(body: impl Into<Bytes>) -> Event {
-        Event::proven(Envelope::scan(body).unwrap())
+        Event::from_verified(Envelope::scan(body).unwrap())
     }
 
     #[test]

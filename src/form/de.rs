@@ -525,17 +525,17 @@ mod tests {
             read("data%5bitem%5d[ID]=27&data[flag]=0"),
             Ok((Some(27), Some(false)))
         );
-        let refused = |pairs| -> Mismatch { read(pairs).unwrap_err() };
+        let rejected = |pairs| -> Mismatch { read(pairs).unwrap_err() };
         for pairs in [
             "data[item]=27",
             "data[item][0]=27",
             "data[item][]=27",
             "data[flag][ID]=Y",
         ] {
-            let path = refused(pairs).path;
+            let path = rejected(pairs).path;
             assert_eq!(path, pairs[..9].replace('[', "."), "{pairs}");
         }
-        assert_eq!(refused("data[item][ID]=x").path, "data.item.ID");
+        assert_eq!(rejected("data[item][ID]=x").path, "data.item.ID");
     }
 
     #[test]

@@ -31,9 +31,9 @@ use crate::secret::{REDACTED, names_auth, names_secret, without_secrets};
 /// | many arrays for its length | so many arrays | [not read](Self::MAX_ARRAYS) |
 /// | `data[]=x` behind `data[9223372036854775807]=y` | the pair is dropped | it has the next index |
 /// | NUL in a key, `data[a%00b]=x` | ends the key there | is part of the key |
-/// | ` data[a]=x`, `data%00b[a]=x` | is `data[a]=x` | the body is refused |
-/// | `[data][a]=x` | is nothing | the body is refused: it is `data[a]` to serde_qs |
-/// | more than 1,000 pairs | the rest is dropped | [10,000](crate::Envelope::MAX_PAIRS), then the body is refused |
+/// | ` data[a]=x`, `data%00b[a]=x` | is `data[a]=x` | the body is rejected |
+/// | `[data][a]=x` | is nothing | the body is rejected: it is `data[a]` to serde_qs |
+/// | more than 1,000 pairs | the rest is dropped | [10,000](crate::Envelope::MAX_PAIRS), then the body is rejected |
 ///
 /// What stands under the key of a token or of another secret (`application_token`, `TOKEN`,
 /// `password`, `apiKey`, `cookie`, …) at any depth is redacted in `Debug` and in the serialised form,

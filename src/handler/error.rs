@@ -25,7 +25,7 @@ use crate::telemetry;
 /// ```
 /// use std::error::Error;
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event, EventRouter};
-/// use tower_bitrix24::handler::{HandlingError, HandlingErrorKind};
+/// use tower_bitrix24::handler::{HandlerError, HandlerErrorKind};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let router = EventRouter::builder()
@@ -38,11 +38,11 @@ use crate::telemetry;
 ///     router.handle(event).await
 /// };
 /// let good = handle("event=ONCRMDEALADD&auth[application_token]=192735").await;
-/// assert!(good.extensions().get::<HandlingError>().is_none());
+/// assert!(good.extensions().get::<HandlerError>().is_none());
 ///
 /// let bad = handle("event=ONCRMDEALUPDATE&auth[application_token]=192735").await;
-/// let error = bad.extensions().get::<HandlingError>().expect("the handler failed");
-/// assert_eq!(error.kind(), HandlingErrorKind::Failed);
+/// let error = bad.extensions().get::<HandlerError>().expect("the handler failed");
+/// assert_eq!(error.kind(), HandlerErrorKind::HandlerFailed);
 /// assert_eq!(error.to_string(), "the handler of ONCRMDEALUPDATE failed");
 /// assert_eq!(error.source().unwrap().to_string(), "no connection to db.local");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -50,8 +50,8 @@ use crate::telemetry;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct HandlingError {
-    kind: HandlingErrorKind,
+pub struct HandlerError {
+    kind: HandlerErrorKind,
     expected: Option<EventKind>,
     event: Option<Event>,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -62,9 +62,9 @@ pub struct HandlingError {
 /// | kind | status |
 /// |---|---|
 /// | [`NoEvent`](Self::NoEvent) | 500 |
-/// | [`OtherKind`](Self::OtherKind), [`Mismatch`](Self::Mismatch) | 422 |
+/// | [`UnexpectedKind`](Self::UnexpectedKind), [`Mismatch`](Self::Mismatch) | 422 |
 /// | [`Failed`](Self::Failed) | 500 |
-/// | [`QueueFull`](Self::QueueFull), [`Draining`](Self::Draining) | 503 |
+/// | [`QueueFull`](Self::QueueFull), [`ShuttingDown`](Self::ShuttingDown) | 503 |
 ///
 /// 500 says that the application is broken. 422 says that it is not, and that the event, proven as
 /// it is, is not one for this place: a portal's handler registration has the wrong URL, or the data
@@ -72,32 +72,32 @@ pub struct HandlingError {
 /// Bitrix24 reads none of them and sends the event to nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum HandlingErrorKind {
+pub enum HandlerErrorKind {
     /// The request has no [`Event`]: no [`EventLayer`](crate::EventLayer) selected it, or one let
     /// it pass as another callback.
     NoEvent,
     /// The event is of another kind than the handler takes.
-    OtherKind,
+    UnexpectedKind,
     /// The event is of the right kind, but its data do not fit the kind's payload, and no other
     /// handler takes it.
     ///
     /// Bitrix24 does not send it again, so the answer is logged as an error (feature `tracing`) and
     /// counted (feature `metrics`). A handler without a type keeps such events:
     /// [`EventRouterBuilder::fallback`](crate::handler::EventRouterBuilder::fallback), or
-    /// `Result<On<K>, HandlingError>` in axum, whose error has the [event](HandlingError::event).
-    Mismatch,
+    /// `Result<On<K>, HandlerError>` in axum, whose error has the [event](HandlerError::event).
+    PayloadMismatch,
     /// The handler answered with an error.
-    Failed,
+    HandlerFailed,
     /// As many events run and wait in the background as may.
     QueueFull,
     /// The background takes no more events: the application shuts down.
-    Draining,
+    ShuttingDown,
 }
 
-impl HandlingError {
+impl HandlerError {
     pub(crate) const fn no_event() -> Self {
         Self {
-            kind: HandlingErrorKind::NoEvent,
+            kind: HandlerErrorKind::NoEvent,
             expected: None,
             event: None,
             source: None,
@@ -107,7 +107,7 @@ impl HandlingError {
     #[cfg(feature = "axum")]
     pub(crate) const fn other_kind(event: Event, expected: EventKind) -> Self {
         Self {
-            kind: HandlingErrorKind::OtherKind,
+            kind: HandlerErrorKind::UnexpectedKind,
             expected: Some(expected),
             event: Some(event),
             source: None,
@@ -116,7 +116,7 @@ impl HandlingError {
 
     pub(crate) const fn mismatch(event: Event) -> Self {
         Self {
-            kind: HandlingErrorKind::Mismatch,
+            kind: HandlerErrorKind::PayloadMismatch,
             expected: None,
             event: Some(event),
             source: None,
@@ -125,7 +125,7 @@ impl HandlingError {
 
     pub(crate) fn failed(event: Event, source: Box<dyn Error + Send + Sync>) -> Self {
         Self {
-            kind: HandlingErrorKind::Failed,
+            kind: HandlerErrorKind::HandlerFailed,
             expected: None,
             event: Some(event),
             source: Some(source.into()),
@@ -134,7 +134,7 @@ impl HandlingError {
 
     /// The background does not take it; the kind says why.
     #[cfg(feature = "background")]
-    pub(crate) const fn not_accepted(event: Event, kind: HandlingErrorKind) -> Self {
+    pub(crate) const fn not_accepted(event: Event, kind: HandlerErrorKind) -> Self {
         Self {
             kind,
             expected: None,
@@ -144,20 +144,20 @@ impl HandlingError {
     }
 
     /// What went wrong.
-    pub const fn kind(&self) -> HandlingErrorKind {
+    pub const fn kind(&self) -> HandlerErrorKind {
         self.kind
     }
 
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self.kind {
-            HandlingErrorKind::NoEvent | HandlingErrorKind::Failed => {
+            HandlerErrorKind::NoEvent | HandlerErrorKind::HandlerFailed => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            HandlingErrorKind::OtherKind | HandlingErrorKind::Mismatch => {
+            HandlerErrorKind::UnexpectedKind | HandlerErrorKind::PayloadMismatch => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            HandlingErrorKind::QueueFull | HandlingErrorKind::Draining => {
+            HandlerErrorKind::QueueFull | HandlerErrorKind::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -168,8 +168,8 @@ impl HandlingError {
         self.event.as_ref()
     }
 
-    pub(crate) fn into_answer(self) -> Response<Bytes> {
-        if let (HandlingErrorKind::Mismatch, Some(event)) = (self.kind, &self.event) {
+    pub(crate) fn into_event_response(self) -> Response<Bytes> {
+        if let (HandlerErrorKind::PayloadMismatch, Some(event)) = (self.kind, &self.event) {
             telemetry::mismatch(event);
         }
         let mut answer = Response::new(Bytes::from(format!("{self}\n")));
@@ -183,47 +183,47 @@ impl HandlingError {
     }
 }
 
-impl fmt::Display for HandlingError {
+impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The sender is proven, but a code or a key of its own may still break a line of a log.
         let code = self.event().map_or("", Event::code).escape_debug();
         match self.kind {
-            HandlingErrorKind::NoEvent => f.write_str(
+            HandlerErrorKind::NoEvent => f.write_str(
                 "the request has no Bitrix24 event: check that an EventLayer stands round this \
                  route, that its path selects the request, and that it does not pass it as \
                  another callback",
             ),
-            HandlingErrorKind::OtherKind => {
+            HandlerErrorKind::UnexpectedKind => {
                 let expected = self.expected.map_or("another", EventKind::as_str);
                 write!(f, "this route takes {expected}, and the event is {code}")
             }
-            HandlingErrorKind::Mismatch => {
+            HandlerErrorKind::PayloadMismatch => {
                 write!(f, "the data of {code} do not fit its payload")?;
                 match self.event().and_then(Event::mismatch).map(Mismatch::path) {
                     None | Some("") => Ok(()),
                     Some(path) => write!(f, " at {}", path.escape_debug()),
                 }
             }
-            HandlingErrorKind::Failed => write!(f, "the handler of {code} failed"),
-            HandlingErrorKind::QueueFull => write!(f, "too many events wait: {code} is refused"),
-            HandlingErrorKind::Draining => {
-                write!(f, "the application shuts down: {code} is refused")
+            HandlerErrorKind::HandlerFailed => write!(f, "the handler of {code} failed"),
+            HandlerErrorKind::QueueFull => write!(f, "too many events wait: {code} is rejected"),
+            HandlerErrorKind::ShuttingDown => {
+                write!(f, "the application shuts down: {code} is rejected")
             }
         }
     }
 }
 
 /// Shows of the event its code alone, and not the source.
-impl fmt::Debug for HandlingError {
+impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlingError")
+        f.debug_struct("HandlerError")
             .field("kind", &self.kind)
             .field("code", &self.event().map(Event::code))
             .finish_non_exhaustive()
     }
 }
 
-impl Error for HandlingError {
+impl Error for HandlerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }

@@ -11,7 +11,7 @@
 //! A request is without an event where no [`EventLayer`](crate::EventLayer) selected it, which is a
 //! mistake in the application, or where the layer
 //! [passed it as another callback](crate::EventLayer::pass_other_callbacks), which is what the
-//! optional forms are for. [`HandlingErrorKind`](crate::handler::HandlingErrorKind) says why 422.
+//! optional forms are for. [`HandlerErrorKind`](crate::handler::HandlerErrorKind) says why 422.
 //!
 //! ```
 //! use axum::body::Body;
@@ -68,7 +68,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::error::HandlingError;
+use super::error::HandlerError;
 use crate::event::Event;
 use crate::event::kind::Kind;
 
@@ -79,7 +79,7 @@ use crate::event::kind::Kind;
 ///
 /// An event of the kind whose data do not fit is answered 422 and is lost, since Bitrix24 does not
 /// send it again: that leaves a line of the level ERROR (feature `tracing`) and counts as
-/// `bitrix24_mismatches_total` (feature `metrics`). `Result<On<K>, HandlingError>` as an argument
+/// `bitrix24_mismatches_total` (feature `metrics`). `Result<On<K>, HandlerError>` as an argument
 /// leaves the answer to the handler, which can keep the event:
 ///
 /// ```
@@ -90,9 +90,9 @@ use crate::event::kind::Kind;
 /// use tower_bitrix24::handler::extract::On;
 /// use tower_bitrix24::event::kind::CrmDealAdd;
 /// use tower_bitrix24::{ApplicationToken, EventLayer};
-/// use tower_bitrix24::handler::HandlingError;
+/// use tower_bitrix24::handler::HandlerError;
 ///
-/// async fn new_deal(deal: Result<On<CrmDealAdd>, HandlingError>) -> StatusCode {
+/// async fn new_deal(deal: Result<On<CrmDealAdd>, HandlerError>) -> StatusCode {
 ///     match deal {
 ///         Ok(On { payload, event }) => {
 ///             println!("deal {} on {}", payload.id, event.auth().domain());
@@ -132,11 +132,11 @@ pub struct On<K: Kind> {
 }
 
 impl<K: Kind> On<K> {
-    fn read(event: Event) -> Result<Self, HandlingError> {
+    fn read(event: Event) -> Result<Self, HandlerError> {
         match event.payload_of::<K>().cloned() {
             Some(payload) => Ok(Self { payload, event }),
-            None if event.kind() == Some(K::KIND) => Err(HandlingError::mismatch(event)),
-            None => Err(HandlingError::other_kind(event, K::KIND)),
+            None if event.kind() == Some(K::KIND) => Err(HandlerError::mismatch(event)),
+            None => Err(HandlerError::other_kind(event, K::KIND)),
         }
     }
 }
@@ -173,13 +173,13 @@ fn event(parts: &Parts) -> Option<Event> {
 
 /// The event that the layer verified.
 impl<S: Send + Sync> FromRequestParts<S> for Event {
-    type Rejection = HandlingError;
+    type Rejection = HandlerError;
 
     fn from_request_parts(
         parts: &mut Parts,
         _: &S,
-    ) -> impl Future<Output = Result<Self, HandlingError>> + Send {
-        ready(event(parts).ok_or(HandlingError::no_event()))
+    ) -> impl Future<Output = Result<Self, HandlerError>> + Send {
+        ready(event(parts).ok_or(HandlerError::no_event()))
     }
 }
 
@@ -197,13 +197,13 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Event {
 
 /// The event, if it is of the kind `K` and its data fit.
 impl<S: Send + Sync, K: Kind> FromRequestParts<S> for On<K> {
-    type Rejection = HandlingError;
+    type Rejection = HandlerError;
 
     fn from_request_parts(
         parts: &mut Parts,
         _: &S,
-    ) -> impl Future<Output = Result<Self, HandlingError>> + Send {
-        let event = event(parts).ok_or(HandlingError::no_event());
+    ) -> impl Future<Output = Result<Self, HandlerError>> + Send {
+        let event = event(parts).ok_or(HandlerError::no_event());
         ready(event.and_then(Self::read))
     }
 }
@@ -211,19 +211,19 @@ impl<S: Send + Sync, K: Kind> FromRequestParts<S> for On<K> {
 /// `None` where there is no event or one of another kind. Data that do not fit are an error: the
 /// event is one for this handler and would be lost.
 impl<S: Send + Sync, K: Kind> OptionalFromRequestParts<S> for On<K> {
-    type Rejection = HandlingError;
+    type Rejection = HandlerError;
 
     fn from_request_parts(
         parts: &mut Parts,
         _: &S,
-    ) -> impl Future<Output = Result<Option<Self>, HandlingError>> + Send {
+    ) -> impl Future<Output = Result<Option<Self>, HandlerError>> + Send {
         let event = event(parts).filter(|event| event.kind() == Some(K::KIND));
         ready(event.map(Self::read).transpose())
     }
 }
 
-impl IntoResponse for HandlingError {
+impl IntoResponse for HandlerError {
     fn into_response(self) -> Response {
-        self.into_answer().map(Body::from)
+        self.into_event_response().map(Body::from)
     }
 }

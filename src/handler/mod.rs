@@ -6,6 +6,6 @@ pub mod extract;
 mod response;
 mod router;
 
-pub use self::error::{HandlingError, HandlingErrorKind};
-pub use self::response::{AnswerBody, IntoAnswer};
+pub use self::error::{HandlerError, HandlerErrorKind};
+pub use self::response::{IntoEventResponse, ResponseBody};
 pub use self::router::{EventRouter, EventRouterBuilder, RouterFuture};

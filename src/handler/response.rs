@@ -21,20 +21,20 @@ use http_body::{Body, Frame, SizeHint};
 ///
 /// Bitrix24 reads no answer and never sends an event again, whatever the status: it is for the logs
 /// and metrics of the application. The error of a handler is the
-/// [`source`](std::error::Error::source) of the [`HandlingError`](crate::handler::HandlingError) in the
+/// [`source`](std::error::Error::source) of the [`HandlerError`](crate::handler::HandlerError) in the
 /// extensions of the answer.
 ///
 /// ```
 /// use http::{Response, StatusCode};
-/// use tower_bitrix24::handler::IntoAnswer;
+/// use tower_bitrix24::handler::IntoEventResponse;
 ///
-/// assert_eq!(().into_answer().unwrap().status(), StatusCode::OK);
+/// assert_eq!(().into_event_response().unwrap().status(), StatusCode::OK);
 /// let stored: Result<StatusCode, std::io::Error> = Ok(StatusCode::CREATED);
-/// assert_eq!(stored.into_answer().unwrap().status(), StatusCode::CREATED);
-/// assert_eq!(Response::new("seen").into_answer().unwrap().body(), "seen");
+/// assert_eq!(stored.into_event_response().unwrap().status(), StatusCode::CREATED);
+/// assert_eq!(Response::new("seen").into_event_response().unwrap().body(), "seen");
 ///
 /// let full: Result<(), std::io::Error> = Err(std::io::Error::other("the disk is full"));
-/// assert_eq!(full.into_answer().unwrap_err().to_string(), "the disk is full");
+/// assert_eq!(full.into_event_response().unwrap_err().to_string(), "the disk is full");
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a handler of events cannot return `{Self}`",
@@ -42,56 +42,56 @@ use http_body::{Body, Frame, SizeHint};
     note = "a handler returns `()`, a `StatusCode`, an `http::Response` of text or bytes, or a \
             `Result` of one of these and an error that is `Into<Box<dyn Error + Send + Sync>>`"
 )]
-pub trait IntoAnswer {
+pub trait IntoEventResponse {
     /// The answer, or the error that keeps the handler from one.
     ///
     /// # Errors
     ///
     /// Where the handler failed. The caller learns that it did, and never the error's text.
-    fn into_answer(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>>;
+    fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>>;
 }
 
-impl IntoAnswer for () {
-    fn into_answer(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
+impl IntoEventResponse for () {
+    fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
         Ok(Response::default())
     }
 }
 
-impl IntoAnswer for StatusCode {
-    fn into_answer(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
+impl IntoEventResponse for StatusCode {
+    fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
         let mut answer = Response::default();
         *answer.status_mut() = self;
         Ok(answer)
     }
 }
 
-impl<T: Into<Bytes>> IntoAnswer for Response<T> {
-    fn into_answer(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
+impl<T: Into<Bytes>> IntoEventResponse for Response<T> {
+    fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
         Ok(self.map(Into::into))
     }
 }
 
-impl<T, E> IntoAnswer for Result<T, E>
+impl<T, E> IntoEventResponse for Result<T, E>
 where
-    T: IntoAnswer,
+    T: IntoEventResponse,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    fn into_answer(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
-        self.map_err(Into::into)?.into_answer()
+    fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)?.into_event_response()
     }
 }
 
 /// The body of a router's answer: bytes that are there at once.
 #[derive(Debug, Default)]
-pub struct AnswerBody(Bytes);
+pub struct ResponseBody(Bytes);
 
-impl AnswerBody {
+impl ResponseBody {
     pub(crate) const fn new(bytes: Bytes) -> Self {
         Self(bytes)
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Infallible;
 

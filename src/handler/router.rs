@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tower::Service;
 
-use super::error::HandlingError;
-use super::response::{AnswerBody, IntoAnswer};
+use super::error::HandlerError;
+use super::response::{IntoEventResponse, ResponseBody};
 use crate::error::ConfigError;
 use crate::event::kind::Kind;
 use crate::event::{Event, EventKind};
@@ -31,12 +31,12 @@ use crate::event::{Event, EventKind};
 ///
 /// A typed handler is passed over by an event whose data do not fit its payload, and the next in
 /// the list gets the event. Where none is left, the event is not acknowledged: it is answered 422,
-/// as a [`Mismatch`](crate::handler::HandlingErrorKind::Mismatch), with a line in the log
+/// as a [`Mismatch`](crate::handler::HandlerErrorKind::PayloadMismatch), with a line in the log
 /// ([`on`](EventRouterBuilder::on) says how to keep it). An event that nothing was registered for is
 /// [acknowledged](EventRouterBuilder::unhandled).
 ///
 /// A handler is a function or a closure that gives a future of [something that can be
-/// answered](IntoAnswer). A closure that owns what its future needs clones it for each event:
+/// answered](IntoEventResponse). A closure that owns what its future needs clones it for each event:
 /// `move |event| { let pool = pool.clone(); async move { … } }`. The future of an event is dropped
 /// where the server drops the request.
 ///
@@ -110,18 +110,18 @@ type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 fn answer<F>(handling: F, event: Event) -> Answer
 where
-    F: Future<Output: IntoAnswer> + Send + 'static,
+    F: Future<Output: IntoEventResponse> + Send + 'static,
 {
     Box::pin(async move {
-        let answer = handling.await.into_answer();
-        answer.unwrap_or_else(|error| HandlingError::failed(event, error).into_answer())
+        let answer = handling.await.into_event_response();
+        answer.unwrap_or_else(|error| HandlerError::failed(event, error).into_event_response())
     })
 }
 
 fn untyped<H, F>(handler: H) -> Handler
 where
     H: Fn(Event) -> F + Send + Sync + 'static,
-    F: Future<Output: IntoAnswer> + Send + 'static,
+    F: Future<Output: IntoEventResponse> + Send + 'static,
 {
     Box::new(move |event| Some(answer(handler(event.clone()), event.clone())))
 }
@@ -171,9 +171,9 @@ impl EventRouter {
     pub fn handle(
         &self,
         event: Event,
-    ) -> impl Future<Output = Response<AnswerBody>> + Send + use<> {
+    ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
         let answer = self.routes.answer(event);
-        async { answer.await.map(AnswerBody::new) }
+        async { answer.await.map(ResponseBody::new) }
     }
 }
 
@@ -187,7 +187,7 @@ impl Routes {
             passed_over = true;
         }
         let answer = match passed_over {
-            true => HandlingError::mismatch(event).into_answer(),
+            true => HandlerError::mismatch(event).into_event_response(),
             false => {
                 let mut answer = Response::default();
                 *answer.status_mut() = self.unhandled;
@@ -226,7 +226,7 @@ impl Routes {
 }
 
 impl<B> Service<Request<B>> for EventRouter {
-    type Response = Response<AnswerBody>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = RouterFuture;
 
@@ -237,7 +237,7 @@ impl<B> Service<Request<B>> for EventRouter {
     fn call(&mut self, mut request: Request<B>) -> RouterFuture {
         RouterFuture(match request.extensions_mut().remove::<Event>() {
             Some(event) => self.routes.answer(event),
-            None => Box::pin(ready(HandlingError::no_event().into_answer())),
+            None => Box::pin(ready(HandlerError::no_event().into_event_response())),
         })
     }
 }
@@ -247,11 +247,11 @@ impl<B> Service<Request<B>> for EventRouter {
 pub struct RouterFuture(Answer);
 
 impl Future for RouterFuture {
-    type Output = Result<Response<AnswerBody>, Infallible>;
+    type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = self.0.as_mut().poll(cx);
-        answer.map(|answer| Ok(answer.map(AnswerBody::new)))
+        answer.map(|answer| Ok(answer.map(ResponseBody::new)))
     }
 }
 
@@ -310,7 +310,7 @@ impl EventRouterBuilder {
     where
         K: Kind + 'static,
         H: Fn(K::Payload, Event) -> F + Send + Sync + 'static,
-        F: Future<Output: IntoAnswer> + Send + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
     {
         let typed = move |event: &Event| {
             let payload = event.payload_of::<K>()?.clone();
@@ -323,7 +323,7 @@ impl EventRouterBuilder {
     pub fn on_kind<H, F>(self, kind: EventKind, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
-        F: Future<Output: IntoAnswer> + Send + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
     {
         self.code(kind.as_str(), untyped(handler))
     }
@@ -335,7 +335,7 @@ impl EventRouterBuilder {
     pub fn on_code<H, F>(self, code: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
-        F: Future<Output: IntoAnswer> + Send + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
     {
         self.code(code, untyped(handler))
     }
@@ -348,7 +348,7 @@ impl EventRouterBuilder {
     pub fn on_prefix<H, F>(mut self, prefix: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
-        F: Future<Output: IntoAnswer> + Send + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
     {
         let prefix = prefix.to_ascii_uppercase();
         if prefix.is_empty() {
@@ -374,7 +374,7 @@ impl EventRouterBuilder {
     pub fn on_scope<H, F>(mut self, scope: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
-        F: Future<Output: IntoAnswer> + Send + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
     {
         let mut scopes = EventKind::ALL.iter().map(|kind| kind.scope());
         let Some(scope) = scopes.find(|documented| *documented == scope) else {
@@ -390,7 +390,7 @@ impl EventRouterBuilder {
     pub fn fallback<H, F>(mut self, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
-        F: Future<Output: IntoAnswer> + Send + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
     {
         match self.routes.fallback.replace(untyped(handler)) {
             None => self,

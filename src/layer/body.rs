@@ -12,7 +12,7 @@ pin_project! {
     /// The body of a request behind the layer and of a response from it.
     ///
     /// It is either the stream that it was before (`B`: a request that was not selected, a response
-    /// of the inner service) or whole bytes (a request that was read, the answer to a refused one).
+    /// of the inner service) or whole bytes (a request that was read, the answer to a rejected one).
     /// As a [`Body`] it gives [`Bytes`] and, where `B` gave some, trailers.
     #[derive(Debug)]
     pub struct EventBody<B> {

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_given_back_and_what_is_refused_is_not_held() {
+    fn what_is_held_is_given_back_and_what_is_rejected_is_not_held() {
         let budget = budget();
         let mut one = Reservation::default();
         assert!(one.grow(&budget, 0) && one.grow(&budget, 10) && one.grow(&budget, 5));

@@ -107,7 +107,7 @@ where
                 Some(Err(error)) => {
                     return Poll::Ready(Err(match is_length_limit(&*error) {
                         true => RejectionKind::BodyTooLarge,
-                        false => RejectionKind::BodyBroken,
+                        false => RejectionKind::BodyIncomplete,
                     }));
                 }
                 None => return Poll::Ready(Ok(Collected::of(this.data, this.trailers))),

@@ -5,15 +5,15 @@ use std::task::{Context, Poll};
 
 use http::request::Parts;
 
-use crate::verify::Settle;
+use crate::verify::OnHandled;
 
 /// What is left to do once an event is handled, for the one of the layers that knows when it is:
 /// it goes along with the request, and is done once at most.
 #[derive(Clone)]
-pub(crate) struct Settlement(Arc<Mutex<Option<Settle>>>);
+pub(crate) struct Completion(Arc<Mutex<Option<OnHandled>>>);
 
-impl Settlement {
-    pub(crate) fn new(settle: Settle) -> Self {
+impl Completion {
+    pub(crate) fn new(settle: OnHandled) -> Self {
         Self(Arc::new(Mutex::new(Some(settle))))
     }
 
@@ -24,20 +24,20 @@ impl Settlement {
 
     /// What goes along with the request, which nobody else does then.
     #[cfg(feature = "background")]
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<Settle> {
-        request.extensions().get::<Self>()?.settle().take()
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<OnHandled> {
+        request.extensions().get::<Self>()?.on_handled().take()
     }
 
     /// Does it, unless somebody else took it.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut settle = self.settle();
+        let mut settle = self.on_handled();
         match &mut *settle {
             Some(left) => left.as_mut().poll(cx),
             None => Poll::Ready(()),
         }
     }
 
-    fn settle(&self) -> MutexGuard<'_, Option<Settle>> {
+    fn on_handled(&self) -> MutexGuard<'_, Option<OnHandled>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::EventLayer;
 use crate::error::ConfigError;
-use crate::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_DEADLINE, DEFAULT_BODY_LIMIT};
-use crate::rejection::AnswerPolicy;
+use crate::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_LIMIT, DEFAULT_BODY_TIMEOUT};
+use crate::rejection::RejectionPolicy;
 use crate::verify::TokenSet;
 
 /// The settings of an [`EventLayer`], to be part of an application's configuration or read from
@@ -24,25 +24,25 @@ use crate::verify::TokenSet;
 /// print its `message()` where that matters.
 ///
 /// ```
-/// use tower_bitrix24::EventSettings;
+/// use tower_bitrix24::EventConfig;
 ///
-/// let settings: EventSettings = toml::from_str(r#"
+/// let settings: EventConfig = toml::from_str(r#"
 ///     application_token = ["51856fefc120afa4b628cc82d3935cce", "192735"]
 ///     path = "/bitrix24/events"
 ///     body_limit = 65536
-///     body_deadline = 5.0
-///     answer = "acknowledge"
+///     body_timeout = 5.0
+///     on_rejection = "acknowledge"
 /// "#)?;
 /// let layer = settings.into_layer();
 ///
-/// let error = toml::from_str::<EventSettings>(r#"application_token = """#).unwrap_err();
+/// let error = toml::from_str::<EventConfig>(r#"application_token = """#).unwrap_err();
 /// assert!(error.to_string().contains("an application token is empty"));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct EventSettings {
+pub struct EventConfig {
     /// The accepted tokens: one text, or a list of texts.
     pub application_token: TokenSet,
     /// The [path](EventLayer::path) that events are sent to; every path unless set.
@@ -52,10 +52,10 @@ pub struct EventSettings {
     /// ([1 MiB](DEFAULT_BODY_LIMIT)).
     #[serde(default = "default_body_limit", deserialize_with = "body_limit")]
     pub body_limit: usize,
-    /// The [body deadline](EventLayer::body_deadline): a number of seconds, above zero, that may
+    /// The [body deadline](EventLayer::body_timeout): a number of seconds, above zero, that may
     /// have a fraction; 10 unless set.
-    #[serde(default = "default_body_deadline", deserialize_with = "body_deadline")]
-    pub body_deadline: Duration,
+    #[serde(default = "default_body_timeout", deserialize_with = "body_timeout")]
+    pub body_timeout: Duration,
     /// The [budget](EventLayer::body_budget) of all unverified bodies in bytes, above zero. Defaults
     /// to 67108864 ([64 MiB](DEFAULT_BODY_BUDGET)).
     #[serde(default = "default_body_budget", deserialize_with = "body_budget")]
@@ -67,24 +67,24 @@ pub struct EventSettings {
     /// `false`.
     #[serde(default)]
     pub respond_to_probes: bool,
-    /// How refused requests are [answered](EventLayer::answer): `"refuse"` or `"acknowledge"`;
-    /// `"refuse"` unless set.
+    /// How rejected requests are [answered](EventLayer::on_rejection): `"reject"` or `"acknowledge"`;
+    /// `"reject"` unless set.
     #[serde(default)]
-    pub answer: AnswerPolicy,
+    pub on_rejection: RejectionPolicy,
 }
 
-impl EventSettings {
+impl EventConfig {
     /// Settings with these tokens and everything else as it is by default.
     pub fn new(application_token: impl Into<TokenSet>) -> Self {
         Self {
             application_token: application_token.into(),
             path: None,
             body_limit: DEFAULT_BODY_LIMIT,
-            body_deadline: DEFAULT_BODY_DEADLINE,
+            body_timeout: DEFAULT_BODY_TIMEOUT,
             body_budget: DEFAULT_BODY_BUDGET,
             pass_other_callbacks: false,
             respond_to_probes: false,
-            answer: AnswerPolicy::default(),
+            on_rejection: RejectionPolicy::default(),
         }
     }
 
@@ -95,11 +95,11 @@ impl EventSettings {
     /// | `BITRIX24_APPLICATION_TOKEN` | `application_token`: one token, or several separated by commas |
     /// | `BITRIX24_EVENT_PATH` | `path` |
     /// | `BITRIX24_EVENT_BODY_LIMIT` | `body_limit`, in bytes |
-    /// | `BITRIX24_EVENT_BODY_DEADLINE` | `body_deadline`, in seconds |
+    /// | `BITRIX24_EVENT_BODY_TIMEOUT` | `body_timeout`, in seconds |
     /// | `BITRIX24_EVENT_BODY_BUDGET` | `body_budget`, in bytes |
     /// | `BITRIX24_EVENT_PASS_OTHER_CALLBACKS` | `pass_other_callbacks`: `true` or `false` |
     /// | `BITRIX24_EVENT_RESPOND_TO_PROBES` | `respond_to_probes`: `true` or `false` |
-    /// | `BITRIX24_EVENT_ANSWER` | `answer`: `refuse` or `acknowledge` |
+    /// | `BITRIX24_EVENT_ON_REJECTION` | `answer`: `reject` or `acknowledge` |
     ///
     /// # Errors
     ///
@@ -113,15 +113,15 @@ impl EventSettings {
     /// Reads the settings from variables such as those of [`from_env`](Self::from_env).
     ///
     /// ```
-    /// use tower_bitrix24::EventSettings;
+    /// use tower_bitrix24::EventConfig;
     ///
-    /// let settings = EventSettings::from_vars([
+    /// let settings = EventConfig::from_vars([
     ///     ("BITRIX24_APPLICATION_TOKEN", "51856fefc120afa4b628cc82d3935cce, 192735"),
     ///     ("BITRIX24_EVENT_PATH", "/bitrix24/events"),
     /// ])?;
     /// assert_eq!(settings.application_token.len(), 2);
     ///
-    /// let error = EventSettings::from_vars([
+    /// let error = EventConfig::from_vars([
     ///     ("BITRIX24_APPLICATION_TOKEN", "192735"),
     ///     ("BITRIX24_EVENT_PATHS", "/"),
     /// ])
@@ -162,15 +162,15 @@ impl EventSettings {
         match ending {
             "PATH" => self.path = Some(checked_path(value.to_owned())?),
             "BODY_LIMIT" => self.body_limit = checked_limit(parse(value, "a number of bytes")?)?,
-            "BODY_DEADLINE" => {
-                self.body_deadline = checked_deadline(parse(value, "a number of seconds")?)?;
+            "BODY_TIMEOUT" => {
+                self.body_timeout = checked_deadline(parse(value, "a number of seconds")?)?;
             }
             "BODY_BUDGET" => self.body_budget = checked_budget(parse(value, "a number of bytes")?)?,
             "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
             "RESPOND_TO_PROBES" => self.respond_to_probes = parse(value, "true or false")?,
-            "ANSWER" => {
+            "ON_REJECTION" => {
                 let value: StrDeserializer<'_, serde::de::value::Error> = value.into_deserializer();
-                self.answer = AnswerPolicy::deserialize(value)
+                self.on_rejection = RejectionPolicy::deserialize(value)
                     .map_err(|error| ConfigError::new(error.to_string()))?;
             }
             _ => return Err(ConfigError::new("not a known variable")),
@@ -186,9 +186,9 @@ impl EventSettings {
     pub fn into_layer(self) -> EventLayer<TokenSet> {
         let mut layer = EventLayer::new(self.application_token)
             .body_limit(self.body_limit)
-            .body_deadline(self.body_deadline)
+            .body_timeout(self.body_timeout)
             .body_budget(self.body_budget)
-            .answer(self.answer);
+            .on_rejection(self.on_rejection);
         if let Some(path) = self.path {
             layer = layer.path(path);
         }
@@ -256,7 +256,7 @@ fn body_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
     checked_budget(usize::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-fn body_deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+fn body_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     checked_deadline(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
@@ -268,21 +268,21 @@ fn default_body_budget() -> usize {
     DEFAULT_BODY_BUDGET
 }
 
-fn default_body_deadline() -> Duration {
-    DEFAULT_BODY_DEADLINE
+fn default_body_timeout() -> Duration {
+    DEFAULT_BODY_TIMEOUT
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<EventSettings, String> {
+    fn read(text: &str) -> Result<EventConfig, String> {
         toml::from_str(text).map_err(|error: toml::de::Error| error.message().to_owned())
     }
 
-    fn read_vars(vars: &[(&str, &str)]) -> Result<EventSettings, String> {
+    fn read_vars(vars: &[(&str, &str)]) -> Result<EventConfig, String> {
         let token = ("BITRIX24_APPLICATION_TOKEN", "secret");
-        EventSettings::from_vars([&[token], vars].concat()).map_err(|error| error.to_string())
+        EventConfig::from_vars([&[token], vars].concat()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -292,9 +292,9 @@ mod tests {
             assert_eq!(settings.application_token.len(), 1);
             assert_eq!(settings.path, None);
             assert_eq!(settings.body_limit, DEFAULT_BODY_LIMIT);
-            assert_eq!(settings.body_deadline, DEFAULT_BODY_DEADLINE);
+            assert_eq!(settings.body_timeout, DEFAULT_BODY_TIMEOUT);
             assert_eq!(settings.body_budget, DEFAULT_BODY_BUDGET);
-            assert_eq!(settings.answer, AnswerPolicy::Refuse);
+            assert_eq!(settings.on_rejection, RejectionPolicy::Reject);
             assert!(!settings.pass_other_callbacks);
             assert!(!settings.respond_to_probes);
         }
@@ -307,35 +307,35 @@ mod tests {
             application_token = ["secret", "other"]
             path = "/events"
             body_limit = 1000
-            body_deadline = 2
+            body_timeout = 2
             body_budget = 100000
             pass_other_callbacks = true
             respond_to_probes = true
-            answer = "acknowledge"
+            on_rejection = "acknowledge"
             "#,
         );
-        let from_vars = EventSettings::from_vars([
+        let from_vars = EventConfig::from_vars([
             ("BITRIX24_APPLICATION_TOKEN", "secret,other"),
             ("BITRIX24_EVENT_PATH", "/events"),
             ("BITRIX24_EVENT_BODY_LIMIT", "1000"),
-            ("BITRIX24_EVENT_BODY_DEADLINE", "2"),
+            ("BITRIX24_EVENT_BODY_TIMEOUT", "2"),
             ("BITRIX24_EVENT_BODY_BUDGET", "100000"),
             ("BITRIX24_EVENT_PASS_OTHER_CALLBACKS", "true"),
             ("BITRIX24_EVENT_RESPOND_TO_PROBES", "true"),
-            ("BITRIX24_EVENT_ANSWER", "acknowledge"),
+            ("BITRIX24_EVENT_ON_REJECTION", "acknowledge"),
             ("BITRIX24_CLIENT_ID", "the application's own"),
         ]);
         for settings in [from_text.unwrap(), from_vars.unwrap()] {
             assert_eq!(settings.application_token.len(), 2);
             assert_eq!(settings.path.as_deref(), Some("/events"));
             assert_eq!(settings.body_limit, 1000);
-            assert_eq!(settings.body_deadline, Duration::from_secs(2));
+            assert_eq!(settings.body_timeout, Duration::from_secs(2));
             assert_eq!(settings.body_budget, 100_000);
             let layer = format!("{:?}", settings.clone().into_layer());
             assert!(layer.contains("body_budget: 100000"), "{layer}");
             assert!(settings.pass_other_callbacks);
             assert!(settings.respond_to_probes);
-            assert_eq!(settings.answer, AnswerPolicy::Acknowledge);
+            assert_eq!(settings.on_rejection, RejectionPolicy::Acknowledge);
         }
     }
 
@@ -364,11 +364,11 @@ mod tests {
                 "the body budget is zero",
             ),
             (
-                "application_token = \"a\"\nbody_deadline = 0",
+                "application_token = \"a\"\nbody_timeout = 0",
                 "is not above zero",
             ),
             (
-                "application_token = \"a\"\nbody_deadline = -1.5",
+                "application_token = \"a\"\nbody_timeout = -1.5",
                 "is not above zero",
             ),
             (
@@ -376,7 +376,7 @@ mod tests {
                 "does not begin with /",
             ),
             (
-                "application_token = \"a\"\nanswer = \"ok\"",
+                "application_token = \"a\"\non_rejection = \"ok\"",
                 "unknown variant `ok`",
             ),
         ] {
@@ -405,14 +405,14 @@ mod tests {
                 "1k",
                 "is not a number of bytes",
             ),
-            ("BITRIX24_EVENT_BODY_DEADLINE", "NaN", "is not above zero"),
+            ("BITRIX24_EVENT_BODY_TIMEOUT", "NaN", "is not above zero"),
             ("BITRIX24_EVENT_BODY_BUDGET", "0", "the body budget is zero"),
             (
                 "BITRIX24_EVENT_PASS_OTHER_CALLBACKS",
                 "yes",
                 "is not true or false",
             ),
-            ("BITRIX24_EVENT_ANSWER", "ok", "unknown variant `ok`"),
+            ("BITRIX24_EVENT_ON_REJECTION", "ok", "unknown variant `ok`"),
         ] {
             let error = read_vars(&[(name, value)]).unwrap_err();
             assert!(
@@ -420,7 +420,7 @@ mod tests {
                 "{error}"
             );
         }
-        let error = EventSettings::from_vars([("PATH", "/bin")]).unwrap_err();
+        let error = EventConfig::from_vars([("PATH", "/bin")]).unwrap_err();
         assert_eq!(error.to_string(), "BITRIX24_APPLICATION_TOKEN is not set");
     }
 

@@ -17,7 +17,7 @@ use tower::Service;
 use super::body::EventBody;
 use super::budget::Reservation;
 use super::collect::Collect;
-use super::completion::Settlement;
+use super::completion::Completion;
 use super::shared::Shared;
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::event::Event;
@@ -50,10 +50,10 @@ pin_project! {
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
-        Ready { body: Option<EventBody<B>>, settlement: Option<Settlement> },
-        Call { #[pin] call: C, settlement: Option<Settlement> },
-        Settle { settlement: Settlement, response: Option<Response<R>> },
-        Refused { response: Option<Response<Bytes>> },
+        Ready { body: Option<EventBody<B>>, settlement: Option<Completion> },
+        Call { #[pin] call: C, settlement: Option<Completion> },
+        OnHandled { settlement: Completion, response: Option<Response<R>> },
+        Rejected { response: Option<Response<Bytes>> },
         Done,
     }
 }
@@ -92,14 +92,14 @@ impl<S, V> Rest<S, V> {
         self.reservation = Reservation::default();
     }
 
-    fn refuse<B, F, C, R>(
+    fn reject<B, F, C, R>(
         self,
         observed: &Observed,
         rejection: impl Into<Rejection>,
     ) -> State<B, F, C, R> {
         let rejection = rejection.into();
-        observed.refused(&rejection, self.body_end);
-        State::refused(&self.shared, rejection, self.parts)
+        observed.rejected(&rejection, self.body_end);
+        State::rejected(&self.shared, rejection, self.parts)
     }
 
     fn call<B>(mut self, body: EventBody<B>) -> S::Future
@@ -133,7 +133,7 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         let observed = Observed::selected();
         observed.probed();
         Self {
-            state: State::Refused {
+            state: State::Rejected {
                 response: Some(Response::default()),
             },
             rest: None,
@@ -141,22 +141,22 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         }
     }
 
-    pub(super) fn refused(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
+    pub(super) fn rejected(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
         let rejection = kind.into();
         let observed = Observed::selected();
         {
             let _entered = observed.enter();
-            observed.refused(&rejection, BodyEnd::default());
+            observed.rejected(&rejection, BodyEnd::default());
         }
         Self {
-            state: State::refused(shared, rejection, head),
+            state: State::rejected(shared, rejection, head),
             rest: None,
             observed,
         }
     }
 
     pub(super) fn collect(body: B, parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
-        let collect = Collect::new(body, shared.body_limit, shared.body_deadline);
+        let collect = Collect::new(body, shared.body_limit, shared.body_timeout);
         Self {
             state: State::Collect { collect },
             rest: Some(Rest::new(parts, service, shared)),
@@ -166,8 +166,8 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
 }
 
 impl<B, F, C, R> State<B, F, C, R> {
-    fn refused<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
-        Self::Refused {
+    fn rejected<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
+        Self::Rejected {
             response: Some(shared.answer.to(rejection, head.extensions)),
         }
     }
@@ -187,7 +187,7 @@ fn rejected_or_pending<S, B, V, F, C, R>(
     if rest.as_mut().expect(POLLED_AFTER_COMPLETION).may_wait() {
         return Poll::Pending;
     }
-    Poll::Ready(taken(rest).refuse(observed, RejectionKind::BodyBudgetExhausted))
+    Poll::Ready(taken(rest).reject(observed, RejectionKind::BodyBudgetExhausted))
 }
 
 impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
@@ -223,7 +223,7 @@ where
                                     if !is_verifiable(&envelope, &*waiting.shared.verifier) =>
                                 {
                                     observed.claimed(&envelope);
-                                    taken(rest).refuse(observed, VerifyError::missing())
+                                    taken(rest).reject(observed, VerifyError::missing())
                                 }
                                 Ok(envelope) => {
                                     observed.claimed(&envelope);
@@ -243,10 +243,10 @@ where
                                         settlement: None,
                                     }
                                 }
-                                Err(error) => taken(rest).refuse(observed, error),
+                                Err(error) => taken(rest).reject(observed, error),
                             }
                         }
-                        Err(kind) => taken(rest).refuse(observed, kind),
+                        Err(kind) => taken(rest).reject(observed, kind),
                     }
                 }
                 StateProj::Verify {
@@ -264,13 +264,13 @@ where
                     match verdict {
                         Ok(()) => {
                             let bytes = envelope.body().clone();
-                            let settlement = waiting.shared.verifier.settle(&envelope);
-                            let settlement = settlement.map(Settlement::new);
+                            let settlement = waiting.shared.verifier.on_handled(&envelope);
+                            let settlement = settlement.map(Completion::new);
                             if let Some(settlement) = &settlement {
                                 settlement.attach(&mut waiting.parts);
                             }
                             waiting.verified();
-                            let event = Event::proven(envelope);
+                            let event = Event::from_verified(envelope);
                             observed.accepted(&event, waiting.body_end);
                             waiting.parts.extensions.insert(event);
                             State::Ready {
@@ -278,7 +278,7 @@ where
                                 settlement,
                             }
                         }
-                        Err(error) => taken(rest).refuse(observed, error),
+                        Err(error) => taken(rest).reject(observed, error),
                     }
                 }
                 StateProj::Ready { body, settlement } => {
@@ -301,7 +301,7 @@ where
                     let result = ready!(call.poll(cx));
                     match (result, settlement.take()) {
                         (Ok(response), Some(settlement)) if response.status().is_success() => {
-                            State::Settle {
+                            State::OnHandled {
                                 settlement,
                                 response: Some(response),
                             }
@@ -313,7 +313,7 @@ where
                         }
                     }
                 }
-                StateProj::Settle {
+                StateProj::OnHandled {
                     settlement,
                     response,
                 } => {
@@ -322,7 +322,7 @@ where
                     state.set(State::Done);
                     return Poll::Ready(Ok(response.map(EventBody::stream)));
                 }
-                StateProj::Refused { response } => {
+                StateProj::Rejected { response } => {
                     let response = taken(response);
                     return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
                 }
@@ -343,8 +343,8 @@ impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
                     State::Verify { .. } => "verify",
                     State::Ready { .. } => "ready",
                     State::Call { .. } => "call",
-                    State::Settle { .. } => "settle",
-                    State::Refused { .. } => "refused",
+                    State::OnHandled { .. } => "settle",
+                    State::Rejected { .. } => "rejected",
                     State::Done => "done",
                 },
             )
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(call, state("call"));
         let [_, done] = shown(token(), answer, "POST");
         assert_eq!(done, state("done"));
-        let [refused, _] = shown(token(), answer, "GET");
-        assert_eq!(refused, state("refused"));
+        let [rejected, _] = shown(token(), answer, "GET");
+        assert_eq!(rejected, state("rejected"));
     }
 }

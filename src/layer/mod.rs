@@ -22,22 +22,22 @@ use tower::Layer;
 
 pub use self::body::EventBody;
 use self::budget::Budget;
-pub use self::config::EventSettings;
+pub use self::config::EventConfig;
 pub use self::future::ResponseFuture;
 pub use self::service::EventService;
 use self::shared::Shared;
 use crate::rejection::Answer;
-use crate::rejection::{AnswerPolicy, Rejection};
+use crate::rejection::{Rejection, RejectionPolicy};
 
 /// Verifies the Bitrix24 events among the requests and hands them on typed.
 ///
 /// Round a service, the layer takes every request, or those that [`path`](Self::path) and
 /// [`when`](Self::when) select, for an event: it reads the body within a
-/// [limit](Self::body_limit), a [deadline](Self::body_deadline) and a [budget](Self::body_budget) of
+/// [limit](Self::body_limit), a [deadline](Self::body_timeout) and a [budget](Self::body_budget) of
 /// all bodies, has the `application_token`
 /// verified, and only then reads `data` and calls the service, with an [`Event`](crate::Event) in
 /// the request's extensions and the body whole. Everything else that comes on a selected path is
-/// refused; [`RejectionKind`](crate::RejectionKind) lists the answers. What is not selected passes
+/// rejected; [`RejectionKind`](crate::RejectionKind) lists the answers. What is not selected passes
 /// with its body unread.
 ///
 /// The layer needs a tokio runtime with time for bodies that do not come at once.
@@ -90,8 +90,8 @@ pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 /// The default of [`EventLayer::body_budget`]: 64 MiB.
 pub const DEFAULT_BODY_BUDGET: usize = 64 * 1024 * 1024;
 
-/// The default of [`EventLayer::body_deadline`]: 10 seconds.
-pub const DEFAULT_BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// The default of [`EventLayer::body_timeout`]: 10 seconds.
+pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<V> EventLayer<V> {
     /// A layer that takes every request for an event and asks `verifier` for its proof.
@@ -102,11 +102,11 @@ impl<V> EventLayer<V> {
                 paths: Vec::new(),
                 predicates: Vec::new(),
                 body_limit: DEFAULT_BODY_LIMIT,
-                body_deadline: DEFAULT_BODY_DEADLINE,
+                body_timeout: DEFAULT_BODY_TIMEOUT,
                 budget: Arc::new(Budget::new(DEFAULT_BODY_BUDGET)),
                 pass_other_callbacks: false,
                 respond_to_probes: false,
-                answer: Answer::Policy(AnswerPolicy::Refuse),
+                answer: Answer::Policy(RejectionPolicy::Reject),
             }),
         }
     }
@@ -153,10 +153,10 @@ impl<V> EventLayer<V> {
         self.with(|shared| shared.body_limit = bytes)
     }
 
-    /// How long the whole body may take to arrive; [10 seconds](DEFAULT_BODY_DEADLINE) unless set.
+    /// How long the whole body may take to arrive; [10 seconds](DEFAULT_BODY_TIMEOUT) unless set.
     /// A slower one is answered 408.
-    pub fn body_deadline(self, deadline: Duration) -> Self {
-        self.with(|shared| shared.body_deadline = deadline)
+    pub fn body_timeout(self, deadline: Duration) -> Self {
+        self.with(|shared| shared.body_timeout = deadline)
     }
 
     /// Sets how many bytes the bodies of unverified requests may hold in memory, all together. The
@@ -182,13 +182,13 @@ impl<V> EventLayer<V> {
         self.with(|shared| shared.budget = Arc::new(Budget::new(bytes)))
     }
 
-    /// Hands on what is no event instead of refusing it: forms without `event` (placements, the
+    /// Hands on what is no event instead of rejecting it: forms without `event` (placements, the
     /// application's page, robots, SMS providers), other methods and other content types. They
     /// reach the service with their body intact and without an [`Event`](crate::Event), **not
     /// verified**: proving them is the service's work.
     ///
     /// A form must still keep to the limits, and a form with an `event` is still verified or
-    /// refused. Nothing passes that a service may take for the form of an event:
+    /// rejected. Nothing passes that a service may take for the form of an event:
     ///
     /// | request | status |
     /// |---|---|
@@ -213,26 +213,26 @@ impl<V> EventLayer<V> {
         self.with(|shared| shared.respond_to_probes = true)
     }
 
-    /// How refused requests are answered: with a [status](AnswerPolicy::Refuse) unless set.
-    pub fn answer(self, policy: AnswerPolicy) -> Self {
+    /// How rejected requests are answered: with a [status](RejectionPolicy::Reject) unless set.
+    pub fn on_rejection(self, policy: RejectionPolicy) -> Self {
         self.with(|shared| shared.answer = Answer::Policy(policy))
     }
 
-    /// Answers refused requests with what `answer` makes of the [`Rejection`]. The rejection is
+    /// Answers rejected requests with what `answer` makes of the [`Rejection`]. The rejection is
     /// added to the response's extensions.
     ///
     /// ```
     /// # use http::{Response, StatusCode};
     /// # use tower_bitrix24::{ApplicationToken, EventLayer, Rejection};
     /// let layer = EventLayer::new(ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?)
-    ///     .answer_with(|rejection: &Rejection| {
+    ///     .with_rejection_response(|rejection: &Rejection| {
     ///         let mut response = Response::new("no event for us");
     ///         *response.status_mut() = rejection.status();
     ///         response
     ///     });
     /// # Ok::<(), tower_bitrix24::ConfigError>(())
     /// ```
-    pub fn answer_with<F, T>(self, answer: F) -> Self
+    pub fn with_rejection_response<F, T>(self, answer: F) -> Self
     where
         F: Fn(&Rejection) -> Response<T> + Send + Sync + 'static,
         T: Into<Bytes>,

@@ -24,7 +24,7 @@ use crate::verify::VerifyToken;
 /// The service that [`EventLayer`](crate::EventLayer) puts round another.
 ///
 /// The inner service gets its requests with an [`EventBody`] and, where one was proven, an
-/// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a refused
+/// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a rejected
 /// request is a response.
 ///
 /// # Readiness
@@ -41,7 +41,7 @@ use crate::verify::VerifyToken;
 ///   event that finds none waits, with its body in memory. `RateLimit` and `Balance` cannot be
 ///   cloned, so they stand behind a `Buffer`.
 /// - **Outside the layer** they limit requests, those of strangers among them, and a stranger can
-///   take each place for as long as [`body_deadline`](crate::EventLayer::body_deadline).
+///   take each place for as long as [`body_timeout`](crate::EventLayer::body_timeout).
 /// - **`LoadShed`** outside the layer directly sheds nothing, because this service is always ready.
 ///   Behind it, a verified event that finds no place is shed: the future's error is `Overloaded`,
 ///   and because Bitrix24 does not send an event again, the event is lost. Let events wait instead.
@@ -65,7 +65,7 @@ enum Way {
     /// It only asks if somebody is there.
     Probe,
     Collect,
-    Refuse(RejectionKind),
+    Reject(RejectionKind),
 }
 
 impl<V> Shared<V> {
@@ -79,16 +79,16 @@ impl<V> Shared<V> {
         let not_an_event = match () {
             () if head.method != Method::POST => RejectionKind::MethodNotAllowed,
             () if !is_form(&head.headers) => RejectionKind::NotAForm,
-            () if is_encoded(&head.headers) => return Way::Refuse(RejectionKind::ContentEncoding),
+            () if is_encoded(&head.headers) => return Way::Reject(RejectionKind::ContentEncoding),
             () if announced_length(head, body) > self.body_limit as u64 => {
-                return Way::Refuse(RejectionKind::BodyTooLarge);
+                return Way::Reject(RejectionKind::BodyTooLarge);
             }
             () => return Way::Collect,
         };
         if self.passes(head) && !may_be_form(&head.headers) {
             Way::Pass
         } else {
-            Way::Refuse(not_an_event)
+            Way::Reject(not_an_event)
         }
     }
 
@@ -125,7 +125,7 @@ fn names_event(query: &str) -> bool {
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
-/// A proxy may join equal header lines with a comma. Values that differ are refused, since readers
+/// A proxy may join equal header lines with a comma. Values that differ are rejected, since readers
 /// disagree on which of them counts.
 fn is_form(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(CONTENT_TYPE).iter();
@@ -186,7 +186,7 @@ where
         let (way, service) = (self.shared.way(&head, &body), &self.inner);
         let observed = match way {
             Way::Probe => return ResponseFuture::probed(),
-            Way::Refuse(kind) => return ResponseFuture::refused(&self.shared, kind, head),
+            Way::Reject(kind) => return ResponseFuture::rejected(&self.shared, kind, head),
             Way::Collect => {
                 return ResponseFuture::collect(body, head, service.clone(), self.shared.clone());
             }

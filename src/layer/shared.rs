@@ -16,7 +16,7 @@ pub(super) struct Shared<V> {
     pub(super) paths: Vec<Box<str>>,
     pub(super) predicates: Vec<Arc<Predicate>>,
     pub(super) body_limit: usize,
-    pub(super) body_deadline: Duration,
+    pub(super) body_timeout: Duration,
     pub(super) budget: Arc<Budget>,
     pub(super) pass_other_callbacks: bool,
     pub(super) respond_to_probes: bool,
@@ -46,7 +46,7 @@ impl<V> Clone for Shared<V> {
             paths: self.paths.clone(),
             predicates: self.predicates.clone(),
             body_limit: self.body_limit,
-            body_deadline: self.body_deadline,
+            body_timeout: self.body_timeout,
             budget: self.budget.clone(),
             pass_other_callbacks: self.pass_other_callbacks,
             respond_to_probes: self.respond_to_probes,
@@ -62,7 +62,7 @@ impl<V> fmt::Debug for Shared<V> {
             .field("paths", &self.paths)
             .field("predicates", &self.predicates.len())
             .field("body_limit", &self.body_limit)
-            .field("body_deadline", &self.body_deadline)
+            .field("body_timeout", &self.body_timeout)
             .field("body_budget", &self.budget.limit())
             .field("pass_other_callbacks", &self.pass_other_callbacks)
             .field("respond_to_probes", &self.respond_to_probes)

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::verify::{VerifyError, VerifyErrorKind};
 
-/// Why [`Portals`](super::Portals) could not do what it was asked for. The message holds no token.
+/// Why [`PortalVerifier`](super::PortalVerifier) could not do what it was asked for. The message holds no token.
 #[derive(Debug)]
 pub struct PortalsError {
     kind: PortalsErrorKind,
@@ -16,17 +16,17 @@ pub struct PortalsError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PortalsErrorKind {
-    /// The member id is empty, longer than [`Portals::MAX_MEMBER_ID`] bytes, or has control
+    /// The member id is empty, longer than [`PortalVerifier::MAX_MEMBER_ID_LEN`] bytes, or has control
     /// characters.
     ///
-    /// [`Portals::MAX_MEMBER_ID`]: super::Portals::MAX_MEMBER_ID
+    /// [`PortalVerifier::MAX_MEMBER_ID_LEN`]: super::PortalVerifier::MAX_MEMBER_ID_LEN
     InvalidMemberId,
-    /// The token is empty, longer than [`Portals::MAX_TOKEN`] bytes, or has control characters.
+    /// The token is empty, longer than [`PortalVerifier::MAX_TOKEN_LEN`] bytes, or has control characters.
     ///
-    /// [`Portals::MAX_TOKEN`]: super::Portals::MAX_TOKEN
+    /// [`PortalVerifier::MAX_TOKEN_LEN`]: super::PortalVerifier::MAX_TOKEN_LEN
     InvalidToken,
     /// The [policy](super::InstallPolicy) does not take this installation.
-    Refused,
+    Rejected,
     /// The store, or the authorization server, failed or did not answer in time.
     Unavailable,
 }
@@ -51,7 +51,7 @@ impl From<VerifyError> for PortalsError {
                 kind: PortalsErrorKind::Unavailable,
                 source: error.into_source(),
             },
-            _ => PortalsErrorKind::Refused.into(),
+            _ => PortalsErrorKind::Rejected.into(),
         }
     }
 }
@@ -61,7 +61,7 @@ impl fmt::Display for PortalsError {
         f.write_str(match self.kind {
             PortalsErrorKind::InvalidMemberId => "the member id is none that a portal has",
             PortalsErrorKind::InvalidToken => "the token is none that a portal has",
-            PortalsErrorKind::Refused => "the installation is refused",
+            PortalsErrorKind::Rejected => "the installation is rejected",
             PortalsErrorKind::Unavailable => {
                 "the token store or the authorization server is not available"
             }

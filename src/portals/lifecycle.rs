@@ -1,4 +1,4 @@
-//! How [`Portals`] decides over an event.
+//! How [`PortalVerifier`] decides over an event.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -11,11 +11,11 @@ use super::policy::{Policy, Prove};
 #[cfg(feature = "cache")]
 use super::store::cache::{Cache, Use};
 use super::store::token::{self, Claimed};
-use super::{PortalToken, Portals, TokenKind, TokenStore, is_plain, later, now};
+use super::{PortalToken, PortalVerifier, TokenKind, TokenStore, is_plain, later, now};
 use crate::envelope::Envelope;
 use crate::event::EventKind;
 use crate::secret::Secret;
-use crate::verify::{Settle, VerifyError, VerifyErrorKind, VerifyToken};
+use crate::verify::{OnHandled, VerifyError, VerifyErrorKind, VerifyToken};
 
 /// What an envelope claims, as far as it matters here.
 struct Claim {
@@ -69,8 +69,8 @@ impl Claim {
         let member_id = envelope.member_id().filter(|id| !id.contains('\u{FFFD}'))?;
         let token = envelope.application_token()?;
         let token = std::str::from_utf8(&token).ok()?;
-        let can_be = is_plain(&member_id, Portals::<S>::MAX_MEMBER_ID)
-            && is_plain(token, Portals::<S>::MAX_TOKEN);
+        let can_be = is_plain(&member_id, PortalVerifier::<S>::MAX_MEMBER_ID_LEN)
+            && is_plain(token, PortalVerifier::<S>::MAX_TOKEN_LEN);
         can_be.then(|| Self {
             member_id: member_id.into(),
             token: Secret::new(token),
@@ -81,7 +81,7 @@ impl Claim {
 
 impl Occasion {
     fn read(envelope: &Envelope) -> Self {
-        let (ts, code) = (envelope.ts(), envelope.code());
+        let (ts, code) = (envelope.timestamp(), envelope.code());
         // What stands in `data` is of another endpoint: `auth` alone counts.
         let brought = |is_first| Brought {
             ts,
@@ -100,7 +100,7 @@ impl Occasion {
     }
 }
 
-impl<S> VerifyToken for Portals<S>
+impl<S> VerifyToken for PortalVerifier<S>
 where
     S: TokenStore + 'static,
 {
@@ -111,12 +111,12 @@ where
         Box::pin(async move {
             match claim {
                 Some(claim) => portals.admit(claim).await,
-                None => Err(VerifyError::refused()),
+                None => Err(VerifyError::rejected()),
             }
         })
     }
 
-    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
+    fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
         let Claim {
             member_id,
             occasion: Occasion::Uninstallation { ts },
@@ -139,7 +139,7 @@ where
 /// What is to be done about an installation.
 enum Decision<'a> {
     Accept,
-    Refuse,
+    Reject,
     Prove(&'a dyn Prove, &'a Secret),
     /// Accept it if the portal's tokens become these.
     Change(Vec<PortalToken>),
@@ -148,7 +148,7 @@ enum Decision<'a> {
 /// How often a decision is made anew because the portal's tokens have changed meanwhile.
 const ATTEMPTS: usize = 32;
 
-impl<S: TokenStore + 'static> Portals<S> {
+impl<S: TokenStore + 'static> PortalVerifier<S> {
     async fn admit(&self, claim: Claim) -> Result<(), VerifyError> {
         let Claim {
             member_id,
@@ -192,7 +192,7 @@ impl<S: TokenStore + 'static> Portals<S> {
             return Ok(());
         }
         match &self.shared.policy.0 {
-            Policy::Refuse => known,
+            Policy::Reject => known,
             // Trusted as the first is, and kept as the first is: a stranger gets no more of it than
             // of ONAPPINSTALL.
             Policy::TrustOnFirstUse => self.admit_installation(member_id, claimed, brought).await,
@@ -206,7 +206,7 @@ impl<S: TokenStore + 'static> Portals<S> {
                 };
                 match prover.prove(member_id, access_token).await {
                     // The token may be the portal's, if the store could not say.
-                    Err(error) if error.kind() == VerifyErrorKind::Refused => known,
+                    Err(error) if error.kind() == VerifyErrorKind::Rejected => known,
                     proven => proven,
                 }
             }
@@ -225,7 +225,7 @@ impl<S: TokenStore + 'static> Portals<S> {
         let (portals, tokens) = (self.clone(), known.tokens.clone());
         let used = tokens
             .iter()
-            .map(|token| match token.stored() == found.stored() {
+            .map(|token| match token.encoded() == found.encoded() {
                 true => token.clone().used_at(now()),
                 false => token.clone(),
             })
@@ -237,7 +237,7 @@ impl<S: TokenStore + 'static> Portals<S> {
     }
 }
 
-impl<S: TokenStore> Portals<S> {
+impl<S: TokenStore> PortalVerifier<S> {
     /// Decides by what the store has now: a cache may know of no other process's uninstallation.
     pub(super) async fn admit_installation(
         &self,
@@ -250,7 +250,7 @@ impl<S: TokenStore> Portals<S> {
             let known = Known::new(self.load(member_id).await?, claimed);
             let changed = match self.decide(&known, claimed, brought, is_proven) {
                 Decision::Accept => return Ok(()),
-                Decision::Refuse => return Err(VerifyError::refused()),
+                Decision::Reject => return Err(VerifyError::rejected()),
                 Decision::Prove(prover, access_token) => {
                     match prover.prove(member_id, access_token).await {
                         Ok(()) => {
@@ -258,7 +258,7 @@ impl<S: TokenStore> Portals<S> {
                             continue;
                         }
                         Err(error)
-                            if error.kind() == VerifyErrorKind::Refused
+                            if error.kind() == VerifyErrorKind::Rejected
                                 && known.application().is_some() =>
                         {
                             return Ok(());
@@ -290,17 +290,18 @@ impl<S: TokenStore> Portals<S> {
         let now = now();
         // By the portal's clock, but not ahead of ours: a later token could never replace it.
         let issued = brought.ts.map(|ts| ts.min(now));
-        let token = PortalToken::new(TokenKind::Application, claimed.to_store()).issued_at(issued);
+        let token =
+            PortalToken::new(TokenKind::Application, claimed.to_store()).with_issued_at(issued);
         let found = known.application();
         let is_allowed = if let Some(current) = found.filter(|found| is_current(found)) {
-            if token.issued() <= current.issued() {
+            if token.issued_at() <= current.issued_at() {
                 return Decision::Accept;
             }
             // From now on an uninstallation that was before it is late.
             true
         } else {
             match &self.shared.policy.0 {
-                Policy::Refuse => false,
+                Policy::Reject => false,
                 Policy::TrustOnFirstUse => brought.is_first && known.tokens.is_empty(),
                 Policy::CompletePending => known.tokens.iter().any(is_pending),
                 Policy::Prove(prover) => match &brought.access_token {
@@ -323,7 +324,7 @@ impl<S: TokenStore> Portals<S> {
             // Another has taken its place, but it is still valid.
             Decision::Accept
         } else {
-            Decision::Refuse
+            Decision::Reject
         }
     }
 
@@ -392,7 +393,7 @@ impl<S: TokenStore> Portals<S> {
             if known.found.is_some() {
                 return Ok(known);
             }
-            return Ok(Known::new(tokens(Use::Refuse).await?, claimed));
+            return Ok(Known::new(tokens(Use::Reject).await?, claimed));
         }
         Ok(Known::new(self.load(member_id).await?, claimed))
     }
@@ -447,7 +448,7 @@ impl<S: TokenStore> Portals<S> {
     }
 }
 
-/// See [`Portals::changing`].
+/// See [`PortalVerifier::changing`].
 struct Changing<'a> {
     #[cfg(feature = "cache")]
     cache: Option<&'a Cache>,
@@ -465,17 +466,17 @@ impl Drop for Changing<'_> {
 }
 
 fn proven_if(is_proven: bool) -> Result<(), VerifyError> {
-    is_proven.then_some(()).ok_or(VerifyError::refused())
+    is_proven.then_some(()).ok_or(VerifyError::rejected())
 }
 
 /// Whether something of this time was before the token was issued.
 fn is_before(ts: Option<i64>, token: &PortalToken) -> bool {
-    ts.zip(token.issued())
+    ts.zip(token.issued_at())
         .is_some_and(|(ts, issued)| ts < issued)
 }
 
 fn is_current(token: &PortalToken) -> bool {
-    token.kind() == TokenKind::Application && token.expires().is_none()
+    token.kind() == TokenKind::Application && token.expires_at().is_none()
 }
 
 fn is_pending(token: &PortalToken) -> bool {
@@ -521,7 +522,7 @@ impl Drop for Marking {
 pub(super) fn install(tokens: &mut Vec<PortalToken>, token: PortalToken, now: i64, end: i64) {
     let same = tokens
         .iter()
-        .find(|other| other.stored() == token.stored() && other.kind() == token.kind());
+        .find(|other| other.encoded() == token.encoded() && other.kind() == token.kind());
     let (added, used) = match same {
         Some(same) => (same.added(), same.used()),
         None => (Some(next_added(tokens, now)), None),
@@ -529,16 +530,16 @@ pub(super) fn install(tokens: &mut Vec<PortalToken>, token: PortalToken, now: i6
     let token = token.added_at(added).used_at(used);
     let is_late = tokens
         .iter()
-        .any(|other| is_current(other) && is_before(token.issued(), other));
+        .any(|other| is_current(other) && is_before(token.issued_at(), other));
     if is_late {
-        token::put(tokens, token.expires_at(end));
+        token::put(tokens, token.with_expires_at(end));
     } else {
         for other in tokens
             .iter_mut()
             .filter(|other| other.kind() == TokenKind::Application)
         {
-            let ends = other.expires().map_or(end, |earlier| earlier.min(end));
-            *other = other.clone().expires_at(ends);
+            let ends = other.expires_at().map_or(end, |earlier| earlier.min(end));
+            *other = other.clone().with_expires_at(ends);
         }
         token::put(tokens, token);
     }
@@ -556,7 +557,7 @@ fn next_added(tokens: &[PortalToken], now: i64) -> i64 {
 /// The latest time at which one of the current tokens was issued.
 pub(super) fn latest_issued(tokens: &[PortalToken]) -> Option<i64> {
     let current = tokens.iter().filter(|token| is_current(token));
-    current.filter_map(PortalToken::issued).max()
+    current.filter_map(PortalToken::issued_at).max()
 }
 
 /// How many earlier tokens of the application a portal may have: a sender that proves itself again
@@ -567,8 +568,9 @@ const EARLIER_TOKENS: usize = 8;
 /// the youngest. The oldest is never removed, so a token that was there before somebody brings many
 /// stays for its grace, whatever events come with the others.
 fn evict(tokens: &mut Vec<PortalToken>) {
-    let is_earlier =
-        |token: &PortalToken| token.kind() == TokenKind::Application && token.expires().is_some();
+    let is_earlier = |token: &PortalToken| {
+        token.kind() == TokenKind::Application && token.expires_at().is_some()
+    };
     let mut earlier: Vec<PortalToken> = tokens
         .iter()
         .filter(|token| is_earlier(token))
@@ -580,6 +582,6 @@ fn evict(tokens: &mut Vec<PortalToken>) {
         younger.sort_by_key(|token| token.used().is_none());
     }
     for evicted in earlier.iter().skip(EARLIER_TOKENS) {
-        tokens.retain(|token| token.stored() != evicted.stored());
+        tokens.retain(|token| token.encoded() != evicted.encoded());
     }
 }

@@ -1,36 +1,36 @@
 //! Many portals (feature `portals`): the tokens of each looked up, learned and forgotten.
 //!
 //! An application that is installed on many portals gets the events of all at one address, and each
-//! portal has a token of its own. [`Portals`] is the verifier for that. It keeps the tokens in a
+//! portal has a token of its own. [`PortalVerifier`] is the verifier for that. It keeps the tokens in a
 //! [`TokenStore`], in memory or in a database, and knows the life cycle of an installation:
 //!
 //! | event | what happens |
 //! |---|---|
 //! | ONAPPINSTALL, ONAPPUPDATE with the current token | accepted |
-//! | ONAPPINSTALL, ONAPPUPDATE with another token | the [`InstallPolicy`] decides; a token that takes the place of another leaves that valid for a [grace](Portals::grace), and so is one that comes later than a newer one |
+//! | ONAPPINSTALL, ONAPPUPDATE with another token | the [`InstallPolicy`] decides; a token that takes the place of another leaves that valid for a [grace](PortalVerifier::grace_period), and so is one that comes later than a newer one |
 //! | ONAPPUSERREADY with another token | accepted once, without the token becoming known, if it is proven or an installation is expected; it may come before ONAPPINSTALL and is never repeated. See [`InstallPolicy`] |
-//! | ONAPPUNINSTALL with the current token | accepted; once the handler has succeeded, the application's tokens are forgotten. Of several handlers that are registered for it at this address, the later ones may be refused |
-//! | ONAPPUNINSTALL with an earlier token, or from before the installation | refused: it is late, or repeated by somebody who read it |
+//! | ONAPPUNINSTALL with the current token | accepted; once the handler has succeeded, the application's tokens are forgotten. Of several handlers that are registered for it at this address, the later ones may be rejected |
+//! | ONAPPUNINSTALL with an earlier token, or from before the installation | rejected: it is late, or repeated by somebody who read it |
 //! | any other with a known token | accepted |
-//! | any other | refused, whether the portal is known or not |
+//! | any other | rejected, whether the portal is known or not |
 //!
 //! Every decision that changes tokens is made in one step of the store, by what the store then has.
 //! Of two installations that reach two instances at once, the one that was issued later stays the
 //! current one; an installation that comes while an earlier uninstallation is being dealt with is
 //! not forgotten.
 //!
-//! The three outcomes stay apart. What is refused is answered 403, and so is an event that arrives
+//! The three outcomes stay apart. What is rejected is answered 403, and so is an event that arrives
 //! after its portal was forgotten. Where the store cannot say, or does not in
-//! [time](Portals::store_timeout), the answer is 503
+//! [time](PortalVerifier::store_timeout), the answer is 503
 //! ([`Unavailable`](crate::RejectionKind::Unavailable)). An unknown portal takes the same work as
 //! a wrong token and gets the same answer.
 //!
 //! ```
-//! use tower_bitrix24::portals::{InstallPolicy, MemoryStore, Portals};
+//! use tower_bitrix24::portals::{InstallPolicy, MemoryStore, PortalVerifier};
 //! use tower_bitrix24::{Envelope, Event, EventLayer};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let portals = Portals::new(MemoryStore::new()).installs(InstallPolicy::trust_on_first_use());
+//! let portals = PortalVerifier::new(MemoryStore::new()).install_policy(InstallPolicy::trust_on_first_use());
 //! let layer = EventLayer::new(portals.clone()).path("/bitrix24/events");
 //!
 //! // What the layer does with a body:
@@ -61,7 +61,8 @@ use std::time::{Duration, SystemTime};
 
 pub use self::error::{PortalsError, PortalsErrorKind};
 pub use self::introspection::{
-    DEFAULT_PROOF_ANSWER_LIMIT, DEFAULT_PROOF_CONCURRENCY, DEFAULT_PROOF_DEADLINE, InstallProof,
+    DEFAULT_PROOF_ANSWER_LIMIT, DEFAULT_PROOF_CONCURRENCY, DEFAULT_PROOF_DEADLINE,
+    TokenIntrospection,
 };
 use self::lifecycle::Marked;
 pub use self::policy::{InstallPolicy, Installation};
@@ -82,10 +83,10 @@ use crate::secret::Secret;
 /// Verifies the events of many portals by the tokens in a store; see the [module](self).
 ///
 /// A clone is cheap and shares everything, so that the application can tell it what happens outside
-/// of the events: [`install`](Self::install) from its install page, [`forget`](Self::forget), and
+/// of the events: [`install`](Self::install) from its install page, [`forget`](Self::remove_portal), and
 /// so on. It needs a tokio runtime with time.
 #[must_use]
-pub struct Portals<S> {
+pub struct PortalVerifier<S> {
     shared: Arc<Shared<S>>,
 }
 
@@ -100,28 +101,28 @@ struct Shared<S> {
     cache: Option<Arc<Cache>>,
 }
 
-impl<S> Portals<S> {
+impl<S> PortalVerifier<S> {
     /// How long a `member_id` may be, in bytes. Those of the platform have 32 letters; a longer one,
-    /// or one with control characters, is refused without asking the store.
-    pub const MAX_MEMBER_ID: usize = 128;
+    /// or one with control characters, is rejected without asking the store.
+    pub const MAX_MEMBER_ID_LEN: usize = 128;
 
     /// How long an application token may be, in bytes. Those of the platform have 32 letters; a
-    /// longer one, or one with control characters, is refused without asking the store.
-    pub const MAX_TOKEN: usize = 256;
+    /// longer one, or one with control characters, is rejected without asking the store.
+    pub const MAX_TOKEN_LEN: usize = 256;
 
-    /// The default of [`grace`](Self::grace): a day.
+    /// The default of [`grace`](Self::grace_period): a day.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// The default of [`store_timeout`](Self::store_timeout): 2 seconds.
     pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-    /// A verifier with the tokens of this store, which [refuses](InstallPolicy::refuse) every
+    /// A verifier with the tokens of this store, which [rejects](InstallPolicy::reject) every
     /// installation until it is told otherwise.
     pub fn new(store: S) -> Self {
         Self {
             shared: Arc::new(Shared {
                 store: Arc::new(store),
-                policy: InstallPolicy::refuse(),
+                policy: InstallPolicy::reject(),
                 key: None,
                 grace: Self::DEFAULT_GRACE,
                 store_timeout: Self::DEFAULT_STORE_TIMEOUT,
@@ -133,7 +134,7 @@ impl<S> Portals<S> {
     }
 
     /// What is done with the token that an installation brings.
-    pub fn installs(self, policy: InstallPolicy) -> Self {
+    pub fn install_policy(self, policy: InstallPolicy) -> Self {
         self.with(|shared| shared.policy = policy)
     }
 
@@ -145,7 +146,7 @@ impl<S> Portals<S> {
     /// forgotten, then the youngest of all, and never the oldest: somebody who proves many
     /// installations does not end the grace of the token that was there before. That events come
     /// with a token is noted down in the store once, with the first of them.
-    pub fn grace(self, grace: Duration) -> Self {
+    pub fn grace_period(self, grace: Duration) -> Self {
         self.with(|shared| shared.grace = grace)
     }
 
@@ -174,21 +175,21 @@ impl<S> Portals<S> {
     }
 }
 
-impl<S: TokenStore> Portals<S> {
+impl<S: TokenStore> PortalVerifier<S> {
     /// Records a token of the application from its own install page, as the
-    /// [policy](Self::installs) has it for ONAPPINSTALL.
+    /// [policy](Self::install_policy) has it for ONAPPINSTALL.
     ///
     /// Applications with a user interface get no ONAPPINSTALL. Their install page is opened in the
     /// administrator's browser by a POST, which in newer builds of the platform has
     /// `APPLICATION_TOKEN` beside `member_id` and `AUTH_ID`; an [`Installation`] is read from it.
     /// Anybody can send such a POST, so only the policy
-    /// [`prove`](InstallPolicy::prove) makes sure whom it is from. Documentation page: *Application installation*.
+    /// [`prove`](InstallPolicy::introspect) makes sure whom it is from. Documentation page: *Application installation*.
     ///
     /// ```
-    /// use tower_bitrix24::portals::{Installation, InstallPolicy, MemoryStore, Portals};
+    /// use tower_bitrix24::portals::{Installation, InstallPolicy, MemoryStore, PortalVerifier};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let portals = Portals::new(MemoryStore::new()).installs(InstallPolicy::complete_pending());
+    /// let portals = PortalVerifier::new(MemoryStore::new()).install_policy(InstallPolicy::complete_pending());
     ///
     /// // Which portal is expected is what the application itself knows, from an order say; never
     /// // what the page claims.
@@ -208,7 +209,7 @@ impl<S: TokenStore> Portals<S> {
     ///
     /// # Errors
     ///
-    /// [`Refused`](PortalsErrorKind::Refused) by the policy, and any other of the
+    /// [`Rejected`](PortalsErrorKind::Rejected) by the policy, and any other of the
     /// [kinds](PortalsErrorKind).
     pub async fn install(&self, installation: Installation) -> Result<(), PortalsError> {
         let member_id = valid_member_id(&installation.member_id)?;
@@ -220,13 +221,13 @@ impl<S: TokenStore> Portals<S> {
 
     /// Records a token of the application without asking the policy: **the caller has made sure
     /// that it is the portal's**, by an OAuth answer of the authorization server say. The earlier
-    /// one stays valid for the [grace](Self::grace). The token counts as issued now: an
+    /// one stays valid for the [grace](Self::grace_period). The token counts as issued now: an
     /// uninstallation from before is late.
     ///
     /// # Errors
     ///
-    /// Any of the [kinds](PortalsErrorKind) but `Refused`.
-    pub async fn record(
+    /// Any of the [kinds](PortalsErrorKind) but `Rejected`.
+    pub async fn set_token(
         &self,
         member_id: &str,
         application_token: &Secret,
@@ -238,7 +239,7 @@ impl<S: TokenStore> Portals<S> {
             let issued = lifecycle::latest_issued(tokens).map_or(now, |latest| latest.max(now));
             let token = PortalToken::new(TokenKind::Application, claimed.to_store());
             let end = later(now, self.shared.grace);
-            lifecycle::install(tokens, token.issued_at(issued), now, end);
+            lifecycle::install(tokens, token.with_issued_at(issued), now, end);
         });
         Ok(changed.await?)
     }
@@ -248,7 +249,7 @@ impl<S: TokenStore> Portals<S> {
     ///
     /// # Errors
     ///
-    /// Any of the [kinds](PortalsErrorKind) but `Refused`.
+    /// Any of the [kinds](PortalsErrorKind) but `Rejected`.
     pub async fn add_webhook(&self, member_id: &str, token: &Secret) -> Result<(), PortalsError> {
         let claimed = self.claimed(valid_member_id(member_id)?, token)?;
         let changed = self.change(member_id, |tokens| {
@@ -265,7 +266,7 @@ impl<S: TokenStore> Portals<S> {
     ///
     /// # Errors
     ///
-    /// Any of the [kinds](PortalsErrorKind) but `Refused`.
+    /// Any of the [kinds](PortalsErrorKind) but `Rejected`.
     pub async fn remove_token(
         &self,
         member_id: &str,
@@ -274,7 +275,7 @@ impl<S: TokenStore> Portals<S> {
         let claimed = self.claimed(valid_member_id(member_id)?, token)?;
         let changed = self.change(member_id, |tokens| {
             let before = tokens.len();
-            tokens.retain(|token| !claimed.forms().any(|form| form == token.stored()));
+            tokens.retain(|token| !claimed.forms().any(|form| form == token.encoded()));
             tokens.len() < before
         });
         Ok(changed.await?)
@@ -307,7 +308,7 @@ impl<S: TokenStore> Portals<S> {
     ///
     /// [`InvalidMemberId`](PortalsErrorKind::InvalidMemberId) and
     /// [`Unavailable`](PortalsErrorKind::Unavailable).
-    pub async fn forget(&self, member_id: &str) -> Result<bool, PortalsError> {
+    pub async fn remove_portal(&self, member_id: &str) -> Result<bool, PortalsError> {
         let changed = self.change(valid_member_id(member_id)?, |tokens| {
             let was_known = !tokens.is_empty();
             tokens.clear();
@@ -317,7 +318,7 @@ impl<S: TokenStore> Portals<S> {
     }
 
     fn claimed(&self, member_id: &str, token: &Secret) -> Result<Claimed, PortalsError> {
-        match is_plain(token.expose(), Self::MAX_TOKEN) {
+        match is_plain(token.expose(), Self::MAX_TOKEN_LEN) {
             true => Ok(Claimed::new(self.shared.key.as_ref(), member_id, token)),
             false => Err(PortalsErrorKind::InvalidToken.into()),
         }
@@ -325,7 +326,7 @@ impl<S: TokenStore> Portals<S> {
 }
 
 fn valid_member_id(member_id: &str) -> Result<&str, PortalsError> {
-    match is_plain(member_id, Portals::<()>::MAX_MEMBER_ID) {
+    match is_plain(member_id, PortalVerifier::<()>::MAX_MEMBER_ID_LEN) {
         true => Ok(member_id),
         false => Err(PortalsErrorKind::InvalidMemberId.into()),
     }
@@ -346,7 +347,7 @@ fn later(now: i64, by: Duration) -> i64 {
     now.saturating_add(by.as_secs().try_into().unwrap_or(i64::MAX))
 }
 
-impl<S> Clone for Portals<S> {
+impl<S> Clone for PortalVerifier<S> {
     fn clone(&self) -> Self {
         Self {
             shared: self.shared.clone(),
@@ -370,9 +371,9 @@ impl<S> Clone for Shared<S> {
 }
 
 /// Shows no store: a user's own may hold tokens.
-impl<S> fmt::Debug for Portals<S> {
+impl<S> fmt::Debug for PortalVerifier<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Portals")
+        f.debug_struct("PortalVerifier")
             .field("installs", &self.shared.policy)
             .field("hash_tokens", &self.shared.key.is_some())
             .field("grace", &self.shared.grace)

@@ -12,11 +12,11 @@ use super::now;
 use crate::secret::Secret;
 use crate::verify::VerifyError;
 
-/// What [`Portals`](super::Portals) does with the token that an installation brings, which nothing
+/// What [`PortalVerifier`](super::PortalVerifier) does with the token that an installation brings, which nothing
 /// is stored to check against.
 ///
 /// It decides over ONAPPINSTALL and ONAPPUPDATE with a token that is not known, and over what an
-/// application's own install page tells ([`Portals::install`](super::Portals::install)). An
+/// application's own install page tells ([`PortalVerifier::install`](super::PortalVerifier::install)). An
 /// installation that brings a known token is always accepted.
 ///
 /// It also decides over ONAPPUSERREADY with a token that is not known. That event comes with every
@@ -31,39 +31,39 @@ pub struct InstallPolicy(pub(super) Policy);
 
 #[derive(Clone)]
 pub(super) enum Policy {
-    Refuse,
+    Reject,
     TrustOnFirstUse,
     CompletePending,
     Prove(Arc<dyn Prove>),
 }
 
 impl InstallPolicy {
-    /// Refuses every installation: tokens are recorded by the application alone
-    /// ([`Portals::record`](super::Portals::record)). This is the default.
-    pub const fn refuse() -> Self {
-        Self(Policy::Refuse)
+    /// Rejects every installation: tokens are recorded by the application alone
+    /// ([`PortalVerifier::set_token`](super::PortalVerifier::set_token)). This is the default.
+    pub const fn reject() -> Self {
+        Self(Policy::Reject)
     }
 
     /// Takes the first token of a portal that is not known, and none after it.
     ///
     /// **Whoever sends the first token is trusted**: anybody who knows the address can claim a
-    /// portal that has not installed the application yet, and its real events are then refused. A
+    /// portal that has not installed the application yet, and its real events are then rejected. A
     /// token of a known portal is never replaced, so a portal that gets another one has to be
     /// recorded by the application. ONAPPUPDATE brings no first token, and a portal of which any
     /// token is known, of a webhook say, is known. Strangers can fill the store with portals.
     ///
     /// ONAPPUSERREADY is trusted and kept in the same way. If it were accepted without being kept,
     /// every stranger could have a system user of theirs accepted for a portal that is not known;
-    /// kept, it is the first or is refused, and a stranger gains no more by it than by
+    /// kept, it is the first or is rejected, and a stranger gains no more by it than by
     /// ONAPPINSTALL.
     pub const fn trust_on_first_use() -> Self {
         Self(Policy::TrustOnFirstUse)
     }
 
     /// Takes the first token of a portal whose installation the application
-    /// [expects](super::Portals::expect_install), once for each time that it does, in place of the
+    /// [expects](super::PortalVerifier::expect_install), once for each time that it does, in place of the
     /// one that the portal has. If that was issued later, the token is late: it is valid for the
-    /// [grace](super::Portals::grace).
+    /// [grace](super::PortalVerifier::grace_period).
     pub const fn complete_pending() -> Self {
         Self(Policy::CompletePending)
     }
@@ -72,16 +72,16 @@ impl InstallPolicy {
 impl fmt::Debug for InstallPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Policy::Refuse => "InstallPolicy::refuse()",
+            Policy::Reject => "InstallPolicy::reject()",
             Policy::TrustOnFirstUse => "InstallPolicy::trust_on_first_use()",
             Policy::CompletePending => "InstallPolicy::complete_pending()",
-            Policy::Prove(_) => "InstallPolicy::prove(..)",
+            Policy::Prove(_) => "InstallPolicy::introspect(..)",
         })
     }
 }
 
 /// What an application's own install page is told about an installation; see
-/// [`Portals::install`](super::Portals::install).
+/// [`PortalVerifier::install`](super::PortalVerifier::install).
 ///
 /// It is read from the page's form with serde, by the names that the platform gives its fields:
 /// `member_id`, `APPLICATION_TOKEN`, `AUTH_ID`.
@@ -127,7 +127,7 @@ impl Installation {
 
 /// Finds out whether an access token belongs to an installation of the application in the portal.
 pub(super) trait Prove: Send + Sync {
-    /// `Ok` where it does, refused where it does not, unavailable where that could not be found
+    /// `Ok` where it does, rejected where it does not, unavailable where that could not be found
     /// out.
     fn prove<'a>(
         &'a self,

@@ -24,7 +24,7 @@ use tower::Service;
 /// How long it may take until a server is connected to, unless a deadline ends it before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A client for [`InstallProof`](super::InstallProof), over HTTP/1.1 and TLS (feature
+/// A client for [`TokenIntrospection`](super::TokenIntrospection), over HTTP/1.1 and TLS (feature
 /// `https-client`).
 ///
 /// It trusts the roots that Mozilla does, compiled in: it works the same on every machine, in a
@@ -37,14 +37,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// nothing else: to a stand-in in a test.
 ///
 /// ```
-/// use tower_bitrix24::portals::{InstallPolicy, InstallProof};
+/// use tower_bitrix24::portals::{InstallPolicy, TokenIntrospection};
 /// use tower_bitrix24::rest::{AuthorizationServer, HttpsClient};
 ///
 /// let server = AuthorizationServer::default();
-/// let proof = InstallProof::new("app.5f1a", server, HttpsClient::new())?;
-/// let policy = InstallPolicy::prove(proof);
+/// let proof = TokenIntrospection::new("app.5f1a", server, HttpsClient::new())?;
+/// let policy = InstallPolicy::introspect(proof);
 /// # let _ = policy;
-/// assert!(InstallProof::new("", AuthorizationServer::default(), HttpsClient::new()).is_err());
+/// assert!(TokenIntrospection::new("", AuthorizationServer::default(), HttpsClient::new()).is_err());
 /// # Ok::<(), tower_bitrix24::ConfigError>(())
 /// ```
 #[derive(Clone)]
@@ -100,7 +100,7 @@ fn is_allowed(uri: &Uri) -> bool {
 }
 
 impl Service<Request<String>> for HttpsClient {
-    type Response = Response<HttpsAnswer>;
+    type Response = Response<HttpsBody>;
     type Error = HttpsError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, HttpsError>> + Send>>;
 
@@ -113,7 +113,7 @@ impl Service<Request<String>> for HttpsClient {
         Box::pin(async {
             let answer = answer.ok_or("without TLS only loopback addresses are asked");
             let answer = answer.map_err(HttpsError::new)?.await;
-            let body = |body| HttpsAnswer(BodyExt::map_err(body, HttpsError::new).boxed_unsync());
+            let body = |body| HttpsBody(BodyExt::map_err(body, HttpsError::new).boxed_unsync());
             Ok(answer.map_err(HttpsError::new)?.map(body))
         })
     }
@@ -121,9 +121,9 @@ impl Service<Request<String>> for HttpsClient {
 
 /// The body of an answer that an [`HttpsClient`] got, as it comes in.
 #[derive(Debug)]
-pub struct HttpsAnswer(UnsyncBoxBody<Bytes, HttpsError>);
+pub struct HttpsBody(UnsyncBoxBody<Bytes, HttpsError>);
 
-impl Body for HttpsAnswer {
+impl Body for HttpsBody {
     type Data = Bytes;
     type Error = HttpsError;
 
@@ -180,7 +180,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::portals::InstallProof;
+    use crate::portals::TokenIntrospection;
     use crate::rest::AuthorizationServer;
     use crate::secret::Secret;
 
@@ -237,7 +237,7 @@ mod tests {
         async fn prove(&self, host: &str, client: HttpsClient) -> Result<(), String> {
             let server = format!("https://{host}:{}", self.address.port());
             let server = AuthorizationServer::insecure_custom(&server).unwrap();
-            let proof = InstallProof::new("app.1", server, client).unwrap();
+            let proof = TokenIntrospection::new("app.1", server, client).unwrap();
             let proven = proof.prove("a", &Secret::new("canary7f3a")).await;
             proven.map_err(|error| error.source().unwrap().to_string())
         }

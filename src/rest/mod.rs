@@ -6,4 +6,4 @@ mod https;
 
 pub use self::authorization_server::AuthorizationServer;
 #[cfg(feature = "https-client")]
-pub use self::https::{HttpsAnswer, HttpsClient, HttpsError};
+pub use self::https::{HttpsBody, HttpsClient, HttpsError};

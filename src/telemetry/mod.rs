@@ -18,8 +18,8 @@
 //! | `member_id` | text | the proof | the portal |
 //! | `handler_id` | integer | the proof | [`Event::handler_id`](crate::Event::handler_id), where there is one |
 //! | `elapsed_us` | integer | the verdict | the time from the body's end to the verdict, in microseconds |
-//! | `outcome` | text | the verdict | `accepted`, `refused`, `passed` (another callback) or `probed` (answered by [`respond_to_probes`](crate::EventLayer::respond_to_probes)) |
-//! | `reason` | text | a refusal | [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
+//! | `outcome` | text | the verdict | `accepted`, `rejected`, `passed` (another callback) or `probed` (answered by [`respond_to_probes`](crate::EventLayer::respond_to_probes)) |
+//! | `reason` | text | a rejection | [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //!
 //! Texts are cut to 64 characters, and control and other unprintable characters in them escaped, so
 //! that a forged request can neither flood a log nor write a line of its own. A request that its
@@ -32,9 +32,9 @@
 //! | ERROR | the verifier could not find out (`unavailable`); the field `error` is what it said |
 //! | ERROR | a router or the extractor `On<K>` answers 422, since the data of an event do not fit and no other handler takes it; `code`, `member_id`, `domain` and the `path` of the field say which. [`EventRouterBuilder::on`](crate::handler::EventRouterBuilder::on) shows how to keep it |
 //! | ERROR | a portal could not be forgotten after ONAPPUNINSTALL; `member_id` and `error` say which and why |
-//! | WARN | `token_missing`, `token_refused`, `malformed`, `body_budget_exhausted`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
+//! | WARN | `token_missing`, `token_rejected`, `malformed`, `body_budget_exhausted`; the data of a verified event do not fit its type, with the `path` of the field and never its value |
 //! | WARN | the token store failed, and an event was accepted by what was remembered of it; `member_id` and `error` say which and why |
-//! | INFO | `body_too_large`, `body_timeout`, `body_broken` |
+//! | INFO | `body_too_large`, `body_timeout`, `body_incomplete` |
 //! | DEBUG | `method_not_allowed`, `not_a_form`, `content_encoding`, `no_event`; an event is accepted |
 //!
 //! The text of an `unavailable` is the [source](crate::VerifyError::unavailable) that the
@@ -84,9 +84,9 @@
 //! # })?;
 //!
 //! let log = String::from_utf8(log.0.lock().unwrap().clone())?;
-//! let [handled, refused] = log.lines().collect::<Vec<_>>()[..] else { panic!("{log}") };
+//! let [handled, rejected] = log.lines().collect::<Vec<_>>()[..] else { panic!("{log}") };
 //! assert!(handled.contains(r#"code="ONAPPTEST" kind="AppTest""#) && handled.ends_with("handled"));
-//! assert!(refused.contains("WARN") && refused.contains(r#"reason="token_refused""#));
+//! assert!(rejected.contains("WARN") && rejected.contains(r#"reason="token_rejected""#));
 //! assert!(!log.contains("51856fefc120afa4b628cc82d3935cce") && !log.contains("guess"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -98,14 +98,14 @@
 //!
 //! | metric | type | unit | labels |
 //! |---|---|---|---|
-//! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `refused`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` for what is not proven |
-//! | `bitrix24_rejections_total` | counter | refused requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
+//! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `rejected`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` for what is not proven |
+//! | `bitrix24_rejections_total` | counter | rejected requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //! | `bitrix24_mismatches_total` | counter | events answered 422 by a router or `On<K>` since their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be forgotten after ONAPPUNINSTALL | |
 //! | `bitrix24_portals_accepted_stale_total` | counter | events that were accepted by what was remembered of the token store, which failed | |
-//! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `refused` |
+//! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `rejected` |
 //!
-//! The histogram has the time from the body's end to the verdict, so a request that is refused before
+//! The histogram has the time from the body's end to the verdict, so a request that is rejected before
 //! its body has ended is not in it. No label holds anything of a request, so there are never more
 //! series than the tables have values.
 
@@ -225,14 +225,14 @@ impl Observed {
         count::verdict("accepted", kind, elapsed);
     }
 
-    pub(crate) fn refused(&self, rejection: &Rejection, end: BodyEnd) {
+    pub(crate) fn rejected(&self, rejection: &Rejection, end: BodyEnd) {
         #[cfg(any(feature = "tracing", feature = "metrics"))]
         let elapsed = end.elapsed();
         #[cfg(feature = "tracing")]
-        trace::refused(&self.span, rejection, elapsed);
+        trace::rejected(&self.span, rejection, elapsed);
         #[cfg(feature = "metrics")]
         {
-            count::verdict("refused", "none", elapsed);
+            count::verdict("rejected", "none", elapsed);
             count::rejection(rejection.kind().as_str());
         }
     }
@@ -361,11 +361,11 @@ mod trace {
         tracing::debug!(target: "tower_bitrix24", "the event is accepted");
     }
 
-    pub(super) fn refused(span: &Span, rejection: &Rejection, elapsed: Option<Duration>) {
+    pub(super) fn rejected(span: &Span, rejection: &Rejection, elapsed: Option<Duration>) {
         let reason = rejection.kind().as_str();
         if !span.is_disabled() {
             span.record("reason", reason);
-            verdict(span, "refused", elapsed);
+            verdict(span, "rejected", elapsed);
         }
         // The text of a rejection holds nothing of the request.
         macro_rules! line {
@@ -382,11 +382,11 @@ mod trace {
             | RejectionKind::NoEvent => line!(DEBUG),
             RejectionKind::BodyTooLarge
             | RejectionKind::BodyTimeout
-            | RejectionKind::BodyBroken => line!(INFO),
+            | RejectionKind::BodyIncomplete => line!(INFO),
             RejectionKind::Malformed
             | RejectionKind::BodyBudgetExhausted
             | RejectionKind::TokenMissing
-            | RejectionKind::TokenRefused => line!(WARN),
+            | RejectionKind::TokenRejected => line!(WARN),
             RejectionKind::Unavailable => {
                 let source = rejection.source().map(ToString::to_string);
                 let error = shown(source.as_deref().unwrap_or_default(), SHOWN_OF_AN_ERROR);
@@ -548,7 +548,7 @@ pub fn describe_metrics() {
     metrics::describe_counter!(
         "bitrix24_rejections_total",
         Unit::Count,
-        "requests refused, by reason"
+        "requests rejected, by reason"
     );
     metrics::describe_counter!(
         "bitrix24_mismatches_total",

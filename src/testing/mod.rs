@@ -60,7 +60,7 @@
 //! let text = axum::body::to_bytes(response.into_body(), 1024).await?;
 //! assert_eq!(text, "ONTASKADD from acme.bitrix24.eu");
 //!
-//! // What must be refused never reaches the handler.
+//! // What must be rejected never reaches the handler.
 //! for &tamper in Tamper::ALL {
 //!     let request = event.clone().tampered(tamper).request::<Body>("/bitrix24/events");
 //!     let response = app.clone().oneshot(request).await?;
@@ -387,7 +387,7 @@ impl TestEvent {
         self.webhook()
     }
 
-    /// Spoils the event, so that the layer refuses it. The last way given counts.
+    /// Spoils the event, so that the layer rejects it. The last way given counts.
     pub fn tampered(mut self, tamper: Tamper) -> Self {
         self.tamper = Some(tamper);
         self
@@ -476,7 +476,7 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where it would be refused: its body was [tampered](Self::tampered) with, or its code or its
+    /// Where it would be rejected: its body was [tampered](Self::tampered) with, or its code or its
     /// token is empty.
     pub fn event(&self) -> Event {
         let token = ApplicationToken::new(&*self.token);

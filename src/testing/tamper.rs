@@ -2,7 +2,7 @@
 
 use crate::rejection::RejectionKind;
 
-/// A way to spoil a [`TestEvent`](super::TestEvent), each of which the layer refuses.
+/// A way to spoil a [`TestEvent`](super::TestEvent), each of which the layer rejects.
 ///
 /// ```
 /// use tower_bitrix24::testing::{Tamper, TestEvent};
@@ -11,7 +11,7 @@ use crate::rejection::RejectionKind;
 /// let event = TestEvent::new(EventKind::CrmDealAdd);
 /// let forged = event.clone().tampered(Tamper::WrongToken);
 /// assert_ne!(forged.form(), event.form());
-/// assert_eq!(Tamper::WrongToken.rejection(), RejectionKind::TokenRefused);
+/// assert_eq!(Tamper::WrongToken.rejection(), RejectionKind::TokenRejected);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -50,11 +50,11 @@ impl Tamper {
         Self::Gzip,
     ];
 
-    /// Why the layer refuses the request, unless it is set to let such requests
+    /// Why the layer rejects the request, unless it is set to let such requests
     /// [pass](crate::EventLayer::pass_other_callbacks).
     pub const fn rejection(self) -> RejectionKind {
         match self {
-            Self::WrongToken | Self::Truncated => RejectionKind::TokenRefused,
+            Self::WrongToken | Self::Truncated => RejectionKind::TokenRejected,
             Self::WithoutToken => RejectionKind::TokenMissing,
             Self::RepeatedToken | Self::AliasedToken => RejectionKind::Malformed,
             Self::WithoutEvent => RejectionKind::NoEvent,

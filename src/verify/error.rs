@@ -18,7 +18,7 @@ pub enum VerifyErrorKind {
     /// The request carries no application token.
     Missing,
     /// The token is wrong, or the portal is not known.
-    Refused,
+    Rejected,
     /// Whether the token is right could not be found out.
     Unavailable,
 }
@@ -32,9 +32,9 @@ impl VerifyError {
     }
 
     /// The token is wrong or the portal unknown; nobody outside can tell which.
-    pub const fn refused() -> Self {
+    pub const fn rejected() -> Self {
         Self {
-            kind: VerifyErrorKind::Refused,
+            kind: VerifyErrorKind::Rejected,
             source: None,
         }
     }
@@ -63,7 +63,7 @@ impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             VerifyErrorKind::Missing => "the application token is missing",
-            VerifyErrorKind::Refused => "the application token is refused",
+            VerifyErrorKind::Rejected => "the application token is rejected",
             VerifyErrorKind::Unavailable => "the application token cannot be verified now",
         })
     }
@@ -83,7 +83,7 @@ mod tests {
     fn each_outcome_says_what_it_is_and_only_the_log_is_told_why() {
         for (error, text) in [
             (VerifyError::missing(), "the application token is missing"),
-            (VerifyError::refused(), "the application token is refused"),
+            (VerifyError::rejected(), "the application token is rejected"),
         ] {
             assert_eq!(error.to_string(), text);
             assert!(error.source().is_none());

@@ -25,23 +25,23 @@ use crate::envelope::Envelope;
 /// use std::sync::Arc;
 /// use tower_bitrix24::{Envelope, Event, Secret, VerifyError};
 ///
-/// # struct Portals;
-/// # impl Portals {
+/// # struct PortalVerifier;
+/// # impl PortalVerifier {
 /// #     async fn token_of(&self, _member_id: &str) -> Result<Option<Secret>, std::io::Error> {
 /// #         Ok(Some(Secret::new("51856fefc120afa4b628cc82d3935cce")))
 /// #     }
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let portals = Arc::new(Portals);
+/// let portals = Arc::new(PortalVerifier);
 /// let verifier = move |envelope: &Envelope| {
 ///     let auth = envelope.auth();
 ///     let portals = portals.clone();
 ///     async move {
-///         let member_id = auth.member_id().ok_or(VerifyError::refused())?;
+///         let member_id = auth.member_id().ok_or(VerifyError::rejected())?;
 ///         let known = portals.token_of(member_id).await.map_err(VerifyError::unavailable)?;
 ///         match known.is_some() && known.as_ref() == auth.application_token() {
 ///             true => Ok(()),
-///             false => Err(VerifyError::refused()),
+///             false => Err(VerifyError::rejected()),
 ///         }
 ///     }
 /// };
@@ -65,17 +65,17 @@ pub trait VerifyToken {
     type Future: Future<Output = Result<(), VerifyError>>;
 
     /// Verifies the token of `envelope`. Envelopes without a token never get here: they are
-    /// refused before, unless
+    /// rejected before, unless
     /// [`insecure_verify_without_token`](Self::insecure_verify_without_token) says otherwise.
     ///
     /// # Errors
     ///
-    /// The future answers [`VerifyError::refused`] for a wrong token and for an unknown portal
+    /// The future answers [`VerifyError::rejected`] for a wrong token and for an unknown portal
     /// alike, and [`VerifyError::unavailable`] where it could not find out.
     fn verify(&self, envelope: &Envelope) -> Self::Future;
 
     /// Returns `true` if envelopes without a token are given to [`verify`](Self::verify) too,
-    /// instead of being refused as [`Missing`](VerifyErrorKind::Missing).
+    /// instead of being rejected as [`Missing`](VerifyErrorKind::Missing).
     ///
     /// **Dangerous.** The token is the only proof that Bitrix24 sends. A verifier sees the envelope
     /// alone, not the sender's address, and everything in it is a claim: whoever knows the URL can
@@ -86,11 +86,11 @@ pub trait VerifyToken {
     /// one's own in `Sender::setProvider`). Better than this is a provider that adds
     /// `auth[application_token]`, and then nothing here is needed. Otherwise it can add a secret
     /// under another key. What is known only outside of the envelope, such as an address or a
-    /// client certificate, belongs into a layer outside of this one that refuses by it;
-    /// [`EventLayer::when`](crate::EventLayer::when) does not refuse.
+    /// client certificate, belongs into a layer outside of this one that rejects by it;
+    /// [`EventLayer::when`](crate::EventLayer::when) does not reject.
     ///
     /// Everything else stays as it is: an event with two tokens, or with a second spelling of the
-    /// key, is refused. Defaults to `false`.
+    /// key, is rejected. Defaults to `false`.
     ///
     /// ```
     /// use std::future::{Ready, ready};
@@ -113,7 +113,7 @@ pub trait VerifyToken {
     ///         let claimed = pairs.find_map(|pair| pair.strip_prefix(b"box_secret="));
     ///         let claimed = claimed.and_then(|bytes| std::str::from_utf8(bytes).ok());
     ///         let known = claimed.is_some_and(|claimed| Secret::new(claimed) == self.box_secret);
-    ///         ready(if known { Ok(()) } else { Err(VerifyError::refused()) })
+    ///         ready(if known { Ok(()) } else { Err(VerifyError::rejected()) })
     ///     }
     ///
     ///     fn insecure_verify_without_token(&self) -> bool {
@@ -144,7 +144,7 @@ pub trait VerifyToken {
     /// A layer runs it after the service has answered with a success (2xx), and before it hands the
     /// answer on; the layer of the feature `background` runs it once the event is handled. It is
     /// dropped where the event is not handled well.
-    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
+    fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
         let _ = envelope;
         None
     }
@@ -158,8 +158,8 @@ where
     envelope.has_application_token() || verifier.insecure_verify_without_token()
 }
 
-/// What is left to do once an event is handled; see [`VerifyToken::settle`].
-pub type Settle = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What is left to do once an event is handled; see [`VerifyToken::on_handled`].
+pub type OnHandled = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<F, Fut> VerifyToken for F
 where
@@ -184,7 +184,7 @@ impl<V: VerifyToken + ?Sized> VerifyToken for Arc<V> {
         (**self).insecure_verify_without_token()
     }
 
-    fn settle(&self, envelope: &Envelope) -> Option<Settle> {
-        (**self).settle(envelope)
+    fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
+        (**self).on_handled(envelope)
     }
 }

@@ -46,7 +46,7 @@ impl ApplicationToken {
     /// # Errors
     ///
     /// Where it is empty, or begins or ends with white space (a line break from a file, say), which
-    /// no token of the platform does and which would refuse every event.
+    /// no token of the platform does and which would reject every event.
     pub fn new(token: impl Into<String>) -> Result<Self, ConfigError> {
         let token = token.into();
         if token.trim().is_empty() {
@@ -92,7 +92,7 @@ impl TokenSet {
     ///
     /// # Errors
     ///
-    /// Where there are none, or [`ApplicationToken::new`] refuses one.
+    /// Where there are none, or [`ApplicationToken::new`] rejects one.
     pub fn new<T: Into<String>>(tokens: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         let tokens: Box<[_]> = tokens
             .into_iter()
@@ -141,7 +141,7 @@ fn verify_any(tokens: &[ApplicationToken], envelope: &Envelope) -> Result<(), Ve
     if known.into() {
         Ok(())
     } else {
-        Err(VerifyError::refused())
+        Err(VerifyError::rejected())
     }
 }
 
@@ -158,14 +158,14 @@ impl<'de> Deserialize<'de> for TokenSet {
     }
 }
 
-/// Reads one text or a list of them. What is not a text is refused without being quoted: a token
+/// Reads one text or a list of them. What is not a text is rejected without being quoted: a token
 /// of digits is easily left without quotes, and serde's own message would show it.
 struct OneOrMany {
     nested: bool,
 }
 
 impl OneOrMany {
-    fn refuse<E: de::Error>(self) -> Result<Vec<String>, E> {
+    fn reject<E: de::Error>(self) -> Result<Vec<String>, E> {
         Err(E::custom(
             "an application token is not a text: put it in quotes",
         ))
@@ -185,7 +185,7 @@ impl<'de> Visitor<'de> for OneOrMany {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
         if self.nested {
-            return self.refuse();
+            return self.reject();
         }
         let mut tokens = Vec::new();
         while let Some(token) = list.next_element_seed(Self { nested: true })? {
@@ -195,19 +195,19 @@ impl<'de> Visitor<'de> for OneOrMany {
     }
 
     fn visit_bool<E: de::Error>(self, _: bool) -> Result<Vec<String>, E> {
-        self.refuse()
+        self.reject()
     }
 
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<Vec<String>, E> {
-        self.refuse()
+        self.reject()
     }
 
     fn visit_u64<E: de::Error>(self, _: u64) -> Result<Vec<String>, E> {
-        self.refuse()
+        self.reject()
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Vec<String>, E> {
-        self.refuse()
+        self.reject()
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
         let body = format!("event=X&auth[application_token]={token}");
         let verdict = verifier.verify(&Envelope::scan(body).unwrap()).into_inner();
         verdict
-            .map_err(|error| assert_eq!(error.kind(), VerifyErrorKind::Refused))
+            .map_err(|error| assert_eq!(error.kind(), VerifyErrorKind::Rejected))
             .is_ok()
     }
 
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_would_accept_or_refuse_everything_is_a_configuration_error() {
+    fn a_token_that_would_accept_or_reject_everything_is_a_configuration_error() {
         for token in ["", " ", "\n", "secret\n", " secret"] {
             assert!(ApplicationToken::new(token).is_err(), "{token:?}");
         }
@@ -303,8 +303,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused_as_a_token_and_not_quoted() {
-        let refusal = |json| {
+    fn what_is_no_text_is_rejected_as_a_token_and_not_quoted() {
+        let rejection = |json| {
             let error = serde_json::from_str::<TokenSet>(json).unwrap_err();
             let text = error.to_string();
             text.split(" at line ").next().unwrap().to_owned()
@@ -319,9 +319,9 @@ mod tests {
             r#"[["one"]]"#,
         ] {
             let expected = "an application token is not a text: put it in quotes";
-            assert_eq!(refusal(json), expected, "{json}");
+            assert_eq!(rejection(json), expected, "{json}");
         }
         let expected = "invalid type: null, expected an application token or a list of them";
-        assert_eq!(refusal("null"), expected);
+        assert_eq!(rejection("null"), expected);
     }
 }

@@ -125,7 +125,7 @@ pub struct AppPayment {
     pub language_id: Option<String>,
 }
 
-/// An administrator allowed or refused a REST method that asks for permission. Documentation page:
+/// An administrator allowed or rejected a REST method that asks for permission. Documentation page:
 /// *onAppMethodConfirm*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]

@@ -132,7 +132,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             }
         }
 
-        // Asked for a sequence, serde_qs refuses a gap.
+        // Asked for a sequence, serde_qs rejects a gap.
         deserializer.deserialize_map(Visitor(PhantomData))
     }
 }

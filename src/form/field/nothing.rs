@@ -55,7 +55,7 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Item<T> {
 }
 
 /// A deserializer, the visitor that it calls, or the entries that it gives: they tell when the
-/// visitor refuses a text that says that there is nothing, or asks for an object where there is an
+/// visitor rejects a text that says that there is nothing, or asks for an object where there is an
 /// empty text, which serde_qs gives as one without entries.
 struct Watched<'a, T> {
     inner: T,

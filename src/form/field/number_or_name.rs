@@ -1,3 +1,5 @@
+//! `NumberOrName`: a number in one place and its name in another.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -135,7 +135,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                     let read = T::deserialize(MapAccessDeserializer::new(&mut entries));
                     let read = read.map_err(|error| match entries.into_key() {
                         // It is a type without keys.
-                        Some(key) => stray::refused(&key, "the index of a list"),
+                        Some(key) => stray::rejected(&key, "the index of a list"),
                         None => error,
                     });
                     return Ok(OneOrMany(vec![read?]));
@@ -151,7 +151,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
         }
 
-        // Asked for a sequence, serde_qs refuses a gap; asked for a map, it gives a text as a map
+        // Asked for a sequence, serde_qs rejects a gap; asked for a map, it gives a text as a map
         // with an empty key, and an empty text as an empty map.
         deserializer.deserialize_map(Visitor(PhantomData))
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused() {
+    fn what_is_neither_is_rejected() {
         assert!(read::<u64>("value=x").is_err());
         assert!(read::<u64>("value[x]=1").is_err());
         assert!(read::<Message>("value=x").is_err());

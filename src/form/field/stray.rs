@@ -20,16 +20,16 @@ impl Stray {
         entries.next_value().map(|IgnoredAny| ())
     }
 
-    /// Refuses an array that has no other keys.
+    /// Rejects an array that has no other keys.
     pub(super) fn refuse_alone<E: Error>(self, found_other: bool, expected: &str) -> Result<(), E> {
         match self.first {
-            Some(key) if !found_other => Err(refused(&key, expected)),
+            Some(key) if !found_other => Err(rejected(&key, expected)),
             _ => Ok(()),
         }
     }
 }
 
 /// The error of a key that is not what is expected.
-pub(super) fn refused<E: Error>(key: &str, expected: &str) -> E {
+pub(super) fn rejected<E: Error>(key: &str, expected: &str) -> E {
     E::custom(format_args!("found the key {key:?}, expected {expected}"))
 }

@@ -123,7 +123,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for UndefinedOr<T> {
         }
 
         // Asked for a text, serde_qs gives a map where there is one; asked for a map, it would make
-        // one of a text. A list, which is no struct's shape, is refused: a struct would take its
+        // one of a text. A list, which is no struct's shape, is rejected: a struct would take its
         // values for fields in their order.
         deserializer.deserialize_str(Visitor(PhantomData))
     }

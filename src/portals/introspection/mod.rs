@@ -62,9 +62,9 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// Three outcomes stay apart:
 ///
 /// - **Proven**: both are as they should be.
-/// - **Refused**: one is not, or the server says that the token is not known, has expired or has
+/// - **Rejected**: one is not, or the server says that the token is not known, has expired or has
 ///   too little scope. An empty member id, and an access token that is empty, above 512 bytes or has
-///   a control character, are refused without asking.
+///   a control character, are rejected without asking.
 /// - **Unavailable**: the server is not reached or not done in time, answers with a redirect, 429
 ///   or 5xx, with an error that is not about the token (the page "Error codes"), with too many bytes
 ///   or with what is no answer of `app.info`.
@@ -89,7 +89,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// `String` for its body. Proofs run on a tokio runtime with its time enabled.
 ///
 /// ```
-/// use tower_bitrix24::portals::{InstallPolicy, InstallProof};
+/// use tower_bitrix24::portals::{InstallPolicy, TokenIntrospection};
 /// use tower_bitrix24::rest::AuthorizationServer;
 ///
 /// let client = reqwest::Client::builder()
@@ -102,8 +102,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///         Ok::<_, reqwest::Error>(http::Response::<reqwest::Body>::from(answer))
 ///     }
 /// });
-/// let proof = InstallProof::new("app.5f1a", AuthorizationServer::default(), client)?;
-/// let policy = InstallPolicy::prove(proof);
+/// let proof = TokenIntrospection::new("app.5f1a", AuthorizationServer::default(), client)?;
+/// let policy = InstallPolicy::introspect(proof);
 /// # let _ = policy;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -114,7 +114,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// use std::convert::Infallible;
 ///
 /// use http::{Request, Response};
-/// use tower_bitrix24::portals::InstallProof;
+/// use tower_bitrix24::portals::TokenIntrospection;
 /// use tower_bitrix24::rest::AuthorizationServer;
 /// use tower_bitrix24::Secret;
 /// use tower_bitrix24::verify::VerifyErrorKind;
@@ -126,29 +126,29 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///     let install = r#"{"client_id": "app.5f1a", "install": {"member_id": "a223c6b3"}}"#;
 ///     Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
 /// });
-/// let proof = InstallProof::new("app.5f1a", AuthorizationServer::default(), client)?;
+/// let proof = TokenIntrospection::new("app.5f1a", AuthorizationServer::default(), client)?;
 ///
 /// let access_token = Secret::new("c7ae9a66");
 /// assert!(proof.prove("a223c6b3", &access_token).await.is_ok());
 ///
 /// let error = proof.prove("another portal", &access_token).await.unwrap_err();
-/// assert_eq!(error.kind(), VerifyErrorKind::Refused);
+/// assert_eq!(error.kind(), VerifyErrorKind::Rejected);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct InstallProof<C> {
+pub struct TokenIntrospection<C> {
     client_id: Box<str>,
     server: AuthorizationServer,
     client: C,
     deadline: Duration,
-    answer_limit: usize,
+    response_limit: usize,
     places: Arc<Places>,
 }
 
-impl<C> InstallProof<C> {
+impl<C> TokenIntrospection<C> {
     /// Asks `server` through `client` whether an installation is that of the application with this
     /// `client_id`: the application's code, `local.5f1a…` or `app.5f1a…`, as its page in Bitrix24
     /// shows it.
@@ -170,7 +170,7 @@ impl<C> InstallProof<C> {
             server,
             client,
             deadline: DEFAULT_PROOF_DEADLINE,
-            answer_limit: DEFAULT_PROOF_ANSWER_LIMIT,
+            response_limit: DEFAULT_PROOF_ANSWER_LIMIT,
             places: Arc::new(Places::new(DEFAULT_PROOF_CONCURRENCY)),
         })
     }
@@ -183,8 +183,8 @@ impl<C> InstallProof<C> {
 
     /// How many bytes the answer may have; [64 KiB](DEFAULT_PROOF_ANSWER_LIMIT) unless set. Of a
     /// longer one no more is read.
-    pub const fn answer_limit(mut self, bytes: usize) -> Self {
-        self.answer_limit = bytes;
+    pub const fn response_limit(mut self, bytes: usize) -> Self {
+        self.response_limit = bytes;
         self
     }
 
@@ -202,7 +202,7 @@ impl<C> InstallProof<C> {
     }
 }
 
-impl<C, B> InstallProof<C>
+impl<C, B> TokenIntrospection<C>
 where
     C: Service<Request<String>, Response = Response<B>> + Clone,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -213,14 +213,14 @@ where
     ///
     /// # Errors
     ///
-    /// [Refused](crate::verify::VerifyErrorKind::Refused) where it does not,
+    /// [Rejected](crate::verify::VerifyErrorKind::Rejected) where it does not,
     /// [unavailable](crate::verify::VerifyErrorKind::Unavailable) where that could not be found out. The
     /// source of the latter says why; the access token is in neither.
     pub async fn prove(&self, member_id: &str, access_token: &Secret) -> Result<(), VerifyError> {
         let token = access_token.expose();
         let can_be_one = (1..=LONGEST_TOKEN).contains(&token.len());
         if member_id.is_empty() || !can_be_one || token.contains(char::is_control) {
-            return Err(VerifyError::refused());
+            return Err(VerifyError::rejected());
         }
         let answer = timeout(self.deadline, async {
             let _place = self.places.wait(member_id).await?;
@@ -232,7 +232,7 @@ where
                 client_id,
                 member_id: installed_in,
             } if *client_id == *self.client_id && installed_in == member_id => Ok(()),
-            _ => Err(VerifyError::refused()),
+            _ => Err(VerifyError::rejected()),
         }
     }
 
@@ -267,7 +267,7 @@ where
 
     async fn collect(&self, body: B, redaction: &Redaction<'_>) -> Result<Vec<u8>, Failure> {
         let mut body = pin!(body);
-        let limit = self.answer_limit;
+        let limit = self.response_limit;
         let mut collected = Vec::new();
         if body.size_hint().lower() > limit as u64 {
             return Err(Failure::TooLong(limit));
@@ -293,18 +293,18 @@ where
 }
 
 /// Shows whose installations it proves and its limits.
-impl<C> fmt::Debug for InstallProof<C> {
+impl<C> fmt::Debug for TokenIntrospection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InstallProof")
+        f.debug_struct("TokenIntrospection")
             .field("client_id", &self.client_id)
             .field("server", &self.server)
             .field("deadline", &self.deadline)
-            .field("answer_limit", &self.answer_limit)
+            .field("response_limit", &self.response_limit)
             .finish_non_exhaustive()
     }
 }
 
-impl<C, B> Prove for InstallProof<C>
+impl<C, B> Prove for TokenIntrospection<C>
 where
     C: Service<Request<String>, Response = Response<B>> + Clone + Send + Sync,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -323,9 +323,9 @@ where
 }
 
 impl InstallPolicy {
-    /// Takes a token whose installation is [proven](InstallProof), also in place of one that the
+    /// Takes a token whose installation is [proven](TokenIntrospection), also in place of one that the
     /// portal has.
-    pub fn prove<C, B>(proof: InstallProof<C>) -> Self
+    pub fn introspect<C, B>(proof: TokenIntrospection<C>) -> Self
     where
         C: Service<Request<String>, Response = Response<B>> + Clone + Send + Sync + 'static,
         C::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -350,8 +350,9 @@ mod tests {
             let install = r#"{"client_id": "app.1", "install": {"member_id": "a"}}"#;
             Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
         });
-        let proof = InstallProof::new("app.1", AuthorizationServer::default(), client).unwrap();
-        let Policy::Prove(proof) = InstallPolicy::prove(proof).0 else {
+        let proof =
+            TokenIntrospection::new("app.1", AuthorizationServer::default(), client).unwrap();
+        let Policy::Prove(proof) = InstallPolicy::introspect(proof).0 else {
             panic!("another policy");
         };
         let token = Secret::new("c7ae9a66");

@@ -19,11 +19,11 @@ pub(super) struct Places {
     all: Semaphore,
     /// How many places a portal may have.
     share: usize,
-    portals: Mutex<Portals>,
+    portals: Mutex<PortalVerifier>,
 }
 
 #[derive(Default)]
-struct Portals {
+struct PortalVerifier {
     by_id: HashMap<Box<str>, Portal>,
     proofs: usize,
 }
@@ -80,7 +80,7 @@ impl Places {
         Ok((queued, portal.places.clone()))
     }
 
-    fn portals(&self) -> MutexGuard<'_, Portals> {
+    fn portals(&self) -> MutexGuard<'_, PortalVerifier> {
         self.portals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -37,7 +37,7 @@ const NOT_VALID: [&str; 7] = [
 ];
 
 #[derive(Deserialize)]
-struct Refusal {
+struct Rejection {
     error: Option<String>,
 }
 
@@ -70,13 +70,13 @@ impl Answer {
     }
 
     pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Self, Failure> {
-        let refusal = read::<Refusal>(body);
+        let rejection = read::<Rejection>(body);
         if status.is_client_error() {
             // A page of a proxy, say.
-            let code = refusal.ok().and_then(|refusal| refusal.error);
+            let code = rejection.ok().and_then(|rejection| rejection.error);
             return code.map_or(Err(Failure::Status(status.as_u16())), Self::of_code);
         }
-        if let Some(code) = refusal?.error {
+        if let Some(code) = rejection?.error {
             return Self::of_code(code);
         }
         let AppInfo { client_id, install } = read::<Success>(body)?.result;

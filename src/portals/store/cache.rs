@@ -14,30 +14,30 @@ use tokio::time::Instant;
 use super::PortalToken;
 use crate::verify::VerifyError;
 
-/// What [`Portals`](super::Portals) remembers of a store, so that a burst of events from a portal is
+/// What [`PortalVerifier`](super::PortalVerifier) remembers of a store, so that a burst of events from a portal is
 /// not a burst of queries.
 ///
-/// Portals that are not known are remembered too, failures are not. While the store fails, known
+/// PortalVerifier that are not known are remembered too, failures are not. While the store fails, known
 /// tokens are still accepted [for a time](Self::stale_if_error). Many events of one portal that
 /// come at once wait for one query, whatever its outcome. What this process changes takes effect at
 /// once; what **another** process changes in the same database, after
-/// [`time_to_live`](Self::time_to_live) at the latest, and a token that it added, after
-/// [`refusal_time_to_live`](Self::refusal_time_to_live). Installations and uninstallations are
+/// [`ttl`](Self::ttl) at the latest, and a token that it added, after
+/// [`negative_ttl`](Self::negative_ttl). Installations and uninstallations are
 /// decided by the store alone.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_bitrix24::portals::{MemoryStore, Portals, TokenCache};
+/// use tower_bitrix24::portals::{MemoryStore, PortalVerifier, TokenCache};
 ///
-/// let cache = TokenCache::new().capacity(50_000).time_to_live(Duration::from_secs(10));
-/// let portals = Portals::new(MemoryStore::new()).cache(cache);
+/// let cache = TokenCache::new().capacity(50_000).ttl(Duration::from_secs(10));
+/// let portals = PortalVerifier::new(MemoryStore::new()).cache(cache);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TokenCache {
     capacity: u64,
-    time_to_live: Duration,
-    refusal_time_to_live: Duration,
+    ttl: Duration,
+    negative_ttl: Duration,
     stale_if_error: Duration,
 }
 
@@ -45,10 +45,10 @@ impl TokenCache {
     /// The default of [`capacity`](Self::capacity): 10,000 portals.
     pub const DEFAULT_CAPACITY: u64 = 10_000;
 
-    /// The default of [`time_to_live`](Self::time_to_live): 60 seconds.
+    /// The default of [`ttl`](Self::ttl): 60 seconds.
     pub const DEFAULT_TIME_TO_LIVE: Duration = Duration::from_secs(60);
 
-    /// The default of [`refusal_time_to_live`](Self::refusal_time_to_live): 1 second.
+    /// The default of [`negative_ttl`](Self::negative_ttl): 1 second.
     pub const DEFAULT_REFUSAL_TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
     /// The default of [`stale_if_error`](Self::stale_if_error): 1 hour.
@@ -58,8 +58,8 @@ impl TokenCache {
     pub fn new() -> Self {
         Self {
             capacity: Self::DEFAULT_CAPACITY,
-            time_to_live: Self::DEFAULT_TIME_TO_LIVE,
-            refusal_time_to_live: Self::DEFAULT_REFUSAL_TIME_TO_LIVE,
+            ttl: Self::DEFAULT_TIME_TO_LIVE,
+            negative_ttl: Self::DEFAULT_REFUSAL_TIME_TO_LIVE,
             stale_if_error: Self::DEFAULT_STALE_IF_ERROR,
         }
     }
@@ -73,26 +73,26 @@ impl TokenCache {
 
     /// How long a token is accepted without asking the store;
     /// [60 seconds](Self::DEFAULT_TIME_TO_LIVE) unless set.
-    pub fn time_to_live(mut self, time: Duration) -> Self {
-        self.time_to_live = time;
+    pub fn ttl(mut self, time: Duration) -> Self {
+        self.ttl = time;
         self
     }
 
-    /// How long a portal's tokens are refused without asking the store;
+    /// How long a portal's tokens are rejected without asking the store;
     /// [1 second](Self::DEFAULT_REFUSAL_TIME_TO_LIVE) unless set. Keep it short: a token that
-    /// another process has just recorded is refused for so long, and nobody sends the event again.
-    pub fn refusal_time_to_live(mut self, time: Duration) -> Self {
-        self.refusal_time_to_live = time;
+    /// another process has just recorded is rejected for so long, and nobody sends the event again.
+    pub fn negative_ttl(mut self, time: Duration) -> Self {
+        self.negative_ttl = time;
         self
     }
 
-    /// Sets how long after its [`time_to_live`](Self::time_to_live) a token is still accepted while
+    /// Sets how long after its [`ttl`](Self::ttl) a token is still accepted while
     /// the store fails or does not answer in time.
     ///
-    /// Bitrix24 never repeats an event, so what is refused during an outage is lost: this is on
+    /// Bitrix24 never repeats an event, so what is rejected during an outage is lost: this is on
     /// unless it is set to zero. It costs that a token which **another** process removed just before
     /// the outage, or during it, is accepted for so long. A token that this process removed is not,
-    /// nor is one whose own end has come. Nothing is ever refused by what is stale, and
+    /// nor is one whose own end has come. Nothing is ever rejected by what is stale, and
     /// installations and uninstallations are never decided by it. Each event that is accepted so
     /// is logged and counted ([`observe`](crate::telemetry)).
     ///
@@ -106,7 +106,7 @@ impl TokenCache {
 impl TokenCache {
     /// How long anything is of use.
     fn longest(&self) -> Duration {
-        self.time_to_live.saturating_add(self.stale_if_error)
+        self.ttl.saturating_add(self.stale_if_error)
     }
 }
 
@@ -140,7 +140,7 @@ type Query = OnceCell<Result<Tokens, Failure>>;
 #[derive(Clone, Copy)]
 pub(in crate::portals) enum Use {
     Accept,
-    Refuse,
+    Reject,
 }
 
 /// A failure of the store that several are told of, in its own words.
@@ -212,8 +212,8 @@ impl Cache {
 
     fn remembered(&self, member_id: &str, to: Use) -> Option<Tokens> {
         let age = match to {
-            Use::Accept => self.settings.time_to_live,
-            Use::Refuse => self.settings.refusal_time_to_live,
+            Use::Accept => self.settings.ttl,
+            Use::Reject => self.settings.negative_ttl,
         };
         let entry = self.entries.get(member_id)?;
         (entry.answered.elapsed() < age).then_some(entry.tokens)

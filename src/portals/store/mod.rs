@@ -24,9 +24,9 @@ pub use self::token::{PortalToken, TokenKey, TokenKind};
 
 /// Keeps the tokens of portals, several for each, by the portal's `member_id`.
 ///
-/// Implement it to keep tokens in a database of one's own: the module `testing::token_store`
+/// Implement it to keep tokens in a database of one's own: the module `testing::store_conformance`
 /// (feature `testing`) checks every rule here against an implementation. A store keeps what it is
-/// given and decides nothing: [`Portals`](super::Portals) compares tokens, hashes them, and knows
+/// given and decides nothing: [`PortalVerifier`](super::PortalVerifier) compares tokens, hashes them, and knows
 /// which have ended and which takes the place of which.
 ///
 /// There is one call that changes anything, and it carries the condition under which it may:
@@ -35,7 +35,7 @@ pub use self::token::{PortalToken, TokenKey, TokenKind};
 /// made again, so no decision rests on what is no longer there.
 ///
 /// A member id has 1 to 128 bytes and a token's text 1 to 512, neither with control characters (a
-/// database may refuse them): [`Portals`](super::Portals) refuses others before a store sees them.
+/// database may reject them): [`PortalVerifier`](super::PortalVerifier) rejects others before a store sees them.
 /// Both are compared byte for byte.
 ///
 /// Every call is one step that others see whole or not at all, also those of other instances of the
@@ -78,7 +78,7 @@ pub use self::token::{PortalToken, TokenKey, TokenKind};
 /// }
 /// # #[cfg(feature = "testing")]
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// tower_bitrix24::testing::token_store::check(&Store::default()).await
+/// tower_bitrix24::testing::store_conformance::check(&Store::default()).await
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -79,14 +79,14 @@ impl PortalToken {
 
     /// Sets when it was issued, in unix seconds by the portal's clock.
     #[must_use]
-    pub fn issued_at(mut self, time: impl Into<Option<i64>>) -> Self {
+    pub fn with_issued_at(mut self, time: impl Into<Option<i64>>) -> Self {
         self.issued = time.into();
         self
     }
 
     /// Sets when it ends, in unix seconds.
     #[must_use]
-    pub fn expires_at(mut self, time: impl Into<Option<i64>>) -> Self {
+    pub fn with_expires_at(mut self, time: impl Into<Option<i64>>) -> Self {
         self.expires = time.into();
         self
     }
@@ -111,18 +111,18 @@ impl PortalToken {
     }
 
     /// The text for a store to keep. A portal has each text once.
-    pub fn stored(&self) -> &Secret {
+    pub fn encoded(&self) -> &Secret {
         &self.stored
     }
 
     /// When it was issued, in unix seconds by the portal's clock: the `ts` of the event that
     /// brought it, or when the application recorded it. `None` if that is not known.
-    pub fn issued(&self) -> Option<i64> {
+    pub fn issued_at(&self) -> Option<i64> {
         self.issued
     }
 
     /// When it ends, in unix seconds. `None` where it does not.
-    pub fn expires(&self) -> Option<i64> {
+    pub fn expires_at(&self) -> Option<i64> {
         self.expires
     }
 
@@ -257,7 +257,7 @@ impl Claimed {
         let mut found = None;
         for at in 0..tokens.len().max(LEAST_COMPARED) {
             let token = tokens.get(at);
-            let stored = token.map_or(&self.plain, PortalToken::stored);
+            let stored = token.map_or(&self.plain, PortalToken::encoded);
             // A token that is not there is compared, and then is not there.
             let is_claimed = bool::from(self.is(stored)) & token.is_some();
             if let Some(token) = token.filter(|_| is_claimed) {
@@ -280,12 +280,12 @@ impl Claimed {
 /// The text that marks a pending installation, in place of a token. No token has it: those are
 /// marked as plain or hashed.
 pub(in crate::portals) fn pending(until: i64) -> PortalToken {
-    PortalToken::new(TokenKind::Pending, Secret::new("pending")).expires_at(until)
+    PortalToken::new(TokenKind::Pending, Secret::new("pending")).with_expires_at(until)
 }
 
 /// Adds the token in place of the one with its text.
 pub(in crate::portals) fn put(tokens: &mut Vec<PortalToken>, token: PortalToken) {
-    tokens.retain(|other| other.stored() != token.stored());
+    tokens.retain(|other| other.encoded() != token.encoded());
     tokens.push(token);
 }
 
@@ -357,14 +357,14 @@ mod tests {
 
     #[test]
     fn a_token_that_has_ended_is_none() {
-        let tokens = [application(claimed(None, "a", "secret").to_store()).expires_at(10)];
+        let tokens = [application(claimed(None, "a", "secret").to_store()).with_expires_at(10)];
         assert!(claimed(None, "a", "secret").find(&tokens, 9).is_some());
         assert!(claimed(None, "a", "secret").find(&tokens, 10).is_none());
     }
 
     #[test]
     fn a_pending_installation_is_no_token() {
-        let text = pending(100).stored().clone();
+        let text = pending(100).encoded().clone();
         assert!(
             Claimed {
                 plain: text,

@@ -6,12 +6,12 @@
 //!
 //! ```
 //! use tower_bitrix24::portals::MemoryStore;
-//! use tower_bitrix24::testing::token_store;
+//! use tower_bitrix24::testing::store_conformance;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let store = MemoryStore::new();
-//! token_store::check(&store).await?;
-//! # Ok::<(), token_store::BrokenRules>(())
+//! store_conformance::check(&store).await?;
+//! # Ok::<(), token_store::ConformanceError>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -38,12 +38,12 @@ use crate::portals::TokenStore;
 /// # Errors
 ///
 /// With every rule that does not hold.
-pub async fn check<S: TokenStore + ?Sized>(store: &S) -> Result<(), BrokenRules> {
+pub async fn check<S: TokenStore + ?Sized>(store: &S) -> Result<(), ConformanceError> {
     let probe = Probe::new(store);
     let mut broken = Vec::new();
     rules::check(&probe, |rule, outcome| {
         if let Err(found) = outcome {
-            broken.push(BrokenRule { rule, found });
+            broken.push(ConformanceFailure { rule, found });
         }
     })
     .await;
@@ -51,7 +51,7 @@ pub async fn check<S: TokenStore + ?Sized>(store: &S) -> Result<(), BrokenRules>
     if broken.is_empty() {
         Ok(())
     } else {
-        Err(BrokenRules(broken))
+        Err(ConformanceError(broken))
     }
 }
 
@@ -59,38 +59,38 @@ pub async fn check<S: TokenStore + ?Sized>(store: &S) -> Result<(), BrokenRules>
 ///
 /// Its `Debug` text is a list for people to read, so that `unwrap` is enough in a test.
 #[derive(Clone)]
-pub struct BrokenRules(Vec<BrokenRule>);
+pub struct ConformanceError(Vec<ConformanceFailure>);
 
-impl BrokenRules {
+impl ConformanceError {
     /// One at the least.
-    pub fn rules(&self) -> &[BrokenRule] {
+    pub fn rules(&self) -> &[ConformanceFailure] {
         &self.0
     }
 }
 
-impl fmt::Display for BrokenRules {
+impl fmt::Display for ConformanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the store breaks {} of the rules:", self.0.len())?;
         self.0.iter().try_for_each(|rule| write!(f, "\n- {rule}"))
     }
 }
 
-impl fmt::Debug for BrokenRules {
+impl fmt::Debug for ConformanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Error for BrokenRules {}
+impl Error for ConformanceError {}
 
 /// A rule that a store does not keep.
 #[derive(Clone, Debug)]
-pub struct BrokenRule {
+pub struct ConformanceFailure {
     rule: &'static str,
     found: String,
 }
 
-impl BrokenRule {
+impl ConformanceFailure {
     /// The rule, in words.
     pub fn rule(&self) -> &'static str {
         self.rule
@@ -102,7 +102,7 @@ impl BrokenRule {
     }
 }
 
-impl fmt::Display for BrokenRule {
+impl fmt::Display for ConformanceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.rule, self.found)
     }

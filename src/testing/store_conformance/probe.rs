@@ -133,7 +133,7 @@ struct Texts<'a>(Vec<&'a Secret>);
 
 impl<'a> Texts<'a> {
     fn of(tokens: &'a [PortalToken]) -> Self {
-        Self(tokens.iter().map(PortalToken::stored).collect())
+        Self(tokens.iter().map(PortalToken::encoded).collect())
     }
 
     /// The tokens, but of many only so many as people read.
@@ -152,14 +152,14 @@ impl<'a> Texts<'a> {
     }
 
     fn describe(&self, token: &PortalToken) -> String {
-        let text = self.0.iter().position(|text| *text == token.stored());
+        let text = self.0.iter().position(|text| *text == token.encoded());
         let text = text.map_or("another text".to_owned(), |at| format!("text {}", at + 1));
         let time = |time: Option<i64>| time.map_or("none".to_owned(), |time| time.to_string());
         format!(
             "{} ({text}, issued {}, expires {}, added {}, used {})",
             token.kind().as_str(),
-            time(token.issued()),
-            time(token.expires()),
+            time(token.issued_at()),
+            time(token.expires_at()),
             time(token.added()),
             time(token.used())
         )

@@ -104,8 +104,8 @@ async fn kept<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
                 let is = |at| if which == at { time } else { Some(END) };
                 tokens.push(
                     token
-                        .issued_at(is(0))
-                        .expires_at(is(1))
+                        .with_issued_at(is(0))
+                        .with_expires_at(is(1))
                         .added_at(is(2))
                         .used_at(is(3)),
                 );
@@ -146,7 +146,7 @@ async fn texts<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     ];
     let tokens: Vec<_> = (0..)
         .zip(&texts)
-        .map(|(at, text)| application(text).issued_at(at))
+        .map(|(at, text)| application(text).with_issued_at(at))
         .collect();
     let portal = of.portal_with(&tokens).await?;
     of.has(&portal, &tokens).await?;
@@ -193,7 +193,7 @@ async fn portals<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     ids.dedup();
     let portals: Vec<_> = ids.into_iter().map(|id| of.use_id(id)).collect();
     // All have a token of the same text, and each is to be told by when it was issued.
-    let token = |at: usize| application("plain:a").issued_at(at as i64);
+    let token = |at: usize| application("plain:a").with_issued_at(at as i64);
     for (at, portal) in portals.iter().enumerate() {
         of.change(portal, &[], &[token(at)]).await?;
     }
@@ -215,11 +215,11 @@ async fn portals<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
 
 async fn replaced<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let before = [
-        application("plain:stays").issued_at(1),
-        application("plain:changes").issued_at(2),
+        application("plain:stays").with_issued_at(1),
+        application("plain:changes").with_issued_at(2),
         application("plain:goes"),
         token(TokenKind::Webhook, "plain:webhook").added_at(3),
-        token(TokenKind::Pending, "pending").expires_at(END),
+        token(TokenKind::Pending, "pending").with_expires_at(END),
     ];
     let portal = of.portal_with(&before).await?;
     let other = of.portal_with(&before).await?;
@@ -228,9 +228,9 @@ async fn replaced<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let mut now = before.to_vec();
     for changed in [
         changed.clone(),
-        changed.clone().issued_at(7),
-        changed.clone().issued_at(8).expires_at(END),
-        changed.clone().expires_at(END).added_at(9),
+        changed.clone().with_issued_at(7),
+        changed.clone().with_issued_at(8).with_expires_at(END),
+        changed.clone().with_expires_at(END).added_at(9),
         changed.clone().used_at(10),
         before[1].clone(),
     ] {
@@ -248,9 +248,15 @@ async fn replaced<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
 }
 
 async fn unexpected<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let known = [application("plain:a"), application("plain:b").expires_at(0)];
+    let known = [
+        application("plain:a"),
+        application("plain:b").with_expires_at(0),
+    ];
     let more = [&known[..], &[application("plain:c")]].concat();
-    let others = [application("plain:a"), application("plain:c").expires_at(0)];
+    let others = [
+        application("plain:a"),
+        application("plain:c").with_expires_at(0),
+    ];
     let portal = of.portal_with(&known).await?;
     let unknown = of.portal();
     let new = [application("plain:new")];
@@ -275,22 +281,22 @@ async fn unexpected<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
 
 async fn compared<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let token = application("plain:a")
-        .issued_at(1)
-        .expires_at(END)
+        .with_issued_at(1)
+        .with_expires_at(END)
         .added_at(2)
         .used_at(3);
-    let webhook = PortalToken::new(TokenKind::Webhook, token.stored().clone())
-        .issued_at(1)
-        .expires_at(END)
+    let webhook = PortalToken::new(TokenKind::Webhook, token.encoded().clone())
+        .with_issued_at(1)
+        .with_expires_at(END)
         .added_at(2)
         .used_at(3);
     let portal = of.portal_with(from_ref(&token)).await?;
     for (what, expected) in [
         ("kind", webhook),
-        ("issued", token.clone().issued_at(2)),
-        ("issued", token.clone().issued_at(None)),
-        ("expires", token.clone().expires_at(END + 1)),
-        ("expires", token.clone().expires_at(None)),
+        ("issued", token.clone().with_issued_at(2)),
+        ("issued", token.clone().with_issued_at(None)),
+        ("expires", token.clone().with_expires_at(END + 1)),
+        ("expires", token.clone().with_expires_at(None)),
         ("added", token.clone().added_at(1)),
         ("added", token.clone().added_at(None)),
         ("used", token.clone().used_at(4)),
@@ -336,8 +342,8 @@ async fn left_empty<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
 }
 
 async fn exchanged_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
-    let known = application("plain:known").issued_at(1);
-    let of_same_text = |at: i64| vec![known.clone().issued_at(at + 2)];
+    let known = application("plain:known").with_issued_at(1);
+    let of_same_text = |at: i64| vec![known.clone().with_issued_at(at + 2)];
     for _ in 0..ROUNDS {
         for (before, after) in [
             // The first tokens of a portal that is not known: nothing is there yet to be locked.
@@ -349,7 +355,7 @@ async fn exchanged_at_once<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome
                 vec![known.clone()],
                 several()
                     .into_iter()
-                    .map(|token| vec![known.clone().expires_at(END), token])
+                    .map(|token| vec![known.clone().with_expires_at(END), token])
                     .collect(),
             ),
             (
@@ -417,8 +423,8 @@ struct Change<'a, S: ?Sized> {
 impl<'a, S: TokenStore + ?Sized> Change<'a, S> {
     async fn prepare(of: &'a Probe<'a, S>, change: &str) -> Outcome<Self> {
         let olds = || (0..3).map(|at| application(&format!("plain:{at}")));
-        let ended = || olds().skip(1).map(|token| token.expires_at(END));
-        let new = application("plain:new").issued_at(1);
+        let ended = || olds().skip(1).map(|token| token.with_expires_at(END));
+        let new = application("plain:new").with_issued_at(1);
         let mixed = ended().chain([new]).collect::<Vec<_>>();
         let (before, after) = match change {
             "first" => (vec![], mixed),

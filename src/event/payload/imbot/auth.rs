@@ -56,11 +56,11 @@ pub struct BotAuth {
     /// When the trial or the paid period of the application ends, in unix seconds.
     #[serde(default, deserialize_with = "lenient")]
     pub date_finish: Option<u64>,
-    /// The code of the authorization server's error, if that server refused to give tokens.
+    /// The code of the authorization server's error, if that server rejected to give tokens.
     #[serde(default, deserialize_with = "lenient")]
     pub error: Option<String>,
     /// That error in words. It is redacted like a token, since the authorization server may quote
-    /// what it refused.
+    /// what it rejected.
     #[serde(default, deserialize_with = "lenient")]
     pub error_description: Option<Secret>,
 }

@@ -1,3 +1,5 @@
+//! The context of a bot that a user opened.
+
 use serde::{Deserialize, Serialize};
 
 use super::{ImBotEntry, ImBotUser};

@@ -1,3 +1,5 @@
+//! `StoreError`: why a database failed.
+
 use std::error::Error;
 use std::fmt;
 
@@ -19,7 +21,7 @@ pub enum StoreErrorKind {
     /// The tables were laid out by a later version of this crate, which this one must not write to.
     NewerSchema,
     /// The database could lose what it has committed: an SQLite with the WAL-reset bug, or settings
-    /// that the file refused.
+    /// that the file rejected.
     NotDurable,
     /// The database did not do what it was asked for.
     Query,
@@ -109,8 +111,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_happened_and_why() {
-        let refused = std::io::Error::other("connection refused");
-        let error = Err::<(), _>(sqlx::Error::Io(refused))
+        let rejected = std::io::Error::other("connection refused");
+        let error = Err::<(), _>(sqlx::Error::Io(rejected))
             .answered()
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Connection);

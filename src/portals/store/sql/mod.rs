@@ -58,8 +58,8 @@ fn token((stored, kind, issued, expires, added, used): Row) -> Result<PortalToke
         ));
     };
     Ok(PortalToken::new(kind, Secret::new(stored))
-        .issued_at(issued)
-        .expires_at(expires)
+        .with_issued_at(issued)
+        .with_expires_at(expires)
         .added_at(added)
         .used_at(used))
 }

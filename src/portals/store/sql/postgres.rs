@@ -168,7 +168,7 @@ impl PostgresStoreBuilder {
     /// # Errors
     ///
     /// Returns an error if the address cannot be used, if the server cannot be reached within the
-    /// time of a call or refuses, or if the tables were laid out by a later version of this crate.
+    /// time of a call or rejects, or if the tables were laid out by a later version of this crate.
     ///
     /// # Panics
     ///
@@ -191,7 +191,7 @@ impl PostgresStoreBuilder {
     }
 
     fn session(&self, options: PgConnectOptions) -> PgConnectOptions {
-        // Nothing here is a float, and PgBouncer refuses the parameter.
+        // Nothing here is a float, and PgBouncer rejects the parameter.
         let options = options.extra_float_digits(None);
         if self.behind_pooler {
             return options.statement_cache_capacity(0);
@@ -320,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_or_refused_without_being_repeated() {
+    fn an_address_is_read_or_rejected_without_being_repeated() {
         for good in [
             "postgres://app:pass%40word@localhost:5432/portals?sslmode=verify-full",
             "postgresql:///portals?host=/run/postgresql",

@@ -1,3 +1,5 @@
+//! Migrations: the statements that bring tables up to date.
+
 use super::StoreError;
 
 /// How the tables are laid out: the statements that lead from each version to the next.

@@ -33,7 +33,7 @@ use crate::portals::store::{PortalToken, TokenStore};
 ///
 /// SQLite is compiled in, by crate `libsqlite3-sys`, of which a program can have only one version.
 /// It must be 3.51.3 or later, 3.50.7 or a later 3.50, or 3.44.6 or a later 3.44: all others have the
-/// [WAL-reset bug](https://sqlite.org/wal.html), which can lose committed writes, and are refused.
+/// [WAL-reset bug](https://sqlite.org/wal.html), which can lose committed writes, and are rejected.
 ///
 /// ```
 /// use tower_bitrix24::Secret;

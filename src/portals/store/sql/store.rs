@@ -117,9 +117,9 @@ impl<D: Dialect> TokenStore for SqlStore<D> {
         let is_expected = PortalToken::are_same(&known, expected);
         if is_expected {
             let is_kept =
-                |old: &&PortalToken| tokens.iter().any(|new| new.stored() == old.stored());
+                |old: &&PortalToken| tokens.iter().any(|new| new.encoded() == old.encoded());
             for old in known.iter().filter(|old| !is_kept(old)) {
-                let values = [member_id.into(), old.stored().expose().into()];
+                let values = [member_id.into(), old.encoded().expose().into()];
                 change.execute(DELETE, &values).await?;
             }
             for new in tokens.iter().filter(|new| !known.contains(new)) {
@@ -146,10 +146,10 @@ const PUT: &str = "INSERT INTO bitrix24_portal_tokens \
 fn row<'a>(member_id: &'a str, token: &'a PortalToken) -> [Value<'a>; 7] {
     [
         member_id.into(),
-        token.stored().expose().into(),
+        token.encoded().expose().into(),
         token.kind().as_str().into(),
-        token.issued().into(),
-        token.expires().into(),
+        token.issued_at().into(),
+        token.expires_at().into(),
         token.added().into(),
         token.used().into(),
     ]
