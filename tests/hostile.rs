@@ -1,6 +1,7 @@
 //! Bodies sent to do harm, each with a bound on what it may cost: allocations and bytes are counted,
 //! and time is compared between two sizes of one body in one run. `--nocapture` shows the figures.
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::convert::Infallible;

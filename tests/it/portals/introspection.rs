@@ -1,6 +1,6 @@
 //! Installations proven by an authorization server, and by what is none.
 
-#[path = "../examples/support/authorization_server.rs"]
+#[path = "../../../examples/support/authorization_server.rs"]
 mod authorization_server;
 
 use std::convert::Infallible;

@@ -1,9 +1,9 @@
 //! The extractors in axum, over a real socket.
 
-mod common;
-
 use std::net::SocketAddr;
 
+use crate::common::served::{send, serve_axum};
+use crate::common::{SEED, TOKEN, forged};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,8 +11,6 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
-use common::served::{send, serve_axum};
-use common::{SEED, TOKEN, forged};
 use tower_bitrix24::event::kind;
 use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::handler::extract::On;

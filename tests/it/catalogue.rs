@@ -1,12 +1,10 @@
 //! The table of events against the catalogue of the documentation, and a body for every event.
 
-mod common;
-
 use std::fmt::Write;
 
-use common::agreement::assert_typed_equals_tree;
-use common::catalogue::{body, documented};
-use common::{TOKEN, corpus};
+use crate::common::agreement::assert_typed_equals_tree;
+use crate::common::catalogue::{body, documented};
+use crate::common::{TOKEN, corpus};
 use serde_json::{Value as Json, json};
 use tower_bitrix24::event::{Action, ObjectId};
 use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, Payload};
@@ -155,7 +153,7 @@ async fn every_subject_is_the_one_of_the_list() {
         std::fs::write(path, subjects).unwrap();
     } else {
         let list = std::fs::read_to_string(path).unwrap();
-        let told = "run `UPDATE_SUBJECTS=1 cargo test --test catalogue` and read what changed";
+        let told = "run `UPDATE_SUBJECTS=1 cargo test --test it catalogue` and read what changed";
         for (subject, listed) in subjects.lines().zip(list.lines()) {
             assert_eq!(subject, listed, "{told}");
         }
@@ -553,7 +551,7 @@ fn table() -> String {
 
 #[test]
 fn the_readme_s_table_of_events_is_up_to_date() {
-    const START: &str = "<!-- events: `UPDATE_README=1 cargo test --test catalogue` -->\n";
+    const START: &str = "<!-- events: `UPDATE_README=1 cargo test --test it catalogue` -->\n";
     const END: &str = "<!-- end of events -->";
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(path).unwrap();
@@ -565,7 +563,7 @@ fn the_readme_s_table_of_events_is_up_to_date() {
         assert_eq!(
             shown,
             table(),
-            "run `UPDATE_README=1 cargo test --test catalogue`"
+            "run `UPDATE_README=1 cargo test --test it catalogue`"
         );
     }
 }

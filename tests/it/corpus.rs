@@ -1,11 +1,9 @@
 //! Every body of the documentation's samples, through scan, verification and parsing.
 
-mod common;
-
 use std::fmt::Write;
 
-use common::agreement::assert_typed_equals_tree;
-use common::{Sample, TOKEN, corpus};
+use crate::common::agreement::assert_typed_equals_tree;
+use crate::common::{Sample, TOKEN, corpus};
 use serde_json::{Value, json};
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{ApplicationToken, Envelope, Event};

@@ -1,21 +1,19 @@
 //! Routing by event: which handler gets an event, and what its sender is answered.
 
-mod common;
-
 use std::convert::Infallible;
 use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::common::catalogue::{body, documented};
+use crate::common::served::{send, serve_axum, serve_hyper};
+use crate::common::{SEED, TOKEN, forged, post as request};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::{get, post, post_service};
 use axum::{Extension, Router};
 use bytes::Bytes;
-use common::catalogue::{body, documented};
-use common::served::{send, serve_axum, serve_hyper};
-use common::{SEED, TOKEN, forged, post as request};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};

@@ -1,11 +1,9 @@
 //! `data` against PHP's own answers to hostile keys, entry by entry.
 
-mod common;
-
 use std::io::{BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use common::TOKEN;
+use crate::common::TOKEN;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -34,7 +32,7 @@ const NAMELESS: &str = "=1";
 
 #[tokio::test]
 async fn every_answer_of_php_is_ours_but_for_the_bodies_we_refuse() {
-    let php = include_str!("corpus/php-semantics.json");
+    let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
     let answers = php["parse_str"].as_object().unwrap();
     assert_eq!(answers.len(), 41);
@@ -77,7 +75,7 @@ async fn every_answer_of_php_is_ours_but_for_the_bodies_we_refuse() {
 
 #[tokio::test]
 async fn a_value_is_decoded_once_and_never_read_for_brackets() {
-    let php = include_str!("corpus/php-semantics.json");
+    let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
     let encoded = php["http_build_query"].as_object().unwrap();
     let values = [
@@ -204,7 +202,7 @@ fn assert_same(value: &Value, tree: &Tree) {
 
 #[test]
 fn what_the_tests_encode_is_what_php_does() {
-    let php = include_str!("corpus/php-semantics.json");
+    let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
     let text = |text: &str| Tree::Text(text.to_owned());
     let array = |entries: [(&str, &str); 2]| {

@@ -29,7 +29,7 @@ pub(crate) struct Field {
 }
 
 pub(crate) fn documented() -> Vec<Documented> {
-    serde_json::from_str(include_str!("../corpus/events.json")).unwrap()
+    serde_json::from_str(include_str!("../../corpus/events.json")).unwrap()
 }
 
 /// A body of the event with a value for every documented field.

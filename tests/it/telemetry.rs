@@ -1,7 +1,5 @@
 //! What the layer tells in logs and metrics, and what it must never tell.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -11,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use crate::common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
 use bytes::Bytes;
-use common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;

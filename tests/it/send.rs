@@ -1,11 +1,9 @@
 //! The example `send`, firing events at the other examples.
 
-mod common;
-
 use std::process::{Output, Stdio};
 
-use common::example::{Example, START, cargo_run};
-use common::{SEED, TOKEN, forged};
+use crate::common::example::{Example, START, cargo_run};
+use crate::common::{SEED, TOKEN, forged};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;

@@ -1,8 +1,6 @@
 //! The layer under load, and calls that are dropped wherever they wait: nothing is called twice,
 //! nothing without verification, and nothing is left behind.
 
-mod common;
-
 use std::convert::Infallible;
 use std::future::{Future, Pending};
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -12,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use crate::common::{SEED, TOKEN, forged, post};
 use bytes::Bytes;
-use common::{SEED, TOKEN, forged, post};
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{Channel, Full};

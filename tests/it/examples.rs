@@ -1,12 +1,10 @@
 //! The examples, started as a user starts them and sent what a portal sends.
 
-mod common;
-
 use std::process::ExitStatus;
 
-use common::catalogue::{body, documented};
-use common::example::{Example, START, cargo_run};
-use common::{SEED, TOKEN, corpus, forged};
+use crate::common::catalogue::{body, documented};
+use crate::common::example::{Example, START, cargo_run};
+use crate::common::{SEED, TOKEN, corpus, forged};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;

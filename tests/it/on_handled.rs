@@ -1,13 +1,11 @@
 //! What a verifier has left to do is done once the event is handled well, and else never.
 
-mod common;
-
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 
+use crate::common::{SEED, TOKEN, post};
 use bytes::Bytes;
-use common::{SEED, TOKEN, post};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
@@ -121,7 +119,7 @@ async fn nothing_is_done_for_an_event_that_is_rejected() {
     let service = ServiceBuilder::new()
         .layer(layer(&story))
         .service(handler(&story, StatusCode::OK));
-    let forged = common::forged();
+    let forged = crate::common::forged();
     let response = service.oneshot(post(Full::from(forged))).await.unwrap();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert!(story.so_far().is_empty());

@@ -1,7 +1,5 @@
 //! The layer as a whole: what it selects, rejects, hands on and leaves alone.
 
-mod common;
-
 use std::convert::Infallible;
 use std::future::{Future, Ready, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +7,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
 use bytes::Bytes;
-use common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};

@@ -1,16 +1,14 @@
 //! The layer in axum and in hyper, over a real socket with a real client.
 
-mod common;
-
 use std::convert::Infallible;
 use std::time::Duration;
 
+use crate::common::served::{send, serve_axum, serve_hyper};
+use crate::common::{Frames, SEED, TOKEN, data, forged};
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Extension, Form, Router};
 use bytes::Bytes;
-use common::served::{send, serve_axum, serve_hyper};
-use common::{Frames, SEED, TOKEN, data, forged};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;

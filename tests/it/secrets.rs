@@ -1,12 +1,10 @@
 //! A canary in every token: it must not come out anywhere but through `expose`.
 
-mod common;
-
 use std::convert::Infallible;
 use std::fmt::Debug;
 
+use crate::common::{corpus, post};
 use bytes::Bytes;
-use common::{corpus, post};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};

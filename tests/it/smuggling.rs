@@ -1,18 +1,16 @@
 //! What the layer passes as another callback, read by those that may stand behind it: axum's `Form`,
 //! serde_qs, and PHP where the program `php` is found. None of them may read an event in it.
 
-mod common;
-
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::common::TOKEN;
 use axum::extract::FromRequest;
 use axum::{Form, body::Body};
 use bytes::Bytes;
-use common::TOKEN;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;

@@ -1,15 +1,18 @@
 //! Many portals behind one layer: whose events are accepted, who learns a token and who takes none
 //! over, and what happens when the store does not answer.
 
-mod common;
+#[cfg(feature = "https-client")]
+mod introspection;
+#[cfg(feature = "testing")]
+mod store_conformance;
 
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::common::post;
 use bytes::Bytes;
-use common::post;
 use futures_util::future::join_all;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;

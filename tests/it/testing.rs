@@ -1,11 +1,9 @@
 //! The test kit: every event that it builds, put through the layer and held to PHP.
 
-mod common;
-
 use std::convert::Infallible;
 
+use crate::common::corpus;
 use bytes::Bytes;
-use common::corpus;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::Value as Json;
@@ -196,7 +194,7 @@ fn the_data_of_a_sampled_event_are_those_of_a_sample() {
 
 #[test]
 fn values_are_encoded_as_php_encodes_them() {
-    let php: Json = serde_json::from_str(include_str!("corpus/php-semantics.json")).unwrap();
+    let php: Json = serde_json::from_str(include_str!("../corpus/php-semantics.json")).unwrap();
     let event = TestEvent::with_code("ONX").remove("data");
     for (name, pairs) in [
         ("true", &[("data", "1")][..]),

@@ -1,7 +1,5 @@
 //! Mistakes that other webhook receivers made, by their numbers in our list; each is a test here.
 
-mod common;
-
 use std::convert::Infallible;
 use std::error::Error;
 use std::pin::pin;
@@ -10,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::common::{Frames, SEED, TOKEN, data, forged, post};
 use bytes::Bytes;
-use common::{Frames, SEED, TOKEN, data, forged, post};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Channel, Full};
 use tower::buffer::BufferLayer;

@@ -111,7 +111,7 @@ fn long_message(name: &str) -> String {
 }
 
 fn rows() -> Vec<Row> {
-    let lines = include_str!("corpus/real-events.jsonl").lines();
+    let lines = include_str!("../corpus/real-events.jsonl").lines();
     let rows: Vec<Row> = lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();

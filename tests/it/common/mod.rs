@@ -67,7 +67,7 @@ pub(crate) struct Sample {
 }
 
 pub(crate) fn corpus() -> Vec<Sample> {
-    let samples: Vec<Sample> = include_str!("../corpus/docs.jsonl")
+    let samples: Vec<Sample> = include_str!("../../corpus/docs.jsonl")
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();

@@ -1,0 +1,39 @@
+//! The tests of the crate as a whole, in one binary: each file is a subject.
+//!
+//! A module stands behind the features that it tests. What counts allocations, needs a database or
+//! takes power away has a binary of its own beside this folder.
+
+#[cfg(all(feature = "background", feature = "testing"))]
+mod background;
+mod catalogue;
+mod common;
+mod concurrency;
+mod corpus;
+mod examples;
+#[cfg(feature = "axum")]
+mod extractors;
+mod frameworks;
+mod layer;
+mod on_handled;
+mod open_enums;
+mod parsers;
+mod php;
+mod pitfalls;
+#[cfg(feature = "portals")]
+mod portals;
+mod real_events;
+mod router;
+mod secrets;
+#[cfg(feature = "testing")]
+mod send;
+mod smuggling;
+#[cfg(all(
+    feature = "axum",
+    feature = "background",
+    feature = "metrics",
+    feature = "portals",
+    feature = "tracing"
+))]
+mod telemetry;
+#[cfg(feature = "testing")]
+mod testing;
