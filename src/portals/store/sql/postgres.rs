@@ -198,6 +198,11 @@ impl PostgresStoreBuilder {
         }
         options.options([
             ("statement_timeout", milliseconds(self.call_timeout)),
+            // An aborted transaction has lost what was set in it.
+            (
+                "idle_in_transaction_session_timeout",
+                milliseconds(self.call_timeout / 2),
+            ),
             ("tcp_keepalives_idle", 10),
             ("tcp_keepalives_interval", 5),
             ("tcp_keepalives_count", 3),
