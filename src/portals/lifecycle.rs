@@ -81,17 +81,15 @@ impl Claim {
 
 impl Occasion {
     fn read(envelope: &Envelope) -> Self {
-        let (ts, code) = (envelope.timestamp(), envelope.code());
+        let ts = envelope.timestamp();
         // What stands in `data` is of another endpoint: `auth` alone counts.
         let brought = |is_first| Brought {
             ts,
             access_token: envelope.auth().access_token().cloned(),
             is_first,
         };
-        if code.eq_ignore_ascii_case("ONAPPUSERREADY") {
-            return Self::UserReady(brought(true));
-        }
-        match EventKind::from_code(&code) {
+        match EventKind::from_code(&envelope.code()) {
+            Some(EventKind::AppUserReady) => Self::UserReady(brought(true)),
             Some(EventKind::AppInstall) => Self::Installation(brought(true)),
             Some(EventKind::AppUpdate) => Self::Installation(brought(false)),
             Some(EventKind::AppUninstall) => Self::Uninstallation { ts },
