@@ -29,7 +29,12 @@ pub fn verified_by(token: &str, envelope: Envelope) -> Option<Event> {
 
 /// Everything that an event can be asked, and that must answer whatever it is.
 pub fn ask(event: &Event) -> [String; 3] {
-    let _ = (event.code(), event.kind(), event.handler_id(), event.timestamp());
+    let _ = (
+        event.code(),
+        event.kind(),
+        event.handler_id(),
+        event.timestamp(),
+    );
     let _ = (event.time(), event.subject(), event.entity_type_id());
     // What is documented and fits has a payload; what does not says why.
     assert_eq!(
