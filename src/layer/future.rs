@@ -22,7 +22,7 @@ use super::shared::Shared;
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::telemetry::{BodyEnd, Observed};
+use crate::telemetry::{Telemetry, VerificationTimer};
 use crate::verify::is_verifiable;
 use crate::verify::{VerifyError, VerifyToken};
 
@@ -36,7 +36,7 @@ pin_project! {
         state: State<B, F, C, R>,
         // Beside the state, or it would be moved with each change of that.
         rest: Option<Rest<S, V>>,
-        observed: Observed,
+        telemetry: Telemetry,
     }
 }
 
@@ -64,7 +64,7 @@ struct Rest<S, V> {
     /// Polled ready only once there is something to call it with.
     service: S,
     shared: Arc<Shared<V>>,
-    body_end: BodyEnd,
+    timer: VerificationTimer,
     /// The bytes of the body that are in memory, until it is verified.
     unverified: usize,
     reservation: Reservation,
@@ -76,7 +76,7 @@ impl<S, V> Rest<S, V> {
             parts,
             service,
             shared,
-            body_end: BodyEnd::default(),
+            timer: VerificationTimer::default(),
             unverified: 0,
             reservation: Reservation::default(),
         }
@@ -94,11 +94,11 @@ impl<S, V> Rest<S, V> {
 
     fn reject<B, F, C, R>(
         self,
-        observed: &Observed,
+        telemetry: &Telemetry,
         rejection: impl Into<Rejection>,
     ) -> State<B, F, C, R> {
         let rejection = rejection.into();
-        observed.rejected(&rejection, self.body_end);
+        telemetry.rejected(&rejection, self.timer);
         State::rejected(&self.shared, rejection, self.parts)
     }
 
@@ -116,7 +116,7 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         parts: Parts,
         service: S,
         shared: Arc<Shared<V>>,
-        observed: Observed,
+        telemetry: Telemetry,
     ) -> Self {
         Self {
             state: State::Ready {
@@ -124,34 +124,34 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
                 settlement: None,
             },
             rest: Some(Rest::new(parts, service, shared)),
-            observed,
+            telemetry,
         }
     }
 
     /// An empty response with 200, which tells a probe that somebody is there.
     pub(super) fn probed() -> Self {
-        let observed = Observed::selected();
-        observed.probed();
+        let telemetry = Telemetry::start();
+        telemetry.probed();
         Self {
             state: State::Rejected {
                 response: Some(Response::default()),
             },
             rest: None,
-            observed,
+            telemetry,
         }
     }
 
     pub(super) fn rejected(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
         let rejection = kind.into();
-        let observed = Observed::selected();
+        let telemetry = Telemetry::start();
         {
-            let _entered = observed.enter();
-            observed.rejected(&rejection, BodyEnd::default());
+            let _entered = telemetry.enter();
+            telemetry.rejected(&rejection, VerificationTimer::default());
         }
         Self {
             state: State::rejected(shared, rejection, head),
             rest: None,
-            observed,
+            telemetry,
         }
     }
 
@@ -160,7 +160,7 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         Self {
             state: State::Collect { collect },
             rest: Some(Rest::new(parts, service, shared)),
-            observed: Observed::selected(),
+            telemetry: Telemetry::start(),
         }
     }
 }
@@ -182,12 +182,12 @@ fn taken<T>(waiting: &mut Option<T>) -> T {
 /// Waits, or rejects the request if the budget is too small for what it holds meanwhile.
 fn rejected_or_pending<S, B, V, F, C, R>(
     rest: &mut Option<Rest<S, V>>,
-    observed: &Observed,
+    telemetry: &Telemetry,
 ) -> Poll<State<B, F, C, R>> {
     if rest.as_mut().expect(POLLED_AFTER_COMPLETION).may_wait() {
         return Poll::Pending;
     }
-    Poll::Ready(taken(rest).reject(observed, RejectionKind::BodyBudgetExhausted))
+    Poll::Ready(taken(rest).reject(telemetry, RejectionKind::BodyBudgetExhausted))
 }
 
 impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
@@ -201,15 +201,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut state, rest, observed) = (this.state, this.rest, &*this.observed);
-        let _entered = observed.enter();
+        let (mut state, rest, telemetry) = (this.state, this.rest, &*this.telemetry);
+        let _entered = telemetry.enter();
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Collect { mut collect } => {
                     let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     let Poll::Ready(collected) = collect.as_mut().poll(cx) else {
                         waiting.unverified = collect.held();
-                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        state.set(ready!(rejected_or_pending(rest, telemetry)));
                         continue;
                     };
                     // If the verifier panics, there is nothing to go on with.
@@ -217,16 +217,16 @@ where
                     match collected {
                         Ok(body) => {
                             waiting.unverified = body.bytes.len();
-                            waiting.body_end = observed.collected(&body.bytes);
+                            waiting.timer = telemetry.collected(&body.bytes);
                             match Envelope::scan(body.bytes.clone()) {
                                 Ok(envelope)
                                     if !is_verifiable(&envelope, &*waiting.shared.verifier) =>
                                 {
-                                    observed.claimed(&envelope);
-                                    taken(rest).reject(observed, VerifyError::missing())
+                                    telemetry.record_code(&envelope);
+                                    taken(rest).reject(telemetry, VerifyError::missing())
                                 }
                                 Ok(envelope) => {
-                                    observed.claimed(&envelope);
+                                    telemetry.record_code(&envelope);
                                     State::Verify {
                                         verify: waiting.shared.verifier.verify(&envelope),
                                         envelope: Some(envelope),
@@ -237,16 +237,16 @@ where
                                     if error.kind() == EnvelopeErrorKind::NoEvent
                                         && waiting.shared.passes_form(&waiting.parts) =>
                                 {
-                                    observed.passed();
+                                    telemetry.passed();
                                     State::Ready {
                                         body: Some(EventBody::whole(body.bytes, body.trailers)),
                                         settlement: None,
                                     }
                                 }
-                                Err(error) => taken(rest).reject(observed, error),
+                                Err(error) => taken(rest).reject(telemetry, error),
                             }
                         }
-                        Err(kind) => taken(rest).reject(observed, kind),
+                        Err(kind) => taken(rest).reject(telemetry, kind),
                     }
                 }
                 StateProj::Verify {
@@ -255,12 +255,12 @@ where
                     trailers,
                 } => {
                     let Poll::Ready(verdict) = verify.poll(cx) else {
-                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        state.set(ready!(rejected_or_pending(rest, telemetry)));
                         continue;
                     };
                     let envelope = taken(envelope);
                     let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    waiting.body_end.verdict();
+                    waiting.timer.stop();
                     match verdict {
                         Ok(()) => {
                             let bytes = envelope.body().clone();
@@ -271,20 +271,20 @@ where
                             }
                             waiting.verified();
                             let event = Event::from_verified(envelope);
-                            observed.accepted(&event, waiting.body_end);
+                            telemetry.accepted(&event, waiting.timer);
                             waiting.parts.extensions.insert(event);
                             State::Ready {
                                 body: Some(EventBody::whole(bytes, trailers.take())),
                                 settlement,
                             }
                         }
-                        Err(error) => taken(rest).reject(observed, error),
+                        Err(error) => taken(rest).reject(telemetry, error),
                     }
                 }
                 StateProj::Ready { body, settlement } => {
                     let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     let Poll::Ready(ready) = waiting.service.poll_ready(cx) else {
-                        state.set(ready!(rejected_or_pending(rest, observed)));
+                        state.set(ready!(rejected_or_pending(rest, telemetry)));
                         continue;
                     };
                     if let Err(error) = ready {

@@ -18,7 +18,7 @@ use super::future::ResponseFuture;
 use super::shared::Shared;
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::rejection::RejectionKind;
-use crate::telemetry::Observed;
+use crate::telemetry::Telemetry;
 use crate::verify::VerifyToken;
 
 /// The service that [`EventLayer`](crate::EventLayer) puts round another.
@@ -184,20 +184,20 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let (way, service) = (self.shared.way(&head, &body), &self.inner);
-        let observed = match way {
+        let telemetry = match way {
             Way::Probe => return ResponseFuture::probed(),
             Way::Reject(kind) => return ResponseFuture::rejected(&self.shared, kind, head),
             Way::Collect => {
                 return ResponseFuture::collect(body, head, service.clone(), self.shared.clone());
             }
-            Way::Leave => Observed::nothing(),
+            Way::Leave => Telemetry::disabled(),
             Way::Pass => {
-                let observed = Observed::selected();
-                observed.passed();
-                observed
+                let telemetry = Telemetry::start();
+                telemetry.passed();
+                telemetry
             }
         };
-        ResponseFuture::forward(body, head, service.clone(), self.shared.clone(), observed)
+        ResponseFuture::forward(body, head, service.clone(), self.shared.clone(), telemetry)
     }
 }
 

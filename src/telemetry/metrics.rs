@@ -1,0 +1,107 @@
+//! The counters and the histogram, for the `metrics` facade.
+
+use metrics::Unit;
+
+use super::labels::{Outcome, kind_name};
+use super::timer::VerificationTimer;
+use crate::event::Event;
+use crate::rejection::Rejection;
+
+/// The value of the label `kind` for requests that are not verified events.
+const NO_KIND: &str = "none";
+
+pub(super) const ENABLED: bool = true;
+
+pub(super) fn unverified(outcome: Outcome) {
+    count_request(outcome, NO_KIND);
+}
+
+pub(super) fn accepted(event: &Event, timer: VerificationTimer) {
+    count_request(Outcome::Accepted, kind_name(event));
+    record_time(Outcome::Accepted, timer);
+}
+
+pub(super) fn rejected(rejection: &Rejection, timer: VerificationTimer) {
+    count_request(Outcome::Rejected, NO_KIND);
+    record_time(Outcome::Rejected, timer);
+    let reason = rejection.kind().as_str();
+    metrics::counter!("bitrix24_rejections_total", "reason" => reason).increment(1);
+}
+
+pub(super) fn mismatch(event: &Event) {
+    let kind = kind_name(event);
+    metrics::counter!("bitrix24_mismatches_total", "kind" => kind).increment(1);
+}
+
+#[cfg(feature = "portals")]
+pub(super) fn not_forgotten() {
+    metrics::counter!("bitrix24_portals_not_forgotten_total").increment(1);
+}
+
+#[cfg(feature = "cache")]
+pub(super) fn accepted_stale() {
+    metrics::counter!("bitrix24_portals_accepted_stale_total").increment(1);
+}
+
+fn count_request(outcome: Outcome, kind: &'static str) {
+    let outcome = outcome.as_str();
+    metrics::counter!("bitrix24_events_total", "outcome" => outcome, "kind" => kind).increment(1);
+}
+
+fn record_time(outcome: Outcome, timer: VerificationTimer) {
+    if let Some(elapsed) = timer.elapsed() {
+        let outcome = outcome.as_str();
+        metrics::histogram!("bitrix24_verification_seconds", "outcome" => outcome).record(elapsed);
+    }
+}
+
+/// Registers the units and descriptions of the [metrics](crate::telemetry#the-metrics) with the
+/// installed recorder.
+///
+/// Some exporters show them. Call this once, after the recorder is installed.
+///
+/// ```
+/// use metrics_util::debugging::DebuggingRecorder;
+///
+/// let recorder = DebuggingRecorder::new();
+/// metrics::with_local_recorder(&recorder, tower_bitrix24::telemetry::describe_metrics);
+/// # // The recorder shows no description of a metric that has no value.
+/// # metrics::with_local_recorder(&recorder, || {
+/// #     metrics::histogram!("bitrix24_verification_seconds").record(0.1);
+/// # });
+/// let (_, unit, description, _) = recorder.snapshotter().snapshot().into_vec().remove(0);
+/// assert_eq!(unit, Some(metrics::Unit::Seconds));
+/// assert_eq!(description.as_deref(), Some("time from the end of a request's body to the verdict"));
+/// ```
+pub fn describe_metrics() {
+    metrics::describe_counter!(
+        "bitrix24_events_total",
+        Unit::Count,
+        "selected requests, by outcome and kind of event"
+    );
+    metrics::describe_counter!(
+        "bitrix24_rejections_total",
+        Unit::Count,
+        "rejected requests, by reason"
+    );
+    metrics::describe_counter!(
+        "bitrix24_mismatches_total",
+        Unit::Count,
+        "events lost because their data do not fit any handler, by kind"
+    );
+    metrics::describe_counter!(
+        "bitrix24_portals_not_forgotten_total",
+        Unit::Count,
+        "portals that could not be removed after ONAPPUNINSTALL"
+    );
+    metrics::describe_counter!(
+        "bitrix24_portals_accepted_stale_total",
+        Unit::Count,
+        "events accepted by remembered tokens because the token store failed"
+    );
+    metrics::describe_histogram!(
+        "bitrix24_verification_seconds",
+        Unit::Seconds,
+        "time from the end of a request's body to the verdict"
+    );
+}
