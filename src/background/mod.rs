@@ -1,8 +1,9 @@
-//! Answer first, work later (feature `background`): events are answered as soon as they are
-//! verified, and handled after it.
+//! An in-memory queue that responds to events at once and handles them in background tasks
+//! (feature `background`).
 //!
-//! Bitrix24 sends an event once, whatever the answer, and calls a slow handler less often. Behind a
-//! [`BackgroundQueue`]'s layer a handler may take its time: the portal has its 200 already.
+//! Bitrix24 sends an event once, whatever the response, and calls a slow handler less often. Behind
+//! the layer of a [`BackgroundQueue`] a handler may take its time, because the portal already has
+//! its 200.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,11 +21,11 @@
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let background = BackgroundQueue::builder().concurrency(4).capacity(100).build();
-//! // In axum a layer goes round those before it: the event is verified first.
+//! let queue = BackgroundQueue::builder().concurrency(4).capacity(100).build();
+//! // In axum the layer added last runs first, so the event is verified before it is queued.
 //! let app: Router = Router::new()
 //!     .route("/bitrix24/events", post(on_event))
-//!     .layer(background.layer())
+//!     .layer(queue.layer())
 //!     .layer(EventLayer::new(ApplicationToken::new("192735")?));
 //!
 //! let status = async |body: &'static str| {
@@ -34,54 +35,59 @@
 //!     app.clone().oneshot(request.unwrap()).await.unwrap().status()
 //! };
 //! assert_eq!(status("event=ONAPPTEST&auth[application_token]=192735").await, StatusCode::OK);
-//! assert_eq!((background.stats().running, background.stats().done), (1, 0));
+//! assert_eq!((queue.stats().running, queue.stats().completed), (1, 0));
 //!
-//! // What is not proven is rejected as ever, and never queued.
+//! // A request that fails verification is rejected and never queued.
 //! let forged = "event=ONAPPTEST&auth[application_token]=guess";
 //! assert_eq!(status(forged).await, StatusCode::FORBIDDEN);
 //!
-//! let drained = background.shutdown(Duration::from_secs(10)).await;
-//! assert!(drained.is_complete());
-//! assert_eq!((background.stats().running, background.stats().done), (0, 1));
+//! let unfinished = queue.shutdown(Duration::from_secs(10)).await;
+//! assert!(unfinished.is_empty());
+//! assert_eq!((queue.stats().running, queue.stats().completed), (0, 1));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What becomes of an event
+//! # Outcomes
 //!
-//! | it | the answer | counted as |
+//! | an event | response | counted as |
 //! |---|---|---|
-//! | is run, or waits for its turn | 200 | [`running`](Stats::running), [`queued`](Stats::queued) |
-//! | finds the queue full, of events or of bytes, or a drain begun | 503 | [`dropped`](Stats::dropped) |
-//! | ends with a status below 500 | has been 200 | [`done`](Stats::done) |
-//! | ends with 500 or above, an error or a panic | has been 200 | [`failed`](Stats::failed) |
-//! | runs too long | has been 200 | [`timed_out`](Stats::timed_out) |
-//! | is given up by a drain | has been 200 | [`dropped`](Stats::dropped) |
+//! | runs or is queued | 200 | [`running`](Stats::running), [`queued`](Stats::queued) |
+//! | arrives when the queue is full, or after a shutdown began | 503 | [`dropped`](Stats::dropped) |
+//! | ends with a 2xx status | was 200 | [`completed`](Stats::completed) |
+//! | ends with another status, an error or a panic | was 200 | [`failed`](Stats::failed) |
+//! | exceeds the timeout | was 200 | [`timed_out`](Stats::timed_out) |
+//! | is aborted by a shutdown or by the end of the runtime | was 200 | [`dropped`](Stats::dropped) |
 //!
-//! The answers of the handler go nowhere: a layer that logs them, or looks for the
-//! [`HandlerError`](crate::handler::HandlerError) of a router in their extensions, stands inside this one.
-//! A panic ends the event it happens in and nothing else; the panic hook tells about it.
+//! Only an event that completes runs the [completion hook](crate::VerifyToken::on_handled) of the
+//! verifier. A 4xx is a failure: a router, for example, responds with 422 to an event whose data do
+//! not fit its handler, and that event was not handled.
 //!
-//! A rejected event is in the [`HandlerError`](crate::handler::HandlerError) in the extensions of its 503,
-//! for a layer outside to store. **Bitrix24 does not send it again**, so give the queue room for the
-//! largest burst, such as an import of deals, and watch
+//! The handler's response is discarded. A layer that logs it, or that reads a
+//! [`HandlerError`](crate::handler::HandlerError) from its extensions, belongs inside this one. A
+//! panic ends only the event it happens in, and the panic hook reports it.
+//!
+//! A rejected event is available in the [`HandlerError`](crate::handler::HandlerError) in the
+//! extensions of its 503, so that an outer layer can store it. **Bitrix24 does not send it again.**
+//! Make the queue large enough for the largest burst, such as an import of deals, and monitor
 //! [`oldest_queued_age`](Stats::oldest_queued_age).
 //!
-//! Other callbacks, which [pass](crate::EventLayer::pass_other_callbacks) without an event, go to the
-//! service in the foreground: their answers matter.
+//! Other callbacks, which [pass](crate::EventLayer::pass_other_callbacks) without an event, are
+//! handled in the foreground, because their responses matter.
 //!
 //! # What a crash loses
 //!
-//! The queue is in memory. What waits or runs when the process is killed, or when its runtime ends
-//! without a [drain](BackgroundQueue::shutdown), is lost, though it was answered 200. So is what the portal
-//! sends while nothing listens. Where nothing may be lost, either
+//! The queue is in memory. Events that are queued or running are lost if the process is killed, or
+//! if its runtime ends without a [shutdown](BackgroundQueue::shutdown), although their response was
+//! 200. Events that a portal sends while the application is down are lost too. If no event may be
+//! lost, either
 //!
-//! - store the event in the handler, in the foreground, and work from the store, or
-//! - bind the events as offline ones (`event.bind` with `event_type=offline`): the portal keeps them
-//!   until the application fetches them (`event.offline.get`), so it catches up after every start.
-//!   [`ONOFFLINEEVENT`](crate::EventKind::OfflineEvent), bound beside them, tells it that there are
-//!   some; that one may be lost without harm.
+//! - store the event in a handler in the foreground, and work from the store, or
+//! - bind the events as offline events (`event.bind` with `event_type=offline`). The portal keeps
+//!   them until the application fetches them (`event.offline.get`), so that it catches up after each
+//!   start. Bind [`ONOFFLINEEVENT`](crate::EventKind::OfflineEvent) as well: it signals that there
+//!   are events to fetch, and losing it does no harm.
 
 mod queue;
 mod service;
@@ -91,58 +97,59 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::queue::{Limits, Pool};
+use self::queue::{Limits, Queue};
 pub use self::service::{BackgroundFuture, BackgroundLayer, BackgroundService};
 pub use self::stats::{Stats, Unfinished};
 
-/// The default of [`BackgroundBuilder::concurrency`]: 16 events.
-pub const DEFAULT_CONCURRENCY: usize = 16;
-
-/// The default of [`BackgroundBuilder::capacity`]: 1000 events.
-pub const DEFAULT_CAPACITY: usize = 1000;
-
-/// The default of [`BackgroundBuilder::capacity_bytes`]: 64 MiB.
-pub const DEFAULT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
-
-/// The default of [`BackgroundBuilder::timeout`]: 60 seconds.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The queue of events that are answered and not yet handled, with what runs of it: gives out the
-/// layer, the counters, and the drain.
+/// An in-memory queue that responds to events at once and handles them in background tasks.
 ///
-/// A clone is cheap and is the same queue. Dropping the last one stops nothing.
+/// A clone is cheap and shares the queue. Dropping the last clone stops nothing.
 #[derive(Clone)]
 pub struct BackgroundQueue {
-    pool: Arc<Pool>,
+    queue: Arc<Queue>,
 }
 
 impl BackgroundQueue {
-    /// A queue with the defaults.
+    /// The default of [`concurrency`](BackgroundBuilder::concurrency): 16 events.
+    pub const DEFAULT_CONCURRENCY: usize = 16;
+
+    /// The default of [`capacity`](BackgroundBuilder::capacity): 1000 events.
+    pub const DEFAULT_CAPACITY: usize = 1000;
+
+    /// The default of [`capacity_bytes`](BackgroundBuilder::capacity_bytes): 64 MiB.
+    pub const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024 * 1024;
+
+    /// The default of [`timeout`](BackgroundBuilder::timeout): 60 seconds.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Creates a queue with the default limits.
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// A queue's limits, to be set one by one.
+    /// Returns a builder with the default limits.
     pub const fn builder() -> BackgroundBuilder {
         BackgroundBuilder {
             limits: Limits {
-                concurrency: DEFAULT_CONCURRENCY,
-                queue: DEFAULT_CAPACITY,
-                capacity_bytes: DEFAULT_QUEUE_BYTES,
-                timeout: DEFAULT_TIMEOUT,
+                concurrency: Self::DEFAULT_CONCURRENCY,
+                capacity: Self::DEFAULT_CAPACITY,
+                capacity_bytes: Self::DEFAULT_CAPACITY_BYTES,
+                timeout: Self::DEFAULT_TIMEOUT,
             },
         }
     }
 
-    /// The layer that queues the events. It stands inside the [`EventLayer`](crate::EventLayer),
-    /// and needs a tokio runtime with time.
+    /// Returns the layer that queues events.
+    ///
+    /// It belongs inside the [`EventLayer`](crate::EventLayer). Its services panic outside a tokio
+    /// runtime, and running an event needs the runtime's timer.
     pub fn layer(&self) -> BackgroundLayer {
         BackgroundLayer {
-            pool: self.pool.clone(),
+            queue: self.queue.clone(),
         }
     }
 
-    /// How it stands.
+    /// Returns the current counters.
     ///
     /// ```
     /// use tower_bitrix24::background::BackgroundQueue;
@@ -152,20 +159,22 @@ impl BackgroundQueue {
     /// assert_eq!(stats.oldest_queued_age, None);
     /// ```
     pub fn stats(&self) -> Stats {
-        self.pool.stats()
+        self.queue.stats()
     }
 
-    /// Takes no more events, for good, and waits until all that were taken have ended, for `limit`
-    /// at most. What has not ended by then is stopped and handed back.
+    /// Rejects further events and waits for those already accepted, at most for `timeout`.
     ///
-    /// Further events are answered 503 and lost, so drain after the server has stopped to listen
-    /// and has answered its last request: after `axum::serve(…).with_graceful_shutdown(…)`, say. A
-    /// process that is asked to stop has little time, often 10 or 30 seconds, before it is killed:
-    /// let `limit` be well below.
+    /// Events that have not ended by then are aborted and returned. The queue never accepts events
+    /// again.
     ///
-    /// A handler is stopped at its next await; one that never awaits runs on. An event that ends in
-    /// the very moment of the deadline may be handed back though it was handled. Of several drains at
-    /// once, the first to reach its deadline gets what is left.
+    /// Further events are rejected with 503 and lost. So call this after the server has stopped
+    /// listening and has responded to its last request, for example after
+    /// `axum::serve(…).with_graceful_shutdown(…)`. A process that is being stopped is often killed
+    /// after 10 or 30 seconds, so choose a `timeout` well below that.
+    ///
+    /// A handler is aborted at its next await; one that never awaits runs on. An event that ends at
+    /// the very moment of the timeout may be returned although it was handled. If several calls
+    /// run at once, the first to time out returns the unfinished events.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -180,10 +189,10 @@ impl BackgroundQueue {
     /// use tower_bitrix24::{ApplicationToken, EventBody, EventLayer};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let background = BackgroundQueue::builder().concurrency(1).build();
+    /// let queue = BackgroundQueue::builder().concurrency(1).build();
     /// let service = ServiceBuilder::new()
     ///     .layer(EventLayer::new(ApplicationToken::new("192735")?))
-    ///     .layer(background.layer())
+    ///     .layer(queue.layer())
     ///     .service(service_fn(async |_: Request<EventBody<Full<Bytes>>>| {
     ///         pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     ///     }));
@@ -196,11 +205,11 @@ impl BackgroundQueue {
     /// send("event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[application_token]=192735").await;
     /// send("event=ONCRMDEALDELETE&data[FIELDS][ID]=42&auth[application_token]=192735").await;
     ///
-    /// let drained = background.shutdown(Duration::from_millis(10)).await;
-    /// assert!(!drained.is_complete());
-    /// assert_eq!(drained.interrupted()[0].code(), "ONCRMDEALADD");
-    /// assert_eq!(drained.waiting()[0].code(), "ONCRMDEALDELETE");
-    /// let to_store: Vec<&Bytes> = drained.unfinished().map(|event| event.body()).collect();
+    /// let unfinished = queue.shutdown(Duration::from_millis(10)).await;
+    /// assert!(!unfinished.is_empty());
+    /// assert_eq!(unfinished.interrupted()[0].code(), "ONCRMDEALADD");
+    /// assert_eq!(unfinished.queued()[0].code(), "ONCRMDEALDELETE");
+    /// let to_store: Vec<&Bytes> = unfinished.events().map(|event| event.body()).collect();
     /// assert_eq!(to_store.len(), 2);
     ///
     /// let late = send("event=ONAPPTEST&auth[application_token]=192735").await;
@@ -209,8 +218,8 @@ impl BackgroundQueue {
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn shutdown(&self, limit: Duration) -> Unfinished {
-        self.pool.drain(limit).await
+    pub async fn shutdown(&self, timeout: Duration) -> Unfinished {
+        self.queue.shutdown(timeout).await
     }
 }
 
@@ -223,16 +232,16 @@ impl Default for BackgroundQueue {
 impl fmt::Debug for BackgroundQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundQueue")
-            .field("limits", &self.pool.limits)
+            .field("limits", &self.queue.limits)
             .field("stats", &self.stats())
             .finish()
     }
 }
 
-/// Sets the limits of a [`BackgroundQueue`].
+/// A builder of a [`BackgroundQueue`].
 ///
-/// An event that waits or runs is held in memory with its body, which is about one kilobyte for
-/// most events and [`body_limit`](crate::EventLayer::body_limit) for the longest.
+/// An event that is queued or running is held in memory with its body. Most bodies are about one
+/// kilobyte; the largest have [`body_limit`](crate::EventLayer::body_limit) bytes.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct BackgroundBuilder {
@@ -240,12 +249,13 @@ pub struct BackgroundBuilder {
 }
 
 impl BackgroundBuilder {
-    /// How many events run at a time; [16](DEFAULT_CONCURRENCY) unless set. Each has a task, and
-    /// there are no other tasks.
+    /// Sets the maximum number of events that run at the same time, each in a task of its own.
+    ///
+    /// Defaults to [16](BackgroundQueue::DEFAULT_CONCURRENCY).
     ///
     /// # Panics
     ///
-    /// Where it is 0: nothing would ever run.
+    /// Panics if `events` is 0.
     #[track_caller]
     pub const fn concurrency(mut self, events: usize) -> Self {
         assert!(events > 0, "a concurrency of 0 runs nothing");
@@ -253,36 +263,40 @@ impl BackgroundBuilder {
         self
     }
 
-    /// How many events may wait while others run; [1000](DEFAULT_CAPACITY) unless set. With 0 an event
-    /// that cannot run at once is rejected.
+    /// Sets the maximum number of events that are queued while others run.
+    ///
+    /// With 0, an event that cannot run at once is rejected. Defaults to
+    /// [1000](BackgroundQueue::DEFAULT_CAPACITY).
     pub const fn capacity(mut self, events: usize) -> Self {
-        self.limits.queue = events;
+        self.limits.capacity = events;
         self
     }
 
-    /// Sets the maximum number of bytes that waiting events hold. An event counts with what it may
-    /// hold at most: four times its body, 128 bytes for each pair and one kilobyte. One that does
-    /// not fit, and cannot run at once, is rejected as by a [full queue](Self::capacity), so that large
-    /// bodies of one portal do not fill the memory.
+    /// Sets the maximum number of bytes that queued events hold.
     ///
-    /// Defaults to [64 MiB](DEFAULT_QUEUE_BYTES).
+    /// An event counts as the most memory it may hold: four times its body, 128 bytes for each
+    /// pair and one kilobyte. An event that does not fit, and cannot run at once, is rejected as if
+    /// the [queue were full](Self::capacity). Large bodies from one portal thus cannot exhaust the
+    /// memory. Defaults to [64 MiB](BackgroundQueue::DEFAULT_CAPACITY_BYTES).
     pub const fn capacity_bytes(mut self, bytes: usize) -> Self {
         self.limits.capacity_bytes = bytes;
         self
     }
 
-    /// How long one event may run; [60 seconds](DEFAULT_TIMEOUT) unless set. The time in the queue
-    /// does not count, and the time until the inner service is ready does. A handler is stopped at
-    /// its next await.
-    pub const fn timeout(mut self, limit: Duration) -> Self {
-        self.limits.timeout = limit;
+    /// Sets the maximum time that one event may run.
+    ///
+    /// The time in the queue does not count; the time until the inner service is ready does. A
+    /// handler is aborted at its next await. Defaults to
+    /// [60 seconds](BackgroundQueue::DEFAULT_TIMEOUT).
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = timeout;
         self
     }
 
-    /// The queue, empty.
+    /// Returns the queue.
     pub fn build(self) -> BackgroundQueue {
         BackgroundQueue {
-            pool: Pool::new(self.limits),
+            queue: Queue::new(self.limits),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The queue and what runs of it, without HTTP.
+//! The queue and the tasks that run its events, without HTTP.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -12,47 +12,46 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Stats, Unfinished};
+use super::stats::{Stats, Unfinished};
 use crate::event::Event;
 use crate::handler::HandlerErrorKind;
 
-/// The handling of one event, not begun: whether it ended well.
+/// The handling of one event; its output is `true` if it succeeded.
 pub(super) type Job = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) concurrency: usize,
-    pub(super) queue: usize,
+    pub(super) capacity: usize,
     pub(super) capacity_bytes: usize,
     pub(super) timeout: Duration,
 }
 
-pub(super) struct Pool {
+pub(super) struct Queue {
     pub(super) limits: Limits,
     /// Never locked across an await, nor while a job is dropped, spawned or polled.
     state: Mutex<State>,
-    /// Told when nothing waits or runs any more.
+    /// Notified when the last event has ended.
     idle: Notify,
 }
 
-/// Every event that came is in `waiting`, in `running`, or counted once.
+/// Each event is in `queued`, in `running`, or counted once.
 #[derive(Default)]
 struct State {
-    /// The oldest first.
-    waiting: VecDeque<Waiting>,
-    /// What the events in `waiting` hold.
-    waiting_bytes: usize,
-    /// By a number that rises with each start.
+    /// Oldest first.
+    queued: VecDeque<Queued>,
+    queued_bytes: usize,
+    /// By start number, so that sorting by key restores the order of starts.
     running: HashMap<u64, Running>,
     started: u64,
-    draining: bool,
-    done: u64,
+    shutting_down: bool,
+    completed: u64,
     failed: u64,
     timed_out: u64,
     dropped: u64,
 }
 
-struct Waiting {
+struct Queued {
     event: Event,
     bytes: usize,
     since: Instant,
@@ -61,20 +60,20 @@ struct Waiting {
 
 struct Running {
     event: Event,
-    /// Not there until the task is spawned.
+    /// `None` until the task is spawned, which happens without the lock.
     task: Option<AbortHandle>,
 }
 
 #[derive(Clone, Copy)]
 enum Outcome {
-    Done,
+    Completed,
     Failed,
     TimedOut,
-    /// The runtime shut down beneath it.
+    /// The runtime shut down and dropped the task.
     Dropped,
 }
 
-impl Pool {
+impl Queue {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             limits,
@@ -88,38 +87,24 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues the job, and starts the oldest if there is a place for it.
-    pub(super) fn accept(self: &Arc<Self>, event: Event, job: Job) -> Result<(), HandlerErrorKind> {
+    /// Queues the job, then starts the oldest one if a slot is free.
+    pub(super) fn submit(self: &Arc<Self>, event: Event, job: Job) -> Result<(), HandlerErrorKind> {
         let runtime = Handle::current();
-        let Limits {
-            concurrency,
-            queue,
-            capacity_bytes,
-            ..
-        } = self.limits;
         let bytes = event.held_bytes();
         let next = {
             let mut state = self.state();
-            let full = state.running.len() >= concurrency
-                && (state.waiting.len() >= queue
-                    || bytes > capacity_bytes.saturating_sub(state.waiting_bytes));
-            if full || state.draining {
-                state.dropped += 1;
-                return Err(match state.draining {
-                    true => HandlerErrorKind::ShuttingDown,
-                    false => HandlerErrorKind::QueueFull,
-                });
+            if let Err(kind) = state.admits(bytes, &self.limits) {
+                state.count(Outcome::Dropped);
+                return Err(kind);
             }
-            let since = Instant::now();
-            state.waiting_bytes += bytes;
-            let waiting = Waiting {
+            state.queued_bytes += bytes;
+            state.queued.push_back(Queued {
                 event,
                 bytes,
-                since,
+                since: Instant::now(),
                 job,
-            };
-            state.waiting.push_back(waiting);
-            state.next(concurrency)
+            });
+            state.next(self.limits.concurrency)
         };
         self.start(next, runtime);
         Ok(())
@@ -129,39 +114,34 @@ impl Pool {
         let Some((number, job)) = next else {
             return;
         };
-        let place = Place {
-            pool: self.clone(),
+        let slot = Slot {
+            queue: self.clone(),
             runtime: runtime.clone(),
             number,
             outcome: None,
         };
-        let task = runtime.spawn(place.run(job)).abort_handle();
+        let task = runtime.spawn(slot.run(job)).abort_handle();
         if let Some(running) = self.state().running.get_mut(&number) {
             running.task = Some(task);
             return;
         }
-        // It has ended already, or a drain gave it up before it could tell it.
+        // The job has ended already, or `abort_all` ran before the handle was stored.
         task.abort();
     }
 
-    /// Counts how an event ended and gives its place to the next, unless a drain gave it up before.
-    fn end(self: &Arc<Self>, number: u64, outcome: Outcome, runtime: Handle) {
+    /// Counts the outcome and starts the next event, unless `abort_all` took the event before.
+    fn finish(self: &Arc<Self>, number: u64, outcome: Outcome, runtime: Handle) {
         let next = {
             let mut state = self.state();
             if state.running.remove(&number).is_none() {
                 return;
             }
-            *match outcome {
-                Outcome::Done => &mut state.done,
-                Outcome::Failed => &mut state.failed,
-                Outcome::TimedOut => &mut state.timed_out,
-                Outcome::Dropped => &mut state.dropped,
-            } += 1;
+            state.count(outcome);
             if state.is_idle() {
                 self.idle.notify_waiters();
             }
             match outcome {
-                // A runtime that shuts down would drop the next at once, and the next after it.
+                // A runtime that shuts down would drop the next event at once, and the one after.
                 Outcome::Dropped => None,
                 _ => state.next(self.limits.concurrency),
             }
@@ -172,69 +152,93 @@ impl Pool {
     pub(super) fn stats(&self) -> Stats {
         let state = self.state();
         Stats {
-            queued: state.waiting.len(),
-            queued_bytes: state.waiting_bytes,
+            queued: state.queued.len(),
+            queued_bytes: state.queued_bytes,
             running: state.running.len(),
-            done: state.done,
+            completed: state.completed,
             failed: state.failed,
             timed_out: state.timed_out,
             dropped: state.dropped,
-            oldest_queued_age: state.waiting.front().map(|oldest| oldest.since.elapsed()),
+            oldest_queued_age: state.queued.front().map(|oldest| oldest.since.elapsed()),
         }
     }
 
-    pub(super) async fn drain(&self, limit: Duration) -> Unfinished {
-        self.state().draining = true;
-        // Further off than the clock goes is never.
-        let never = || Instant::now() + Duration::from_secs(86_400 * 365 * 30);
-        let deadline = Instant::now().checked_add(limit).unwrap_or_else(never);
+    pub(super) async fn shutdown(&self, timeout: Duration) -> Unfinished {
+        const THIRTY_YEARS: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+        self.state().shutting_down = true;
+        let now = Instant::now();
+        // `timeout` may overflow `Instant`; thirty years is as good as never.
+        let deadline = now.checked_add(timeout).unwrap_or(now + THIRTY_YEARS);
         loop {
             let mut idle = pin!(self.idle.notified());
-            // From here on no end goes unnoticed.
+            // Registers before the check, so that an event that ends after it is not missed.
             idle.as_mut().enable();
             if self.state().is_idle() {
                 return Unfinished::default();
             }
             if timeout_at(deadline, idle).await.is_err() {
-                return self.give_up();
+                return self.abort_all();
             }
         }
     }
 
-    fn give_up(&self) -> Unfinished {
-        let (waiting, running) = {
+    fn abort_all(&self) -> Unfinished {
+        let (queued, running) = {
             let mut state = self.state();
-            let unfinished = (take(&mut state.waiting), take(&mut state.running));
-            state.waiting_bytes = 0;
-            state.dropped += (unfinished.0.len() + unfinished.1.len()) as u64;
-            unfinished
+            let (queued, running) = (take(&mut state.queued), take(&mut state.running));
+            state.queued_bytes = 0;
+            state.dropped += (queued.len() + running.len()) as u64;
+            (queued, running)
         };
         self.idle.notify_waiters();
         let mut running: Vec<(u64, Running)> = running.into_iter().collect();
         running.sort_unstable_by_key(|(number, _)| *number);
-        let give_up = |(_, Running { event, task })| {
+        for (_, Running { task, .. }) in &running {
             if let Some(task) = task {
-                AbortHandle::abort(&task);
+                task.abort();
             }
-            event
-        };
+        }
         Unfinished {
-            interrupted: running.into_iter().map(give_up).collect(),
-            waiting: waiting.into_iter().map(|waiting| waiting.event).collect(),
+            interrupted: running.into_iter().map(|(_, job)| job.event).collect(),
+            queued: queued.into_iter().map(|job| job.event).collect(),
         }
     }
 }
 
 impl State {
-    /// Gives the oldest event that waits a place to run in, if there is one.
+    fn admits(&self, bytes: usize, limits: &Limits) -> Result<(), HandlerErrorKind> {
+        if self.shutting_down {
+            return Err(HandlerErrorKind::ShuttingDown);
+        }
+        if self.running.len() < limits.concurrency {
+            return Ok(());
+        }
+        let free_bytes = limits.capacity_bytes.saturating_sub(self.queued_bytes);
+        if self.queued.len() >= limits.capacity || bytes > free_bytes {
+            return Err(HandlerErrorKind::QueueFull);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Completed => self.completed += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::TimedOut => self.timed_out += 1,
+            Outcome::Dropped => self.dropped += 1,
+        }
+    }
+
+    /// Moves the oldest queued event to `running` if a slot is free.
     fn next(&mut self, concurrency: usize) -> Option<(u64, Job)> {
         if self.running.len() >= concurrency {
             return None;
         }
-        let Waiting {
+        let Queued {
             event, bytes, job, ..
-        } = self.waiting.pop_front()?;
-        self.waiting_bytes -= bytes;
+        } = self.queued.pop_front()?;
+        self.queued_bytes -= bytes;
         self.started += 1;
         self.running
             .insert(self.started, Running { event, task: None });
@@ -242,36 +246,38 @@ impl State {
     }
 
     fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.running.is_empty()
+        self.queued.is_empty() && self.running.is_empty()
     }
 }
 
-/// One of the places to run in. However its task ends, it is given to the next event.
-struct Place {
-    pool: Arc<Pool>,
+/// A guard that finishes its event when the task ends, also by a panic or an abort.
+struct Slot {
+    queue: Arc<Queue>,
     runtime: Handle,
     number: u64,
     outcome: Option<Outcome>,
 }
 
-impl Place {
+impl Slot {
     async fn run(mut self, job: Job) {
-        // Taken here, the job is dropped before the place where it panics or is aborted.
-        let job = timeout(self.pool.limits.timeout, job);
+        // A local, so that the job is dropped before `self` if it panics or is aborted.
+        let job = timeout(self.queue.limits.timeout, job);
         self.outcome = Some(match job.await {
-            Ok(true) => Outcome::Done,
+            Ok(true) => Outcome::Completed,
             Ok(false) => Outcome::Failed,
             Err(_) => Outcome::TimedOut,
         });
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let outcome = self.outcome.unwrap_or(match std::thread::panicking() {
-            true => Outcome::Failed,
-            false => Outcome::Dropped,
-        });
-        self.pool.end(self.number, outcome, self.runtime.clone());
+        let outcome = match self.outcome {
+            Some(outcome) => outcome,
+            None if std::thread::panicking() => Outcome::Failed,
+            None => Outcome::Dropped,
+        };
+        self.queue
+            .finish(self.number, outcome, self.runtime.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! The layer and the service that answer an event and queue its handling.
+//! The layer and the service that respond to an event at once and queue its handling.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -11,24 +11,25 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use super::queue::{Job, Pool};
+use super::queue::{Job, Queue};
 use crate::event::Event;
 use crate::handler::HandlerError;
 use crate::layer::EventBody;
 use crate::layer::completion::Completion;
 use crate::telemetry;
 
-/// Answers events at once and has the service beneath it handle them in the background; made by
-/// [`BackgroundQueue::layer`](super::Background::layer).
+/// A layer that responds to events at once and lets the inner service handle them in background
+/// tasks.
 ///
-/// It stands inside an [`EventLayer`](crate::EventLayer): added before it to an axum router, after
-/// it to a `ServiceBuilder`. A request without an [`Event`] goes to the service in the foreground.
+/// [`BackgroundQueue::layer`](super::BackgroundQueue::layer) returns it. It belongs inside an
+/// [`EventLayer`](crate::EventLayer): add it before that layer to an axum router, and after it to a
+/// `ServiceBuilder`. A request without an [`Event`] goes to the inner service in the foreground.
 ///
-/// All its services, clones too, share the limits of the one `BackgroundQueue`.
+/// All services of the layer and their clones share the limits of one `BackgroundQueue`.
 #[derive(Clone)]
 #[must_use]
 pub struct BackgroundLayer {
-    pub(super) pool: Arc<Pool>,
+    pub(super) queue: Arc<Queue>,
 }
 
 impl<S> Layer<S> for BackgroundLayer {
@@ -37,7 +38,7 @@ impl<S> Layer<S> for BackgroundLayer {
     fn layer(&self, inner: S) -> BackgroundService<S> {
         BackgroundService {
             inner,
-            pool: self.pool.clone(),
+            queue: self.queue.clone(),
         }
     }
 }
@@ -45,21 +46,38 @@ impl<S> Layer<S> for BackgroundLayer {
 impl fmt::Debug for BackgroundLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundLayer")
-            .field("limits", &self.pool.limits)
+            .field("limits", &self.queue.limits)
             .finish()
     }
 }
 
-/// The service that a [`BackgroundLayer`] puts round another.
+/// The service that a [`BackgroundLayer`] wraps around another.
 ///
-/// It is always ready: an event is answered however busy the inner service is. Each request gets a
-/// clone of the inner service, which is polled ready and then called, in the background once the
-/// event's turn has come. So a service that gives out its readiness sparingly, as
-/// `ConcurrencyLimit` does, gives none to an event that only waits.
+/// It is always ready: an event gets its response however busy the inner service is. Each request
+/// gets a clone of the inner service. For an event, the clone is polled ready and called in the
+/// background when the event starts. A service with limited readiness, such as `ConcurrencyLimit`,
+/// thus gives no permit to a queued event.
 #[derive(Clone)]
 pub struct BackgroundService<S> {
     inner: S,
-    pool: Arc<Pool>,
+    queue: Arc<Queue>,
+}
+
+impl<S> BackgroundService<S> {
+    /// Returns a reference to the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for BackgroundService<S>
@@ -70,7 +88,7 @@ where
 {
     type Response = Response<EventBody<R>>;
     type Error = S::Error;
-    type Future = BackgroundFuture<S, B, S::Future>;
+    type Future = BackgroundFuture<S, B>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
@@ -78,21 +96,23 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.inner.clone();
-        let state = match request.extensions().get::<Event>().cloned() {
-            None => State::Ready {
-                service,
-                request: Some(request),
-            },
-            Some(event) => State::Answered {
-                response: Some(
-                    match self.pool.accept(event.clone(), job(service, request)) {
-                        Ok(()) => Response::default(),
-                        Err(kind) => HandlerError::not_accepted(event, kind).into_event_response(),
-                    },
-                ),
-            },
+        let Some(event) = request.extensions().get::<Event>().cloned() else {
+            return BackgroundFuture {
+                state: State::Ready {
+                    service,
+                    request: Some(request),
+                },
+            };
         };
-        BackgroundFuture { state }
+        let response = match self.queue.submit(event.clone(), job(service, request)) {
+            Ok(()) => Response::default(),
+            Err(kind) => HandlerError::new(kind, Some(event)).into_event_response(),
+        };
+        BackgroundFuture {
+            state: State::Responded {
+                response: Some(response),
+            },
+        }
     }
 }
 
@@ -102,47 +122,46 @@ where
     S::Future: Send,
     B: Send + 'static,
 {
-    let settle = Completion::of(&request);
+    let on_handled = Completion::of(&request);
     Box::pin(telemetry::in_span(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
             return false;
         }
-        let answer = service.call(request).await;
-        let Ok(status) = answer.map(|answer| answer.status()) else {
-            return false;
+        let succeeded = match service.call(request).await {
+            Ok(response) => response.status().is_success(),
+            Err(_) => false,
         };
-        if let Some(settle) = settle.filter(|_| status.is_success()) {
-            settle.await;
+        if let Some(on_handled) = on_handled.filter(|_| succeeded) {
+            on_handled.await;
         }
-        !status.is_server_error()
+        succeeded
     }))
 }
 
 pin_project! {
-    /// The future of [`BackgroundService`].
-    ///
-    /// `S` is the inner service, `B` the request's body and `C` the inner service's future.
-    pub struct BackgroundFuture<S, B, C> {
+    /// The response future of [`BackgroundService`].
+    pub struct BackgroundFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
         #[pin]
-        state: State<S, B, C>,
+        state: State<S, B, S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, B, C> {
-        /// An event: the answer is there.
-        Answered { response: Option<Response<Bytes>> },
-        /// Anything else, before the service is ready for it.
+    enum State<S, B, F> {
+        Responded { response: Option<Response<Bytes>> },
         Ready { service: S, request: Option<Request<B>> },
-        Call { #[pin] call: C },
+        Call { #[pin] call: F },
         Done,
     }
 }
 
 const POLLED_AFTER_COMPLETION: &str = "`BackgroundFuture` polled after completion";
 
-impl<S, B, R> Future for BackgroundFuture<S, B, S::Future>
+impl<S, B, R> Future for BackgroundFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
@@ -152,7 +171,7 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Answered { response } => {
+                StateProj::Responded { response } => {
                     let response = response.take().expect(POLLED_AFTER_COMPLETION);
                     return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
                 }
@@ -181,15 +200,18 @@ impl<S: fmt::Debug> fmt::Debug for BackgroundService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundService")
             .field("inner", &self.inner)
-            .field("limits", &self.pool.limits)
+            .field("limits", &self.queue.limits)
             .finish()
     }
 }
 
-impl<S, B, C> fmt::Debug for BackgroundFuture<S, B, C> {
+impl<S, B> fmt::Debug for BackgroundFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Answered { .. } => "answered",
+            State::Responded { .. } => "responded",
             State::Ready { .. } => "ready",
             State::Call { .. } => "call",
             State::Done => "done",

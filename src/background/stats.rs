@@ -1,66 +1,68 @@
-//! What the queue counts, and the events that a shutdown leaves unfinished.
+//! The counters of the queue, and the events that a shutdown leaves unfinished.
 
 use std::time::Duration;
 
 use crate::event::Event;
 
-/// How a [`BackgroundQueue`](super::Background) stands, all read at one moment.
+/// The counters of a [`BackgroundQueue`](super::BackgroundQueue), all read at the same moment.
 ///
-/// Each event that reached the layer is in exactly one of the counters: they add up to the events
-/// that there were. `queued` and `running` say what is now, the others what was since the start.
+/// Each event that reached the layer is in exactly one of `queued`, `running`, `completed`,
+/// `failed`, `timed_out` and `dropped`. `queued` and `running` are current numbers, the others
+/// count since the queue was built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Waiting to be run.
+    /// Events in the queue that have not started.
     pub queued: usize,
-    /// The bytes that the waiting events hold, as [`capacity_bytes`](super::BackgroundBuilder::capacity_bytes)
-    /// counts them.
+    /// Bytes that the queued events hold, as
+    /// [`capacity_bytes`](super::BackgroundBuilder::capacity_bytes) counts them.
     pub queued_bytes: usize,
-    /// Being run.
+    /// Events that are being handled.
     pub running: usize,
-    /// Answered by the handler with a status below 500.
-    pub done: u64,
-    /// Answered with 500 or above or with the service's error, or ended by a panic.
+    /// Events whose handler responded with a 2xx status.
+    pub completed: u64,
+    /// Events whose handler responded with another status, returned an error or panicked.
     pub failed: u64,
-    /// Stopped because it ran longer than it [may](super::BackgroundBuilder::timeout).
+    /// Events that ran longer than the [timeout](super::BackgroundBuilder::timeout).
     pub timed_out: u64,
-    /// Rejected with 503, given up by a [drain](super::Background::shutdown), or stopped by the end of
-    /// the runtime.
+    /// Events that were rejected with 503, aborted by a
+    /// [shutdown](super::BackgroundQueue::shutdown), or running when the runtime ended.
     pub dropped: u64,
-    /// How long the first in the queue has waited; `None` where the queue is empty.
+    /// How long the oldest queued event has waited, or `None` if the queue is empty.
     pub oldest_queued_age: Option<Duration>,
 }
 
-/// What a [drain](super::Background::shutdown) could not finish.
+/// The events that a [shutdown](super::BackgroundQueue::shutdown) could not finish.
 ///
-/// Nothing of it is handled any more: an application that keeps the [bodies](Event::body) can
+/// They are not handled any more. An application that stores their [bodies](Event::body) can
 /// [verify](Event::verify) and handle them after its next start.
 #[derive(Clone, Debug, Default)]
-#[must_use = "the events in it are handled by nobody else"]
+#[must_use = "these events are not handled by anything else"]
 pub struct Unfinished {
     pub(super) interrupted: Vec<Event>,
-    pub(super) waiting: Vec<Event>,
+    pub(super) queued: Vec<Event>,
 }
 
 impl Unfinished {
-    /// Whether nothing is left.
-    pub fn is_complete(&self) -> bool {
-        self.unfinished().next().is_none()
+    /// Returns `true` if every event was finished.
+    pub fn is_empty(&self) -> bool {
+        self.interrupted.is_empty() && self.queued.is_empty()
     }
 
-    /// The events whose handling had begun and was stopped at an await, half done perhaps; the
-    /// first to begin first.
+    /// Returns the events whose handling was aborted at an await, in the order they started.
+    ///
+    /// They may be half handled.
     pub fn interrupted(&self) -> &[Event] {
         &self.interrupted
     }
 
-    /// The events that no handler has seen; the first to come first.
-    pub fn waiting(&self) -> &[Event] {
-        &self.waiting
+    /// Returns the events that had not started, oldest first.
+    pub fn queued(&self) -> &[Event] {
+        &self.queued
     }
 
-    /// All of them: the interrupted, then the waiting.
-    pub fn unfinished(&self) -> impl Iterator<Item = &Event> {
-        self.interrupted.iter().chain(&self.waiting)
+    /// Returns all events: the interrupted, then the queued.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.interrupted.iter().chain(&self.queued)
     }
 }

@@ -1,5 +1,4 @@
-//! Why an event did not come to a handler's end, for the extractors, the router and the
-//! background alike.
+//! The error of extractors, the router and the background queue.
 
 use std::error::Error;
 use std::fmt;
@@ -10,17 +9,15 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::event::{Event, EventKind};
-
 use crate::form::Mismatch;
-
 use crate::telemetry;
 
-/// Why a request that reached a router, an extractor or the background was not handled.
+/// The reason why a router, an extractor or the background queue did not handle a request.
 ///
-/// It stands in the extensions of the answer, so that an outer layer can count or log it. Its text
-/// is the body of the answer; beside the event's code and the path of a field it never holds
-/// anything of the request, and nothing of what a handler said: that is the
-/// [`source`](Error::source), for logs.
+/// It is in the extensions of the response, so that an outer layer can count or log it. Its message
+/// is the body of the response. The message contains the event code and, for a mismatch, the
+/// field's path, but no other request data. The handler's own error is available only as
+/// [`source`](Error::source).
 ///
 /// ```
 /// use std::error::Error;
@@ -57,98 +54,90 @@ pub struct HandlerError {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What went wrong behind the layer.
+/// The kinds of [`HandlerError`].
 ///
 /// | kind | status |
 /// |---|---|
 /// | [`NoEvent`](Self::NoEvent) | 500 |
-/// | [`UnexpectedKind`](Self::UnexpectedKind), [`Mismatch`](Self::Mismatch) | 422 |
-/// | [`Failed`](Self::Failed) | 500 |
+/// | [`UnexpectedKind`](Self::UnexpectedKind), [`PayloadMismatch`](Self::PayloadMismatch) | 422 |
+/// | [`HandlerFailed`](Self::HandlerFailed) | 500 |
 /// | [`QueueFull`](Self::QueueFull), [`ShuttingDown`](Self::ShuttingDown) | 503 |
 ///
-/// 500 says that the application is broken. 422 says that it is not, and that the event, proven as
-/// it is, is not one for this place: a portal's handler registration has the wrong URL, or the data
-/// are not what the documentation says. 503 says that it has too much to do (feature `background`).
-/// Bitrix24 reads none of them and sends the event to nobody else.
+/// 500 means that the application is broken. 422 means that the verified event does not belong
+/// here: a handler registration on the portal has the wrong URL, or the data differ from the
+/// documentation. 503 means that the application is overloaded or shutting down (feature
+/// `background`). Bitrix24 ignores all of them and does not send the event again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlerErrorKind {
-    /// The request has no [`Event`]: no [`EventLayer`](crate::EventLayer) selected it, or one let
-    /// it pass as another callback.
+    /// The request has no [`Event`]: no [`EventLayer`](crate::EventLayer) selected it, or a layer
+    /// passed it as another callback.
     NoEvent,
-    /// The event is of another kind than the handler takes.
+    /// The event is not of the kind that the handler takes.
     UnexpectedKind,
-    /// The event is of the right kind, but its data do not fit the kind's payload, and no other
-    /// handler takes it.
+    /// The event is of the right kind, but its data do not fit the payload, and no other handler
+    /// takes it.
     ///
-    /// Bitrix24 does not send it again, so the answer is logged as an error (feature `tracing`) and
-    /// counted (feature `metrics`). A handler without a type keeps such events:
-    /// [`EventRouterBuilder::fallback`](crate::handler::EventRouterBuilder::fallback), or
+    /// Bitrix24 does not send it again, so the response is logged as an error (feature `tracing`)
+    /// and counted (feature `metrics`). To keep such events, register an
+    /// [untyped fallback](crate::handler::EventRouterBuilder::fallback), or take
     /// `Result<On<K>, HandlerError>` in axum, whose error has the [event](HandlerError::event).
     PayloadMismatch,
-    /// The handler answered with an error.
+    /// The handler returned an error.
     HandlerFailed,
-    /// As many events run and wait in the background as may.
+    /// The background queue is full.
     QueueFull,
-    /// The background takes no more events: the application shuts down.
+    /// The background queue is shutting down.
     ShuttingDown,
 }
 
+impl HandlerErrorKind {
+    /// Returns the kind's name for logs and metrics, such as `payload_mismatch`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoEvent => "no_event",
+            Self::UnexpectedKind => "unexpected_kind",
+            Self::PayloadMismatch => "payload_mismatch",
+            Self::HandlerFailed => "handler_failed",
+            Self::QueueFull => "queue_full",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+impl fmt::Display for HandlerErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl HandlerError {
-    pub(crate) const fn no_event() -> Self {
+    pub(crate) const fn new(kind: HandlerErrorKind, event: Option<Event>) -> Self {
         Self {
-            kind: HandlerErrorKind::NoEvent,
+            kind,
             expected: None,
-            event: None,
+            event,
             source: None,
         }
     }
 
     #[cfg(feature = "axum")]
-    pub(crate) const fn other_kind(event: Event, expected: EventKind) -> Self {
-        Self {
-            kind: HandlerErrorKind::UnexpectedKind,
-            expected: Some(expected),
-            event: Some(event),
-            source: None,
-        }
+    pub(crate) const fn with_expected(mut self, expected: EventKind) -> Self {
+        self.expected = Some(expected);
+        self
     }
 
-    pub(crate) const fn mismatch(event: Event) -> Self {
-        Self {
-            kind: HandlerErrorKind::PayloadMismatch,
-            expected: None,
-            event: Some(event),
-            source: None,
-        }
+    pub(crate) fn with_source(mut self, source: Box<dyn Error + Send + Sync>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 
-    pub(crate) fn failed(event: Event, source: Box<dyn Error + Send + Sync>) -> Self {
-        Self {
-            kind: HandlerErrorKind::HandlerFailed,
-            expected: None,
-            event: Some(event),
-            source: Some(source.into()),
-        }
-    }
-
-    /// The background does not take it; the kind says why.
-    #[cfg(feature = "background")]
-    pub(crate) const fn not_accepted(event: Event, kind: HandlerErrorKind) -> Self {
-        Self {
-            kind,
-            expected: None,
-            event: Some(event),
-            source: None,
-        }
-    }
-
-    /// What went wrong.
+    /// Returns the kind of error.
     pub const fn kind(&self) -> HandlerErrorKind {
         self.kind
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub const fn status(&self) -> StatusCode {
         match self.kind {
             HandlerErrorKind::NoEvent | HandlerErrorKind::HandlerFailed => {
@@ -163,7 +152,7 @@ impl HandlerError {
         }
     }
 
-    /// The event that was not handled, to keep it after all; `None` where there was none.
+    /// Returns the event that was not handled, or `None` if the request had none.
     pub const fn event(&self) -> Option<&Event> {
         self.event.as_ref()
     }
@@ -172,30 +161,30 @@ impl HandlerError {
         if let (HandlerErrorKind::PayloadMismatch, Some(event)) = (self.kind, &self.event) {
             telemetry::mismatch(event);
         }
-        let mut answer = Response::new(Bytes::from(format!("{self}\n")));
-        *answer.status_mut() = self.status();
-        answer.headers_mut().insert(
+        let mut response = Response::new(Bytes::from(format!("{self}\n")));
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
-        answer.extensions_mut().insert(self);
-        answer
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The sender is proven, but a code or a key of its own may still break a line of a log.
+        // Even a verified sender may put line breaks into a code or a key.
         let code = self.event().map_or("", Event::code).escape_debug();
         match self.kind {
             HandlerErrorKind::NoEvent => f.write_str(
-                "the request has no Bitrix24 event: check that an EventLayer stands round this \
-                 route, that its path selects the request, and that it does not pass it as \
+                "the request has no Bitrix24 event: check that an EventLayer wraps this route, \
+                 that its path selects the request, and that it did not pass the request as \
                  another callback",
             ),
             HandlerErrorKind::UnexpectedKind => {
                 let expected = self.expected.map_or("another", EventKind::as_str);
-                write!(f, "this route takes {expected}, and the event is {code}")
+                write!(f, "this route takes {expected}, but the event is {code}")
             }
             HandlerErrorKind::PayloadMismatch => {
                 write!(f, "the data of {code} do not fit its payload")?;
@@ -205,15 +194,17 @@ impl fmt::Display for HandlerError {
                 }
             }
             HandlerErrorKind::HandlerFailed => write!(f, "the handler of {code} failed"),
-            HandlerErrorKind::QueueFull => write!(f, "too many events wait: {code} is rejected"),
+            HandlerErrorKind::QueueFull => {
+                write!(f, "the background queue is full: {code} is rejected")
+            }
             HandlerErrorKind::ShuttingDown => {
-                write!(f, "the application shuts down: {code} is rejected")
+                write!(f, "the application is shutting down: {code} is rejected")
             }
         }
     }
 }
 
-/// Shows of the event its code alone, and not the source.
+/// Shows only the code of the event, and not the source.
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerError")

@@ -1,17 +1,17 @@
-//! Extractors for axum (feature `axum`): the event, or the payload of one kind of event, as an
-//! argument of a handler.
+//! Extractors for axum (feature `axum`): an event, or the payload of one kind of event, as a
+//! handler's argument.
 //!
-//! | argument | without an event | an event of another kind | data that do not fit |
+//! | argument | no event | an event of another kind | data that do not fit |
 //! |---|---|---|---|
 //! | [`Event`] | 500 | | |
 //! | `Option<Event>` | `None` | | |
 //! | [`On<K>`](On) | 500 | 422 | 422 |
 //! | `Option<On<K>>` | `None` | `None` | 422 |
 //!
-//! A request is without an event where no [`EventLayer`](crate::EventLayer) selected it, which is a
-//! mistake in the application, or where the layer
-//! [passed it as another callback](crate::EventLayer::pass_other_callbacks), which is what the
-//! optional forms are for. [`HandlerErrorKind`](crate::handler::HandlerErrorKind) says why 422.
+//! A request has no event if no [`EventLayer`](crate::EventLayer) selected it, which is a mistake in
+//! the application. It also has none if the layer
+//! [passed it as another callback](crate::EventLayer::pass_other_callbacks); the optional forms are
+//! for that case. [`HandlerErrorKind`](crate::handler::HandlerErrorKind) explains the 422.
 //!
 //! ```
 //! use axum::body::Body;
@@ -55,8 +55,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! One URL that many kinds of event are sent to is the work of an
-//! [`EventRouter`](crate::EventRouter), which axum takes with `route_service`.
+//! For one URL that receives many kinds of event, use an [`EventRouter`](crate::EventRouter) with
+//! `route_service`.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -68,19 +68,19 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::error::HandlerError;
+use super::error::{HandlerError, HandlerErrorKind};
 use crate::event::Event;
 use crate::event::kind::Kind;
 
-/// The payload of one kind of event, with the event.
+/// An extractor for one kind of event: the payload and the event.
 ///
-/// It dereferences to the payload, so that `deal.id` is the id of an `On<CrmDealAdd>`, and can be
-/// taken apart: `On { payload, event }`. The kinds are in [`event::kind`](crate::event::kind).
+/// It dereferences to the payload, so that `deal.id` is the id of an `On<CrmDealAdd>`. It can be
+/// destructured: `On { payload, event }`. [`event::kind`](crate::event::kind) lists the kinds.
 ///
-/// An event of the kind whose data do not fit is answered 422 and is lost, since Bitrix24 does not
-/// send it again: that leaves a line of the level ERROR (feature `tracing`) and counts as
-/// `bitrix24_mismatches_total` (feature `metrics`). `Result<On<K>, HandlerError>` as an argument
-/// leaves the answer to the handler, which can keep the event:
+/// An event of the kind whose data do not fit is rejected with 422 and lost, because Bitrix24 does
+/// not send it again. The rejection is logged at the level ERROR (feature `tracing`) and counted as
+/// `bitrix24_mismatches_total` (feature `metrics`). With `Result<On<K>, HandlerError>` as the
+/// argument, the handler chooses the response and can keep the event:
 ///
 /// ```
 /// use axum::body::Body;
@@ -99,7 +99,7 @@ use crate::event::kind::Kind;
 ///             StatusCode::OK
 ///         }
 ///         Err(error) => {
-///             // The event is here: keep it.
+///             // Store `error.event()` here; it is not sent again.
 ///             println!("{error}: {:?}", error.event());
 ///             StatusCode::ACCEPTED
 ///         }
@@ -125,19 +125,28 @@ use crate::event::kind::Kind;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct On<K: Kind> {
-    /// What happened.
+    /// The payload of the event.
     pub payload: K::Payload,
-    /// The event that says so.
+    /// The event itself.
     pub event: Event,
 }
 
 impl<K: Kind> On<K> {
-    fn read(event: Event) -> Result<Self, HandlerError> {
-        match event.payload_of::<K>().cloned() {
-            Some(payload) => Ok(Self { payload, event }),
-            None if event.kind() == Some(K::KIND) => Err(HandlerError::mismatch(event)),
-            None => Err(HandlerError::other_kind(event, K::KIND)),
+    /// Returns the payload without the event.
+    pub fn into_inner(self) -> K::Payload {
+        self.payload
+    }
+
+    fn from_event(event: Event) -> Result<Self, HandlerError> {
+        if let Some(payload) = event.payload_of::<K>().cloned() {
+            return Ok(Self { payload, event });
         }
+        if event.kind() == Some(K::KIND) {
+            let kind = HandlerErrorKind::PayloadMismatch;
+            return Err(HandlerError::new(kind, Some(event)));
+        }
+        let kind = HandlerErrorKind::UnexpectedKind;
+        Err(HandlerError::new(kind, Some(event)).with_expected(K::KIND))
     }
 }
 
@@ -167,11 +176,15 @@ impl<K: Kind> fmt::Debug for On<K> {
     }
 }
 
-fn event(parts: &Parts) -> Option<Event> {
+fn find_event(parts: &Parts) -> Option<Event> {
     parts.extensions.get().cloned()
 }
 
-/// The event that the layer verified.
+fn require_event(parts: &Parts) -> Result<Event, HandlerError> {
+    find_event(parts).ok_or_else(|| HandlerError::new(HandlerErrorKind::NoEvent, None))
+}
+
+/// Extracts the event that the layer verified.
 impl<S: Send + Sync> FromRequestParts<S> for Event {
     type Rejection = HandlerError;
 
@@ -179,11 +192,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Event {
         parts: &mut Parts,
         _: &S,
     ) -> impl Future<Output = Result<Self, HandlerError>> + Send {
-        ready(event(parts).ok_or(HandlerError::no_event()))
+        ready(require_event(parts))
     }
 }
 
-/// The event, if the layer verified one.
+/// Extracts the event if the layer verified one.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Event {
     type Rejection = Infallible;
 
@@ -191,11 +204,11 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Event {
         parts: &mut Parts,
         _: &S,
     ) -> impl Future<Output = Result<Option<Self>, Infallible>> + Send {
-        ready(Ok(event(parts)))
+        ready(Ok(find_event(parts)))
     }
 }
 
-/// The event, if it is of the kind `K` and its data fit.
+/// Extracts the event if it is of the kind `K` and its data fit.
 impl<S: Send + Sync, K: Kind> FromRequestParts<S> for On<K> {
     type Rejection = HandlerError;
 
@@ -203,13 +216,12 @@ impl<S: Send + Sync, K: Kind> FromRequestParts<S> for On<K> {
         parts: &mut Parts,
         _: &S,
     ) -> impl Future<Output = Result<Self, HandlerError>> + Send {
-        let event = event(parts).ok_or(HandlerError::no_event());
-        ready(event.and_then(Self::read))
+        ready(require_event(parts).and_then(Self::from_event))
     }
 }
 
-/// `None` where there is no event or one of another kind. Data that do not fit are an error: the
-/// event is one for this handler and would be lost.
+/// Extracts `None` if there is no event or one of another kind. Data that do not fit are an error,
+/// because the event is meant for this handler and would be lost.
 impl<S: Send + Sync, K: Kind> OptionalFromRequestParts<S> for On<K> {
     type Rejection = HandlerError;
 
@@ -217,8 +229,8 @@ impl<S: Send + Sync, K: Kind> OptionalFromRequestParts<S> for On<K> {
         parts: &mut Parts,
         _: &S,
     ) -> impl Future<Output = Result<Option<Self>, HandlerError>> + Send {
-        let event = event(parts).filter(|event| event.kind() == Some(K::KIND));
-        ready(event.map(Self::read).transpose())
+        let event = find_event(parts).filter(|event| event.kind() == Some(K::KIND));
+        ready(event.map(Self::from_event).transpose())
     }
 }
 

@@ -1,10 +1,11 @@
-//! What runs behind the layer: the router, the extractors, responses and errors of handlers.
+//! What runs behind the layer: the router, the extractors, and their responses and errors.
 
 mod error;
 #[cfg(feature = "axum")]
 pub mod extract;
 mod response;
 mod router;
+mod routes;
 
 pub use self::error::{HandlerError, HandlerErrorKind};
 pub use self::response::{IntoEventResponse, ResponseBody};

@@ -1,4 +1,4 @@
-//! What a handler returns, and the response made of it.
+//! Converting what a handler returns into a response.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -9,20 +9,20 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-/// What a handler of an [`EventRouter`](crate::EventRouter) may return.
+/// A value that a handler of an [`EventRouter`](crate::EventRouter) may return.
 ///
-/// | a handler returns | the answer |
+/// | a handler returns | response |
 /// |---|---|
 /// | `()` | 200 |
 /// | [`StatusCode`] | that status |
-/// | [`Response`] of text or bytes | that response |
+/// | [`Response`] with a string or bytes | that response |
 /// | `Ok(…)` of one of these | as above |
-/// | `Err(…)` of an error, a text, a boxed error | 500, with a text that hides the error |
+/// | `Err(…)` of an error, a string or a boxed error | 500, with a message that hides the error |
 ///
-/// Bitrix24 reads no answer and never sends an event again, whatever the status: it is for the logs
-/// and metrics of the application. The error of a handler is the
-/// [`source`](std::error::Error::source) of the [`HandlerError`](crate::handler::HandlerError) in the
-/// extensions of the answer.
+/// Bitrix24 ignores the response and never sends an event again. The status serves the logs and
+/// metrics of the application, and only a 2xx counts as handled. The error of a handler is the
+/// [`source`](std::error::Error::source) of the [`HandlerError`](crate::handler::HandlerError) in
+/// the extensions of the response.
 ///
 /// ```
 /// use http::{Response, StatusCode};
@@ -38,16 +38,16 @@ use http_body::{Body, Frame, SizeHint};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a handler of events cannot return `{Self}`",
-    label = "not an answer",
-    note = "a handler returns `()`, a `StatusCode`, an `http::Response` of text or bytes, or a \
+    label = "not a response",
+    note = "a handler returns `()`, a `StatusCode`, an `http::Response` with a string or bytes, or a \
             `Result` of one of these and an error that is `Into<Box<dyn Error + Send + Sync>>`"
 )]
 pub trait IntoEventResponse {
-    /// The answer, or the error that keeps the handler from one.
+    /// Converts the value into a response.
     ///
     /// # Errors
     ///
-    /// Where the handler failed. The caller learns that it did, and never the error's text.
+    /// Returns an error if the handler failed. The client sees that it failed, but not the error.
     fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>>;
 }
 
@@ -59,9 +59,9 @@ impl IntoEventResponse for () {
 
 impl IntoEventResponse for StatusCode {
     fn into_event_response(self) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
-        let mut answer = Response::default();
-        *answer.status_mut() = self;
-        Ok(answer)
+        let mut response = Response::default();
+        *response.status_mut() = self;
+        Ok(response)
     }
 }
 
@@ -81,7 +81,7 @@ where
     }
 }
 
-/// The body of a router's answer: bytes that are there at once.
+/// The body of a router's response.
 #[derive(Debug, Default)]
 pub struct ResponseBody(Bytes);
 
@@ -99,8 +99,11 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.0.is_empty() {
+            return Poll::Ready(None);
+        }
         let bytes = std::mem::take(&mut self.0);
-        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {

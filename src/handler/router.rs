@@ -1,6 +1,6 @@
 //! `EventRouter`: passes each event to the handler that is registered for it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, ready};
@@ -8,41 +8,41 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tower::Service;
 
-use super::error::HandlerError;
+use super::error::{HandlerError, HandlerErrorKind};
 use super::response::{IntoEventResponse, ResponseBody};
+use super::routes::{BoxFuture, Handler, Routes, erase, run};
 use crate::error::ConfigError;
 use crate::event::kind::Kind;
 use crate::event::{Event, EventKind};
 
-/// One URL, many handlers: a service behind an [`EventLayer`](crate::EventLayer) that gives each
-/// event to the handler registered for it.
+/// A service behind an [`EventLayer`](crate::EventLayer) that passes each event to the handler
+/// registered for it.
 ///
-/// The first of these that there is gets the event:
+/// The first handler in this list gets the event:
 ///
-/// 1. the handler of its [code](EventRouterBuilder::on_code), else of its kind
+/// 1. the handler of its [code](EventRouterBuilder::on_code), otherwise of its kind
 ///    ([typed](EventRouterBuilder::on) or [not](EventRouterBuilder::on_kind)),
 /// 2. the handler of the longest [prefix](EventRouterBuilder::on_prefix) of its code,
 /// 3. the handler of its [scope](EventRouterBuilder::on_scope),
 /// 4. the [fallback](EventRouterBuilder::fallback).
 ///
-/// A typed handler is passed over by an event whose data do not fit its payload, and the next in
-/// the list gets the event. Where none is left, the event is not acknowledged: it is answered 422,
-/// as a [`Mismatch`](crate::handler::HandlerErrorKind::PayloadMismatch), with a line in the log
-/// ([`on`](EventRouterBuilder::on) says how to keep it). An event that nothing was registered for is
+/// An event whose data do not fit the payload of a typed handler goes to the next handler in the
+/// list. If there is none, the response is 422
+/// ([`PayloadMismatch`](crate::handler::HandlerErrorKind::PayloadMismatch)) and the event is logged;
+/// [`on`](EventRouterBuilder::on) shows how to keep it. An event without any registered handler is
 /// [acknowledged](EventRouterBuilder::unhandled).
 ///
-/// A handler is a function or a closure that gives a future of [something that can be
-/// answered](IntoEventResponse). A closure that owns what its future needs clones it for each event:
-/// `move |event| { let pool = pool.clone(); async move { … } }`. The future of an event is dropped
-/// where the server drops the request.
+/// A handler is a function or a closure that returns a future of an [`IntoEventResponse`]. A closure
+/// that owns what its future needs clones it for each event:
+/// `move |event| { let pool = pool.clone(); async move { … } }`. The future is dropped if the server
+/// drops the request.
 ///
-/// A request without an [`Event`] is answered 500 with a text that says what to check: the layer is
-/// missing, or it passed another callback. Where one URL serves both, take the event and call
-/// [`handle`](Self::handle).
+/// The response to a request without an [`Event`] is 500, with a message that says what to check:
+/// the layer is missing, or it passed another callback. If one URL serves both, take the event from
+/// the extensions and call [`handle`](Self::handle).
 ///
 /// A clone is cheap and shares the handlers.
 ///
@@ -93,58 +93,19 @@ pub struct EventRouter {
     routes: Arc<Routes>,
 }
 
-struct Routes {
-    /// By the code in upper case; a kind stands under its own code.
-    codes: HashMap<String, Handler>,
-    /// In upper case; the longest first once the router is built.
-    prefixes: Vec<(String, Handler)>,
-    scopes: HashMap<&'static str, Handler>,
-    fallback: Option<Handler>,
-    unhandled: StatusCode,
-}
-
-/// Takes the event, or leaves it to the next handler.
-type Handler = Box<dyn Fn(&Event) -> Option<Answer> + Send + Sync>;
-
-type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
-
-fn answer<F>(handling: F, event: Event) -> Answer
-where
-    F: Future<Output: IntoEventResponse> + Send + 'static,
-{
-    Box::pin(async move {
-        let answer = handling.await.into_event_response();
-        answer.unwrap_or_else(|error| HandlerError::failed(event, error).into_event_response())
-    })
-}
-
-fn untyped<H, F>(handler: H) -> Handler
-where
-    H: Fn(Event) -> F + Send + Sync + 'static,
-    F: Future<Output: IntoEventResponse> + Send + 'static,
-{
-    Box::new(move |event| Some(answer(handler(event.clone()), event.clone())))
-}
-
 impl EventRouter {
-    /// A router's handlers, to be registered one by one.
+    /// Returns a builder without handlers.
     pub fn builder() -> EventRouterBuilder {
         EventRouterBuilder {
-            routes: Routes {
-                codes: HashMap::new(),
-                prefixes: Vec::new(),
-                scopes: HashMap::new(),
-                fallback: None,
-                unhandled: StatusCode::OK,
-            },
+            routes: Routes::default(),
             error: None,
         }
     }
 
-    /// Gives an event to its handler without a request: in a queue's worker, in a task of its own,
-    /// or where one URL serves events and other callbacks.
+    /// Passes an event to its handler without a request.
     ///
-    /// The handler is called at once, and the future, which borrows nothing, is its work.
+    /// This serves queue workers, tasks, and URLs that receive both events and other callbacks. The
+    /// handler is called immediately; the returned future borrows nothing.
     ///
     /// ```
     /// use http::StatusCode;
@@ -158,12 +119,12 @@ impl EventRouter {
     /// let token = ApplicationToken::new("192735")?;
     ///
     /// let envelope = Envelope::scan("event=ONAPPTEST&auth[application_token]=192735")?;
-    /// let answer = router.handle(Event::verify(envelope, &token).await?).await;
-    /// assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    /// let response = router.handle(Event::verify(envelope, &token).await?).await;
+    /// assert_eq!(response.status(), StatusCode::ACCEPTED);
     ///
     /// let envelope = Envelope::scan("event=ONCRMDEALADD&data=x&auth[application_token]=192735")?;
-    /// let answer = router.handle(Event::verify(envelope, &token).await?).await;
-    /// assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    /// let response = router.handle(Event::verify(envelope, &token).await?).await;
+    /// assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -172,56 +133,8 @@ impl EventRouter {
         &self,
         event: Event,
     ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
-        let answer = self.routes.answer(event);
-        async { answer.await.map(ResponseBody::new) }
-    }
-}
-
-impl Routes {
-    fn answer(&self, event: Event) -> Answer {
-        let mut passed_over = false;
-        for handler in self.candidates(&event) {
-            if let Some(answer) = handler(&event) {
-                return answer;
-            }
-            passed_over = true;
-        }
-        let answer = match passed_over {
-            true => HandlerError::mismatch(event).into_event_response(),
-            false => {
-                let mut answer = Response::default();
-                *answer.status_mut() = self.unhandled;
-                answer
-            }
-        };
-        Box::pin(ready(answer))
-    }
-
-    /// The handlers that an event is for, the first choice first.
-    fn candidates<'a>(&'a self, event: &Event) -> impl Iterator<Item = &'a Handler> {
-        let code = event.code().to_ascii_uppercase();
-        let by_code = self.codes.get(&code);
-        // The code may be the kind's with an object type's id behind it.
-        let kind = event.kind();
-        let by_kind = kind.filter(|kind| kind.as_str() != code);
-        let by_kind = by_kind.and_then(|kind| self.codes.get(kind.as_str()));
-        let by_prefix = self.prefixes.iter();
-        let by_prefix = by_prefix.filter(move |(prefix, _)| code.starts_with(prefix.as_str()));
-        let by_scope = self.by_scope(event);
-        (by_code.into_iter().chain(by_kind))
-            .chain(by_prefix.map(|(_, handler)| handler))
-            .chain(by_scope)
-            .chain(&self.fallback)
-    }
-}
-
-impl Routes {
-    /// The handler of the event's scope.
-    fn by_scope(&self, event: &Event) -> Option<&Handler> {
-        if self.scopes.is_empty() {
-            return None;
-        }
-        self.scopes.get(EventKind::scope_of(event.code())?)
+        let response = self.routes.dispatch(event);
+        async { response.await.map(ResponseBody::new) }
     }
 }
 
@@ -235,23 +148,26 @@ impl<B> Service<Request<B>> for EventRouter {
     }
 
     fn call(&mut self, mut request: Request<B>) -> RouterFuture {
-        RouterFuture(match request.extensions_mut().remove::<Event>() {
-            Some(event) => self.routes.answer(event),
-            None => Box::pin(ready(HandlerError::no_event().into_event_response())),
-        })
+        let Some(event) = request.extensions_mut().remove::<Event>() else {
+            let error = HandlerError::new(HandlerErrorKind::NoEvent, None);
+            return RouterFuture(Box::pin(ready(error.into_event_response())));
+        };
+        RouterFuture(self.routes.dispatch(event))
     }
 }
 
-/// The answer of an [`EventRouter`] to a request.
+/// The response future of [`EventRouter`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct RouterFuture(Answer);
+pub struct RouterFuture(BoxFuture);
 
 impl Future for RouterFuture {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = self.0.as_mut().poll(cx);
-        answer.map(|answer| Ok(answer.map(ResponseBody::new)))
+        self.0
+            .as_mut()
+            .poll(cx)
+            .map(|response| Ok(response.map(ResponseBody::new)))
     }
 }
 
@@ -261,35 +177,34 @@ impl fmt::Debug for RouterFuture {
     }
 }
 
-/// Registers the handlers of an [`EventRouter`].
+/// A builder of an [`EventRouter`].
 ///
-/// What is registered twice is an error of [`build`](Self::build), so that no handler waits for
-/// events that another one gets.
+/// If two handlers are registered for the same events, [`build`](Self::build) returns an error.
 #[must_use = "a builder does nothing until it is built"]
 pub struct EventRouterBuilder {
     routes: Routes,
-    /// What was first registered wrongly.
+    /// The first mistake, which `build` returns.
     error: Option<ConfigError>,
 }
 
 impl EventRouterBuilder {
-    /// Registers a handler for one kind of event that takes its payload and the event.
+    /// Registers a typed handler for one kind of event; it takes the payload and the event.
     ///
-    /// It gets the events whose data fit the payload; the others go to the next handler that there
-    /// is for them. [`on_kind`](Self::on_kind) gets all events of a kind.
+    /// The handler gets the events whose data fit the payload. The others go to the next handler
+    /// registered for them. [`on_kind`](Self::on_kind) gets all events of a kind.
     ///
-    /// An event that does not fit and that no other handler takes is lost: it is answered 422, and
-    /// Bitrix24 does not send it again. It leaves a line of the level ERROR (feature `tracing`) and
-    /// counts as `bitrix24_mismatches_total` (feature `metrics`). A fallback keeps it:
+    /// An event that does not fit and that no other handler takes is rejected with 422 and lost,
+    /// because Bitrix24 does not send it again. It is logged at the level ERROR (feature `tracing`)
+    /// and counted as `bitrix24_mismatches_total` (feature `metrics`). A fallback can keep it:
     ///
     /// ```
     /// use tower_bitrix24::event::{kind, payload::ItemId};
     /// use tower_bitrix24::{ApplicationToken, Envelope, Event, EventRouter};
     ///
     /// async fn keep(event: Event) -> Result<(), std::io::Error> {
-    ///     // Serialized, the event has all its data, but no secret; `event.body()` has those too.
+    ///     // The serialized event has all data but no secrets; `event.body()` has those too.
     ///     let kept = serde_json::to_string(&event)?;
-    ///     println!("{kept} {:?}", event.mismatch()); // store it where it can be worked off later
+    ///     println!("{kept} {:?}", event.mismatch()); // store it for later
     ///     Ok(())
     /// }
     ///
@@ -314,37 +229,37 @@ impl EventRouterBuilder {
     {
         let typed = move |event: &Event| {
             let payload = event.payload_of::<K>()?.clone();
-            Some(answer(handler(payload, event.clone()), event.clone()))
+            Some(run(handler(payload, event.clone()), event.clone()))
         };
         self.code(K::KIND.as_str(), Box::new(typed))
     }
 
-    /// Registers a handler for one kind of event, whether its data fit its payload or not.
+    /// Registers a handler for all events of one kind, even if their data do not fit the payload.
     pub fn on_kind<H, F>(self, kind: EventKind, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
         F: Future<Output: IntoEventResponse> + Send + 'static,
     {
-        self.code(kind.as_str(), untyped(handler))
+        self.code(kind.as_str(), erase(handler))
     }
 
-    /// Registers a handler for one code, documented or not, in upper or lower case.
+    /// Registers a handler for one code, documented or not. Case is ignored.
     ///
-    /// A documented code is the same as its kind. `ONCRMDYNAMICITEMADD_147` is the events of one
-    /// type of smart process items, and goes before the kind.
+    /// A documented code is the same as its kind. `ONCRMDYNAMICITEMADD_147` selects the items of one
+    /// smart process type, and takes precedence over the kind.
     pub fn on_code<H, F>(self, code: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
         F: Future<Output: IntoEventResponse> + Send + 'static,
     {
-        self.code(code, untyped(handler))
+        self.code(code, erase(handler))
     }
 
-    /// Registers a handler for all codes that begin with `prefix`, such as `ONCRMDEAL`, documented
-    /// or not, in upper or lower case.
+    /// Registers a handler for all codes that start with `prefix`, documented or not. Case is
+    /// ignored.
     ///
-    /// It is a prefix of letters, not of meanings: `ONCRMDEAL` takes `ONCRMDEALRECURRINGADD` and
-    /// `ONCRMDEALUSERFIELDADD` too.
+    /// Only the letters count: `ONCRMDEAL` also selects `ONCRMDEALRECURRINGADD` and
+    /// `ONCRMDEALUSERFIELDADD`.
     pub fn on_prefix<H, F>(mut self, prefix: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
@@ -352,25 +267,21 @@ impl EventRouterBuilder {
     {
         let prefix = prefix.to_ascii_uppercase();
         if prefix.is_empty() {
-            return self.wrong("a prefix is empty: what takes every event is the fallback");
+            return self.fail("a prefix is empty: use `fallback` for all events");
         }
-        if self
-            .routes
-            .prefixes
-            .iter()
-            .any(|(other, _)| *other == prefix)
-        {
-            return self.wrong(format!("the prefix {prefix:?} has two handlers"));
+        let mut registered = self.routes.prefixes.iter();
+        if registered.any(|(other, _)| *other == prefix) {
+            return self.fail(format!("the prefix {prefix:?} has two handlers"));
         }
-        self.routes.prefixes.push((prefix, untyped(handler)));
+        self.routes.prefixes.push((prefix, erase(handler)));
         self
     }
 
     /// Registers a handler for the events of a [scope](EventKind::scope), such as `crm`.
     ///
-    /// It also gets an event that is not known whose code begins as only those of the scope do:
-    /// `ONCRM…`, `ONTASK…`, `ONCALENDAR…`. Other codes do not tell their scope:
-    /// [`on_prefix`](Self::on_prefix) and [`fallback`](Self::fallback) get those.
+    /// It also gets undocumented events whose code starts as only codes of this scope do:
+    /// `ONCRM…`, `ONTASK…`, `ONCALENDAR…`. The scope of other undocumented codes is not known;
+    /// register [`on_prefix`](Self::on_prefix) or [`fallback`](Self::fallback) for those.
     pub fn on_scope<H, F>(mut self, scope: &str, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
@@ -378,33 +289,33 @@ impl EventRouterBuilder {
     {
         let mut scopes = EventKind::ALL.iter().map(|kind| kind.scope());
         let Some(scope) = scopes.find(|documented| *documented == scope) else {
-            return self.wrong(format!("no documented event is of the scope {scope:?}"));
+            return self.fail(format!("no documented event has the scope {scope:?}"));
         };
-        match self.routes.scopes.insert(scope, untyped(handler)) {
+        match self.routes.scopes.insert(scope, erase(handler)) {
             None => self,
-            Some(_) => self.wrong(format!("the scope {scope:?} has two handlers")),
+            Some(_) => self.fail(format!("the scope {scope:?} has two handlers")),
         }
     }
 
-    /// Registers a handler for what no other takes, documented or not.
+    /// Registers a handler for events that no other handler takes, documented or not.
     pub fn fallback<H, F>(mut self, handler: H) -> Self
     where
         H: Fn(Event) -> F + Send + Sync + 'static,
         F: Future<Output: IntoEventResponse> + Send + 'static,
     {
-        match self.routes.fallback.replace(untyped(handler)) {
+        match self.routes.fallback.replace(erase(handler)) {
             None => self,
-            Some(_) => self.wrong("there are two fallbacks"),
+            Some(_) => self.fail("there are two fallbacks"),
         }
     }
 
-    /// The status for an event that has no handler; 200 unless set.
+    /// Sets the status for events without a handler. Defaults to 200.
     pub fn unhandled(mut self, status: StatusCode) -> Self {
         self.routes.unhandled = status;
         self
     }
 
-    /// The router.
+    /// Returns the router.
     ///
     /// ```
     /// use tower_bitrix24::{Event, EventKind, EventRouter};
@@ -419,31 +330,32 @@ impl EventRouterBuilder {
     ///
     /// # Errors
     ///
-    /// Where a code or kind, a prefix, a scope or the fallback was registered twice, a code or a
-    /// prefix is empty, or a scope is of no documented event. The message says which.
+    /// Returns an error if a code or kind, a prefix, a scope or the fallback was registered twice,
+    /// a code or a prefix is empty, or no documented event has a scope. The message names it.
     pub fn build(mut self) -> Result<EventRouter, ConfigError> {
-        let longest_first = |(prefix, _): &(String, _)| std::cmp::Reverse(prefix.len());
-        self.routes.prefixes.sort_by_key(longest_first);
-        match self.error {
-            Some(error) => Err(error),
-            None => Ok(EventRouter {
-                routes: Arc::new(self.routes),
-            }),
+        if let Some(error) = self.error {
+            return Err(error);
         }
+        self.routes
+            .prefixes
+            .sort_by_key(|(prefix, _)| Reverse(prefix.len()));
+        Ok(EventRouter {
+            routes: Arc::new(self.routes),
+        })
     }
 
     fn code(mut self, code: &str, handler: Handler) -> Self {
         let code = code.to_ascii_uppercase();
         if code.is_empty() {
-            return self.wrong("a code is empty");
+            return self.fail("a code is empty");
         }
         match self.routes.codes.insert(code.clone(), handler) {
             None => self,
-            Some(_) => self.wrong(format!("{code} has two handlers")),
+            Some(_) => self.fail(format!("{code} has two handlers")),
         }
     }
 
-    fn wrong(mut self, message: impl Into<String>) -> Self {
+    fn fail(mut self, message: impl Into<String>) -> Self {
         self.error.get_or_insert_with(|| ConfigError::new(message));
         self
     }
@@ -464,21 +376,5 @@ impl fmt::Debug for EventRouterBuilder {
             .debug(&mut debug)
             .field("error", &self.error)
             .finish()
-    }
-}
-
-impl Routes {
-    /// Shows what there are handlers for.
-    fn debug<'a, 'b, 'f>(
-        &self,
-        debug: &'a mut fmt::DebugStruct<'b, 'f>,
-    ) -> &'a mut fmt::DebugStruct<'b, 'f> {
-        let prefixes: Vec<_> = self.prefixes.iter().map(|(prefix, _)| prefix).collect();
-        debug
-            .field("codes", &self.codes.keys())
-            .field("prefixes", &prefixes)
-            .field("scopes", &self.scopes.keys())
-            .field("fallback", &self.fallback.is_some())
-            .field("unhandled", &self.unhandled)
     }
 }

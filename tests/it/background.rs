@@ -99,7 +99,7 @@ async fn on_handled() {
 fn total(stats: Stats) -> u64 {
     stats.queued as u64
         + stats.running as u64
-        + stats.done
+        + stats.completed
         + stats.failed
         + stats.timed_out
         + stats.dropped
@@ -131,8 +131,8 @@ async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
     assert!(error.event().unwrap().body().len() > 100_000);
 
     // What is handed back is held no more.
-    let drained = background.shutdown(SECOND).await;
-    assert_eq!(drained.waiting().len(), 3);
+    let unfinished = background.shutdown(SECOND).await;
+    assert_eq!(unfinished.queued().len(), 3);
     assert_eq!(background.stats().queued_bytes, 0);
 }
 
@@ -167,14 +167,14 @@ async fn an_event_is_answered_before_its_handler_ends() {
     assert!(answer.body().is_empty());
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(
-        (background.stats().running, background.stats().done),
+        (background.stats().running, background.stats().completed),
         (1, 0)
     );
 
-    assert!(background.shutdown(60 * SECOND).await.is_complete());
+    assert!(background.shutdown(60 * SECOND).await.is_empty());
     assert_eq!(start.elapsed(), 30 * SECOND);
     assert_eq!(
-        (background.stats().running, background.stats().done),
+        (background.stats().running, background.stats().completed),
         (0, 1)
     );
 }
@@ -229,7 +229,7 @@ async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
     assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         rejected.body(),
-        "too many events wait: ONCRMDEALADD is rejected\n"
+        "the background queue is full: ONCRMDEALADD is rejected\n"
     );
     let error = rejected.extensions().get::<HandlerError>().unwrap();
     assert_eq!(error.kind(), HandlerErrorKind::QueueFull);
@@ -241,13 +241,16 @@ async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
     assert_eq!(status(&app, 8).await, StatusCode::OK);
     let stats = background.stats();
     assert_eq!(
-        (stats.running, stats.queued, stats.done, stats.dropped),
+        (stats.running, stats.queued, stats.completed, stats.dropped),
         (3, 2, 3, 1)
     );
 
-    assert!(background.shutdown(60 * SECOND).await.is_complete());
+    assert!(background.shutdown(60 * SECOND).await.is_empty());
     assert_eq!(most.load(Ordering::Relaxed), 3);
-    assert_eq!((background.stats().done, total(background.stats())), (8, 9));
+    assert_eq!(
+        (background.stats().completed, total(background.stats())),
+        (8, 9)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,7 +283,7 @@ async fn events_run_in_the_order_they_came_in() {
     for id in 0..50 {
         status(&app, id).await;
     }
-    assert!(background.shutdown(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_empty());
     assert_eq!(*seen.lock().unwrap(), Vec::from_iter(0..50));
 }
 
@@ -320,7 +323,7 @@ async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
     );
     sleep(2 * SECOND).await;
     let stats = background.stats();
-    assert_eq!((stats.timed_out, stats.done, total(stats)), (1, 1, 2));
+    assert_eq!((stats.timed_out, stats.completed, total(stats)), (1, 1, 2));
     assert_eq!(
         Arc::strong_count(&alive),
         before,
@@ -343,25 +346,28 @@ async fn a_panic_fails_its_event_and_nothing_else() {
     for id in 0..5 {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
-    assert!(background.shutdown(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_empty());
     let stats = background.stats();
-    assert_eq!((stats.failed, stats.done, total(stats)), (2, 3, 5));
+    assert_eq!((stats.failed, stats.completed, total(stats)), (2, 3, 5));
 }
 
 #[tokio::test]
-async fn errors_and_server_errors_are_failures_and_other_answers_are_not() {
+async fn event_completes_only_with_a_success_status() {
     let background = BackgroundQueue::new();
     let app = app(&background, async |event| match id(&event.unwrap()) {
         0 => Err("no connection to db.local"),
         1 => Ok(status_of(StatusCode::INTERNAL_SERVER_ERROR)),
         2 => Ok(status_of(StatusCode::UNPROCESSABLE_ENTITY)),
+        3 => Ok(status_of(StatusCode::SEE_OTHER)),
+        4 => Ok(status_of(StatusCode::ACCEPTED)),
         _ => Ok(Response::default()),
     });
-    for id in 0..4 {
+    for id in 0..6 {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
-    assert!(background.shutdown(SECOND).await.is_complete());
-    assert_eq!((background.stats().failed, background.stats().done), (2, 2));
+    assert!(background.shutdown(SECOND).await.is_empty());
+    let stats = background.stats();
+    assert_eq!((stats.failed, stats.completed), (4, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -411,34 +417,34 @@ async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
     assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         late.body(),
-        "the application shuts down: ONCRMDEALADD is rejected\n"
+        "the application is shutting down: ONCRMDEALADD is rejected\n"
     );
     let error = late.extensions().get::<HandlerError>().unwrap();
     assert_eq!(error.kind(), HandlerErrorKind::ShuttingDown);
 
-    let drained = drain.await.unwrap();
+    let unfinished = drain.await.unwrap();
     let ids = |events: &[Event]| events.iter().map(id).collect::<Vec<_>>();
-    assert!(!drained.is_complete());
-    assert_eq!(ids(drained.interrupted()), [2, 3]);
-    assert_eq!(ids(drained.waiting()), [4, 5, 6]);
+    assert!(!unfinished.is_empty());
+    assert_eq!(ids(unfinished.interrupted()), [2, 3]);
+    assert_eq!(ids(unfinished.queued()), [4, 5, 6]);
     assert_eq!(
-        drained.unfinished().map(id).collect::<Vec<_>>(),
+        unfinished.events().map(id).collect::<Vec<_>>(),
         [2, 3, 4, 5, 6]
     );
     let stats = background.stats();
-    assert_eq!((stats.done, stats.dropped, total(stats)), (2, 6, 8));
+    assert_eq!((stats.completed, stats.dropped, total(stats)), (2, 6, 8));
 
     // What was handed back is not handled behind the application's back.
     sleep(60 * SECOND).await;
     assert_eq!(ended.load(Ordering::Relaxed), 2);
     assert_eq!(background.stats(), stats);
-    assert!(background.shutdown(SECOND).await.is_complete());
+    assert!(background.shutdown(SECOND).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
     let background = BackgroundQueue::new();
-    assert!(background.shutdown(Duration::MAX).await.is_complete());
+    assert!(background.shutdown(Duration::MAX).await.is_empty());
 
     let background = BackgroundQueue::new();
     let gate = Arc::new(Semaphore::new(0));
@@ -460,9 +466,9 @@ async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
     on_handled().await;
     gate.add_permits(1);
     for drain in drains {
-        assert!(drain.await.unwrap().is_complete());
+        assert!(drain.await.unwrap().is_empty());
     }
-    assert_eq!(background.stats().done, 1);
+    assert_eq!(background.stats().completed, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -495,10 +501,10 @@ async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
         assert_eq!(status(&app, id).await, StatusCode::OK);
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert!(background.shutdown(60 * SECOND).await.is_complete());
+    assert!(background.shutdown(60 * SECOND).await.is_empty());
     assert_eq!(start.elapsed(), 8 * SECOND);
     assert_eq!(most.load(Ordering::Relaxed), 1);
-    assert_eq!(background.stats().done, 8);
+    assert_eq!(background.stats().completed, 8);
 }
 
 #[tokio::test(start_paused = true)]
@@ -586,12 +592,12 @@ async fn no_event_is_lost_under_load() {
     assert_eq!(total(seen), SENDERS * EACH);
     assert_eq!(seen.dropped, SENDERS * EACH - accepted);
 
-    let drained = background.shutdown(SECOND * 30).await;
-    assert!(drained.is_complete());
+    let unfinished = background.shutdown(SECOND * 30).await;
+    assert!(unfinished.is_empty());
     let stats = background.stats();
-    assert_eq!(stats.done + stats.failed + stats.timed_out, accepted);
+    assert_eq!(stats.completed + stats.failed + stats.timed_out, accepted);
     assert!(
-        stats.done > 0 && stats.failed > 0 && stats.timed_out > 0 && stats.dropped > 0,
+        stats.completed > 0 && stats.failed > 0 && stats.timed_out > 0 && stats.dropped > 0,
         "{stats:?}"
     );
 }

@@ -16,9 +16,8 @@ use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::handler::extract::On;
 use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
 
-const NO_EVENT: &str = "the request has no Bitrix24 event: check that an EventLayer stands round \
-    this route, that its path selects the request, and that it does not pass it as another \
-    callback\n";
+const NO_EVENT: &str = "the request has no Bitrix24 event: check that an EventLayer wraps this route, \
+     that its path selects the request, and that it did not pass the request as another callback\n";
 
 const LEAD: &str = "event=ONCRMLEADADD&data[FIELDS][ID]=31\
     &auth[application_token]=51856fefc120afa4b628cc82d3935cce";
@@ -137,7 +136,7 @@ async fn an_event_of_another_kind_is_answered_422_with_both_codes() {
         ("ONSOMETHINGNEW", "ONSOMETHINGNEW"),
         ("ON%0ANEW", "ON\\nNEW"),
     ] {
-        let text = format!("this route takes ONCRMREQUISITEADD, and the event is {shown}\n");
+        let text = format!("this route takes ONCRMREQUISITEADD, but the event is {shown}\n");
         let body = LEAD.replace("ONCRMLEADADD", sent);
         assert_eq!(send(address, "/", body).await, (422, text));
     }

@@ -331,11 +331,11 @@ fn what_is_registered_wrongly_is_an_error_when_the_router_is_built() {
         ),
         (
             builder().on_scope("cmr", handler()),
-            "no documented event is of the scope \"cmr\"",
+            "no documented event has the scope \"cmr\"",
         ),
         (
             builder().on_prefix("", handler()),
-            "a prefix is empty: what takes every event is the fallback",
+            "a prefix is empty: use `fallback` for all events",
         ),
         (builder().on_code("", handler()), "a code is empty"),
         (

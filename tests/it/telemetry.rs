@@ -271,7 +271,7 @@ async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
         background
             .shutdown(Duration::from_secs(10))
             .await
-            .is_complete()
+            .is_empty()
     );
 
     let lines = log.told().lines;
