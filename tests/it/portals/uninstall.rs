@@ -1,0 +1,137 @@
+//! Uninstallations: whose are accepted, and when the portal is removed.
+
+use super::*;
+
+/// Puts the event through the layer to a handler that answers with this status.
+async fn handled(portals: &Watching, status: StatusCode, body: String) -> StatusCode {
+    let service = ServiceBuilder::new()
+        .layer(EventLayer::new(portals.clone()))
+        .service(service_fn(
+            async |_: Request<EventBody<Full<Bytes>>>| -> Result<_, std::convert::Infallible> {
+                let mut response = Response::new(Full::<Bytes>::default());
+                *response.status_mut() = status;
+                Ok(response)
+            },
+        ));
+    let response = service.oneshot(post(Full::from(body))).await.unwrap();
+    response.status()
+}
+
+#[tokio::test]
+async fn uninstall_removes_the_portal_after_the_handler_succeeds() {
+    let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+    assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+    let gone = || body(UNINSTALL, "a", "one");
+
+    for failure in [StatusCode::BAD_GATEWAY, StatusCode::NOT_FOUND] {
+        assert_eq!(handled(&portals, failure, gone()).await, failure);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    }
+    let status = handled(&portals, StatusCode::OK, gone()).await;
+    assert_eq!(status, StatusCode::OK);
+    // What was queued before, and the event again.
+    assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
+    let status = handled(&portals, StatusCode::OK, gone()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(send(&portals, INSTALL, "a", "two").await, Ok(()));
+}
+
+#[tokio::test]
+async fn uninstall_older_than_the_install_is_rejected() {
+    let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+    let install = |ts| body_at(ts, INSTALL, "a", "one");
+    let uninstall = |ts| body_at(ts, UNINSTALL, "a", "one");
+    assert_eq!(outcome_of(&portals, install(100)).await, Ok(()));
+    assert_eq!(outcome_of(&portals, uninstall(200)).await, Ok(()));
+    assert_eq!(outcome_of(&portals, install(300)).await, Ok(()));
+    // The platform gives the same token again, so the event that was read is well proven.
+    assert_eq!(outcome_of(&portals, uninstall(200)).await, REJECTED);
+    assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    assert_eq!(outcome_of(&portals, uninstall(300)).await, Ok(()));
+    assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
+}
+
+#[tokio::test]
+async fn uninstall_from_before_a_reinstall_is_rejected_if_it_arrives_later() {
+    let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+    for ts in [100, 300] {
+        let install = body_at(ts, INSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, install).await, Ok(()));
+    }
+    let late = body_at(200, UNINSTALL, "a", "one");
+    assert_eq!(outcome_of(&portals, late).await, REJECTED);
+    assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn uninstall_removes_the_portal_even_if_the_sender_hangs_up() {
+    let (portals, store) = portals(InstallPolicy::reject());
+    portals.set_token("a", &secret("one")).await.unwrap();
+    let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
+    let event = Event::verify(envelope, &portals).await.unwrap();
+    store.is(Health::Slow(Duration::from_millis(10))).await;
+    let settled = event.mark_handled(&portals);
+    let hung_up = tokio::time::timeout(Duration::from_millis(5), settled).await;
+    assert!(hung_up.is_err());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    store.is(Health::Well).await;
+    assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
+}
+
+#[tokio::test]
+async fn uninstall_needs_the_current_application_token() {
+    let (portals, _) = portals(InstallPolicy::reject());
+    portals.set_token("a", &secret("old")).await.unwrap();
+    portals.set_token("a", &secret("new")).await.unwrap();
+    portals.add_webhook("a", &secret("hook")).await.unwrap();
+    for token in ["old", "hook", "guess"] {
+        assert_eq!(send(&portals, UNINSTALL, "a", token).await, REJECTED);
+    }
+    assert_eq!(send(&portals, DEAL, "a", "old").await, Ok(()));
+    assert_eq!(send(&portals, UNINSTALL, "a", "new").await, Ok(()));
+    for token in ["old", "new"] {
+        assert_eq!(send(&portals, DEAL, "a", token).await, REJECTED);
+    }
+}
+
+#[tokio::test]
+async fn uninstall_keeps_other_portals_and_webhooks() {
+    let (portals, _) = portals(InstallPolicy::reject());
+    portals.set_token("a", &secret("one")).await.unwrap();
+    portals.set_token("b", &secret("two")).await.unwrap();
+    portals.add_webhook("a", &secret("hook")).await.unwrap();
+    assert_eq!(send(&portals, UNINSTALL, "a", "two").await, REJECTED);
+    assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+    assert_eq!(send(&portals, DEAL, "b", "two").await, Ok(()));
+    assert_eq!(send(&portals, DEAL, "a", "hook").await, Ok(()));
+}
+
+#[tokio::test]
+async fn uninstall_returns_the_handlers_response_even_if_the_store_fails() {
+    let (portals, store) = portals(InstallPolicy::reject());
+    portals.set_token("a", &secret("one")).await.unwrap();
+    let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
+    let event = Event::verify(envelope, &portals).await.unwrap();
+    store.is(Health::Down).await;
+    event.mark_handled(&portals).await;
+    store.is(Health::Well).await;
+    // It can be told again.
+    assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+    assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
+    assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
+}
+
+#[tokio::test]
+async fn uninstall_does_not_remove_a_portal_installed_again_meanwhile() {
+    let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+    let install = Envelope::scan(body_at(300, INSTALL, "a", "one")).unwrap();
+    // Reinstalled while the handler of the uninstallation still works.
+    let first = body_at(100, INSTALL, "a", "one");
+    assert_eq!(outcome_of(&portals, first).await, Ok(()));
+    let uninstall = Envelope::scan(body_at(200, UNINSTALL, "a", "one")).unwrap();
+    let event = Event::verify(uninstall, &portals).await.unwrap();
+    portals.remove_portal("a").await.unwrap();
+    Event::verify(install, &portals).await.unwrap();
+    event.mark_handled(&portals).await;
+    assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+}
