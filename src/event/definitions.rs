@@ -3,492 +3,1372 @@
 //! An event is added by adding its row, under its scope:
 //!
 //! ```text
-//! CrmDealAdd = "ONCRMDEALADD" / "onCrmDealAdd" => fields(ItemId) about "crm.deal" Added,
-//!     "A deal was added.", "crm/deals/events/on-crm-deal-add.md";
+//! CrmDealAdd {
+//!     code: "ONCRMDEALADD", name: "onCrmDealAdd", payload: fields(ItemId), subject: "crm.deal" Added,
+//!     doc: "A deal was added.", page: "crm/deals/events/on-crm-deal-add.md",
+//! }
 //! ```
 //!
-//! that is the variant, the code on the wire and the name in the documentation; where the payload
-//! mostly is (`fields`: in `data[FIELDS]`; `data`: in `data` itself), its type, `in Box` if it is
-//! large (over 300 bytes), and what it is [about](super::Subject), if that is one object; what the
-//! event says, and its page in the documentation below `api-reference/`, unless it has none; and
-//! `deprecated`, if the documentation advises against it.
+//! | column | meaning |
+//! |---|---|
+//! | `code` | The code on the wire: `name` in upper case. |
+//! | `name` | The name in the documentation. |
+//! | `payload` | The payload's type, and where it usually is: in `data[FIELDS]` (`fields`) or in `data` itself (`data`). The other place is read too, but more slowly. |
+//! | `subject` | The entity of the [`Subject`](super::Subject) and what happened to it, if the event is about one object. |
+//! | `doc` | What the event reports. |
+//! | `page` | The page in the documentation below `api-reference/`, if there is one. |
+//! | `status` | `deprecated` if the documentation advises against the event. |
 //!
-//! An event in another shape is read as well (`shape.rs`), but not as quickly.
+//! [`macros`](super::macros) expands the table.
 
-use super::kind::catalogue;
-use super::payload::*;
-
-catalogue! {
-    scope "basic" {
-        AppInstall = "ONAPPINSTALL" / "OnAppInstall" => data(AppInstall),
-            "The application was installed on a portal.", "common/events/on-app-install.md";
-        AppMethodConfirm = "ONAPPMETHODCONFIRM" / "onAppMethodConfirm" => data(AppMethodConfirm),
-            "An administrator allowed or rejected a guarded REST method.", "common/events/on-app-method-confirm.md";
-        AppPayment = "ONAPPPAYMENT" / "onAppPayment" => data(AppPayment),
-            "The application was paid for.", "common/events/on-app-payment.md";
-        AppTest = "ONAPPTEST" / "ONAPPTEST" => data(AppTest),
-            "A test event, sent by the method event.test.", "events/test-handler.md";
-        AppUninstall = "ONAPPUNINSTALL" / "onAppUninstall" => data(AppUninstall),
-            "The application was removed from a portal.", "common/events/on-app-uninstall.md";
-        AppUpdate = "ONAPPUPDATE" / "OnAppUpdate" => data(AppUpdate),
-            "A new version of the application was installed.", "common/events/on-app-update.md";
-        AppUserReady = "ONAPPUSERREADY" / "OnAppUserReady" => data(AppUserReady),
-            "The application's system user is there: its tokens.", "common/events/on-app-user-ready.md";
-        OfflineEvent = "ONOFFLINEEVENT" / "onOfflineEvent" => data(NoData),
-            "The queue of offline events got new records.", "events/on-offline-event.md";
-        SubscriptionRenew = "ONSUBSCRIPTIONRENEW" / "OnSubscriptionRenew" => data(NoData),
-            "The portal's subscription was renewed.";
-    }
-    scope "user" {
-        UserAdd = "ONUSERADD" / "onUserAdd" => data(User) about "user" Added,
-            "A new user finished registration on the portal.", "common/events/on-user-add.md";
-    }
-    scope "crm" {
-        CrmActivityAdd = "ONCRMACTIVITYADD" / "onCrmActivityAdd" => fields(ItemId) about "crm.activity" Added,
-            "A CRM activity was added.", "crm/timeline/activities/events/on-crm-activity-add.md";
-        CrmActivityDelete = "ONCRMACTIVITYDELETE" / "onCrmActivityDelete" => fields(ItemId) about "crm.activity" Deleted,
-            "A CRM activity was deleted.", "crm/timeline/activities/events/on-crm-activity-delete.md";
-        CrmActivityUpdate = "ONCRMACTIVITYUPDATE" / "onCrmActivityUpdate" => fields(ItemId) about "crm.activity" Updated,
-            "A CRM activity was changed.", "crm/timeline/activities/events/on-crm-activity-update.md";
-        CrmAddressRegister = "ONCRMADDRESSREGISTER" / "onCrmAddressRegister" => fields(CrmAddress),
-            "An address was registered.", "crm/requisites/events/on-crm-address-register.md";
-        CrmAddressUnregister = "ONCRMADDRESSUNREGISTER" / "onCrmAddressUnregister" => fields(CrmAddress),
-            "An address was removed.", "crm/requisites/events/on-crm-address-unregister.md";
-        CrmBankDetailAdd = "ONCRMBANKDETAILADD" / "onCrmBankDetailAdd" => fields(ItemId) about "crm.requisite.bankdetail" Added,
-            "A bank detail was added.", "crm/requisites/events/on-crm-bank-detail-add.md";
-        CrmBankDetailDelete = "ONCRMBANKDETAILDELETE" / "onCrmBankDetailDelete" => fields(ItemId) about "crm.requisite.bankdetail" Deleted,
-            "A bank detail was deleted.", "crm/requisites/events/on-crm-bank-detail-delete.md";
-        CrmBankDetailUpdate = "ONCRMBANKDETAILUPDATE" / "onCrmBankDetailUpdate" => fields(ItemId) about "crm.requisite.bankdetail" Updated,
-            "A bank detail was changed.", "crm/requisites/events/on-crm-bank-detail-update.md";
-        CrmCompanyAdd = "ONCRMCOMPANYADD" / "onCrmCompanyAdd" => fields(ItemId) about "crm.company" Added,
-            "A company was added.", "crm/companies/events/on-crm-company-add.md";
-        CrmCompanyDelete = "ONCRMCOMPANYDELETE" / "onCrmCompanyDelete" => fields(ItemId) about "crm.company" Deleted,
-            "A company was deleted.", "crm/companies/events/on-crm-company-delete.md";
-        CrmCompanyUpdate = "ONCRMCOMPANYUPDATE" / "onCrmCompanyUpdate" => fields(ItemId) about "crm.company" Updated,
-            "A company was changed.", "crm/companies/events/on-crm-company-update.md";
-        CrmCompanyUserFieldAdd = "ONCRMCOMPANYUSERFIELDADD" / "onCrmCompanyUserFieldAdd" => fields(UserField) about "crm.company.userfield" Added,
-            "A company custom field was added.", "crm/companies/userfields/events/on-crm-company-user-field-add.md";
-        CrmCompanyUserFieldDelete = "ONCRMCOMPANYUSERFIELDDELETE" / "onCrmCompanyUserFieldDelete" => fields(UserField) about "crm.company.userfield" Deleted,
-            "A company custom field was deleted.", "crm/companies/userfields/events/on-crm-company-user-field-delete.md";
-        CrmCompanyUserFieldSetEnumValues = "ONCRMCOMPANYUSERFIELDSETENUMVALUES" / "onCrmCompanyUserFieldSetEnumValues" => fields(UserField) about "crm.company.userfield" Updated,
-            "A company custom field got another set of list values.", "crm/companies/userfields/events/on-crm-company-user-field-set-enum-values.md";
-        CrmCompanyUserFieldUpdate = "ONCRMCOMPANYUSERFIELDUPDATE" / "onCrmCompanyUserFieldUpdate" => fields(UserField) about "crm.company.userfield" Updated,
-            "A company custom field was changed.", "crm/companies/userfields/events/on-crm-company-user-field-update.md";
-        CrmContactAdd = "ONCRMCONTACTADD" / "onCrmContactAdd" => fields(ItemId) about "crm.contact" Added,
-            "A contact was added.", "crm/contacts/events/on-crm-contact-add.md";
-        CrmContactDelete = "ONCRMCONTACTDELETE" / "onCrmContactDelete" => fields(ItemId) about "crm.contact" Deleted,
-            "A contact was deleted.", "crm/contacts/events/on-crm-contact-delete.md";
-        CrmContactUpdate = "ONCRMCONTACTUPDATE" / "onCrmContactUpdate" => fields(ItemId) about "crm.contact" Updated,
-            "A contact was changed.", "crm/contacts/events/on-crm-contact-update.md";
-        CrmContactUserFieldAdd = "ONCRMCONTACTUSERFIELDADD" / "onCrmContactUserFieldAdd" => fields(UserField) about "crm.contact.userfield" Added,
-            "A contact custom field was added.", "crm/contacts/userfield/events/on-crm-contact-user-field-add.md";
-        CrmContactUserFieldDelete = "ONCRMCONTACTUSERFIELDDELETE" / "onCrmContactUserFieldDelete" => fields(UserField) about "crm.contact.userfield" Deleted,
-            "A contact custom field was deleted.", "crm/contacts/userfield/events/on-crm-contact-user-field-delete.md";
-        CrmContactUserFieldSetEnumValues = "ONCRMCONTACTUSERFIELDSETENUMVALUES" / "onCrmContactUserFieldSetEnumValues" => fields(UserField) about "crm.contact.userfield" Updated,
-            "A contact custom field got another set of list values.", "crm/contacts/userfield/events/on-crm-contact-user-field-set-enum-values.md";
-        CrmContactUserFieldUpdate = "ONCRMCONTACTUSERFIELDUPDATE" / "onCrmContactUserFieldUpdate" => fields(UserField) about "crm.contact.userfield" Updated,
-            "A contact custom field was changed.", "crm/contacts/userfield/events/on-crm-contact-user-field-update.md";
-        CrmCurrencyAdd = "ONCRMCURRENCYADD" / "onCrmCurrencyAdd" => fields(CrmCurrency) about "crm.currency" Added,
-            "A CRM currency was added.", "crm/currency/events/on-crm-currency-add.md";
-        CrmCurrencyDelete = "ONCRMCURRENCYDELETE" / "onCrmCurrencyDelete" => fields(CrmCurrency) about "crm.currency" Deleted,
-            "A CRM currency was deleted.", "crm/currency/events/on-crm-currency-delete.md";
-        CrmCurrencyUpdate = "ONCRMCURRENCYUPDATE" / "onCrmCurrencyUpdate" => fields(CrmCurrency) about "crm.currency" Updated,
-            "A CRM currency was changed.", "crm/currency/events/on-crm-currency-update.md";
-        CrmDealAdd = "ONCRMDEALADD" / "onCrmDealAdd" => fields(ItemId) about "crm.deal" Added,
-            "A deal was added.", "crm/deals/events/on-crm-deal-add.md";
-        CrmDealDelete = "ONCRMDEALDELETE" / "onCrmDealDelete" => fields(ItemId) about "crm.deal" Deleted,
-            "A deal was deleted.", "crm/deals/events/on-crm-deal-delete.md";
-        CrmDealMoveToCategory = "ONCRMDEALMOVETOCATEGORY" / "onCrmDealMoveToCategory" => fields(CrmDealMove) about "crm.deal" Updated,
-            "A deal went to another sales funnel.", "crm/deals/events/on-crm-deal-move-to-category.md";
-        CrmDealRecurringAdd = "ONCRMDEALRECURRINGADD" / "onCrmDealRecurringAdd" => fields(CrmRecurringDeal) about "crm.deal.recurring" Added,
-            "A recurring deal template was added.", "crm/deals/recurring-deals/events/on-crm-deal-recurring-add.md";
-        CrmDealRecurringDelete = "ONCRMDEALRECURRINGDELETE" / "onCrmDealRecurringDelete" => fields(ItemId) about "crm.deal.recurring" Deleted,
-            "A recurring deal template was deleted.", "crm/deals/recurring-deals/events/on-crm-deal-recurring-delete.md";
-        CrmDealRecurringExpose = "ONCRMDEALRECURRINGEXPOSE" / "onCrmDealRecurringExpose" => fields(CrmRecurringDealExpose) about "crm.deal" Added,
-            "A deal was made from a recurring deal template.", "crm/deals/recurring-deals/events/on-crm-deal-recurring-expose.md";
-        CrmDealRecurringUpdate = "ONCRMDEALRECURRINGUPDATE" / "onCrmDealRecurringUpdate" => fields(CrmRecurringDeal) about "crm.deal.recurring" Updated,
-            "A recurring deal template was changed.", "crm/deals/recurring-deals/events/on-crm-deal-recurring-update.md";
-        CrmDealUpdate = "ONCRMDEALUPDATE" / "onCrmDealUpdate" => fields(ItemId) about "crm.deal" Updated,
-            "A deal was changed.", "crm/deals/events/on-crm-deal-update.md";
-        CrmDealUserFieldAdd = "ONCRMDEALUSERFIELDADD" / "onCrmDealUserFieldAdd" => fields(UserField) about "crm.deal.userfield" Added,
-            "A deal custom field was added.", "crm/deals/user-defined-fields/events/on-crm-deal-user-field-add.md";
-        CrmDealUserFieldDelete = "ONCRMDEALUSERFIELDDELETE" / "onCrmDealUserFieldDelete" => fields(UserField) about "crm.deal.userfield" Deleted,
-            "A deal custom field was deleted.", "crm/deals/user-defined-fields/events/on-crm-deal-user-field-delete.md";
-        CrmDealUserFieldSetEnumValues = "ONCRMDEALUSERFIELDSETENUMVALUES" / "onCrmDealUserFieldSetEnumValues" => fields(UserField) about "crm.deal.userfield" Updated,
-            "A deal custom field got another set of list values.", "crm/deals/user-defined-fields/events/on-crm-deal-user-field-set-enum-values.md";
-        CrmDealUserFieldUpdate = "ONCRMDEALUSERFIELDUPDATE" / "onCrmDealUserFieldUpdate" => fields(UserField) about "crm.deal.userfield" Updated,
-            "A deal custom field was changed.", "crm/deals/user-defined-fields/events/on-crm-deal-user-field-update.md";
-        CrmDocumentGeneratorDocumentAdd = "ONCRMDOCUMENTGENERATORDOCUMENTADD" / "onCrmDocumentGeneratorDocumentAdd" => fields(CrmDocument) about "crm.documentgenerator.document" Added,
-            "A generated CRM document was added.", "crm/document-generator/documents/events/on-crm-document-generator-document-add.md";
-        CrmDocumentGeneratorDocumentDelete = "ONCRMDOCUMENTGENERATORDOCUMENTDELETE" / "onCrmDocumentGeneratorDocumentDelete" => fields(CrmDocument) about "crm.documentgenerator.document" Deleted,
-            "A generated CRM document was deleted.", "crm/document-generator/documents/events/on-crm-document-generator-document-delete.md";
-        CrmDocumentGeneratorDocumentUpdate = "ONCRMDOCUMENTGENERATORDOCUMENTUPDATE" / "onCrmDocumentGeneratorDocumentUpdate" => fields(CrmDocument) about "crm.documentgenerator.document" Updated,
-            "A generated CRM document was changed.", "crm/document-generator/documents/events/on-crm-document-generator-document-update.md";
-        CrmDynamicItemAdd = "ONCRMDYNAMICITEMADD" / "onCrmDynamicItemAdd" => fields(CrmDynamicItem) about "crm.item" Added,
-            "A smart process item was added.", "crm/universal/events/on-crm-dynamic-item-add.md";
-        CrmDynamicItemDelete = "ONCRMDYNAMICITEMDELETE" / "onCrmDynamicItemDelete" => fields(CrmDynamicItem) about "crm.item" Deleted,
-            "A smart process item was deleted.", "crm/universal/events/on-crm-dynamic-item-delete.md";
-        CrmDynamicItemUpdate = "ONCRMDYNAMICITEMUPDATE" / "onCrmDynamicItemUpdate" => fields(CrmDynamicItem) about "crm.item" Updated,
-            "A smart process item was changed.", "crm/universal/events/on-crm-dynamic-item-update.md";
-        CrmInvoiceAdd = "ONCRMINVOICEADD" / "onCrmInvoiceAdd" => fields(ItemId) about "crm.invoice" Added,
-            "An old-style invoice was added.", "crm/outdated/invoice/events-invoice/on-crm-invoice-add.md", deprecated;
-        CrmInvoiceDelete = "ONCRMINVOICEDELETE" / "onCrmInvoiceDelete" => fields(ItemId) about "crm.invoice" Deleted,
-            "An old-style invoice was deleted.", "crm/outdated/invoice/events-invoice/on-crm-invoice-delete.md", deprecated;
-        CrmInvoiceRecurringAdd = "ONCRMINVOICERECURRINGADD" / "onCrmInvoiceRecurringAdd" => fields(CrmRecurringInvoice) about "crm.invoice.recurring" Added,
-            "An old-style recurring invoice was added.", "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-add.md", deprecated;
-        CrmInvoiceRecurringDelete = "ONCRMINVOICERECURRINGDELETE" / "onCrmInvoiceRecurringDelete" => fields(ItemId) about "crm.invoice.recurring" Deleted,
-            "An old-style recurring invoice was deleted.", "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-delete.md", deprecated;
-        CrmInvoiceRecurringExpose = "ONCRMINVOICERECURRINGEXPOSE" / "onCrmInvoiceRecurringExpose" => fields(CrmRecurringInvoiceExpose) about "crm.invoice" Added,
-            "An old-style invoice was made from a recurring template.", "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-expose.md", deprecated;
-        CrmInvoiceRecurringUpdate = "ONCRMINVOICERECURRINGUPDATE" / "onCrmInvoiceRecurringUpdate" => fields(CrmRecurringInvoice) about "crm.invoice.recurring" Updated,
-            "An old-style recurring invoice was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-update.md", deprecated;
-        CrmInvoiceSetStatus = "ONCRMINVOICESETSTATUS" / "onCrmInvoiceSetStatus" => fields(ItemId) about "crm.invoice" Updated,
-            "An old-style invoice got another status.", "crm/outdated/invoice/events-invoice/on-crm-invoice-set-status.md", deprecated;
-        CrmInvoiceUpdate = "ONCRMINVOICEUPDATE" / "onCrmInvoiceUpdate" => fields(ItemId) about "crm.invoice" Updated,
-            "An old-style invoice was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-update.md", deprecated;
-        CrmInvoiceUserFieldAdd = "ONCRMINVOICEUSERFIELDADD" / "onCrmInvoiceUserFieldAdd" => fields(InvoiceUserField) about "crm.invoice.userfield" Added,
-            "An old-style invoice custom field was added.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-add.md", deprecated;
-        CrmInvoiceUserFieldDelete = "ONCRMINVOICEUSERFIELDDELETE" / "onCrmInvoiceUserFieldDelete" => fields(InvoiceUserField) about "crm.invoice.userfield" Deleted,
-            "An old-style invoice custom field was deleted.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-delete.md", deprecated;
-        CrmInvoiceUserFieldSetEnumValues = "ONCRMINVOICEUSERFIELDSETENUMVALUES" / "onCrmInvoiceUserFieldSetEnumValues" => fields(InvoiceUserField) about "crm.invoice.userfield" Updated,
-            "An old-style invoice custom field got another set of list values.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-set-enum-values.md", deprecated;
-        CrmInvoiceUserFieldUpdate = "ONCRMINVOICEUSERFIELDUPDATE" / "onCrmInvoiceUserFieldUpdate" => fields(InvoiceUserField) about "crm.invoice.userfield" Updated,
-            "An old-style invoice custom field was changed.", "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-update.md", deprecated;
-        CrmLeadAdd = "ONCRMLEADADD" / "onCrmLeadAdd" => fields(ItemId) about "crm.lead" Added,
-            "A lead was added.", "crm/leads/events/on-crm-lead-add.md";
-        CrmLeadDelete = "ONCRMLEADDELETE" / "onCrmLeadDelete" => fields(ItemId) about "crm.lead" Deleted,
-            "A lead was deleted.", "crm/leads/events/on-crm-lead-delete.md";
-        CrmLeadUpdate = "ONCRMLEADUPDATE" / "onCrmLeadUpdate" => fields(ItemId) about "crm.lead" Updated,
-            "A lead was changed.", "crm/leads/events/on-crm-lead-update.md";
-        CrmLeadUserFieldAdd = "ONCRMLEADUSERFIELDADD" / "onCrmLeadUserFieldAdd" => fields(UserField) about "crm.lead.userfield" Added,
-            "A lead custom field was added.", "crm/leads/userfield/events/on-crm-lead-user-field-add.md";
-        CrmLeadUserFieldDelete = "ONCRMLEADUSERFIELDDELETE" / "onCrmLeadUserFieldDelete" => fields(UserField) about "crm.lead.userfield" Deleted,
-            "A lead custom field was deleted.", "crm/leads/userfield/events/on-crm-lead-user-field-delete.md";
-        CrmLeadUserFieldSetEnumValues = "ONCRMLEADUSERFIELDSETENUMVALUES" / "onCrmLeadUserFieldSetEnumValues" => fields(UserField) about "crm.lead.userfield" Updated,
-            "A lead custom field got another set of list values.", "crm/leads/userfield/events/on-crm-lead-user-field-set-enum-values.md";
-        CrmLeadUserFieldUpdate = "ONCRMLEADUSERFIELDUPDATE" / "onCrmLeadUserFieldUpdate" => fields(UserField) about "crm.lead.userfield" Updated,
-            "A lead custom field was changed.", "crm/leads/userfield/events/on-crm-lead-user-field-update.md";
-        CrmMeasureAdd = "ONCRMMEASUREADD" / "onCrmMeasureAdd" => fields(CrmOutdatedItem) about "crm.measure" Added,
-            "A CRM unit of measure was added.", "crm/outdated/measure/events/on-crm-measure-add.md", deprecated;
-        CrmMeasureDelete = "ONCRMMEASUREDELETE" / "onCrmMeasureDelete" => fields(CrmOutdatedItem) about "crm.measure" Deleted,
-            "A CRM unit of measure was deleted.", "crm/outdated/measure/events/on-crm-measure-delete.md", deprecated;
-        CrmMeasureUpdate = "ONCRMMEASUREUPDATE" / "onCrmMeasureUpdate" => fields(CrmOutdatedItem) about "crm.measure" Updated,
-            "A CRM unit of measure was changed.", "crm/outdated/measure/events/on-crm-measure-update.md", deprecated;
-        CrmProductAdd = "ONCRMPRODUCTADD" / "onCrmProductAdd" => fields(ItemId) about "crm.product" Added,
-            "A CRM product was added.", "crm/outdated/products/events-custom/on-crm-product-add.md", deprecated;
-        CrmProductDelete = "ONCRMPRODUCTDELETE" / "onCrmProductDelete" => fields(ItemId) about "crm.product" Deleted,
-            "A CRM product was deleted.", "crm/outdated/products/events-custom/on-crm-product-delete.md", deprecated;
-        CrmProductPropertyAdd = "ONCRMPRODUCTPROPERTYADD" / "onCrmProductPropertyAdd" => fields(ItemId) about "crm.product.property" Added,
-            "A CRM product property was added.", "crm/outdated/products/events-custom/on-crm-product-property-add.md", deprecated;
-        CrmProductPropertyDelete = "ONCRMPRODUCTPROPERTYDELETE" / "onCrmProductPropertyDelete" => fields(ItemId) about "crm.product.property" Deleted,
-            "A CRM product property was deleted.", "crm/outdated/products/events-custom/on-crm-product-property-delete.md", deprecated;
-        CrmProductPropertyUpdate = "ONCRMPRODUCTPROPERTYUPDATE" / "onCrmProductPropertyUpdate" => fields(ItemId) about "crm.product.property" Updated,
-            "A CRM product property was changed.", "crm/outdated/products/events-custom/on-crm-product-property-update.md", deprecated;
-        CrmProductSectionAdd = "ONCRMPRODUCTSECTIONADD" / "onCrmProductSectionAdd" => fields(CrmOutdatedItem) about "crm.productsection" Added,
-            "A CRM product section was added.", "crm/outdated/product-section/events/on-crm-product-section-add.md", deprecated;
-        CrmProductSectionDelete = "ONCRMPRODUCTSECTIONDELETE" / "onCrmProductSectionDelete" => fields(CrmOutdatedItem) about "crm.productsection" Deleted,
-            "A CRM product section was deleted.", "crm/outdated/product-section/events/on-crm-product-section-delete.md", deprecated;
-        CrmProductSectionUpdate = "ONCRMPRODUCTSECTIONUPDATE" / "onCrmProductSectionUpdate" => fields(CrmOutdatedItem) about "crm.productsection" Updated,
-            "A CRM product section was changed.", "crm/outdated/product-section/events/on-crm-product-section-update.md", deprecated;
-        CrmProductUpdate = "ONCRMPRODUCTUPDATE" / "onCrmProductUpdate" => fields(ItemId) about "crm.product" Updated,
-            "A CRM product was changed.", "crm/outdated/products/events-custom/on-crm-product-update.md", deprecated;
-        CrmQuoteAdd = "ONCRMQUOTEADD" / "onCrmQuoteAdd" => fields(ItemId) about "crm.quote" Added,
-            "An estimate was added.", "crm/quote/events/on-crm-quote-add.md";
-        CrmQuoteDelete = "ONCRMQUOTEDELETE" / "onCrmQuoteDelete" => fields(ItemId) about "crm.quote" Deleted,
-            "An estimate was deleted.", "crm/quote/events/on-crm-quote-delete.md";
-        CrmQuoteUpdate = "ONCRMQUOTEUPDATE" / "onCrmQuoteUpdate" => fields(ItemId) about "crm.quote" Updated,
-            "An estimate was changed.", "crm/quote/events/on-crm-quote-update.md";
-        CrmQuoteUserFieldAdd = "ONCRMQUOTEUSERFIELDADD" / "onCrmQuoteUserFieldAdd" => fields(UserField) about "crm.quote.userfield" Added,
-            "An estimate custom field was added.", "crm/quote/user-field/events/on-crm-quote-user-field-add.md";
-        CrmQuoteUserFieldDelete = "ONCRMQUOTEUSERFIELDDELETE" / "onCrmQuoteUserFieldDelete" => fields(UserField) about "crm.quote.userfield" Deleted,
-            "An estimate custom field was deleted.", "crm/quote/user-field/events/on-crm-quote-user-field-delete.md";
-        CrmQuoteUserFieldSetEnumValues = "ONCRMQUOTEUSERFIELDSETENUMVALUES" / "onCrmQuoteUserFieldSetEnumValues" => fields(UserField) about "crm.quote.userfield" Updated,
-            "An estimate custom field got another set of list values.", "crm/quote/user-field/events/on-crm-quote-user-field-set-enum-values.md";
-        CrmQuoteUserFieldUpdate = "ONCRMQUOTEUSERFIELDUPDATE" / "onCrmQuoteUserFieldUpdate" => fields(UserField) about "crm.quote.userfield" Updated,
-            "An estimate custom field was changed.", "crm/quote/user-field/events/on-crm-quote-user-field-update.md";
-        CrmRequisiteAdd = "ONCRMREQUISITEADD" / "onCrmRequisiteAdd" => fields(ItemId) about "crm.requisite" Added,
-            "A requisite was added.", "crm/requisites/events/on-crm-requisite-add.md";
-        CrmRequisiteDelete = "ONCRMREQUISITEDELETE" / "onCrmRequisiteDelete" => fields(ItemId) about "crm.requisite" Deleted,
-            "A requisite was deleted.", "crm/requisites/events/on-crm-requisite-delete.md";
-        CrmRequisiteUpdate = "ONCRMREQUISITEUPDATE" / "onCrmRequisiteUpdate" => fields(ItemId) about "crm.requisite" Updated,
-            "A requisite was changed.", "crm/requisites/events/on-crm-requisite-update.md";
-        CrmRequisiteUserFieldAdd = "ONCRMREQUISITEUSERFIELDADD" / "onCrmRequisiteUserFieldAdd" => fields(UserField) about "crm.requisite.userfield" Added,
-            "A custom field of requisites was added.", "crm/requisites/events/on-crm-requisite-user-field-add.md";
-        CrmRequisiteUserFieldDelete = "ONCRMREQUISITEUSERFIELDDELETE" / "onCrmRequisiteUserFieldDelete" => fields(UserField) about "crm.requisite.userfield" Deleted,
-            "A custom field of requisites was deleted.", "crm/requisites/events/on-crm-requisite-user-field-delete.md";
-        CrmRequisiteUserFieldSetEnumValues = "ONCRMREQUISITEUSERFIELDSETENUMVALUES" / "onCrmRequisiteUserFieldSetEnumValues" => fields(UserField) about "crm.requisite.userfield" Updated,
-            "A custom field of requisites got another set of list values.", "crm/requisites/events/on-crm-requisite-user-field-set-enum-values.md";
-        CrmRequisiteUserFieldUpdate = "ONCRMREQUISITEUSERFIELDUPDATE" / "onCrmRequisiteUserFieldUpdate" => fields(UserField) about "crm.requisite.userfield" Updated,
-            "A custom field of requisites was changed.", "crm/requisites/events/on-crm-requisite-user-field-update.md";
-        CrmTimelineCommentAdd = "ONCRMTIMELINECOMMENTADD" / "onCrmTimelineCommentAdd" => fields(ItemId) about "crm.timeline.comment" Added,
-            "A CRM timeline comment was added.", "crm/timeline/comments/events/on-Crm-Timeline-Comment-Add.md";
-        CrmTimelineCommentDelete = "ONCRMTIMELINECOMMENTDELETE" / "onCrmTimelineCommentDelete" => fields(ItemId) about "crm.timeline.comment" Deleted,
-            "A CRM timeline comment was deleted.", "crm/timeline/comments/events/on-Crm-Timeline-Comment-Delete.md";
-        CrmTimelineCommentUpdate = "ONCRMTIMELINECOMMENTUPDATE" / "onCrmTimelineCommentUpdate" => fields(ItemId) about "crm.timeline.comment" Updated,
-            "A CRM timeline comment was changed.", "crm/timeline/comments/events/on-Crm-Timeline-Comment-Update.md";
-        CrmTimelineItemAction = "ONCRMTIMELINEITEMACTION" / "onCrmTimelineItemAction" => data(CrmTimelineAction),
-            "A user pressed a restEvent button of a configurable timeline activity.", "crm/timeline/activities/configurable/structure/action.md";
-        CrmTypeAdd = "ONCRMTYPEADD" / "onCrmTypeAdd" => fields(ItemId) about "crm.type" Added,
-            "A smart process type was added.", "crm/universal/events/type/on-crm-type-add.md";
-        CrmTypeDelete = "ONCRMTYPEDELETE" / "onCrmTypeDelete" => fields(ItemId) about "crm.type" Deleted,
-            "A smart process type was deleted.", "crm/universal/events/type/on-crm-type-delete.md";
-        CrmTypeUpdate = "ONCRMTYPEUPDATE" / "onCrmTypeUpdate" => fields(ItemId) about "crm.type" Updated,
-            "A smart process type was changed.", "crm/universal/events/type/on-crm-type-update.md";
-        CrmTypeUserFieldAdd = "ONCRMTYPEUSERFIELDADD" / "onCrmTypeUserFieldAdd" => fields(UserField) about "userfieldconfig" Added,
-            "A custom field of a smart process, new invoice or sign document was added.", "crm/universal/userfieldconfig/events/on-crm-type-user-field-add.md";
-        CrmTypeUserFieldDelete = "ONCRMTYPEUSERFIELDDELETE" / "onCrmTypeUserFieldDelete" => fields(UserField) about "userfieldconfig" Deleted,
-            "A custom field of a smart process, new invoice or sign document was deleted.", "crm/universal/userfieldconfig/events/on-crm-type-user-field-delete.md";
-        CrmTypeUserFieldSetEnumValues = "ONCRMTYPEUSERFIELDSETENUMVALUES" / "onCrmTypeUserFieldSetEnumValues" => fields(UserField) about "userfieldconfig" Updated,
-            "A custom field of a smart process, new invoice or sign document got another set of list values.", "crm/universal/userfieldconfig/events/on-crm-type-user-field-set-enum-values.md";
-        CrmTypeUserFieldUpdate = "ONCRMTYPEUSERFIELDUPDATE" / "onCrmTypeUserFieldUpdate" => fields(UserField) about "userfieldconfig" Updated,
-            "A custom field of a smart process, new invoice or sign document was changed.", "crm/universal/userfieldconfig/events/on-crm-type-user-field-update.md";
-    }
-    scope "task" {
-        TaskAdd = "ONTASKADD" / "OnTaskAdd" => data(TaskChange) about "tasks.task" Added,
-            "A task was added.", "tasks/events-tasks/on-task-add.md";
-        TaskCommentAdd = "ONTASKCOMMENTADD" / "OnTaskCommentAdd" => data(TaskCommentAdd) about "task.commentitem" Added,
-            "A task comment was added.", "tasks/comment-item/events-comment/on-task-comment-add.md";
-        TaskCommentDelete = "ONTASKCOMMENTDELETE" / "OnTaskCommentDelete" => data(TaskCommentChange) about "task.commentitem" Deleted,
-            "A task comment was deleted.", "tasks/comment-item/events-comment/on-task-comment-delete.md";
-        TaskCommentUpdate = "ONTASKCOMMENTUPDATE" / "OnTaskCommentUpdate" => data(TaskCommentChange) about "task.commentitem" Updated,
-            "A task comment was changed.", "tasks/comment-item/events-comment/on-task-comment-update.md";
-        TaskDelete = "ONTASKDELETE" / "OnTaskDelete" => data(TaskChange) about "tasks.task" Deleted,
-            "A task was deleted.", "tasks/events-tasks/on-task-delete.md";
-        TaskUpdate = "ONTASKUPDATE" / "OnTaskUpdate" => data(TaskChange) about "tasks.task" Updated,
-            "A task was changed.", "tasks/events-tasks/on-task-update.md";
-    }
-    scope "calendar" {
-        CalendarEntryAdd = "ONCALENDARENTRYADD" / "OnCalendarEntryAdd" => data(CalendarItem) about "calendar.event" Added,
-            "A calendar event was added.", "calendar/calendar-event/events/on-calendar-entry-add.md";
-        CalendarEntryDelete = "ONCALENDARENTRYDELETE" / "OnCalendarEntryDelete" => data(CalendarItem) about "calendar.event" Deleted,
-            "A calendar event was deleted.", "calendar/calendar-event/events/on-calendar-entry-delete.md";
-        CalendarEntryUpdate = "ONCALENDARENTRYUPDATE" / "OnCalendarEntryUpdate" => data(CalendarItem) about "calendar.event" Updated,
-            "A calendar event was changed.", "calendar/calendar-event/events/on-calendar-entry-update.md";
-        CalendarRoomCreate = "ONCALENDARROOMCREATE" / "OnCalendarRoomCreate" => data(CalendarItem) about "calendar.room" Added,
-            "A meeting room was added.";
-        CalendarRoomDelete = "ONCALENDARROOMDELETE" / "OnCalendarRoomDelete" => data(CalendarItem) about "calendar.room" Deleted,
-            "A meeting room was deleted.";
-        CalendarRoomUpdate = "ONCALENDARROOMUPDATE" / "OnCalendarRoomUpdate" => data(CalendarItem) about "calendar.room" Updated,
-            "A meeting room was changed.";
-        CalendarSectionAdd = "ONCALENDARSECTIONADD" / "OnCalendarSectionAdd" => data(CalendarItem) about "calendar.section" Added,
-            "A calendar section or resource was added.", "calendar/events/on-calendar-section-add.md";
-        CalendarSectionDelete = "ONCALENDARSECTIONDELETE" / "OnCalendarSectionDelete" => data(CalendarItem) about "calendar.section" Deleted,
-            "A calendar section or resource was deleted.", "calendar/events/on-calendar-section-delete.md";
-        CalendarSectionUpdate = "ONCALENDARSECTIONUPDATE" / "OnCalendarSectionUpdate" => data(CalendarItem) about "calendar.section" Updated,
-            "A calendar section or resource was changed.", "calendar/events/on-calendar-section-update.md";
-    }
-    scope "catalog" {
-        CatalogMeasureAdd = "CATALOG.MEASURE.ON.ADD" / "CATALOG.MEASURE.ON.ADD" => fields(ItemId) about "catalog.measure" Added,
-            "A catalog unit of measure was added.", "catalog/measure/events/catalog-measure-on-add.md";
-        CatalogMeasureDelete = "CATALOG.MEASURE.ON.DELETE" / "CATALOG.MEASURE.ON.DELETE" => fields(ItemId) about "catalog.measure" Deleted,
-            "A catalog unit of measure was deleted.", "catalog/measure/events/catalog-measure-on-delete.md";
-        CatalogMeasureUpdate = "CATALOG.MEASURE.ON.UPDATE" / "CATALOG.MEASURE.ON.UPDATE" => fields(ItemId) about "catalog.measure" Updated,
-            "A catalog unit of measure was changed.", "catalog/measure/events/catalog-measure-on-update.md";
-        CatalogPriceAdd = "CATALOG.PRICE.ON.ADD" / "CATALOG.PRICE.ON.ADD" => fields(ItemId) about "catalog.price" Added,
-            "A catalog price was added.", "catalog/price/events/catalog-price-on-add.md";
-        CatalogPriceDelete = "CATALOG.PRICE.ON.DELETE" / "CATALOG.PRICE.ON.DELETE" => fields(ItemId) about "catalog.price" Deleted,
-            "A catalog price was deleted.", "catalog/price/events/catalog-price-on-delete.md";
-        CatalogPriceUpdate = "CATALOG.PRICE.ON.UPDATE" / "CATALOG.PRICE.ON.UPDATE" => fields(ItemId) about "catalog.price" Updated,
-            "A catalog price was changed.", "catalog/price/events/catalog-price-on-update.md";
-        CatalogPriceTypeAdd = "CATALOG.PRICE.TYPE.ON.ADD" / "CATALOG.PRICE.TYPE.ON.ADD" => fields(ItemId) about "catalog.priceType" Added,
-            "A catalog price type was added.", "catalog/price-type/events/catalog-price-type-on-add.md";
-        CatalogPriceTypeDelete = "CATALOG.PRICE.TYPE.ON.DELETE" / "CATALOG.PRICE.TYPE.ON.DELETE" => fields(ItemId) about "catalog.priceType" Deleted,
-            "A catalog price type was deleted.", "catalog/price-type/events/catalog-price-type-on-delete.md";
-        CatalogPriceTypeUpdate = "CATALOG.PRICE.TYPE.ON.UPDATE" / "CATALOG.PRICE.TYPE.ON.UPDATE" => fields(ItemId) about "catalog.priceType" Updated,
-            "A catalog price type was changed.", "catalog/price-type/events/catalog-price-type-on-update.md";
-        CatalogProductAdd = "CATALOG.PRODUCT.ON.ADD" / "CATALOG.PRODUCT.ON.ADD" => fields(CatalogProduct) about "catalog.product" Added,
-            "A catalog product was added.", "catalog/product/events/catalog-product-on-add.md";
-        CatalogProductDelete = "CATALOG.PRODUCT.ON.DELETE" / "CATALOG.PRODUCT.ON.DELETE" => fields(CatalogProduct) about "catalog.product" Deleted,
-            "A catalog product was deleted.", "catalog/product/events/catalog-product-on-delete.md";
-        CatalogProductUpdate = "CATALOG.PRODUCT.ON.UPDATE" / "CATALOG.PRODUCT.ON.UPDATE" => fields(CatalogProduct) about "catalog.product" Updated,
-            "A catalog product was changed.", "catalog/product/events/catalog-product-on-update.md";
-        CatalogRoundingAdd = "CATALOG.ROUNDING.ON.ADD" / "CATALOG.ROUNDING.ON.ADD" => fields(ItemId) about "catalog.roundingRule" Added,
-            "A price rounding rule was added.", "catalog/rounding-rule/events/catalog-rounding-on-add.md";
-        CatalogRoundingDelete = "CATALOG.ROUNDING.ON.DELETE" / "CATALOG.ROUNDING.ON.DELETE" => fields(ItemId) about "catalog.roundingRule" Deleted,
-            "A price rounding rule was deleted.", "catalog/rounding-rule/events/catalog-rounding-on-delete.md";
-        CatalogRoundingUpdate = "CATALOG.ROUNDING.ON.UPDATE" / "CATALOG.ROUNDING.ON.UPDATE" => fields(ItemId) about "catalog.roundingRule" Updated,
-            "A price rounding rule was changed.", "catalog/rounding-rule/events/catalog-rounding-on-update.md";
-    }
-    scope "sale" {
-        OrderDeleted = "ONORDERDELETED" / "OnOrderDeleted" => fields(ItemId) about "sale.order" Deleted,
-            "An order was removed from the database.", "sale/events/on-order-deleted.md";
-        OrderEntitySaved = "ONORDERENTITYSAVED" / "OnOrderEntitySaved" => fields(ItemId) about "sale.order" Saved,
-            "An order was saved.", "sale/events/on-order-entity-saved.md";
-        PaymentDeleted = "ONPAYMENTDELETED" / "OnPaymentDeleted" => fields(ItemId) about "sale.payment" Deleted,
-            "A payment was removed from the database.", "sale/events/on-payment-deleted.md";
-        PaymentEntitySaved = "ONPAYMENTENTITYSAVED" / "OnPaymentEntitySaved" => fields(ItemId) about "sale.payment" Saved,
-            "A payment was saved.", "sale/events/on-payment-entity-saved.md";
-        PropertyValueDeleted = "ONPROPERTYVALUEDELETED" / "OnPropertyValueDeleted" => fields(ItemId) about "sale.propertyvalue" Deleted,
-            "An order property value was deleted.", "sale/events/on-property-value-deleted.md";
-        PropertyValueEntitySaved = "ONPROPERTYVALUEENTITYSAVED" / "OnPropertyValueEntitySaved" => fields(ItemId) about "sale.propertyvalue" Saved,
-            "An order property value was saved.", "sale/events/on-property-value-entity-saved.md";
-        SaleBeforeOrderDelete = "ONSALEBEFOREORDERDELETE" / "OnSaleBeforeOrderDelete" => fields(SaleOrder) about "sale.order" Deleting,
-            "An order is about to be deleted.", "sale/events/on-sale-before-order-delete.md";
-        SaleOrderSaved = "ONSALEORDERSAVED" / "OnSaleOrderSaved" => fields(SaleOrder) about "sale.order" Saved,
-            "An order with all its parts has been saved.", "sale/events/on-sale-order-saved.md";
-        ShipmentDeleted = "ONSHIPMENTDELETED" / "OnShipmentDeleted" => fields(ItemId) about "sale.shipment" Deleted,
-            "A shipment was removed from the database.", "sale/events/on-shipment-deleted.md";
-        ShipmentEntitySaved = "ONSHIPMENTENTITYSAVED" / "OnShipmentEntitySaved" => fields(ItemId) about "sale.shipment" Saved,
-            "A shipment was saved.", "sale/events/on-shipment-entity-saved.md";
-    }
-    scope "booking" {
-        BookingAdd = "ONBOOKINGADD" / "onBookingAdd" => data(ItemId) about "booking.v1.booking" Added,
-            "A booking was added.", "booking/booking/events/on-booking-add.md";
-        BookingDelete = "ONBOOKINGDELETE" / "onBookingDelete" => data(ItemId) about "booking.v1.booking" Deleted,
-            "A booking was deleted.", "booking/booking/events/on-booking-delete.md";
-        BookingResourceAdd = "ONBOOKINGRESOURCEADD" / "onBookingResourceAdd" => data(ItemId) about "booking.v1.resource" Added,
-            "A booking resource was added.", "booking/resource/events/on-booking-resource-add.md";
-        BookingResourceDelete = "ONBOOKINGRESOURCEDELETE" / "onBookingResourceDelete" => data(ItemId) about "booking.v1.resource" Deleted,
-            "A booking resource was deleted.", "booking/resource/events/on-booking-resource-delete.md";
-        BookingResourceTypeAdd = "ONBOOKINGRESOURCETYPEADD" / "onBookingResourceTypeAdd" => data(ItemId) about "booking.v1.resourceType" Added,
-            "A booking resource type was added.", "booking/resource/resource-type/events/on-booking-resource-type-add.md";
-        BookingResourceTypeDelete = "ONBOOKINGRESOURCETYPEDELETE" / "onBookingResourceTypeDelete" => data(ItemId) about "booking.v1.resourceType" Deleted,
-            "A booking resource type was deleted.", "booking/resource/resource-type/events/on-booking-resource-type-delete.md";
-        BookingResourceTypeUpdate = "ONBOOKINGRESOURCETYPEUPDATE" / "onBookingResourceTypeUpdate" => data(ItemId) about "booking.v1.resourceType" Updated,
-            "A booking resource type was changed.", "booking/resource/resource-type/events/on-booking-resource-type-update.md";
-        BookingResourceUpdate = "ONBOOKINGRESOURCEUPDATE" / "onBookingResourceUpdate" => data(ItemId) about "booking.v1.resource" Updated,
-            "A booking resource was changed.", "booking/resource/events/on-booking-resource-update.md";
-        BookingUpdate = "ONBOOKINGUPDATE" / "onBookingUpdate" => data(ItemId) about "booking.v1.booking" Updated,
-            "A booking was changed.", "booking/booking/events/on-booking-update.md";
-        BookingWaitListItemAdd = "ONBOOKINGWAITLISTITEMADD" / "onBookingWaitListItemAdd" => data(ItemId) about "booking.v1.waitlist" Added,
-            "A booking wait list entry was added.", "booking/waitlist/events/on-booking-waitlistitem-add.md";
-        BookingWaitListItemDelete = "ONBOOKINGWAITLISTITEMDELETE" / "onBookingWaitListItemDelete" => data(ItemId) about "booking.v1.waitlist" Deleted,
-            "A booking wait list entry was deleted.", "booking/waitlist/events/on-booking-waitlistitem-delete.md";
-        BookingWaitListItemUpdate = "ONBOOKINGWAITLISTITEMUPDATE" / "onBookingWaitListItemUpdate" => data(ItemId) about "booking.v1.waitlist" Updated,
-            "A booking wait list entry was changed.", "booking/waitlist/events/on-booking-waitlistitem-update.md";
-    }
-    scope "telephony" {
-        ExternalCallBackStart = "ONEXTERNALCALLBACKSTART" / "OnExternalCallBackStart" => data(ExternalCallback),
-            "A visitor asked for a callback in a CRM form.", "telephony/events/on-external-call-back-start.md";
-        ExternalCallStart = "ONEXTERNALCALLSTART" / "OnExternalCallStart" => data(ExternalCall) about "telephony.externalcall" Started,
-            "A user asked for an outgoing call through the telephony app.", "telephony/events/on-external-call-start.md";
-        VoximplantCallEnd = "ONVOXIMPLANTCALLEND" / "OnVoximplantCallEnd" => data(CallEnd) about "voximplant.call" Finished,
-            "A call ended and went into the history.", "telephony/voximplant/events/on-voximplant-call-end.md";
-        VoximplantCallInit = "ONVOXIMPLANTCALLINIT" / "OnVoximplantCallInit" => data(CallInit) about "voximplant.call" Added,
-            "A call was initialized.", "telephony/voximplant/events/on-voximplant-call-init.md";
-        VoximplantCallStart = "ONVOXIMPLANTCALLSTART" / "OnVoximplantCallStart" => data(CallStart) about "voximplant.call" Started,
-            "A call was answered.", "telephony/voximplant/events/on-voximplant-call-start.md";
-    }
-    scope "im" {
-        ImV2JoinChat = "ONIMV2JOINCHAT" / "ONIMV2JOINCHAT" => data(ImV2JoinChat) in Box,
-            "A member was added to a chat.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2MessageAdd = "ONIMV2MESSAGEADD" / "ONIMV2MESSAGEADD" => data(ImV2Message) in Box about "im.message" Added,
-            "A message came into a chat of the subscribed user.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2MessageDelete = "ONIMV2MESSAGEDELETE" / "ONIMV2MESSAGEDELETE" => data(ImV2MessageDelete) in Box about "im.message" Deleted,
-            "A chat message of the subscribed user was deleted.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2MessageUpdate = "ONIMV2MESSAGEUPDATE" / "ONIMV2MESSAGEUPDATE" => data(ImV2Message) in Box about "im.message" Updated,
-            "A chat message of the subscribed user was edited.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-        ImV2ReactionChange = "ONIMV2REACTIONCHANGE" / "ONIMV2REACTIONCHANGE" => data(ImV2Reaction) in Box about "im.message" Updated,
-            "A reaction on a chat message was set or taken away.", "chat-bots/chat-bots-v2/im.v2/events/events.md";
-    }
-    scope "imbot" {
-        ImBotContextGet = "ONIMBOTCONTEXTGET" / "ONIMBOTCONTEXTGET" => data(ImBotContext) in Box,
-            "A user opened a dialog with a v1 bot passing context data.", "chat-bots/chat-bots-v2/migration.md", deprecated;
-        ImBotDelete = "ONIMBOTDELETE" / "ONIMBOTDELETE" => data(ImBotDelete) about "imbot" Deleted,
-            "A v1 chat bot was deleted.", "chat-bots/outdated/events/on-imbot-delete.md", deprecated;
-        ImBotJoinChat = "ONIMBOTJOINCHAT" / "ONIMBOTJOINCHAT" => data(ImBotJoinChat) in Box,
-            "A v1 chat bot was added to a chat.", "chat-bots/outdated/chats/events/on-imbot-join-chat.md", deprecated;
-        ImBotMessageAdd = "ONIMBOTMESSAGEADD" / "ONIMBOTMESSAGEADD" => data(ImBotMessageAdd) in Box about "im.message" Added,
-            "A user wrote to a v1 chat bot.", "chat-bots/outdated/messages/events/on-imbot-message-add.md", deprecated;
-        ImBotMessageDelete = "ONIMBOTMESSAGEDELETE" / "ONIMBOTMESSAGEDELETE" => data(ImBotMessageDelete) in Box about "im.message" Deleted,
-            "A message to a v1 chat bot was deleted.", "chat-bots/outdated/messages/events/on-imbot-message-delete.md", deprecated;
-        ImBotMessageUpdate = "ONIMBOTMESSAGEUPDATE" / "ONIMBOTMESSAGEUPDATE" => data(ImBotMessageUpdate) in Box about "im.message" Updated,
-            "A message to a v1 chat bot was edited.", "chat-bots/outdated/messages/events/on-imbot-message-update.md", deprecated;
-        ImBotV2CommandAdd = "ONIMBOTV2COMMANDADD" / "ONIMBOTV2COMMANDADD" => data(ImBotV2Command) in Box,
-            "A user called a slash command of a v2 bot.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2ContextGet = "ONIMBOTV2CONTEXTGET" / "ONIMBOTV2CONTEXTGET" => data(ImBotV2Context) in Box,
-            "A user opened a dialog with a v2 bot passing context data.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2Delete = "ONIMBOTV2DELETE" / "ONIMBOTV2DELETE" => data(ImBotV2Delete) in Box about "imbot" Deleted,
-            "A v2 bot was removed from the portal.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2JoinChat = "ONIMBOTV2JOINCHAT" / "ONIMBOTV2JOINCHAT" => data(ImBotV2JoinChat) in Box,
-            "A v2 bot was added to a chat.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2MessageAdd = "ONIMBOTV2MESSAGEADD" / "ONIMBOTV2MESSAGEADD" => data(ImBotV2Message) in Box about "im.message" Added,
-            "A user wrote to a v2 bot.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2MessageDelete = "ONIMBOTV2MESSAGEDELETE" / "ONIMBOTV2MESSAGEDELETE" => data(ImBotV2MessageDelete) in Box about "im.message" Deleted,
-            "A message in a chat of a v2 bot was deleted.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2MessageUpdate = "ONIMBOTV2MESSAGEUPDATE" / "ONIMBOTV2MESSAGEUPDATE" => data(ImBotV2Message) in Box about "im.message" Updated,
-            "A message in a chat of a v2 bot was edited.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImBotV2ReactionChange = "ONIMBOTV2REACTIONCHANGE" / "ONIMBOTV2REACTIONCHANGE" => data(ImBotV2Reaction) in Box about "im.message" Updated,
-            "A reaction on a v2 bot message was set or taken away.", "chat-bots/chat-bots-v2/imbot.v2/events/events.md";
-        ImCommandAdd = "ONIMCOMMANDADD" / "ONIMCOMMANDADD" => data(ImBotCommand) in Box,
-            "A user called a v1 chat bot command.", "chat-bots/outdated/commands/events/on-im-command-add.md", deprecated;
-    }
-    scope "imopenlines" {
-        OpenLineMessageAdd = "ONOPENLINEMESSAGEADD" / "OnOpenLineMessageAdd" => data(OpenLineMessageAdd),
-            "An open line chat message was added.", "imopenlines/openlines/events/on-open-line-message-add.md";
-        OpenLineMessageDelete = "ONOPENLINEMESSAGEDELETE" / "OnOpenLineMessageDelete" => data(OpenLineMessageChange),
-            "An open line chat message was deleted.", "imopenlines/openlines/events/on-open-line-message-delete.md";
-        OpenLineMessageUpdate = "ONOPENLINEMESSAGEUPDATE" / "OnOpenLineMessageUpdate" => data(OpenLineMessageChange),
-            "An open line chat message was changed.", "imopenlines/openlines/events/on-open-line-message-update.md";
-        SessionFinish = "ONSESSIONFINISH" / "OnSessionFinish" => data(OpenLineSession),
-            "An open line session ended.", "imopenlines/openlines/events/on-session-finish.md";
-        SessionStart = "ONSESSIONSTART" / "OnSessionStart" => data(OpenLineSession),
-            "An open line session began.", "imopenlines/openlines/events/on-session-start.md";
-    }
-    scope "imconnector" {
-        ImConnectorDialogFinish = "ONIMCONNECTORDIALOGFINISH" / "OnImConnectorDialogFinish" => data(ConnectorDialog),
-            "A connector dialog was closed.", "imopenlines/imconnector/events/on-im-connector-dialog-finish.md";
-        ImConnectorDialogStart = "ONIMCONNECTORDIALOGSTART" / "OnImConnectorDialogStart" => data(ConnectorDialog),
-            "A connector dialog was opened.", "imopenlines/imconnector/events/on-im-connector-dialog-start.md";
-        ImConnectorLineDelete = "ONIMCONNECTORLINEDELETE" / "OnImConnectorLineDelete" => data(ConnectorLineId) about "imopenlines.config" Deleted,
-            "An open line was deleted.", "imopenlines/imconnector/events/on-im-connector-line-delete.md";
-        ImConnectorMessageAdd = "ONIMCONNECTORMESSAGEADD" / "OnImConnectorMessageAdd" => data(ConnectorMessageAdd),
-            "An operator message has to go out through a custom connector.", "imopenlines/imconnector/events/on-im-connector-message-add.md";
-        ImConnectorMessageDelete = "ONIMCONNECTORMESSAGEDELETE" / "OnImConnectorMessageDelete" => data(ConnectorMessageDelete),
-            "An operator deleted a message sent through a custom connector.", "imopenlines/imconnector/events/on-im-connector-message-delete.md";
-        ImConnectorMessageUpdate = "ONIMCONNECTORMESSAGEUPDATE" / "OnImConnectorMessageUpdate" => data(ConnectorMessageUpdate),
-            "An operator changed a message sent through a custom connector.", "imopenlines/imconnector/events/on-im-connector-message-update.md";
-        ImConnectorStatusDelete = "ONIMCONNECTORSTATUSDELETE" / "OnImConnectorStatusDelete" => data(ConnectorStatus),
-            "A connector was switched off on an open line.", "imopenlines/imconnector/events/on-im-connector-status-delete.md";
-    }
-    scope "log" {
-        LiveFeedPostAdd = "ONLIVEFEEDPOSTADD" / "OnLiveFeedPostAdd" => fields(FeedPost) about "log.blogpost" Added,
-            "A feed post was added.", "log/events/on-live-feed-post-add.md";
-        LiveFeedPostDelete = "ONLIVEFEEDPOSTDELETE" / "OnLiveFeedPostDelete" => fields(FeedPost) about "log.blogpost" Deleted,
-            "A feed post was deleted.", "log/events/on-live-feed-post-delete.md";
-        LiveFeedPostUpdate = "ONLIVEFEEDPOSTUPDATE" / "OnLiveFeedPostUpdate" => fields(FeedPost) about "log.blogpost" Updated,
-            "A feed post was changed.", "log/events/on-live-feed-post-update.md";
-    }
-    scope "sonet" {
-        SonetGroupAdd = "ONSONETGROUPADD" / "onSonetGroupAdd" => fields(ItemId) about "sonet_group" Added,
-            "A workgroup or project was added.", "sonet-group/events/on-sonet-group-add.md";
-        SonetGroupDelete = "ONSONETGROUPDELETE" / "onSonetGroupDelete" => fields(ItemId) about "sonet_group" Deleted,
-            "A workgroup or project was deleted.", "sonet-group/events/on-sonet-group-delete.md";
-        SonetGroupSubjectAdd = "ONSONETGROUPSUBJECTADD" / "onSonetGroupSubjectAdd" => fields(ItemId) about "sonet_group.subject" Added,
-            "A workgroup topic was added.", "sonet-group/outdated/on-sonet-group-subject-add.md", deprecated;
-        SonetGroupSubjectDelete = "ONSONETGROUPSUBJECTDELETE" / "onSonetGroupSubjectDelete" => fields(ItemId) about "sonet_group.subject" Deleted,
-            "A workgroup topic was deleted.", "sonet-group/outdated/on-sonet-group-subject-delete.md", deprecated;
-        SonetGroupSubjectUpdate = "ONSONETGROUPSUBJECTUPDATE" / "onSonetGroupSubjectUpdate" => fields(ItemId) about "sonet_group.subject" Updated,
-            "A workgroup topic was changed.", "sonet-group/outdated/on-sonet-group-subject-update.md", deprecated;
-        SonetGroupUpdate = "ONSONETGROUPUPDATE" / "onSonetGroupUpdate" => fields(ItemId) about "sonet_group" Updated,
-            "A workgroup or project was changed.", "sonet-group/events/on-sonet-group-update.md";
-    }
-    scope "sign.b2e" {
-        SignB2eDocumentStatusChanged = "ONSIGNB2EDOCUMENTSTATUSCHANGED" / "OnSignB2eDocumentStatusChanged" => data(SignDocumentStatus) about "sign.b2e.document" Updated,
-            "An HR e-signature document got another status.", "sign/events/on-sign-b2e-document-status-changed.md";
-        SignB2eMemberStatusChanged = "ONSIGNB2EMEMBERSTATUSCHANGED" / "OnSignB2eMemberStatusChanged" => data(SignMemberStatus) about "sign.b2e.member" Updated,
-            "A signer of an HR document got another status.", "sign/events/on-sign-b2e-member-status-changed.md";
-        SignHcmLinkB2eDocumentSigned = "ONSIGNHCMLINKB2EDOCUMENTSIGNED" / "OnSignHcmLinkB2eDocumentSigned" => data(SignHcmLinkDocument) about "sign.b2e.hcmlink.document" Updated,
-            "An HR document tied to HCM Link was signed.", "sign/events/on-sign-hcm-link-b2e-document-signed.md";
-    }
-    scope "humanresources.hcmlink" {
-        HumanResourcesHcmLinkEmployeeListMapped = "ONHUMANRESOURCESHCMLINKEMPLOYEELISTMAPPED" / "OnHumanResourcesHcmLinkEmployeeListMapped" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
-            "Users were mapped to people of the HR system.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkEmployeeListRequested = "ONHUMANRESOURCESHCMLINKEMPLOYEELISTREQUESTED" / "OnHumanResourcesHcmLinkEmployeeListRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
-            "Bitrix24 asks the HR system for the employee list.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkFieldValueRequested = "ONHUMANRESOURCESHCMLINKFIELDVALUEREQUESTED" / "OnHumanResourcesHcmLinkFieldValueRequested" => data(HcmLinkFieldValues) about "humanresources.hcmlink.job" Added,
-            "Bitrix24 asks for field values for an HR document.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkPinRequested = "ONHUMANRESOURCESHCMLINKPINREQUESTED" / "OnHumanResourcesHcmLinkPinRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
-            "Bitrix24 asks the HR system for a PIN.", "sign/hcm-link/index.md";
-        HumanResourcesHcmLinkSalaryVacationRequested = "ONHUMANRESOURCESHCMLINKSALARYVACATIONREQUESTED" / "OnHumanResourcesHcmLinkSalaryVacationRequested" => data(HcmLinkJob) about "humanresources.hcmlink.job" Added,
-            "Bitrix24 asks the HR system for salary and vacation data.", "sign/hcm-link/index.md";
-    }
-    scope "userfieldconfig" {
-        MainUserTypeAdd = "MAIN.ON.USER.TYPE.ADD" / "main.on.user.type.add" => fields(ItemId) about "userfieldconfig" Added,
-            "A custom field of any object was added.";
-        MainUserTypeDelete = "MAIN.ON.USER.TYPE.DELETE" / "main.on.user.type.delete" => fields(ItemId) about "userfieldconfig" Deleted,
-            "A custom field of any object was deleted.";
-        MainUserTypeUpdate = "MAIN.ON.USER.TYPE.UPDATE" / "main.on.user.type.update" => fields(ItemId) about "userfieldconfig" Updated,
-            "A custom field of any object was changed.";
-    }
+/// Passes the table to the macro `$expand`.
+macro_rules! definitions {
+    ($expand:ident) => {
+        $expand! {
+            scope "basic" {
+                AppInstall {
+                    code: "ONAPPINSTALL", name: "OnAppInstall", payload: data(AppInstall),
+                    doc: "The application was installed on a portal.",
+                    page: "common/events/on-app-install.md",
+                }
+                AppMethodConfirm {
+                    code: "ONAPPMETHODCONFIRM", name: "onAppMethodConfirm",
+                    payload: data(AppMethodConfirm),
+                    doc: "An administrator allowed or rejected a guarded REST method.",
+                    page: "common/events/on-app-method-confirm.md",
+                }
+                AppPayment {
+                    code: "ONAPPPAYMENT", name: "onAppPayment", payload: data(AppPayment),
+                    doc: "The application was paid for.", page: "common/events/on-app-payment.md",
+                }
+                AppTest {
+                    code: "ONAPPTEST", name: "ONAPPTEST", payload: data(AppTest),
+                    doc: "A test event, sent by the method event.test.",
+                    page: "events/test-handler.md",
+                }
+                AppUninstall {
+                    code: "ONAPPUNINSTALL", name: "onAppUninstall", payload: data(AppUninstall),
+                    doc: "The application was removed from a portal.",
+                    page: "common/events/on-app-uninstall.md",
+                }
+                AppUpdate {
+                    code: "ONAPPUPDATE", name: "OnAppUpdate", payload: data(AppUpdate),
+                    doc: "A new version of the application was installed.",
+                    page: "common/events/on-app-update.md",
+                }
+                AppUserReady {
+                    code: "ONAPPUSERREADY", name: "OnAppUserReady", payload: data(AppUserReady),
+                    doc: "The application's system user is there: its tokens.",
+                    page: "common/events/on-app-user-ready.md",
+                }
+                OfflineEvent {
+                    code: "ONOFFLINEEVENT", name: "onOfflineEvent", payload: data(NoData),
+                    doc: "The queue of offline events got new records.",
+                    page: "events/on-offline-event.md",
+                }
+                SubscriptionRenew {
+                    code: "ONSUBSCRIPTIONRENEW", name: "OnSubscriptionRenew", payload: data(NoData),
+                    doc: "The portal's subscription was renewed.",
+                }
+            }
+            scope "user" {
+                UserAdd {
+                    code: "ONUSERADD", name: "onUserAdd", payload: data(User),
+                    subject: "user" Added,
+                    doc: "A new user finished registration on the portal.",
+                    page: "common/events/on-user-add.md",
+                }
+            }
+            scope "crm" {
+                CrmActivityAdd {
+                    code: "ONCRMACTIVITYADD", name: "onCrmActivityAdd", payload: fields(ItemId),
+                    subject: "crm.activity" Added,
+                    doc: "A CRM activity was added.",
+                    page: "crm/timeline/activities/events/on-crm-activity-add.md",
+                }
+                CrmActivityDelete {
+                    code: "ONCRMACTIVITYDELETE", name: "onCrmActivityDelete",
+                    payload: fields(ItemId), subject: "crm.activity" Deleted,
+                    doc: "A CRM activity was deleted.",
+                    page: "crm/timeline/activities/events/on-crm-activity-delete.md",
+                }
+                CrmActivityUpdate {
+                    code: "ONCRMACTIVITYUPDATE", name: "onCrmActivityUpdate",
+                    payload: fields(ItemId), subject: "crm.activity" Updated,
+                    doc: "A CRM activity was changed.",
+                    page: "crm/timeline/activities/events/on-crm-activity-update.md",
+                }
+                CrmAddressRegister {
+                    code: "ONCRMADDRESSREGISTER", name: "onCrmAddressRegister",
+                    payload: fields(CrmAddress),
+                    doc: "An address was registered.",
+                    page: "crm/requisites/events/on-crm-address-register.md",
+                }
+                CrmAddressUnregister {
+                    code: "ONCRMADDRESSUNREGISTER", name: "onCrmAddressUnregister",
+                    payload: fields(CrmAddress),
+                    doc: "An address was removed.",
+                    page: "crm/requisites/events/on-crm-address-unregister.md",
+                }
+                CrmBankDetailAdd {
+                    code: "ONCRMBANKDETAILADD", name: "onCrmBankDetailAdd", payload: fields(ItemId),
+                    subject: "crm.requisite.bankdetail" Added,
+                    doc: "A bank detail was added.",
+                    page: "crm/requisites/events/on-crm-bank-detail-add.md",
+                }
+                CrmBankDetailDelete {
+                    code: "ONCRMBANKDETAILDELETE", name: "onCrmBankDetailDelete",
+                    payload: fields(ItemId), subject: "crm.requisite.bankdetail" Deleted,
+                    doc: "A bank detail was deleted.",
+                    page: "crm/requisites/events/on-crm-bank-detail-delete.md",
+                }
+                CrmBankDetailUpdate {
+                    code: "ONCRMBANKDETAILUPDATE", name: "onCrmBankDetailUpdate",
+                    payload: fields(ItemId), subject: "crm.requisite.bankdetail" Updated,
+                    doc: "A bank detail was changed.",
+                    page: "crm/requisites/events/on-crm-bank-detail-update.md",
+                }
+                CrmCompanyAdd {
+                    code: "ONCRMCOMPANYADD", name: "onCrmCompanyAdd", payload: fields(ItemId),
+                    subject: "crm.company" Added,
+                    doc: "A company was added.", page: "crm/companies/events/on-crm-company-add.md",
+                }
+                CrmCompanyDelete {
+                    code: "ONCRMCOMPANYDELETE", name: "onCrmCompanyDelete", payload: fields(ItemId),
+                    subject: "crm.company" Deleted,
+                    doc: "A company was deleted.",
+                    page: "crm/companies/events/on-crm-company-delete.md",
+                }
+                CrmCompanyUpdate {
+                    code: "ONCRMCOMPANYUPDATE", name: "onCrmCompanyUpdate", payload: fields(ItemId),
+                    subject: "crm.company" Updated,
+                    doc: "A company was changed.",
+                    page: "crm/companies/events/on-crm-company-update.md",
+                }
+                CrmCompanyUserFieldAdd {
+                    code: "ONCRMCOMPANYUSERFIELDADD", name: "onCrmCompanyUserFieldAdd",
+                    payload: fields(UserField), subject: "crm.company.userfield" Added,
+                    doc: "A company custom field was added.",
+                    page: "crm/companies/userfields/events/on-crm-company-user-field-add.md",
+                }
+                CrmCompanyUserFieldDelete {
+                    code: "ONCRMCOMPANYUSERFIELDDELETE", name: "onCrmCompanyUserFieldDelete",
+                    payload: fields(UserField), subject: "crm.company.userfield" Deleted,
+                    doc: "A company custom field was deleted.",
+                    page: "crm/companies/userfields/events/on-crm-company-user-field-delete.md",
+                }
+                CrmCompanyUserFieldSetEnumValues {
+                    code: "ONCRMCOMPANYUSERFIELDSETENUMVALUES",
+                    name: "onCrmCompanyUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "crm.company.userfield" Updated,
+                    doc: "A company custom field got another set of list values.",
+                    page: "crm/companies/userfields/events/on-crm-company-user-field-set-enum-values.md",
+                }
+                CrmCompanyUserFieldUpdate {
+                    code: "ONCRMCOMPANYUSERFIELDUPDATE", name: "onCrmCompanyUserFieldUpdate",
+                    payload: fields(UserField), subject: "crm.company.userfield" Updated,
+                    doc: "A company custom field was changed.",
+                    page: "crm/companies/userfields/events/on-crm-company-user-field-update.md",
+                }
+                CrmContactAdd {
+                    code: "ONCRMCONTACTADD", name: "onCrmContactAdd", payload: fields(ItemId),
+                    subject: "crm.contact" Added,
+                    doc: "A contact was added.", page: "crm/contacts/events/on-crm-contact-add.md",
+                }
+                CrmContactDelete {
+                    code: "ONCRMCONTACTDELETE", name: "onCrmContactDelete", payload: fields(ItemId),
+                    subject: "crm.contact" Deleted,
+                    doc: "A contact was deleted.",
+                    page: "crm/contacts/events/on-crm-contact-delete.md",
+                }
+                CrmContactUpdate {
+                    code: "ONCRMCONTACTUPDATE", name: "onCrmContactUpdate", payload: fields(ItemId),
+                    subject: "crm.contact" Updated,
+                    doc: "A contact was changed.",
+                    page: "crm/contacts/events/on-crm-contact-update.md",
+                }
+                CrmContactUserFieldAdd {
+                    code: "ONCRMCONTACTUSERFIELDADD", name: "onCrmContactUserFieldAdd",
+                    payload: fields(UserField), subject: "crm.contact.userfield" Added,
+                    doc: "A contact custom field was added.",
+                    page: "crm/contacts/userfield/events/on-crm-contact-user-field-add.md",
+                }
+                CrmContactUserFieldDelete {
+                    code: "ONCRMCONTACTUSERFIELDDELETE", name: "onCrmContactUserFieldDelete",
+                    payload: fields(UserField), subject: "crm.contact.userfield" Deleted,
+                    doc: "A contact custom field was deleted.",
+                    page: "crm/contacts/userfield/events/on-crm-contact-user-field-delete.md",
+                }
+                CrmContactUserFieldSetEnumValues {
+                    code: "ONCRMCONTACTUSERFIELDSETENUMVALUES",
+                    name: "onCrmContactUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "crm.contact.userfield" Updated,
+                    doc: "A contact custom field got another set of list values.",
+                    page: "crm/contacts/userfield/events/on-crm-contact-user-field-set-enum-values.md",
+                }
+                CrmContactUserFieldUpdate {
+                    code: "ONCRMCONTACTUSERFIELDUPDATE", name: "onCrmContactUserFieldUpdate",
+                    payload: fields(UserField), subject: "crm.contact.userfield" Updated,
+                    doc: "A contact custom field was changed.",
+                    page: "crm/contacts/userfield/events/on-crm-contact-user-field-update.md",
+                }
+                CrmCurrencyAdd {
+                    code: "ONCRMCURRENCYADD", name: "onCrmCurrencyAdd",
+                    payload: fields(CrmCurrency), subject: "crm.currency" Added,
+                    doc: "A CRM currency was added.",
+                    page: "crm/currency/events/on-crm-currency-add.md",
+                }
+                CrmCurrencyDelete {
+                    code: "ONCRMCURRENCYDELETE", name: "onCrmCurrencyDelete",
+                    payload: fields(CrmCurrency), subject: "crm.currency" Deleted,
+                    doc: "A CRM currency was deleted.",
+                    page: "crm/currency/events/on-crm-currency-delete.md",
+                }
+                CrmCurrencyUpdate {
+                    code: "ONCRMCURRENCYUPDATE", name: "onCrmCurrencyUpdate",
+                    payload: fields(CrmCurrency), subject: "crm.currency" Updated,
+                    doc: "A CRM currency was changed.",
+                    page: "crm/currency/events/on-crm-currency-update.md",
+                }
+                CrmDealAdd {
+                    code: "ONCRMDEALADD", name: "onCrmDealAdd", payload: fields(ItemId),
+                    subject: "crm.deal" Added,
+                    doc: "A deal was added.", page: "crm/deals/events/on-crm-deal-add.md",
+                }
+                CrmDealDelete {
+                    code: "ONCRMDEALDELETE", name: "onCrmDealDelete", payload: fields(ItemId),
+                    subject: "crm.deal" Deleted,
+                    doc: "A deal was deleted.", page: "crm/deals/events/on-crm-deal-delete.md",
+                }
+                CrmDealMoveToCategory {
+                    code: "ONCRMDEALMOVETOCATEGORY", name: "onCrmDealMoveToCategory",
+                    payload: fields(CrmDealMove), subject: "crm.deal" Updated,
+                    doc: "A deal went to another sales funnel.",
+                    page: "crm/deals/events/on-crm-deal-move-to-category.md",
+                }
+                CrmDealRecurringAdd {
+                    code: "ONCRMDEALRECURRINGADD", name: "onCrmDealRecurringAdd",
+                    payload: fields(CrmRecurringDeal), subject: "crm.deal.recurring" Added,
+                    doc: "A recurring deal template was added.",
+                    page: "crm/deals/recurring-deals/events/on-crm-deal-recurring-add.md",
+                }
+                CrmDealRecurringDelete {
+                    code: "ONCRMDEALRECURRINGDELETE", name: "onCrmDealRecurringDelete",
+                    payload: fields(ItemId), subject: "crm.deal.recurring" Deleted,
+                    doc: "A recurring deal template was deleted.",
+                    page: "crm/deals/recurring-deals/events/on-crm-deal-recurring-delete.md",
+                }
+                CrmDealRecurringExpose {
+                    code: "ONCRMDEALRECURRINGEXPOSE", name: "onCrmDealRecurringExpose",
+                    payload: fields(CrmRecurringDealExpose), subject: "crm.deal" Added,
+                    doc: "A deal was made from a recurring deal template.",
+                    page: "crm/deals/recurring-deals/events/on-crm-deal-recurring-expose.md",
+                }
+                CrmDealRecurringUpdate {
+                    code: "ONCRMDEALRECURRINGUPDATE", name: "onCrmDealRecurringUpdate",
+                    payload: fields(CrmRecurringDeal), subject: "crm.deal.recurring" Updated,
+                    doc: "A recurring deal template was changed.",
+                    page: "crm/deals/recurring-deals/events/on-crm-deal-recurring-update.md",
+                }
+                CrmDealUpdate {
+                    code: "ONCRMDEALUPDATE", name: "onCrmDealUpdate", payload: fields(ItemId),
+                    subject: "crm.deal" Updated,
+                    doc: "A deal was changed.", page: "crm/deals/events/on-crm-deal-update.md",
+                }
+                CrmDealUserFieldAdd {
+                    code: "ONCRMDEALUSERFIELDADD", name: "onCrmDealUserFieldAdd",
+                    payload: fields(UserField), subject: "crm.deal.userfield" Added,
+                    doc: "A deal custom field was added.",
+                    page: "crm/deals/user-defined-fields/events/on-crm-deal-user-field-add.md",
+                }
+                CrmDealUserFieldDelete {
+                    code: "ONCRMDEALUSERFIELDDELETE", name: "onCrmDealUserFieldDelete",
+                    payload: fields(UserField), subject: "crm.deal.userfield" Deleted,
+                    doc: "A deal custom field was deleted.",
+                    page: "crm/deals/user-defined-fields/events/on-crm-deal-user-field-delete.md",
+                }
+                CrmDealUserFieldSetEnumValues {
+                    code: "ONCRMDEALUSERFIELDSETENUMVALUES",
+                    name: "onCrmDealUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "crm.deal.userfield" Updated,
+                    doc: "A deal custom field got another set of list values.",
+                    page: "crm/deals/user-defined-fields/events/on-crm-deal-user-field-set-enum-values.md",
+                }
+                CrmDealUserFieldUpdate {
+                    code: "ONCRMDEALUSERFIELDUPDATE", name: "onCrmDealUserFieldUpdate",
+                    payload: fields(UserField), subject: "crm.deal.userfield" Updated,
+                    doc: "A deal custom field was changed.",
+                    page: "crm/deals/user-defined-fields/events/on-crm-deal-user-field-update.md",
+                }
+                CrmDocumentGeneratorDocumentAdd {
+                    code: "ONCRMDOCUMENTGENERATORDOCUMENTADD",
+                    name: "onCrmDocumentGeneratorDocumentAdd", payload: fields(CrmDocument),
+                    subject: "crm.documentgenerator.document" Added,
+                    doc: "A generated CRM document was added.",
+                    page: "crm/document-generator/documents/events/on-crm-document-generator-document-add.md",
+                }
+                CrmDocumentGeneratorDocumentDelete {
+                    code: "ONCRMDOCUMENTGENERATORDOCUMENTDELETE",
+                    name: "onCrmDocumentGeneratorDocumentDelete", payload: fields(CrmDocument),
+                    subject: "crm.documentgenerator.document" Deleted,
+                    doc: "A generated CRM document was deleted.",
+                    page: "crm/document-generator/documents/events/on-crm-document-generator-document-delete.md",
+                }
+                CrmDocumentGeneratorDocumentUpdate {
+                    code: "ONCRMDOCUMENTGENERATORDOCUMENTUPDATE",
+                    name: "onCrmDocumentGeneratorDocumentUpdate", payload: fields(CrmDocument),
+                    subject: "crm.documentgenerator.document" Updated,
+                    doc: "A generated CRM document was changed.",
+                    page: "crm/document-generator/documents/events/on-crm-document-generator-document-update.md",
+                }
+                CrmDynamicItemAdd {
+                    code: "ONCRMDYNAMICITEMADD", name: "onCrmDynamicItemAdd",
+                    payload: fields(CrmDynamicItem), subject: "crm.item" Added,
+                    doc: "A smart process item was added.",
+                    page: "crm/universal/events/on-crm-dynamic-item-add.md",
+                }
+                CrmDynamicItemDelete {
+                    code: "ONCRMDYNAMICITEMDELETE", name: "onCrmDynamicItemDelete",
+                    payload: fields(CrmDynamicItem), subject: "crm.item" Deleted,
+                    doc: "A smart process item was deleted.",
+                    page: "crm/universal/events/on-crm-dynamic-item-delete.md",
+                }
+                CrmDynamicItemUpdate {
+                    code: "ONCRMDYNAMICITEMUPDATE", name: "onCrmDynamicItemUpdate",
+                    payload: fields(CrmDynamicItem), subject: "crm.item" Updated,
+                    doc: "A smart process item was changed.",
+                    page: "crm/universal/events/on-crm-dynamic-item-update.md",
+                }
+                CrmInvoiceAdd {
+                    code: "ONCRMINVOICEADD", name: "onCrmInvoiceAdd", payload: fields(ItemId),
+                    subject: "crm.invoice" Added,
+                    doc: "An old-style invoice was added.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-add.md", status: deprecated,
+                }
+                CrmInvoiceDelete {
+                    code: "ONCRMINVOICEDELETE", name: "onCrmInvoiceDelete", payload: fields(ItemId),
+                    subject: "crm.invoice" Deleted,
+                    doc: "An old-style invoice was deleted.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-delete.md",
+                    status: deprecated,
+                }
+                CrmInvoiceRecurringAdd {
+                    code: "ONCRMINVOICERECURRINGADD", name: "onCrmInvoiceRecurringAdd",
+                    payload: fields(CrmRecurringInvoice), subject: "crm.invoice.recurring" Added,
+                    doc: "An old-style recurring invoice was added.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-add.md",
+                    status: deprecated,
+                }
+                CrmInvoiceRecurringDelete {
+                    code: "ONCRMINVOICERECURRINGDELETE", name: "onCrmInvoiceRecurringDelete",
+                    payload: fields(ItemId), subject: "crm.invoice.recurring" Deleted,
+                    doc: "An old-style recurring invoice was deleted.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-delete.md",
+                    status: deprecated,
+                }
+                CrmInvoiceRecurringExpose {
+                    code: "ONCRMINVOICERECURRINGEXPOSE", name: "onCrmInvoiceRecurringExpose",
+                    payload: fields(CrmRecurringInvoiceExpose), subject: "crm.invoice" Added,
+                    doc: "An old-style invoice was made from a recurring template.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-expose.md",
+                    status: deprecated,
+                }
+                CrmInvoiceRecurringUpdate {
+                    code: "ONCRMINVOICERECURRINGUPDATE", name: "onCrmInvoiceRecurringUpdate",
+                    payload: fields(CrmRecurringInvoice), subject: "crm.invoice.recurring" Updated,
+                    doc: "An old-style recurring invoice was changed.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-recurring-update.md",
+                    status: deprecated,
+                }
+                CrmInvoiceSetStatus {
+                    code: "ONCRMINVOICESETSTATUS", name: "onCrmInvoiceSetStatus",
+                    payload: fields(ItemId), subject: "crm.invoice" Updated,
+                    doc: "An old-style invoice got another status.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-set-status.md",
+                    status: deprecated,
+                }
+                CrmInvoiceUpdate {
+                    code: "ONCRMINVOICEUPDATE", name: "onCrmInvoiceUpdate", payload: fields(ItemId),
+                    subject: "crm.invoice" Updated,
+                    doc: "An old-style invoice was changed.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-update.md",
+                    status: deprecated,
+                }
+                CrmInvoiceUserFieldAdd {
+                    code: "ONCRMINVOICEUSERFIELDADD", name: "onCrmInvoiceUserFieldAdd",
+                    payload: fields(InvoiceUserField), subject: "crm.invoice.userfield" Added,
+                    doc: "An old-style invoice custom field was added.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-add.md",
+                    status: deprecated,
+                }
+                CrmInvoiceUserFieldDelete {
+                    code: "ONCRMINVOICEUSERFIELDDELETE", name: "onCrmInvoiceUserFieldDelete",
+                    payload: fields(InvoiceUserField), subject: "crm.invoice.userfield" Deleted,
+                    doc: "An old-style invoice custom field was deleted.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-delete.md",
+                    status: deprecated,
+                }
+                CrmInvoiceUserFieldSetEnumValues {
+                    code: "ONCRMINVOICEUSERFIELDSETENUMVALUES",
+                    name: "onCrmInvoiceUserFieldSetEnumValues", payload: fields(InvoiceUserField),
+                    subject: "crm.invoice.userfield" Updated,
+                    doc: "An old-style invoice custom field got another set of list values.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-set-enum-values.md",
+                    status: deprecated,
+                }
+                CrmInvoiceUserFieldUpdate {
+                    code: "ONCRMINVOICEUSERFIELDUPDATE", name: "onCrmInvoiceUserFieldUpdate",
+                    payload: fields(InvoiceUserField), subject: "crm.invoice.userfield" Updated,
+                    doc: "An old-style invoice custom field was changed.",
+                    page: "crm/outdated/invoice/events-invoice/on-crm-invoice-user-field-update.md",
+                    status: deprecated,
+                }
+                CrmLeadAdd {
+                    code: "ONCRMLEADADD", name: "onCrmLeadAdd", payload: fields(ItemId),
+                    subject: "crm.lead" Added,
+                    doc: "A lead was added.", page: "crm/leads/events/on-crm-lead-add.md",
+                }
+                CrmLeadDelete {
+                    code: "ONCRMLEADDELETE", name: "onCrmLeadDelete", payload: fields(ItemId),
+                    subject: "crm.lead" Deleted,
+                    doc: "A lead was deleted.", page: "crm/leads/events/on-crm-lead-delete.md",
+                }
+                CrmLeadUpdate {
+                    code: "ONCRMLEADUPDATE", name: "onCrmLeadUpdate", payload: fields(ItemId),
+                    subject: "crm.lead" Updated,
+                    doc: "A lead was changed.", page: "crm/leads/events/on-crm-lead-update.md",
+                }
+                CrmLeadUserFieldAdd {
+                    code: "ONCRMLEADUSERFIELDADD", name: "onCrmLeadUserFieldAdd",
+                    payload: fields(UserField), subject: "crm.lead.userfield" Added,
+                    doc: "A lead custom field was added.",
+                    page: "crm/leads/userfield/events/on-crm-lead-user-field-add.md",
+                }
+                CrmLeadUserFieldDelete {
+                    code: "ONCRMLEADUSERFIELDDELETE", name: "onCrmLeadUserFieldDelete",
+                    payload: fields(UserField), subject: "crm.lead.userfield" Deleted,
+                    doc: "A lead custom field was deleted.",
+                    page: "crm/leads/userfield/events/on-crm-lead-user-field-delete.md",
+                }
+                CrmLeadUserFieldSetEnumValues {
+                    code: "ONCRMLEADUSERFIELDSETENUMVALUES",
+                    name: "onCrmLeadUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "crm.lead.userfield" Updated,
+                    doc: "A lead custom field got another set of list values.",
+                    page: "crm/leads/userfield/events/on-crm-lead-user-field-set-enum-values.md",
+                }
+                CrmLeadUserFieldUpdate {
+                    code: "ONCRMLEADUSERFIELDUPDATE", name: "onCrmLeadUserFieldUpdate",
+                    payload: fields(UserField), subject: "crm.lead.userfield" Updated,
+                    doc: "A lead custom field was changed.",
+                    page: "crm/leads/userfield/events/on-crm-lead-user-field-update.md",
+                }
+                CrmMeasureAdd {
+                    code: "ONCRMMEASUREADD", name: "onCrmMeasureAdd",
+                    payload: fields(CrmOutdatedItem), subject: "crm.measure" Added,
+                    doc: "A CRM unit of measure was added.",
+                    page: "crm/outdated/measure/events/on-crm-measure-add.md", status: deprecated,
+                }
+                CrmMeasureDelete {
+                    code: "ONCRMMEASUREDELETE", name: "onCrmMeasureDelete",
+                    payload: fields(CrmOutdatedItem), subject: "crm.measure" Deleted,
+                    doc: "A CRM unit of measure was deleted.",
+                    page: "crm/outdated/measure/events/on-crm-measure-delete.md", status: deprecated,
+                }
+                CrmMeasureUpdate {
+                    code: "ONCRMMEASUREUPDATE", name: "onCrmMeasureUpdate",
+                    payload: fields(CrmOutdatedItem), subject: "crm.measure" Updated,
+                    doc: "A CRM unit of measure was changed.",
+                    page: "crm/outdated/measure/events/on-crm-measure-update.md", status: deprecated,
+                }
+                CrmProductAdd {
+                    code: "ONCRMPRODUCTADD", name: "onCrmProductAdd", payload: fields(ItemId),
+                    subject: "crm.product" Added,
+                    doc: "A CRM product was added.",
+                    page: "crm/outdated/products/events-custom/on-crm-product-add.md", status: deprecated,
+                }
+                CrmProductDelete {
+                    code: "ONCRMPRODUCTDELETE", name: "onCrmProductDelete", payload: fields(ItemId),
+                    subject: "crm.product" Deleted,
+                    doc: "A CRM product was deleted.",
+                    page: "crm/outdated/products/events-custom/on-crm-product-delete.md",
+                    status: deprecated,
+                }
+                CrmProductPropertyAdd {
+                    code: "ONCRMPRODUCTPROPERTYADD", name: "onCrmProductPropertyAdd",
+                    payload: fields(ItemId), subject: "crm.product.property" Added,
+                    doc: "A CRM product property was added.",
+                    page: "crm/outdated/products/events-custom/on-crm-product-property-add.md",
+                    status: deprecated,
+                }
+                CrmProductPropertyDelete {
+                    code: "ONCRMPRODUCTPROPERTYDELETE", name: "onCrmProductPropertyDelete",
+                    payload: fields(ItemId), subject: "crm.product.property" Deleted,
+                    doc: "A CRM product property was deleted.",
+                    page: "crm/outdated/products/events-custom/on-crm-product-property-delete.md",
+                    status: deprecated,
+                }
+                CrmProductPropertyUpdate {
+                    code: "ONCRMPRODUCTPROPERTYUPDATE", name: "onCrmProductPropertyUpdate",
+                    payload: fields(ItemId), subject: "crm.product.property" Updated,
+                    doc: "A CRM product property was changed.",
+                    page: "crm/outdated/products/events-custom/on-crm-product-property-update.md",
+                    status: deprecated,
+                }
+                CrmProductSectionAdd {
+                    code: "ONCRMPRODUCTSECTIONADD", name: "onCrmProductSectionAdd",
+                    payload: fields(CrmOutdatedItem), subject: "crm.productsection" Added,
+                    doc: "A CRM product section was added.",
+                    page: "crm/outdated/product-section/events/on-crm-product-section-add.md",
+                    status: deprecated,
+                }
+                CrmProductSectionDelete {
+                    code: "ONCRMPRODUCTSECTIONDELETE", name: "onCrmProductSectionDelete",
+                    payload: fields(CrmOutdatedItem), subject: "crm.productsection" Deleted,
+                    doc: "A CRM product section was deleted.",
+                    page: "crm/outdated/product-section/events/on-crm-product-section-delete.md",
+                    status: deprecated,
+                }
+                CrmProductSectionUpdate {
+                    code: "ONCRMPRODUCTSECTIONUPDATE", name: "onCrmProductSectionUpdate",
+                    payload: fields(CrmOutdatedItem), subject: "crm.productsection" Updated,
+                    doc: "A CRM product section was changed.",
+                    page: "crm/outdated/product-section/events/on-crm-product-section-update.md",
+                    status: deprecated,
+                }
+                CrmProductUpdate {
+                    code: "ONCRMPRODUCTUPDATE", name: "onCrmProductUpdate", payload: fields(ItemId),
+                    subject: "crm.product" Updated,
+                    doc: "A CRM product was changed.",
+                    page: "crm/outdated/products/events-custom/on-crm-product-update.md",
+                    status: deprecated,
+                }
+                CrmQuoteAdd {
+                    code: "ONCRMQUOTEADD", name: "onCrmQuoteAdd", payload: fields(ItemId),
+                    subject: "crm.quote" Added,
+                    doc: "An estimate was added.", page: "crm/quote/events/on-crm-quote-add.md",
+                }
+                CrmQuoteDelete {
+                    code: "ONCRMQUOTEDELETE", name: "onCrmQuoteDelete", payload: fields(ItemId),
+                    subject: "crm.quote" Deleted,
+                    doc: "An estimate was deleted.",
+                    page: "crm/quote/events/on-crm-quote-delete.md",
+                }
+                CrmQuoteUpdate {
+                    code: "ONCRMQUOTEUPDATE", name: "onCrmQuoteUpdate", payload: fields(ItemId),
+                    subject: "crm.quote" Updated,
+                    doc: "An estimate was changed.",
+                    page: "crm/quote/events/on-crm-quote-update.md",
+                }
+                CrmQuoteUserFieldAdd {
+                    code: "ONCRMQUOTEUSERFIELDADD", name: "onCrmQuoteUserFieldAdd",
+                    payload: fields(UserField), subject: "crm.quote.userfield" Added,
+                    doc: "An estimate custom field was added.",
+                    page: "crm/quote/user-field/events/on-crm-quote-user-field-add.md",
+                }
+                CrmQuoteUserFieldDelete {
+                    code: "ONCRMQUOTEUSERFIELDDELETE", name: "onCrmQuoteUserFieldDelete",
+                    payload: fields(UserField), subject: "crm.quote.userfield" Deleted,
+                    doc: "An estimate custom field was deleted.",
+                    page: "crm/quote/user-field/events/on-crm-quote-user-field-delete.md",
+                }
+                CrmQuoteUserFieldSetEnumValues {
+                    code: "ONCRMQUOTEUSERFIELDSETENUMVALUES",
+                    name: "onCrmQuoteUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "crm.quote.userfield" Updated,
+                    doc: "An estimate custom field got another set of list values.",
+                    page: "crm/quote/user-field/events/on-crm-quote-user-field-set-enum-values.md",
+                }
+                CrmQuoteUserFieldUpdate {
+                    code: "ONCRMQUOTEUSERFIELDUPDATE", name: "onCrmQuoteUserFieldUpdate",
+                    payload: fields(UserField), subject: "crm.quote.userfield" Updated,
+                    doc: "An estimate custom field was changed.",
+                    page: "crm/quote/user-field/events/on-crm-quote-user-field-update.md",
+                }
+                CrmRequisiteAdd {
+                    code: "ONCRMREQUISITEADD", name: "onCrmRequisiteAdd", payload: fields(ItemId),
+                    subject: "crm.requisite" Added,
+                    doc: "A requisite was added.",
+                    page: "crm/requisites/events/on-crm-requisite-add.md",
+                }
+                CrmRequisiteDelete {
+                    code: "ONCRMREQUISITEDELETE", name: "onCrmRequisiteDelete",
+                    payload: fields(ItemId), subject: "crm.requisite" Deleted,
+                    doc: "A requisite was deleted.",
+                    page: "crm/requisites/events/on-crm-requisite-delete.md",
+                }
+                CrmRequisiteUpdate {
+                    code: "ONCRMREQUISITEUPDATE", name: "onCrmRequisiteUpdate",
+                    payload: fields(ItemId), subject: "crm.requisite" Updated,
+                    doc: "A requisite was changed.",
+                    page: "crm/requisites/events/on-crm-requisite-update.md",
+                }
+                CrmRequisiteUserFieldAdd {
+                    code: "ONCRMREQUISITEUSERFIELDADD", name: "onCrmRequisiteUserFieldAdd",
+                    payload: fields(UserField), subject: "crm.requisite.userfield" Added,
+                    doc: "A custom field of requisites was added.",
+                    page: "crm/requisites/events/on-crm-requisite-user-field-add.md",
+                }
+                CrmRequisiteUserFieldDelete {
+                    code: "ONCRMREQUISITEUSERFIELDDELETE", name: "onCrmRequisiteUserFieldDelete",
+                    payload: fields(UserField), subject: "crm.requisite.userfield" Deleted,
+                    doc: "A custom field of requisites was deleted.",
+                    page: "crm/requisites/events/on-crm-requisite-user-field-delete.md",
+                }
+                CrmRequisiteUserFieldSetEnumValues {
+                    code: "ONCRMREQUISITEUSERFIELDSETENUMVALUES",
+                    name: "onCrmRequisiteUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "crm.requisite.userfield" Updated,
+                    doc: "A custom field of requisites got another set of list values.",
+                    page: "crm/requisites/events/on-crm-requisite-user-field-set-enum-values.md",
+                }
+                CrmRequisiteUserFieldUpdate {
+                    code: "ONCRMREQUISITEUSERFIELDUPDATE", name: "onCrmRequisiteUserFieldUpdate",
+                    payload: fields(UserField), subject: "crm.requisite.userfield" Updated,
+                    doc: "A custom field of requisites was changed.",
+                    page: "crm/requisites/events/on-crm-requisite-user-field-update.md",
+                }
+                CrmTimelineCommentAdd {
+                    code: "ONCRMTIMELINECOMMENTADD", name: "onCrmTimelineCommentAdd",
+                    payload: fields(ItemId), subject: "crm.timeline.comment" Added,
+                    doc: "A CRM timeline comment was added.",
+                    page: "crm/timeline/comments/events/on-Crm-Timeline-Comment-Add.md",
+                }
+                CrmTimelineCommentDelete {
+                    code: "ONCRMTIMELINECOMMENTDELETE", name: "onCrmTimelineCommentDelete",
+                    payload: fields(ItemId), subject: "crm.timeline.comment" Deleted,
+                    doc: "A CRM timeline comment was deleted.",
+                    page: "crm/timeline/comments/events/on-Crm-Timeline-Comment-Delete.md",
+                }
+                CrmTimelineCommentUpdate {
+                    code: "ONCRMTIMELINECOMMENTUPDATE", name: "onCrmTimelineCommentUpdate",
+                    payload: fields(ItemId), subject: "crm.timeline.comment" Updated,
+                    doc: "A CRM timeline comment was changed.",
+                    page: "crm/timeline/comments/events/on-Crm-Timeline-Comment-Update.md",
+                }
+                CrmTimelineItemAction {
+                    code: "ONCRMTIMELINEITEMACTION", name: "onCrmTimelineItemAction",
+                    payload: data(CrmTimelineAction),
+                    doc: "A user pressed a restEvent button of a configurable timeline activity.",
+                    page: "crm/timeline/activities/configurable/structure/action.md",
+                }
+                CrmTypeAdd {
+                    code: "ONCRMTYPEADD", name: "onCrmTypeAdd", payload: fields(ItemId),
+                    subject: "crm.type" Added,
+                    doc: "A smart process type was added.",
+                    page: "crm/universal/events/type/on-crm-type-add.md",
+                }
+                CrmTypeDelete {
+                    code: "ONCRMTYPEDELETE", name: "onCrmTypeDelete", payload: fields(ItemId),
+                    subject: "crm.type" Deleted,
+                    doc: "A smart process type was deleted.",
+                    page: "crm/universal/events/type/on-crm-type-delete.md",
+                }
+                CrmTypeUpdate {
+                    code: "ONCRMTYPEUPDATE", name: "onCrmTypeUpdate", payload: fields(ItemId),
+                    subject: "crm.type" Updated,
+                    doc: "A smart process type was changed.",
+                    page: "crm/universal/events/type/on-crm-type-update.md",
+                }
+                CrmTypeUserFieldAdd {
+                    code: "ONCRMTYPEUSERFIELDADD", name: "onCrmTypeUserFieldAdd",
+                    payload: fields(UserField), subject: "userfieldconfig" Added,
+                    doc: "A custom field of a smart process, new invoice or sign document was added.",
+                    page: "crm/universal/userfieldconfig/events/on-crm-type-user-field-add.md",
+                }
+                CrmTypeUserFieldDelete {
+                    code: "ONCRMTYPEUSERFIELDDELETE", name: "onCrmTypeUserFieldDelete",
+                    payload: fields(UserField), subject: "userfieldconfig" Deleted,
+                    doc: "A custom field of a smart process, new invoice or sign document was deleted.",
+                    page: "crm/universal/userfieldconfig/events/on-crm-type-user-field-delete.md",
+                }
+                CrmTypeUserFieldSetEnumValues {
+                    code: "ONCRMTYPEUSERFIELDSETENUMVALUES",
+                    name: "onCrmTypeUserFieldSetEnumValues", payload: fields(UserField),
+                    subject: "userfieldconfig" Updated,
+                    doc: "A custom field of a smart process, new invoice or sign document got another set of list values.",
+                    page: "crm/universal/userfieldconfig/events/on-crm-type-user-field-set-enum-values.md",
+                }
+                CrmTypeUserFieldUpdate {
+                    code: "ONCRMTYPEUSERFIELDUPDATE", name: "onCrmTypeUserFieldUpdate",
+                    payload: fields(UserField), subject: "userfieldconfig" Updated,
+                    doc: "A custom field of a smart process, new invoice or sign document was changed.",
+                    page: "crm/universal/userfieldconfig/events/on-crm-type-user-field-update.md",
+                }
+            }
+            scope "task" {
+                TaskAdd {
+                    code: "ONTASKADD", name: "OnTaskAdd", payload: data(TaskChange),
+                    subject: "tasks.task" Added,
+                    doc: "A task was added.", page: "tasks/events-tasks/on-task-add.md",
+                }
+                TaskCommentAdd {
+                    code: "ONTASKCOMMENTADD", name: "OnTaskCommentAdd",
+                    payload: data(TaskCommentAdd), subject: "task.commentitem" Added,
+                    doc: "A task comment was added.",
+                    page: "tasks/comment-item/events-comment/on-task-comment-add.md",
+                }
+                TaskCommentDelete {
+                    code: "ONTASKCOMMENTDELETE", name: "OnTaskCommentDelete",
+                    payload: data(TaskCommentChange), subject: "task.commentitem" Deleted,
+                    doc: "A task comment was deleted.",
+                    page: "tasks/comment-item/events-comment/on-task-comment-delete.md",
+                }
+                TaskCommentUpdate {
+                    code: "ONTASKCOMMENTUPDATE", name: "OnTaskCommentUpdate",
+                    payload: data(TaskCommentChange), subject: "task.commentitem" Updated,
+                    doc: "A task comment was changed.",
+                    page: "tasks/comment-item/events-comment/on-task-comment-update.md",
+                }
+                TaskDelete {
+                    code: "ONTASKDELETE", name: "OnTaskDelete", payload: data(TaskChange),
+                    subject: "tasks.task" Deleted,
+                    doc: "A task was deleted.", page: "tasks/events-tasks/on-task-delete.md",
+                }
+                TaskUpdate {
+                    code: "ONTASKUPDATE", name: "OnTaskUpdate", payload: data(TaskChange),
+                    subject: "tasks.task" Updated,
+                    doc: "A task was changed.", page: "tasks/events-tasks/on-task-update.md",
+                }
+            }
+            scope "calendar" {
+                CalendarEntryAdd {
+                    code: "ONCALENDARENTRYADD", name: "OnCalendarEntryAdd",
+                    payload: data(CalendarItem), subject: "calendar.event" Added,
+                    doc: "A calendar event was added.",
+                    page: "calendar/calendar-event/events/on-calendar-entry-add.md",
+                }
+                CalendarEntryDelete {
+                    code: "ONCALENDARENTRYDELETE", name: "OnCalendarEntryDelete",
+                    payload: data(CalendarItem), subject: "calendar.event" Deleted,
+                    doc: "A calendar event was deleted.",
+                    page: "calendar/calendar-event/events/on-calendar-entry-delete.md",
+                }
+                CalendarEntryUpdate {
+                    code: "ONCALENDARENTRYUPDATE", name: "OnCalendarEntryUpdate",
+                    payload: data(CalendarItem), subject: "calendar.event" Updated,
+                    doc: "A calendar event was changed.",
+                    page: "calendar/calendar-event/events/on-calendar-entry-update.md",
+                }
+                CalendarRoomCreate {
+                    code: "ONCALENDARROOMCREATE", name: "OnCalendarRoomCreate",
+                    payload: data(CalendarItem), subject: "calendar.room" Added,
+                    doc: "A meeting room was added.",
+                }
+                CalendarRoomDelete {
+                    code: "ONCALENDARROOMDELETE", name: "OnCalendarRoomDelete",
+                    payload: data(CalendarItem), subject: "calendar.room" Deleted,
+                    doc: "A meeting room was deleted.",
+                }
+                CalendarRoomUpdate {
+                    code: "ONCALENDARROOMUPDATE", name: "OnCalendarRoomUpdate",
+                    payload: data(CalendarItem), subject: "calendar.room" Updated,
+                    doc: "A meeting room was changed.",
+                }
+                CalendarSectionAdd {
+                    code: "ONCALENDARSECTIONADD", name: "OnCalendarSectionAdd",
+                    payload: data(CalendarItem), subject: "calendar.section" Added,
+                    doc: "A calendar section or resource was added.",
+                    page: "calendar/events/on-calendar-section-add.md",
+                }
+                CalendarSectionDelete {
+                    code: "ONCALENDARSECTIONDELETE", name: "OnCalendarSectionDelete",
+                    payload: data(CalendarItem), subject: "calendar.section" Deleted,
+                    doc: "A calendar section or resource was deleted.",
+                    page: "calendar/events/on-calendar-section-delete.md",
+                }
+                CalendarSectionUpdate {
+                    code: "ONCALENDARSECTIONUPDATE", name: "OnCalendarSectionUpdate",
+                    payload: data(CalendarItem), subject: "calendar.section" Updated,
+                    doc: "A calendar section or resource was changed.",
+                    page: "calendar/events/on-calendar-section-update.md",
+                }
+            }
+            scope "catalog" {
+                CatalogMeasureAdd {
+                    code: "CATALOG.MEASURE.ON.ADD", name: "CATALOG.MEASURE.ON.ADD",
+                    payload: fields(ItemId), subject: "catalog.measure" Added,
+                    doc: "A catalog unit of measure was added.",
+                    page: "catalog/measure/events/catalog-measure-on-add.md",
+                }
+                CatalogMeasureDelete {
+                    code: "CATALOG.MEASURE.ON.DELETE", name: "CATALOG.MEASURE.ON.DELETE",
+                    payload: fields(ItemId), subject: "catalog.measure" Deleted,
+                    doc: "A catalog unit of measure was deleted.",
+                    page: "catalog/measure/events/catalog-measure-on-delete.md",
+                }
+                CatalogMeasureUpdate {
+                    code: "CATALOG.MEASURE.ON.UPDATE", name: "CATALOG.MEASURE.ON.UPDATE",
+                    payload: fields(ItemId), subject: "catalog.measure" Updated,
+                    doc: "A catalog unit of measure was changed.",
+                    page: "catalog/measure/events/catalog-measure-on-update.md",
+                }
+                CatalogPriceAdd {
+                    code: "CATALOG.PRICE.ON.ADD", name: "CATALOG.PRICE.ON.ADD",
+                    payload: fields(ItemId), subject: "catalog.price" Added,
+                    doc: "A catalog price was added.",
+                    page: "catalog/price/events/catalog-price-on-add.md",
+                }
+                CatalogPriceDelete {
+                    code: "CATALOG.PRICE.ON.DELETE", name: "CATALOG.PRICE.ON.DELETE",
+                    payload: fields(ItemId), subject: "catalog.price" Deleted,
+                    doc: "A catalog price was deleted.",
+                    page: "catalog/price/events/catalog-price-on-delete.md",
+                }
+                CatalogPriceUpdate {
+                    code: "CATALOG.PRICE.ON.UPDATE", name: "CATALOG.PRICE.ON.UPDATE",
+                    payload: fields(ItemId), subject: "catalog.price" Updated,
+                    doc: "A catalog price was changed.",
+                    page: "catalog/price/events/catalog-price-on-update.md",
+                }
+                CatalogPriceTypeAdd {
+                    code: "CATALOG.PRICE.TYPE.ON.ADD", name: "CATALOG.PRICE.TYPE.ON.ADD",
+                    payload: fields(ItemId), subject: "catalog.priceType" Added,
+                    doc: "A catalog price type was added.",
+                    page: "catalog/price-type/events/catalog-price-type-on-add.md",
+                }
+                CatalogPriceTypeDelete {
+                    code: "CATALOG.PRICE.TYPE.ON.DELETE", name: "CATALOG.PRICE.TYPE.ON.DELETE",
+                    payload: fields(ItemId), subject: "catalog.priceType" Deleted,
+                    doc: "A catalog price type was deleted.",
+                    page: "catalog/price-type/events/catalog-price-type-on-delete.md",
+                }
+                CatalogPriceTypeUpdate {
+                    code: "CATALOG.PRICE.TYPE.ON.UPDATE", name: "CATALOG.PRICE.TYPE.ON.UPDATE",
+                    payload: fields(ItemId), subject: "catalog.priceType" Updated,
+                    doc: "A catalog price type was changed.",
+                    page: "catalog/price-type/events/catalog-price-type-on-update.md",
+                }
+                CatalogProductAdd {
+                    code: "CATALOG.PRODUCT.ON.ADD", name: "CATALOG.PRODUCT.ON.ADD",
+                    payload: fields(CatalogProduct), subject: "catalog.product" Added,
+                    doc: "A catalog product was added.",
+                    page: "catalog/product/events/catalog-product-on-add.md",
+                }
+                CatalogProductDelete {
+                    code: "CATALOG.PRODUCT.ON.DELETE", name: "CATALOG.PRODUCT.ON.DELETE",
+                    payload: fields(CatalogProduct), subject: "catalog.product" Deleted,
+                    doc: "A catalog product was deleted.",
+                    page: "catalog/product/events/catalog-product-on-delete.md",
+                }
+                CatalogProductUpdate {
+                    code: "CATALOG.PRODUCT.ON.UPDATE", name: "CATALOG.PRODUCT.ON.UPDATE",
+                    payload: fields(CatalogProduct), subject: "catalog.product" Updated,
+                    doc: "A catalog product was changed.",
+                    page: "catalog/product/events/catalog-product-on-update.md",
+                }
+                CatalogRoundingAdd {
+                    code: "CATALOG.ROUNDING.ON.ADD", name: "CATALOG.ROUNDING.ON.ADD",
+                    payload: fields(ItemId), subject: "catalog.roundingRule" Added,
+                    doc: "A price rounding rule was added.",
+                    page: "catalog/rounding-rule/events/catalog-rounding-on-add.md",
+                }
+                CatalogRoundingDelete {
+                    code: "CATALOG.ROUNDING.ON.DELETE", name: "CATALOG.ROUNDING.ON.DELETE",
+                    payload: fields(ItemId), subject: "catalog.roundingRule" Deleted,
+                    doc: "A price rounding rule was deleted.",
+                    page: "catalog/rounding-rule/events/catalog-rounding-on-delete.md",
+                }
+                CatalogRoundingUpdate {
+                    code: "CATALOG.ROUNDING.ON.UPDATE", name: "CATALOG.ROUNDING.ON.UPDATE",
+                    payload: fields(ItemId), subject: "catalog.roundingRule" Updated,
+                    doc: "A price rounding rule was changed.",
+                    page: "catalog/rounding-rule/events/catalog-rounding-on-update.md",
+                }
+            }
+            scope "sale" {
+                OrderDeleted {
+                    code: "ONORDERDELETED", name: "OnOrderDeleted", payload: fields(ItemId),
+                    subject: "sale.order" Deleted,
+                    doc: "An order was removed from the database.",
+                    page: "sale/events/on-order-deleted.md",
+                }
+                OrderEntitySaved {
+                    code: "ONORDERENTITYSAVED", name: "OnOrderEntitySaved", payload: fields(ItemId),
+                    subject: "sale.order" Saved,
+                    doc: "An order was saved.", page: "sale/events/on-order-entity-saved.md",
+                }
+                PaymentDeleted {
+                    code: "ONPAYMENTDELETED", name: "OnPaymentDeleted", payload: fields(ItemId),
+                    subject: "sale.payment" Deleted,
+                    doc: "A payment was removed from the database.",
+                    page: "sale/events/on-payment-deleted.md",
+                }
+                PaymentEntitySaved {
+                    code: "ONPAYMENTENTITYSAVED", name: "OnPaymentEntitySaved",
+                    payload: fields(ItemId), subject: "sale.payment" Saved,
+                    doc: "A payment was saved.", page: "sale/events/on-payment-entity-saved.md",
+                }
+                PropertyValueDeleted {
+                    code: "ONPROPERTYVALUEDELETED", name: "OnPropertyValueDeleted",
+                    payload: fields(ItemId), subject: "sale.propertyvalue" Deleted,
+                    doc: "An order property value was deleted.",
+                    page: "sale/events/on-property-value-deleted.md",
+                }
+                PropertyValueEntitySaved {
+                    code: "ONPROPERTYVALUEENTITYSAVED", name: "OnPropertyValueEntitySaved",
+                    payload: fields(ItemId), subject: "sale.propertyvalue" Saved,
+                    doc: "An order property value was saved.",
+                    page: "sale/events/on-property-value-entity-saved.md",
+                }
+                SaleBeforeOrderDelete {
+                    code: "ONSALEBEFOREORDERDELETE", name: "OnSaleBeforeOrderDelete",
+                    payload: fields(SaleOrder), subject: "sale.order" Deleting,
+                    doc: "An order is about to be deleted.",
+                    page: "sale/events/on-sale-before-order-delete.md",
+                }
+                SaleOrderSaved {
+                    code: "ONSALEORDERSAVED", name: "OnSaleOrderSaved", payload: fields(SaleOrder),
+                    subject: "sale.order" Saved,
+                    doc: "An order with all its parts has been saved.",
+                    page: "sale/events/on-sale-order-saved.md",
+                }
+                ShipmentDeleted {
+                    code: "ONSHIPMENTDELETED", name: "OnShipmentDeleted", payload: fields(ItemId),
+                    subject: "sale.shipment" Deleted,
+                    doc: "A shipment was removed from the database.",
+                    page: "sale/events/on-shipment-deleted.md",
+                }
+                ShipmentEntitySaved {
+                    code: "ONSHIPMENTENTITYSAVED", name: "OnShipmentEntitySaved",
+                    payload: fields(ItemId), subject: "sale.shipment" Saved,
+                    doc: "A shipment was saved.", page: "sale/events/on-shipment-entity-saved.md",
+                }
+            }
+            scope "booking" {
+                BookingAdd {
+                    code: "ONBOOKINGADD", name: "onBookingAdd", payload: data(ItemId),
+                    subject: "booking.v1.booking" Added,
+                    doc: "A booking was added.", page: "booking/booking/events/on-booking-add.md",
+                }
+                BookingDelete {
+                    code: "ONBOOKINGDELETE", name: "onBookingDelete", payload: data(ItemId),
+                    subject: "booking.v1.booking" Deleted,
+                    doc: "A booking was deleted.",
+                    page: "booking/booking/events/on-booking-delete.md",
+                }
+                BookingResourceAdd {
+                    code: "ONBOOKINGRESOURCEADD", name: "onBookingResourceAdd",
+                    payload: data(ItemId), subject: "booking.v1.resource" Added,
+                    doc: "A booking resource was added.",
+                    page: "booking/resource/events/on-booking-resource-add.md",
+                }
+                BookingResourceDelete {
+                    code: "ONBOOKINGRESOURCEDELETE", name: "onBookingResourceDelete",
+                    payload: data(ItemId), subject: "booking.v1.resource" Deleted,
+                    doc: "A booking resource was deleted.",
+                    page: "booking/resource/events/on-booking-resource-delete.md",
+                }
+                BookingResourceTypeAdd {
+                    code: "ONBOOKINGRESOURCETYPEADD", name: "onBookingResourceTypeAdd",
+                    payload: data(ItemId), subject: "booking.v1.resourceType" Added,
+                    doc: "A booking resource type was added.",
+                    page: "booking/resource/resource-type/events/on-booking-resource-type-add.md",
+                }
+                BookingResourceTypeDelete {
+                    code: "ONBOOKINGRESOURCETYPEDELETE", name: "onBookingResourceTypeDelete",
+                    payload: data(ItemId), subject: "booking.v1.resourceType" Deleted,
+                    doc: "A booking resource type was deleted.",
+                    page: "booking/resource/resource-type/events/on-booking-resource-type-delete.md",
+                }
+                BookingResourceTypeUpdate {
+                    code: "ONBOOKINGRESOURCETYPEUPDATE", name: "onBookingResourceTypeUpdate",
+                    payload: data(ItemId), subject: "booking.v1.resourceType" Updated,
+                    doc: "A booking resource type was changed.",
+                    page: "booking/resource/resource-type/events/on-booking-resource-type-update.md",
+                }
+                BookingResourceUpdate {
+                    code: "ONBOOKINGRESOURCEUPDATE", name: "onBookingResourceUpdate",
+                    payload: data(ItemId), subject: "booking.v1.resource" Updated,
+                    doc: "A booking resource was changed.",
+                    page: "booking/resource/events/on-booking-resource-update.md",
+                }
+                BookingUpdate {
+                    code: "ONBOOKINGUPDATE", name: "onBookingUpdate", payload: data(ItemId),
+                    subject: "booking.v1.booking" Updated,
+                    doc: "A booking was changed.",
+                    page: "booking/booking/events/on-booking-update.md",
+                }
+                BookingWaitListItemAdd {
+                    code: "ONBOOKINGWAITLISTITEMADD", name: "onBookingWaitListItemAdd",
+                    payload: data(ItemId), subject: "booking.v1.waitlist" Added,
+                    doc: "A booking wait list entry was added.",
+                    page: "booking/waitlist/events/on-booking-waitlistitem-add.md",
+                }
+                BookingWaitListItemDelete {
+                    code: "ONBOOKINGWAITLISTITEMDELETE", name: "onBookingWaitListItemDelete",
+                    payload: data(ItemId), subject: "booking.v1.waitlist" Deleted,
+                    doc: "A booking wait list entry was deleted.",
+                    page: "booking/waitlist/events/on-booking-waitlistitem-delete.md",
+                }
+                BookingWaitListItemUpdate {
+                    code: "ONBOOKINGWAITLISTITEMUPDATE", name: "onBookingWaitListItemUpdate",
+                    payload: data(ItemId), subject: "booking.v1.waitlist" Updated,
+                    doc: "A booking wait list entry was changed.",
+                    page: "booking/waitlist/events/on-booking-waitlistitem-update.md",
+                }
+            }
+            scope "telephony" {
+                ExternalCallBackStart {
+                    code: "ONEXTERNALCALLBACKSTART", name: "OnExternalCallBackStart",
+                    payload: data(ExternalCallback),
+                    doc: "A visitor asked for a callback in a CRM form.",
+                    page: "telephony/events/on-external-call-back-start.md",
+                }
+                ExternalCallStart {
+                    code: "ONEXTERNALCALLSTART", name: "OnExternalCallStart",
+                    payload: data(ExternalCall), subject: "telephony.externalcall" Started,
+                    doc: "A user asked for an outgoing call through the telephony app.",
+                    page: "telephony/events/on-external-call-start.md",
+                }
+                VoximplantCallEnd {
+                    code: "ONVOXIMPLANTCALLEND", name: "OnVoximplantCallEnd",
+                    payload: data(CallEnd), subject: "voximplant.call" Finished,
+                    doc: "A call ended and went into the history.",
+                    page: "telephony/voximplant/events/on-voximplant-call-end.md",
+                }
+                VoximplantCallInit {
+                    code: "ONVOXIMPLANTCALLINIT", name: "OnVoximplantCallInit",
+                    payload: data(CallInit), subject: "voximplant.call" Added,
+                    doc: "A call was initialized.",
+                    page: "telephony/voximplant/events/on-voximplant-call-init.md",
+                }
+                VoximplantCallStart {
+                    code: "ONVOXIMPLANTCALLSTART", name: "OnVoximplantCallStart",
+                    payload: data(CallStart), subject: "voximplant.call" Started,
+                    doc: "A call was answered.",
+                    page: "telephony/voximplant/events/on-voximplant-call-start.md",
+                }
+            }
+            scope "im" {
+                ImV2JoinChat {
+                    code: "ONIMV2JOINCHAT", name: "ONIMV2JOINCHAT", payload: data(ImV2JoinChat),
+                    doc: "A member was added to a chat.",
+                    page: "chat-bots/chat-bots-v2/im.v2/events/events.md",
+                }
+                ImV2MessageAdd {
+                    code: "ONIMV2MESSAGEADD", name: "ONIMV2MESSAGEADD", payload: data(ImV2Message),
+                    subject: "im.message" Added,
+                    doc: "A message came into a chat of the subscribed user.",
+                    page: "chat-bots/chat-bots-v2/im.v2/events/events.md",
+                }
+                ImV2MessageDelete {
+                    code: "ONIMV2MESSAGEDELETE", name: "ONIMV2MESSAGEDELETE",
+                    payload: data(ImV2MessageDelete), subject: "im.message" Deleted,
+                    doc: "A chat message of the subscribed user was deleted.",
+                    page: "chat-bots/chat-bots-v2/im.v2/events/events.md",
+                }
+                ImV2MessageUpdate {
+                    code: "ONIMV2MESSAGEUPDATE", name: "ONIMV2MESSAGEUPDATE",
+                    payload: data(ImV2Message), subject: "im.message" Updated,
+                    doc: "A chat message of the subscribed user was edited.",
+                    page: "chat-bots/chat-bots-v2/im.v2/events/events.md",
+                }
+                ImV2ReactionChange {
+                    code: "ONIMV2REACTIONCHANGE", name: "ONIMV2REACTIONCHANGE",
+                    payload: data(ImV2Reaction), subject: "im.message" Updated,
+                    doc: "A reaction on a chat message was set or taken away.",
+                    page: "chat-bots/chat-bots-v2/im.v2/events/events.md",
+                }
+            }
+            scope "imbot" {
+                ImBotContextGet {
+                    code: "ONIMBOTCONTEXTGET", name: "ONIMBOTCONTEXTGET",
+                    payload: data(ImBotContext),
+                    doc: "A user opened a dialog with a v1 bot passing context data.",
+                    page: "chat-bots/chat-bots-v2/migration.md", status: deprecated,
+                }
+                ImBotDelete {
+                    code: "ONIMBOTDELETE", name: "ONIMBOTDELETE", payload: data(ImBotDelete),
+                    subject: "imbot" Deleted,
+                    doc: "A v1 chat bot was deleted.",
+                    page: "chat-bots/outdated/events/on-imbot-delete.md", status: deprecated,
+                }
+                ImBotJoinChat {
+                    code: "ONIMBOTJOINCHAT", name: "ONIMBOTJOINCHAT", payload: data(ImBotJoinChat),
+                    doc: "A v1 chat bot was added to a chat.",
+                    page: "chat-bots/outdated/chats/events/on-imbot-join-chat.md", status: deprecated,
+                }
+                ImBotMessageAdd {
+                    code: "ONIMBOTMESSAGEADD", name: "ONIMBOTMESSAGEADD",
+                    payload: data(ImBotMessageAdd), subject: "im.message" Added,
+                    doc: "A user wrote to a v1 chat bot.",
+                    page: "chat-bots/outdated/messages/events/on-imbot-message-add.md", status: deprecated,
+                }
+                ImBotMessageDelete {
+                    code: "ONIMBOTMESSAGEDELETE", name: "ONIMBOTMESSAGEDELETE",
+                    payload: data(ImBotMessageDelete), subject: "im.message" Deleted,
+                    doc: "A message to a v1 chat bot was deleted.",
+                    page: "chat-bots/outdated/messages/events/on-imbot-message-delete.md",
+                    status: deprecated,
+                }
+                ImBotMessageUpdate {
+                    code: "ONIMBOTMESSAGEUPDATE", name: "ONIMBOTMESSAGEUPDATE",
+                    payload: data(ImBotMessageUpdate), subject: "im.message" Updated,
+                    doc: "A message to a v1 chat bot was edited.",
+                    page: "chat-bots/outdated/messages/events/on-imbot-message-update.md",
+                    status: deprecated,
+                }
+                ImBotV2CommandAdd {
+                    code: "ONIMBOTV2COMMANDADD", name: "ONIMBOTV2COMMANDADD",
+                    payload: data(ImBotV2Command),
+                    doc: "A user called a slash command of a v2 bot.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2ContextGet {
+                    code: "ONIMBOTV2CONTEXTGET", name: "ONIMBOTV2CONTEXTGET",
+                    payload: data(ImBotV2Context),
+                    doc: "A user opened a dialog with a v2 bot passing context data.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2Delete {
+                    code: "ONIMBOTV2DELETE", name: "ONIMBOTV2DELETE", payload: data(ImBotV2Delete),
+                    subject: "imbot" Deleted,
+                    doc: "A v2 bot was removed from the portal.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2JoinChat {
+                    code: "ONIMBOTV2JOINCHAT", name: "ONIMBOTV2JOINCHAT",
+                    payload: data(ImBotV2JoinChat),
+                    doc: "A v2 bot was added to a chat.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2MessageAdd {
+                    code: "ONIMBOTV2MESSAGEADD", name: "ONIMBOTV2MESSAGEADD",
+                    payload: data(ImBotV2Message), subject: "im.message" Added,
+                    doc: "A user wrote to a v2 bot.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2MessageDelete {
+                    code: "ONIMBOTV2MESSAGEDELETE", name: "ONIMBOTV2MESSAGEDELETE",
+                    payload: data(ImBotV2MessageDelete), subject: "im.message" Deleted,
+                    doc: "A message in a chat of a v2 bot was deleted.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2MessageUpdate {
+                    code: "ONIMBOTV2MESSAGEUPDATE", name: "ONIMBOTV2MESSAGEUPDATE",
+                    payload: data(ImBotV2Message), subject: "im.message" Updated,
+                    doc: "A message in a chat of a v2 bot was edited.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImBotV2ReactionChange {
+                    code: "ONIMBOTV2REACTIONCHANGE", name: "ONIMBOTV2REACTIONCHANGE",
+                    payload: data(ImBotV2Reaction), subject: "im.message" Updated,
+                    doc: "A reaction on a v2 bot message was set or taken away.",
+                    page: "chat-bots/chat-bots-v2/imbot.v2/events/events.md",
+                }
+                ImCommandAdd {
+                    code: "ONIMCOMMANDADD", name: "ONIMCOMMANDADD", payload: data(ImBotCommand),
+                    doc: "A user called a v1 chat bot command.",
+                    page: "chat-bots/outdated/commands/events/on-im-command-add.md", status: deprecated,
+                }
+            }
+            scope "imopenlines" {
+                OpenLineMessageAdd {
+                    code: "ONOPENLINEMESSAGEADD", name: "OnOpenLineMessageAdd",
+                    payload: data(OpenLineMessageAdd),
+                    doc: "An open line chat message was added.",
+                    page: "imopenlines/openlines/events/on-open-line-message-add.md",
+                }
+                OpenLineMessageDelete {
+                    code: "ONOPENLINEMESSAGEDELETE", name: "OnOpenLineMessageDelete",
+                    payload: data(OpenLineMessageChange),
+                    doc: "An open line chat message was deleted.",
+                    page: "imopenlines/openlines/events/on-open-line-message-delete.md",
+                }
+                OpenLineMessageUpdate {
+                    code: "ONOPENLINEMESSAGEUPDATE", name: "OnOpenLineMessageUpdate",
+                    payload: data(OpenLineMessageChange),
+                    doc: "An open line chat message was changed.",
+                    page: "imopenlines/openlines/events/on-open-line-message-update.md",
+                }
+                SessionFinish {
+                    code: "ONSESSIONFINISH", name: "OnSessionFinish",
+                    payload: data(OpenLineSession),
+                    doc: "An open line session ended.",
+                    page: "imopenlines/openlines/events/on-session-finish.md",
+                }
+                SessionStart {
+                    code: "ONSESSIONSTART", name: "OnSessionStart", payload: data(OpenLineSession),
+                    doc: "An open line session began.",
+                    page: "imopenlines/openlines/events/on-session-start.md",
+                }
+            }
+            scope "imconnector" {
+                ImConnectorDialogFinish {
+                    code: "ONIMCONNECTORDIALOGFINISH", name: "OnImConnectorDialogFinish",
+                    payload: data(ConnectorDialog),
+                    doc: "A connector dialog was closed.",
+                    page: "imopenlines/imconnector/events/on-im-connector-dialog-finish.md",
+                }
+                ImConnectorDialogStart {
+                    code: "ONIMCONNECTORDIALOGSTART", name: "OnImConnectorDialogStart",
+                    payload: data(ConnectorDialog),
+                    doc: "A connector dialog was opened.",
+                    page: "imopenlines/imconnector/events/on-im-connector-dialog-start.md",
+                }
+                ImConnectorLineDelete {
+                    code: "ONIMCONNECTORLINEDELETE", name: "OnImConnectorLineDelete",
+                    payload: data(ConnectorLineId), subject: "imopenlines.config" Deleted,
+                    doc: "An open line was deleted.",
+                    page: "imopenlines/imconnector/events/on-im-connector-line-delete.md",
+                }
+                ImConnectorMessageAdd {
+                    code: "ONIMCONNECTORMESSAGEADD", name: "OnImConnectorMessageAdd",
+                    payload: data(ConnectorMessageAdd),
+                    doc: "An operator message has to go out through a custom connector.",
+                    page: "imopenlines/imconnector/events/on-im-connector-message-add.md",
+                }
+                ImConnectorMessageDelete {
+                    code: "ONIMCONNECTORMESSAGEDELETE", name: "OnImConnectorMessageDelete",
+                    payload: data(ConnectorMessageDelete),
+                    doc: "An operator deleted a message sent through a custom connector.",
+                    page: "imopenlines/imconnector/events/on-im-connector-message-delete.md",
+                }
+                ImConnectorMessageUpdate {
+                    code: "ONIMCONNECTORMESSAGEUPDATE", name: "OnImConnectorMessageUpdate",
+                    payload: data(ConnectorMessageUpdate),
+                    doc: "An operator changed a message sent through a custom connector.",
+                    page: "imopenlines/imconnector/events/on-im-connector-message-update.md",
+                }
+                ImConnectorStatusDelete {
+                    code: "ONIMCONNECTORSTATUSDELETE", name: "OnImConnectorStatusDelete",
+                    payload: data(ConnectorStatus),
+                    doc: "A connector was switched off on an open line.",
+                    page: "imopenlines/imconnector/events/on-im-connector-status-delete.md",
+                }
+            }
+            scope "log" {
+                LiveFeedPostAdd {
+                    code: "ONLIVEFEEDPOSTADD", name: "OnLiveFeedPostAdd", payload: fields(FeedPost),
+                    subject: "log.blogpost" Added,
+                    doc: "A feed post was added.", page: "log/events/on-live-feed-post-add.md",
+                }
+                LiveFeedPostDelete {
+                    code: "ONLIVEFEEDPOSTDELETE", name: "OnLiveFeedPostDelete",
+                    payload: fields(FeedPost), subject: "log.blogpost" Deleted,
+                    doc: "A feed post was deleted.", page: "log/events/on-live-feed-post-delete.md",
+                }
+                LiveFeedPostUpdate {
+                    code: "ONLIVEFEEDPOSTUPDATE", name: "OnLiveFeedPostUpdate",
+                    payload: fields(FeedPost), subject: "log.blogpost" Updated,
+                    doc: "A feed post was changed.", page: "log/events/on-live-feed-post-update.md",
+                }
+            }
+            scope "sonet" {
+                SonetGroupAdd {
+                    code: "ONSONETGROUPADD", name: "onSonetGroupAdd", payload: fields(ItemId),
+                    subject: "sonet_group" Added,
+                    doc: "A workgroup or project was added.",
+                    page: "sonet-group/events/on-sonet-group-add.md",
+                }
+                SonetGroupDelete {
+                    code: "ONSONETGROUPDELETE", name: "onSonetGroupDelete", payload: fields(ItemId),
+                    subject: "sonet_group" Deleted,
+                    doc: "A workgroup or project was deleted.",
+                    page: "sonet-group/events/on-sonet-group-delete.md",
+                }
+                SonetGroupSubjectAdd {
+                    code: "ONSONETGROUPSUBJECTADD", name: "onSonetGroupSubjectAdd",
+                    payload: fields(ItemId), subject: "sonet_group.subject" Added,
+                    doc: "A workgroup topic was added.",
+                    page: "sonet-group/outdated/on-sonet-group-subject-add.md", status: deprecated,
+                }
+                SonetGroupSubjectDelete {
+                    code: "ONSONETGROUPSUBJECTDELETE", name: "onSonetGroupSubjectDelete",
+                    payload: fields(ItemId), subject: "sonet_group.subject" Deleted,
+                    doc: "A workgroup topic was deleted.",
+                    page: "sonet-group/outdated/on-sonet-group-subject-delete.md", status: deprecated,
+                }
+                SonetGroupSubjectUpdate {
+                    code: "ONSONETGROUPSUBJECTUPDATE", name: "onSonetGroupSubjectUpdate",
+                    payload: fields(ItemId), subject: "sonet_group.subject" Updated,
+                    doc: "A workgroup topic was changed.",
+                    page: "sonet-group/outdated/on-sonet-group-subject-update.md", status: deprecated,
+                }
+                SonetGroupUpdate {
+                    code: "ONSONETGROUPUPDATE", name: "onSonetGroupUpdate", payload: fields(ItemId),
+                    subject: "sonet_group" Updated,
+                    doc: "A workgroup or project was changed.",
+                    page: "sonet-group/events/on-sonet-group-update.md",
+                }
+            }
+            scope "sign.b2e" {
+                SignB2eDocumentStatusChanged {
+                    code: "ONSIGNB2EDOCUMENTSTATUSCHANGED", name: "OnSignB2eDocumentStatusChanged",
+                    payload: data(SignDocumentStatus), subject: "sign.b2e.document" Updated,
+                    doc: "An HR e-signature document got another status.",
+                    page: "sign/events/on-sign-b2e-document-status-changed.md",
+                }
+                SignB2eMemberStatusChanged {
+                    code: "ONSIGNB2EMEMBERSTATUSCHANGED", name: "OnSignB2eMemberStatusChanged",
+                    payload: data(SignMemberStatus), subject: "sign.b2e.member" Updated,
+                    doc: "A signer of an HR document got another status.",
+                    page: "sign/events/on-sign-b2e-member-status-changed.md",
+                }
+                SignHcmLinkB2eDocumentSigned {
+                    code: "ONSIGNHCMLINKB2EDOCUMENTSIGNED", name: "OnSignHcmLinkB2eDocumentSigned",
+                    payload: data(SignHcmLinkDocument),
+                    subject: "sign.b2e.hcmlink.document" Updated,
+                    doc: "An HR document tied to HCM Link was signed.",
+                    page: "sign/events/on-sign-hcm-link-b2e-document-signed.md",
+                }
+            }
+            scope "humanresources.hcmlink" {
+                HumanResourcesHcmLinkEmployeeListMapped {
+                    code: "ONHUMANRESOURCESHCMLINKEMPLOYEELISTMAPPED",
+                    name: "OnHumanResourcesHcmLinkEmployeeListMapped", payload: data(HcmLinkJob),
+                    subject: "humanresources.hcmlink.job" Added,
+                    doc: "Users were mapped to people of the HR system.",
+                    page: "sign/hcm-link/index.md",
+                }
+                HumanResourcesHcmLinkEmployeeListRequested {
+                    code: "ONHUMANRESOURCESHCMLINKEMPLOYEELISTREQUESTED",
+                    name: "OnHumanResourcesHcmLinkEmployeeListRequested", payload: data(HcmLinkJob),
+                    subject: "humanresources.hcmlink.job" Added,
+                    doc: "Bitrix24 asks the HR system for the employee list.",
+                    page: "sign/hcm-link/index.md",
+                }
+                HumanResourcesHcmLinkFieldValueRequested {
+                    code: "ONHUMANRESOURCESHCMLINKFIELDVALUEREQUESTED",
+                    name: "OnHumanResourcesHcmLinkFieldValueRequested",
+                    payload: data(HcmLinkFieldValues), subject: "humanresources.hcmlink.job" Added,
+                    doc: "Bitrix24 asks for field values for an HR document.",
+                    page: "sign/hcm-link/index.md",
+                }
+                HumanResourcesHcmLinkPinRequested {
+                    code: "ONHUMANRESOURCESHCMLINKPINREQUESTED",
+                    name: "OnHumanResourcesHcmLinkPinRequested", payload: data(HcmLinkJob),
+                    subject: "humanresources.hcmlink.job" Added,
+                    doc: "Bitrix24 asks the HR system for a PIN.", page: "sign/hcm-link/index.md",
+                }
+                HumanResourcesHcmLinkSalaryVacationRequested {
+                    code: "ONHUMANRESOURCESHCMLINKSALARYVACATIONREQUESTED",
+                    name: "OnHumanResourcesHcmLinkSalaryVacationRequested",
+                    payload: data(HcmLinkJob), subject: "humanresources.hcmlink.job" Added,
+                    doc: "Bitrix24 asks the HR system for salary and vacation data.",
+                    page: "sign/hcm-link/index.md",
+                }
+            }
+            scope "userfieldconfig" {
+                MainUserTypeAdd {
+                    code: "MAIN.ON.USER.TYPE.ADD", name: "main.on.user.type.add",
+                    payload: fields(ItemId), subject: "userfieldconfig" Added,
+                    doc: "A custom field of any object was added.",
+                }
+                MainUserTypeDelete {
+                    code: "MAIN.ON.USER.TYPE.DELETE", name: "main.on.user.type.delete",
+                    payload: fields(ItemId), subject: "userfieldconfig" Deleted,
+                    doc: "A custom field of any object was deleted.",
+                }
+                MainUserTypeUpdate {
+                    code: "MAIN.ON.USER.TYPE.UPDATE", name: "main.on.user.type.update",
+                    payload: fields(ItemId), subject: "userfieldconfig" Updated,
+                    doc: "A custom field of any object was changed.",
+                }
+            }
+        }
+    };
 }
+
+pub(crate) use definitions;

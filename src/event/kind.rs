@@ -18,205 +18,21 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-pub use super::definitions::kinds::*;
-use super::{EventKind, Payload};
-
-/// A documented event as a type. Every variant of [`EventKind`] has one, under the same name.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a kind of event",
-    label = "not a kind of event",
-    note = "the kinds are the types of `tower_bitrix24::event::kind`, such as `kind::CrmDealAdd`; \
-            a value of `EventKind` is none"
-)]
-pub trait Kind {
-    /// The event's kind.
-    const KIND: EventKind;
-
-    /// The event's payload.
-    type Payload: Clone + fmt::Debug + Send + Sync + 'static;
-
-    /// The payload, if it is of this kind.
-    fn payload(payload: &Payload) -> Option<&Self::Payload>;
-}
-
-/// Makes [`EventKind`], [`Payload`] and the types of this module of the table in `catalogue.rs`.
-macro_rules! catalogue {
-    ($(
-        scope $scope:literal {$(
-            $variant:ident = $code:literal / $name:literal
-                => $place:ident($payload:ident) $(in $boxed:ident)? $(about $entity:literal $action:ident)?,
-                $says:literal $(, $page:literal)? $(, $deprecated:ident)?;
-        )+}
-    )+) => {
-        /// The events that are known: those of the documentation, and some that it leaves out.
-        ///
-        /// | code | documented name | scope | payload | |
-        /// |---|---|---|---|---|
-        $($(
-            #[doc = concat!(
-                "| `", $code, "` | [", $name, "](Self::", stringify!($variant), ") | ", $scope,
-                " | [`", stringify!($payload), "`](crate::event::payload::", stringify!($payload),
-                ") |", $(" ", stringify!($deprecated),)? " |"
-            )]
-        )+)+
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum EventKind {$($(
-            #[doc = $says]
-            $(#[doc = concat!("\n\nDocumentation page: *", $name, "* (`api-reference/", $page, "`).")])?
-            $variant,
-        )+)+}
-
-        /// The payload of an event, by its kind.
-        ///
-        /// It is serialised as the payload alone, under the names of the wire, and `Unknown` as
-        /// nothing (`null`).
-        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-        #[serde(untagged)]
-        #[non_exhaustive]
-        pub enum Payload {
-            $($(
-                #[doc = $says]
-                $variant($crate::event::kind::held!($payload $($boxed)?)),
-            )+)+
-            /// The code is not documented, or its data do not fit the documentation
-            /// ([`Event::mismatch`](crate::Event::mismatch) says why). The data are whole in
-            /// [`Event::data`](crate::Event::data) and can be read with
-            /// [`Event::data_as`](crate::Event::data_as).
-            Unknown,
-        }
-
-        impl EventKind {
-            /// Every documented event.
-            pub const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
-
-            pub(in crate::event) const ROWS: &'static [$crate::event::kind::Row] = &[$($(
-                $crate::event::kind::Row {
-                    code: $code,
-                    documented_name: $name,
-                    scope: $scope,
-                    variant: stringify!($variant),
-                    deprecated: false $(|| stringify!($deprecated).len() > 0)?,
-                    #[cfg(feature = "testing")]
-                    place: stringify!($place),
-                    #[cfg(feature = "testing")]
-                    payload: stringify!($payload),
-                },
-            )+)+];
-        }
-
-        pub(in crate::event) mod kinds {
-            use $crate::event::{EventKind, Payload, kind::Kind};
-
-            $($(
-                #[doc = $says]
-                #[doc = concat!("\n\nThe kind [`EventKind::", stringify!($variant), "`].")]
-                #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-                pub struct $variant;
-
-                impl Kind for $variant {
-                    const KIND: EventKind = EventKind::$variant;
-
-                    type Payload = $crate::event::payload::$payload;
-
-                    fn payload(payload: &Payload) -> Option<&Self::Payload> {
-                        match payload {
-                            Payload::$variant(payload) => Some(std::borrow::Borrow::borrow(payload)),
-                            _ => None,
-                        }
-                    }
-                }
-            )+)+
-        }
-
-        impl Payload {
-            /// Reads the payload of a `kind` of event.
-            pub(in crate::event) fn read(
-                kind: EventKind,
-                data: &$crate::form::Data<'_>,
-            ) -> Result<Self, $crate::form::Mismatch> {
-                use $crate::event::subject::Identified;
-
-                match kind {
-                    $($(EventKind::$variant => data
-                        .payload(
-                            $crate::form::Data::$place,
-                            $crate::event::kind::is_fields!($place),
-                            $crate::event::kind::has_id!($payload $(in $boxed)? $(, $entity)?),
-                        )
-                        .map(Self::$variant),
-                    )+)+
-                }
-            }
-
-            /// The one object that the event is about; `None` where it is about none or several.
-            pub fn subject(&self) -> Option<$crate::event::Subject<'_>> {
-                use $crate::event::subject::Identified;
-
-                match self {
-                    $($($(
-                        Self::$variant(payload) => {
-                            payload.subject($entity, $crate::event::Action::$action)
-                        }
-                    )?)+)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-/// How a variant of [`Payload`] holds its payload: large ones in a box, or every event would be as
-/// large as the largest.
-macro_rules! held {
-    ($payload:ident Box) => { Box<$payload> };
-    ($payload:ident) => { $payload };
-}
-
-/// Whether the payload is in `data[FIELDS]`.
-macro_rules! is_fields {
-    (fields) => {
-        true
-    };
-    (data) => {
-        false
-    };
-}
-
-/// Says whether the payload of an event about an object has the object's id.
-macro_rules! has_id {
-    ($payload:ident $(in $boxed:ident)?) => { None };
-    ($payload:ident $(in $boxed:ident)?, $entity:literal) => {
-        Some(|payload: &$crate::event::kind::held!($payload $($boxed)?)| {
-            payload.object_id().is_some()
-        })
-    };
-}
-
-pub(super) use {catalogue, has_id, held, is_fields};
-
-/// What the table says of an event.
-pub(super) struct Row {
-    pub(super) code: &'static str,
-    pub(super) documented_name: &'static str,
-    pub(super) scope: &'static str,
-    pub(super) variant: &'static str,
-    pub(super) deprecated: bool,
-    #[cfg(feature = "testing")]
-    pub(super) place: &'static str,
-    #[cfg(feature = "testing")]
-    pub(super) payload: &'static str,
-}
+use super::EventKind;
+use super::macros::Definition;
+pub use super::macros::kinds::*;
+pub use super::typed::Kind;
 
 impl EventKind {
-    /// The codes and their kinds, shorter codes first: most steps of a search compare lengths alone.
+    /// Shorter codes come first, so that most steps of a search compare only lengths.
     const BY_CODE: &'static [(&'static str, Self); Self::ALL.len()] = &{
         let mut sorted = [("", Self::ALL[0]); Self::ALL.len()];
         let mut len = 0;
         while len < sorted.len() {
-            let (code, kind) = (Self::ALL[len].row().code, Self::ALL[len]);
+            let (code, kind) = (Self::ALL[len].definition().code, Self::ALL[len]);
             let mut at = len;
             while at > 0 && precedes(code, sorted[at - 1].0) {
                 sorted[at] = sorted[at - 1];
@@ -228,7 +44,7 @@ impl EventKind {
         sorted
     };
 
-    /// The kind of an event by its code, in upper or lower case; `None` where the code is not
+    /// Returns the kind of an event by its code in upper or lower case, or `None` if the code is not
     /// documented. The codes of smart process items may end in the id of their object type.
     ///
     /// ```
@@ -243,95 +59,91 @@ impl EventKind {
     /// assert_eq!(EventKind::from_code("ONSOMETHINGNEW"), None);
     /// ```
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::find(code).or_else(|| Self::of_typed_item(code).map(|(kind, _)| kind))
+        Self::find(code).or_else(|| Self::parse_dynamic_item_code(code).map(|(kind, _)| kind))
     }
 
-    /// The kind and the object type's id of the event of a smart process item that a handler gets
-    /// for one object type: 147 of `ONCRMDYNAMICITEMADD_147`.
-    pub(crate) fn of_typed_item(code: &str) -> Option<(Self, u64)> {
+    /// A handler for the smart process items of one object type gets codes such as
+    /// `ONCRMDYNAMICITEMADD_147`. Returns the kind and the object type's id.
+    pub(crate) fn parse_dynamic_item_code(code: &str) -> Option<(Self, u64)> {
         let (code, id) = code.rsplit_once('_')?;
         let kind = Self::find(code)?;
-        let typed = matches!(
+        if !matches!(
             kind,
             Self::CrmDynamicItemAdd | Self::CrmDynamicItemUpdate | Self::CrmDynamicItemDelete
-        );
-        let digits = id.bytes().all(|byte| byte.is_ascii_digit());
-        (typed && digits).then(|| Some((kind, id.parse().ok()?)))?
+        ) {
+            return None;
+        }
+        // `parse` alone would accept a plus sign.
+        if !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        Some((kind, id.parse().ok()?))
     }
 
     fn find(code: &str) -> Option<Self> {
-        let search = |code: &str| {
-            let order = |known: &str| known.len().cmp(&code.len()).then_with(|| known.cmp(code));
-            let found = Self::BY_CODE.binary_search_by(|(known, _)| order(known));
-            found.ok().map(|at| Self::BY_CODE[at].1)
-        };
-        // The wire has capitals; only documents and relays have other letters.
-        search(code).or_else(|| {
-            let small = code.bytes().any(|byte| byte.is_ascii_lowercase());
-            small.then(|| search(&code.to_ascii_uppercase()))?
-        })
-    }
-
-    /// The code as it is on the wire, such as `ONCRMREQUISITEADD`.
-    pub const fn as_str(self) -> &'static str {
-        self.row().code
-    }
-
-    /// The event's name in the documentation, such as `onCrmRequisiteAdd`.
-    pub const fn documented_name(self) -> &'static str {
-        self.row().documented_name
-    }
-
-    /// The permission that an application needs to get the event, such as `crm`. Every application
-    /// has `basic`.
-    pub const fn scope(self) -> &'static str {
-        self.row().scope
-    }
-
-    /// The scope of an event by its code, known or not; `None` where the code does not tell.
-    pub(crate) fn scope_of(code: &str) -> Option<&'static str> {
-        let family = || {
-            let begins = |prefix: &str| {
-                let start = code.get(..prefix.len());
-                start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-            };
-            FAMILIES.iter().find(|(prefix, _)| begins(prefix))
-        };
-        match Self::from_code(code) {
-            Some(kind) => Some(kind.scope()),
-            None => family().map(|(_, scope)| *scope),
+        if let Some(kind) = Self::find_upper_case(code) {
+            return Some(kind);
         }
+        // The wire has capitals; only documents and relays have other letters.
+        if !code.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return None;
+        }
+        Self::find_upper_case(&code.to_ascii_uppercase())
     }
 
-    /// Whether the documentation advises against the event.
+    fn find_upper_case(code: &str) -> Option<Self> {
+        let order = |known: &str| known.len().cmp(&code.len()).then_with(|| known.cmp(code));
+        let found = Self::BY_CODE.binary_search_by(|(known, _)| order(known));
+        found.ok().map(|at| Self::BY_CODE[at].1)
+    }
+
+    /// Returns the code as it is on the wire, such as `ONCRMREQUISITEADD`.
+    pub const fn as_str(self) -> &'static str {
+        self.definition().code
+    }
+
+    /// Returns the event's name in the documentation, such as `onCrmRequisiteAdd`.
+    pub const fn documented_name(self) -> &'static str {
+        self.definition().documented_name
+    }
+
+    /// Returns the permission that an application needs to get the event, such as `crm`. Every
+    /// application has `basic`.
+    pub const fn scope(self) -> &'static str {
+        self.definition().scope
+    }
+
+    /// Returns the scope of an event by its code, documented or not, or `None` if the code does not
+    /// reveal it.
+    pub(crate) fn scope_of(code: &str) -> Option<&'static str> {
+        if let Some(kind) = Self::from_code(code) {
+            return Some(kind.scope());
+        }
+        let starts_with = |prefix: &str| {
+            let start = code.get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let family = FAMILIES.iter().find(|(prefix, _)| starts_with(prefix))?;
+        Some(family.1)
+    }
+
+    /// Returns `true` if the documentation advises against the event.
     pub const fn is_deprecated(self) -> bool {
-        self.row().deprecated
+        self.definition().is_deprecated
     }
 
-    /// The name of the variant, such as `CrmRequisiteAdd`.
+    /// Returns the variant's name, such as `CrmRequisiteAdd`.
     pub const fn name(self) -> &'static str {
-        self.row().variant
+        self.definition().variant
     }
 
-    /// The name of the payload's type.
-    #[cfg(feature = "testing")]
-    pub(crate) const fn payload_name(self) -> &'static str {
-        self.row().payload
-    }
-
-    /// Whether the payload is in `data[FIELDS]`, or may be there.
-    #[cfg(feature = "testing")]
-    pub(crate) fn is_in_fields(self) -> bool {
-        self.row().place != "data"
-    }
-
-    const fn row(self) -> &'static Row {
-        &Self::ROWS[self as usize]
+    const fn definition(self) -> &'static Definition {
+        &Self::DEFINITIONS[self as usize]
     }
 }
 
-/// How the codes of a scope begin where those of no other do. What an application's life, users,
-/// payments and sessions are called could be the beginning of other words: they are left out.
+/// Prefixes of codes that only one scope has. The codes of `basic`, users and sessions are left
+/// out, since their beginnings could be those of other words.
 const FAMILIES: &[(&str, &str)] = &[
     ("ONCRM", "crm"),
     ("ONTASK", "task"),
@@ -353,7 +165,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("MAIN.ON.USER.TYPE.", "userfieldconfig"),
 ];
 
-/// Whether a code comes before another in [`EventKind::BY_CODE`].
+/// The order of [`EventKind::BY_CODE`], in a form that the compiler can evaluate.
 const fn precedes(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     if left.len() != right.len() {
@@ -369,24 +181,46 @@ const fn precedes(left: &str, right: &str) -> bool {
     false
 }
 
-/// The name of the variant.
 impl fmt::Debug for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-/// The code.
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// The name of the variant.
+/// Writes the [variant's name](EventKind::name).
 impl Serialize for EventKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+/// Reads the [variant's name](EventKind::name).
+impl<'de> Deserialize<'de> for EventKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = EventKind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of an event's kind, such as `CrmDealAdd`")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<EventKind, E> {
+        let mut kinds = EventKind::ALL.iter().copied();
+        kinds
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(name), &self))
     }
 }
 
@@ -399,7 +233,7 @@ impl FromStr for EventKind {
     }
 }
 
-/// A code that the documentation does not know.
+/// The error of parsing an [`EventKind`]: the code is not documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownCode(());
 
@@ -453,6 +287,19 @@ mod tests {
         for &kind in EventKind::ALL {
             assert_eq!(EventKind::scope_of(kind.as_str()), Some(kind.scope()));
         }
+    }
+
+    #[test]
+    fn a_kind_is_serialized_and_deserialized_by_its_variant_s_name() {
+        for &kind in EventKind::ALL {
+            let json = serde_json::to_string(&kind).unwrap();
+            assert_eq!(json, format!("\"{}\"", kind.name()));
+            assert_eq!(serde_json::from_str::<EventKind>(&json).unwrap(), kind);
+        }
+        let error = serde_json::from_str::<EventKind>("\"ONCRMDEALADD\"").unwrap_err();
+        let expected = "invalid value: string \"ONCRMDEALADD\", expected the name of an event's \
+                        kind, such as `CrmDealAdd`";
+        assert!(error.to_string().starts_with(expected), "{error}");
     }
 
     #[test]

@@ -67,12 +67,12 @@ pub enum ObjectId<'a> {
 
 impl<'a> ObjectId<'a> {
     /// A number where the text is one.
-    fn of_digits(text: &'a str) -> Self {
+    fn parse(text: &'a str) -> Self {
         text.parse().map_or(Self::Text(text), Self::Number)
     }
 
     /// Whether there can be an object with it: no number is 0, and no text empty.
-    const fn is_of_an_object(&self) -> bool {
+    const fn is_valid(&self) -> bool {
         match self {
             Self::Number(id) => *id != 0,
             Self::Text(id) => !id.is_empty(),
@@ -131,7 +131,7 @@ pub enum Action {
 }
 
 /// A payload that tells the id of the object it is about.
-pub(super) trait Identified {
+pub(super) trait HasObjectId {
     fn object_id(&self) -> Option<ObjectId<'_>>;
 
     fn entity_type_id(&self) -> Option<u64> {
@@ -139,7 +139,7 @@ pub(super) trait Identified {
     }
 
     fn subject(&self, entity: &'static str, action: Action) -> Option<Subject<'_>> {
-        let id = self.object_id().filter(ObjectId::is_of_an_object)?;
+        let id = self.object_id().filter(ObjectId::is_valid)?;
         Some(Subject {
             entity,
             entity_type_id: self.entity_type_id(),
@@ -150,9 +150,9 @@ pub(super) trait Identified {
 }
 
 /// Where each payload has the id.
-macro_rules! identified {
+macro_rules! object_ids {
     ($($payload:ident: |$this:ident| $id:expr;)+) => {$(
-        impl Identified for $payload {
+        impl HasObjectId for $payload {
             fn object_id(&self) -> Option<ObjectId<'_>> {
                 let $this = self;
                 $id.map(Into::into)
@@ -161,7 +161,7 @@ macro_rules! identified {
     )+};
 }
 
-identified! {
+object_ids! {
     ItemId: |item| Some(item.id);
     CalendarItem: |item| Some(item.id);
     User: |user| Some(user.id);
@@ -169,7 +169,7 @@ identified! {
     InvoiceUserField: |field| Some(field.id);
     CatalogProduct: |product| Some(product.id);
     CrmCurrency: |currency| Some(currency.id.as_str());
-    CrmOutdatedItem: |item| Some(ObjectId::of_digits(&item.id));
+    CrmOutdatedItem: |item| Some(ObjectId::parse(&item.id));
     CrmDealMove: |deal| Some(deal.id);
     CrmDocument: |document| Some(document.id);
     CrmRecurringDeal: |template| Some(template.id);
@@ -205,7 +205,7 @@ identified! {
     ConnectorLineId: |line| Some(line.0);
 }
 
-impl Identified for CrmDynamicItem {
+impl HasObjectId for CrmDynamicItem {
     fn object_id(&self) -> Option<ObjectId<'_>> {
         Some(self.id.into())
     }

@@ -3,7 +3,29 @@
 
 use super::auth::OAuth;
 use super::tree::{Entries, Tree, array, entries};
-use crate::event::EventKind;
+use crate::event::{EventKind, definitions};
+
+macro_rules! shapes {
+    ($(
+        scope $scope:literal {$(
+            $variant:ident {
+                code: $code:literal,
+                name: $name:literal,
+                payload: $place:ident($payload:ident),
+                $($rest:tt)*
+            }
+        )+}
+    )+) => {
+        /// Where the payload is, and the name of its type.
+        const fn shape(kind: EventKind) -> (&'static str, &'static str) {
+            match kind {
+                $($(EventKind::$variant => (stringify!($place), stringify!($payload)),)+)+
+            }
+        }
+    };
+}
+
+definitions!(shapes);
 
 /// The data of an event, about the object `id` where one is given; `None` where it has none.
 ///
@@ -11,7 +33,7 @@ use crate::event::EventKind;
 /// more than once, as a key too, it is the same everywhere.
 pub(super) fn data(kind: EventKind, id: Option<&str>, auth: &OAuth<'_>) -> Option<Tree> {
     let payload = payload(kind, |sample| id.unwrap_or(sample).to_owned(), auth)?;
-    Some(match kind.is_in_fields() {
+    Some(match shape(kind).0 == "fields" {
         true => array! { "FIELDS": payload },
         false => payload,
     })
@@ -21,7 +43,7 @@ pub(super) fn data(kind: EventKind, id: Option<&str>, auth: &OAuth<'_>) -> Optio
 ///
 /// `id` gives the id to use where the sample has the one it is called with.
 fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Option<Tree> {
-    Some(match kind.payload_name() {
+    Some(match shape(kind).1 {
         "NoData" => return None,
 
         // The application.

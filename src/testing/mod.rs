@@ -178,7 +178,7 @@ impl TestEvent {
     /// ```
     pub fn with_code(code: impl Into<String>) -> Self {
         let code = code.into();
-        let typed = EventKind::of_typed_item(&code);
+        let typed = EventKind::parse_dynamic_item_code(&code);
         let event = Self {
             kind: EventKind::from_code(&code),
             code,
@@ -318,7 +318,7 @@ impl TestEvent {
     /// Where the event is of no smart process item, or its code names a type already.
     pub fn entity_type_id(mut self, id: u64) -> Self {
         self.code = format!("{}_{id}", self.code);
-        let typed = EventKind::of_typed_item(&self.code).is_some();
+        let typed = EventKind::parse_dynamic_item_code(&self.code).is_some();
         assert!(typed, "{} is the code of no smart process item", self.code);
         self.set("FIELDS[ENTITY_TYPE_ID]", id)
     }

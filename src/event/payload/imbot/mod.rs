@@ -5,6 +5,7 @@ mod auth;
 mod context;
 mod message;
 mod params;
+mod shared;
 mod v1;
 mod v2;
 
@@ -15,9 +16,10 @@ pub use self::params::{
     ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams, ImBotMessageDeleteParams,
     ImBotMessageUpdateParams,
 };
+pub use self::shared::ImBotCommandContext;
 pub use self::v1::{
-    ImBotCommand, ImBotCommandContext, ImBotCommandEntry, ImBotDelete, ImBotEntry, ImBotJoinChat,
-    ImBotMessageAdd, ImBotMessageDelete, ImBotMessageUpdate, ImBotUser,
+    ImBotCommand, ImBotCommandEntry, ImBotDelete, ImBotEntry, ImBotJoinChat, ImBotMessageAdd,
+    ImBotMessageDelete, ImBotMessageUpdate, ImBotUser,
 };
 pub use self::v2::{
     ImBotV2Bot, ImBotV2Command, ImBotV2CommandCall, ImBotV2CommandContext, ImBotV2Context,

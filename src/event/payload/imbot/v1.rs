@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BotAuth, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
+    BotAuth, ImBotCommandContext, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
     ImBotMessageDeleteParams, ImBotMessageUpdateParams,
 };
 use crate::envelope::ApplicationStatus;
 use crate::event::payload::ImGender;
 use crate::form::field::{Flag, IdMap, lenient, objects_by_id, optional_object};
-use crate::macros::open_enum;
 use crate::secret::Secret;
 
 /// A bot was deleted. Documentation page: *ONIMBOTDELETE*.
@@ -171,16 +170,6 @@ pub struct ImBotUser {
     /// Whether the user is from outside.
     #[serde(default, deserialize_with = "lenient")]
     pub is_extranet: Option<Flag>,
-}
-
-open_enum! {
-    /// How a command was called. Documentation page: *ONIMCOMMANDADD*.
-    ImBotCommandContext {
-        /// It was typed.
-        TextArea = "TEXTAREA",
-        /// A button was pressed.
-        Keyboard = "KEYBOARD",
-    }
 }
 
 /// Declares what is on the wire for an entry: its own fields, `AUTH` and the same tokens beside them.
