@@ -7,7 +7,7 @@
 //! rejected. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
 //! form and fills a struct from it in order, whatever the fields are called.
 
-use crate::form::decoded_bytes;
+use crate::form::percent::decoded_bytes;
 
 /// A field of the envelope. The discriminant is its place in the scan's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,8 @@ use bytes::Bytes;
 pub use self::auth::{ApplicationStatus, Auth};
 pub use self::error::{EnvelopeError, EnvelopeErrorKind};
 use self::key::{Field, Key, Root};
-use crate::form::{self, pairs};
+use crate::form::pairs::pairs;
+use crate::form::percent::{decode, decode_text};
 
 /// The parts of an event request's body, located and **not yet proven**.
 ///
@@ -145,7 +146,7 @@ impl Envelope {
     /// The bytes of `auth[application_token]`, decoded: the only proof a request carries.
     /// `None` where it is absent or empty.
     pub fn application_token(&self) -> Option<Cow<'_, [u8]>> {
-        let token = form::decode(self.raw(Field::ApplicationToken)?);
+        let token = decode(self.raw(Field::ApplicationToken)?);
         (!token.is_empty()).then_some(token)
     }
 
@@ -201,7 +202,7 @@ impl Envelope {
     }
 
     fn text(&self, field: Field) -> Option<Cow<'_, str>> {
-        self.raw(field).map(form::decode_text)
+        self.raw(field).map(decode_text)
     }
 
     fn number(&self, field: Field) -> Option<u64> {

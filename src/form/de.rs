@@ -1,19 +1,19 @@
 //! Reading `data` into types.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::OnceLock;
 
 use memchr::memchr2_iter;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path, Segment};
 
+use super::encode::{Escape, FormWriter};
 use super::fast_path as plain;
+use super::mismatch::Mismatch;
+use super::pairs::pairs;
 use super::shape;
-use super::value::{TooManyArrays, Value};
-use crate::form::pairs;
-use crate::secret::{is_secret, without_secrets};
+use super::tree::{self, TooManyArrays};
+use super::value::Value;
 
 /// The tree of `data`, read when it is first needed: for the payload if that is not read quickly, for
 /// [`Event::data`](crate::Event::data), or for a type of the application.
@@ -59,7 +59,7 @@ impl<'a> Data<'a> {
 
     /// Returns the tree, `None` for a body without `data`.
     pub(crate) fn tree(&self) -> Result<Option<&'a Value>, Mismatch> {
-        let read = || self.pairs.as_deref().map_or(Ok(None), Value::read);
+        let read = || self.pairs.as_deref().map_or(Ok(None), tree::read);
         match self.tree.get_or_init(read) {
             Ok(tree) => Ok(tree.as_ref()),
             Err(TooManyArrays) => Err(Mismatch::too_many_arrays()),
@@ -185,14 +185,15 @@ impl<'a> Data<'a> {
                 .get("FIELDS")
                 .map_or((tree, "data"), |fields| (fields, "data[FIELDS]")),
         };
-        let form = |lossy| {
-            let mut form = Vec::with_capacity(self.pairs.as_deref().map_or(0, <[u8]>::len));
-            value.write_form(&mut key.into(), lossy, &mut form);
-            form
+        let form = |escape| {
+            let bytes = self.pairs.as_deref().map_or(0, <[u8]>::len);
+            let mut writer = FormWriter::with_capacity(escape, bytes);
+            writer.root(key, |writer| writer.value(value));
+            writer.into_form()
         };
-        let read = place.read(&form(false));
+        let read = place.read(&form(Escape::Minimal));
         match read {
-            Err(_) if value.has_bytes() => place.read(&form(true)),
+            Err(_) if value.has_bytes() => place.read(&form(Escape::MinimalLossy)),
             read => read,
         }
     }
@@ -225,11 +226,8 @@ impl Place {
 
 fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
     let config = config().use_form_encoding(false);
-    let deserializer =
-        serde_qs::Deserializer::with_config(config, form).map_err(|error| Mismatch {
-            path: String::new(),
-            reason: shortened(&without_secrets(&error.to_string())),
-        })?;
+    let deserializer = serde_qs::Deserializer::with_config(config, form)
+        .map_err(|error| Mismatch::unparsable(&error))?;
     serde_path_to_error::deserialize(deserializer)
         .map_err(|error| Mismatch::at(error.path(), error.inner()))
 }
@@ -237,102 +235,6 @@ fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
 const fn config() -> serde_qs::Config {
     serde_qs::Config::new().max_depth(Value::MAX_DEPTH + 1)
 }
-
-/// Why `data` does not fit a type: where, what was expected and what was found, of which the first
-/// 64 characters are quoted, without what stands under the key of a token or behind it in a link.
-///
-/// ```
-/// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
-///
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let body = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=new&auth[application_token]=192735";
-/// let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
-/// assert_eq!(*event.payload(), Payload::Unknown);
-/// let mismatch = event.mismatch().expect("an id is a number");
-/// assert_eq!(mismatch.path(), "data.FIELDS.ID");
-/// assert_eq!(mismatch.to_string(), "data.FIELDS.ID: invalid type: string \"new\", expected u64");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    path: String,
-    reason: String,
-}
-
-impl Mismatch {
-    fn too_many_arrays() -> Self {
-        Self {
-            path: "data".to_owned(),
-            reason: format!(
-                "more than {} arrays, and one for each {} bytes, are not read",
-                Value::MAX_ARRAYS,
-                Value::BYTES_PER_ARRAY,
-            ),
-        }
-    }
-
-    fn at(path: &Path, error: &serde_qs::Error) -> Self {
-        let secret = path.iter().any(|segment| match segment {
-            Segment::Map { key } => is_secret(key),
-            _ => false,
-        });
-        Self {
-            path: path.to_string().trim_end_matches('.').to_owned(),
-            reason: match secret {
-                true => "what was found does not fit and is not shown".to_owned(),
-                false => shortened(&without_secrets(&error.to_string())),
-            },
-        }
-    }
-
-    /// The path of the field, such as `data.FIELDS.ID`; for a field that is absent, of what should
-    /// have it.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// What was expected there and what was found.
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-}
-
-/// A message, of whose quotations no more is left than their first 64 characters.
-fn shortened(message: &str) -> String {
-    const SHOWN: usize = 64;
-
-    let mut short = String::with_capacity(message.len().min(4 * SHOWN));
-    let mut quoted = None;
-    let mut escaped = false;
-    for c in message.chars() {
-        match &mut quoted {
-            None => quoted = matches!(c, '"' | '`').then_some((c, 0)),
-            Some((quote, _)) if c == *quote && !escaped => quoted = None,
-            Some((_, length)) => {
-                escaped = c == '\\' && !escaped;
-                *length += 1;
-                if *length > SHOWN {
-                    if *length == SHOWN + 1 {
-                        short.push('…');
-                    }
-                    continue;
-                }
-            }
-        }
-        short.push(c);
-    }
-    short
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.reason)
-    }
-}
-
-impl std::error::Error for Mismatch {}
 
 #[cfg(test)]
 mod tests {
@@ -429,7 +331,7 @@ mod tests {
         for deep in 60..70 {
             let key = format!("data[QUERY]{}", "[a]".repeat(deep));
             for pairs in [format!("{key}=1"), format!("data[x]=1&{key}=1")] {
-                let tree = Value::read(pairs.as_bytes()).unwrap().unwrap();
+                let tree = crate::form::tree::read(pairs.as_bytes()).unwrap().unwrap();
                 let test: AppTest = data(&pairs).data().unwrap();
                 assert_eq!(test.query.as_ref(), tree.get("QUERY"), "{deep}");
             }
@@ -448,7 +350,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_quick_way_gives_what_the_thorough_way_gives(
+        fn the_fast_path_and_the_tree_give_the_same_type(
             pairs in concat!(
                 "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d",
                 "|\\[a|%5Ba|\\]|%5D|a){0,3}(=[xy0%+]{0,3}(%5[BD])?)?&){1,5}",
@@ -532,10 +434,11 @@ mod tests {
             "data[item][]=27",
             "data[flag][ID]=Y",
         ] {
-            let path = rejected(pairs).path;
+            let mismatch = rejected(pairs);
+            let path = mismatch.path();
             assert_eq!(path, pairs[..9].replace('[', "."), "{pairs}");
         }
-        assert_eq!(rejected("data[item][ID]=x").path, "data.item.ID");
+        assert_eq!(rejected("data[item][ID]=x").path(), "data.item.ID");
     }
 
     #[test]

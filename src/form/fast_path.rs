@@ -1,10 +1,13 @@
-//! Keys that serde_qs reads as PHP does, written so that it reads them quickly.
+//! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly.
+//!
+//! Optimization only: deleting this file and the calls in `de.rs` changes no result. The test
+//! `the_fast_path_and_the_tree_give_the_same_type` in `de.rs` proves it.
 
 use std::ops::Range;
 
 use memchr::memchr;
 
-use super::Value;
+use super::value::Value;
 
 /// Whether serde_qs decodes values as PHP does. Behind a `%` that starts no escape it passes over what
 /// may be the beginning of one, or a space: `%%5D`, `5%+`.

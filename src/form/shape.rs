@@ -9,7 +9,8 @@
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::value::{Array, Value, write_name};
+use super::encode::{Escape, FormWriter};
+use super::value::{Array, Value};
 
 /// The key that documented events have their fields under.
 const FIELDS: &str = "FIELDS";
@@ -51,20 +52,17 @@ enum Shape<'a> {
 
 impl Shape<'_> {
     fn into_form(self) -> Vec<u8> {
-        let mut form = Vec::new();
-        self.write(&mut b"data".to_vec(), &mut form);
-        form
+        let mut writer = FormWriter::new(Escape::MinimalLossy);
+        writer.root("data", |writer| self.write(writer));
+        writer.into_form()
     }
 
-    fn write(&self, key: &mut Vec<u8>, form: &mut Vec<u8>) {
+    fn write(&self, writer: &mut FormWriter) {
         match self {
-            Self::As(value) => value.write_form(key, true, form),
+            Self::As(value) => writer.value(value),
             Self::Object(entries) => {
                 for (name, shape) in entries {
-                    let end = key.len();
-                    write_name(name, key);
-                    shape.write(key, form);
-                    key.truncate(end);
+                    writer.entry(name, |writer| shape.write(writer));
                 }
             }
         }
@@ -250,7 +248,8 @@ mod tests {
         CalendarItem, ConnectorLineId, CrmTimelineAction, FeedPost, InvoiceUserField, ItemId,
         TaskChange, User, UserField,
     };
-    use crate::form::de::{Data, Mismatch};
+    use crate::form::de::Data;
+    use crate::form::mismatch::Mismatch;
 
     fn data(pairs: &str) -> Data<'_> {
         Data::alone(Some(Cow::Borrowed(pairs.as_bytes())))
@@ -408,7 +407,7 @@ mod tests {
     #[test]
     fn the_documented_shape_is_left_alone() {
         for pairs in ["data[FIELDS][ID]=x", "data[FIELDS][ID]=0&data[x]=1"] {
-            let tree = Value::read(pairs.as_bytes()).unwrap().unwrap();
+            let tree = crate::form::tree::read(pairs.as_bytes()).unwrap().unwrap();
             assert_eq!(reshaped::<ItemId>(&tree, true, true), None, "{pairs}");
         }
     }

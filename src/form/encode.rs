@@ -1,0 +1,186 @@
+//! Writes a `Value` as a form.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, percent_encode_byte};
+
+use super::value::{Array, Value};
+
+/// How keys and strings are escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// Only what has a meaning in a form: a byte becomes three only if it must. serde_qs reads the
+    /// result as PHP does.
+    Minimal,
+    /// As `Minimal`, with replacement characters in strings that are not UTF-8.
+    MinimalLossy,
+    /// As PHP's `http_build_query`.
+    #[cfg_attr(not(any(test, feature = "testing")), allow(dead_code))]
+    UrlEncode,
+}
+
+/// A form that is being written, pair by pair.
+pub(crate) struct FormWriter {
+    escape: Escape,
+    key: Vec<u8>,
+    form: Vec<u8>,
+}
+
+impl FormWriter {
+    pub(crate) fn new(escape: Escape) -> Self {
+        Self::with_capacity(escape, 0)
+    }
+
+    pub(crate) fn with_capacity(escape: Escape, bytes: usize) -> Self {
+        Self {
+            escape,
+            key: Vec::new(),
+            form: Vec::with_capacity(bytes),
+        }
+    }
+
+    /// Runs `write` with `key` as the root of the keys, which is written as it is: `data[FIELDS]`.
+    pub(crate) fn root(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+        self.key.clear();
+        self.key.extend_from_slice(key.as_bytes());
+        write(self);
+    }
+
+    /// Runs `write` with `name` in brackets behind the current key.
+    pub(crate) fn entry(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        let end = self.key.len();
+        write_segment(self.escape, name, &mut self.key);
+        write(self);
+        self.key.truncate(end);
+    }
+
+    /// Writes the pairs of `value` beneath the current key.
+    pub(crate) fn value(&mut self, value: &Value) {
+        match value {
+            Value::Text(string) => self.pair(string.as_bytes()),
+            Value::Bytes(bytes) if self.escape == Escape::MinimalLossy => {
+                self.pair(String::from_utf8_lossy(bytes).as_bytes());
+            }
+            Value::Bytes(bytes) => self.pair(bytes),
+            Value::Array(array) => self.array(array),
+        }
+    }
+
+    fn array(&mut self, array: &Array) {
+        for (name, value) in array.iter() {
+            self.entry(name, |writer| writer.value(value));
+        }
+    }
+
+    fn pair(&mut self, string: &[u8]) {
+        if !self.form.is_empty() {
+            self.form.push(b'&');
+        }
+        self.form.extend_from_slice(&self.key);
+        self.form.push(b'=');
+        write_escaped(self.escape, string, &mut self.form);
+    }
+
+    pub(crate) fn into_form(self) -> Vec<u8> {
+        self.form
+    }
+}
+
+fn write_segment(escape: Escape, name: &str, key: &mut Vec<u8>) {
+    if escape == Escape::UrlEncode {
+        key.extend_from_slice(b"%5B");
+        write_url_encoded(name.as_bytes(), key);
+        key.extend_from_slice(b"%5D");
+        return;
+    }
+    key.push(b'[');
+    // serde_qs would take digits for an index and drop the zeros before it.
+    let name = match name.strip_prefix('0') {
+        Some(rest) if !rest.is_empty() => {
+            key.extend_from_slice(b"%30");
+            rest
+        }
+        _ => name,
+    };
+    write_minimal(name.as_bytes(), key);
+    key.push(b']');
+}
+
+fn write_escaped(escape: Escape, string: &[u8], form: &mut Vec<u8>) {
+    match escape {
+        Escape::Minimal | Escape::MinimalLossy => write_minimal(string, form),
+        Escape::UrlEncode => write_url_encoded(string, form),
+    }
+}
+
+fn write_minimal(mut string: &[u8], form: &mut Vec<u8>) {
+    let special = |byte: &u8| matches!(byte, b'%' | b'+' | b'&' | b'=' | b'[' | b']');
+    while let Some(at) = string.iter().position(special) {
+        form.extend_from_slice(&string[..at]);
+        form.extend_from_slice(percent_encode_byte(string[at]).as_bytes());
+        string = &string[at + 1..];
+    }
+    form.extend_from_slice(string);
+}
+
+fn write_url_encoded(string: &[u8], form: &mut Vec<u8>) {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+    for (at, word) in string.split(|&byte| byte == b' ').enumerate() {
+        if at > 0 {
+            form.push(b'+');
+        }
+        percent_encode(word, ESCAPED).for_each(|part| form.extend_from_slice(part.as_bytes()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tree;
+    use super::*;
+
+    fn form(escape: Escape, value: &Value) -> Vec<u8> {
+        let mut writer = FormWriter::new(escape);
+        writer.root("data", |writer| writer.value(value));
+        writer.into_form()
+    }
+
+    fn tree() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(Value::Text),
+            "[a-zA-Z0-9 +&=%\\[\\]]{0,8}".prop_map(Value::Text),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            // PHP's own keys: whatever is not empty and has no closing bracket.
+            let key = prop_oneof!["[0-9]{1,3}", "[A-Za-z_]{1,6}", "[^\\[\\]\\s\\x00]{1,4}"];
+            prop::collection::btree_map(key, inner, 1..6)
+                .prop_map(|entries| Value::from_entries(entries.into_iter().collect()))
+        })
+    }
+
+    #[test]
+    fn url_encoding_is_that_of_http_build_query() {
+        let strings = Value::from_entries(vec![("A b".into(), Value::Text("1 &é~.-_".into()))]);
+        assert_eq!(
+            form(Escape::UrlEncode, &strings),
+            b"data%5BA+b%5D=1+%26%C3%A9%7E.-_"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_tree_written_as_a_form_comes_back_equal(value in tree()) {
+            for escape in [Escape::Minimal, Escape::UrlEncode] {
+                let form = form(escape, &value);
+                prop_assert_eq!(tree::read(&form), Ok(Some(value.clone())));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(Some(value)) = tree::read(&data) {
+                let _ = (form(Escape::MinimalLossy, &value), format!("{value:?}"));
+            }
+        }
+    }
+}

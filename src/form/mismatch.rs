@@ -1,0 +1,112 @@
+//! `Mismatch`: where and why a form does not fit a type.
+
+use std::fmt;
+
+use serde_path_to_error::{Path, Segment};
+
+use super::value::Value;
+use crate::secret::{is_secret, without_secrets};
+
+/// Why `data` does not fit a type: where, what was expected and what was found, of which the first
+/// 64 characters are quoted, without what stands under the key of a token or behind it in a link.
+///
+/// ```
+/// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let body = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=new&auth[application_token]=192735";
+/// let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+/// assert_eq!(*event.payload(), Payload::Unknown);
+/// let mismatch = event.mismatch().expect("an id is a number");
+/// assert_eq!(mismatch.path(), "data.FIELDS.ID");
+/// assert_eq!(mismatch.to_string(), "data.FIELDS.ID: invalid type: string \"new\", expected u64");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    path: String,
+    reason: String,
+}
+
+impl Mismatch {
+    pub(super) fn too_many_arrays() -> Self {
+        Self {
+            path: "data".to_owned(),
+            reason: format!(
+                "more than {} arrays, and one for each {} bytes, are not read",
+                Value::MAX_ARRAYS,
+                Value::BYTES_PER_ARRAY,
+            ),
+        }
+    }
+
+    /// The form itself cannot be read.
+    pub(super) fn unparsable(error: &serde_qs::Error) -> Self {
+        Self {
+            path: String::new(),
+            reason: shortened(&without_secrets(&error.to_string())),
+        }
+    }
+
+    pub(super) fn at(path: &Path, error: &serde_qs::Error) -> Self {
+        let secret = path.iter().any(|segment| match segment {
+            Segment::Map { key } => is_secret(key),
+            _ => false,
+        });
+        Self {
+            path: path.to_string().trim_end_matches('.').to_owned(),
+            reason: match secret {
+                true => "what was found does not fit and is not shown".to_owned(),
+                false => shortened(&without_secrets(&error.to_string())),
+            },
+        }
+    }
+
+    /// The path of the field, such as `data.FIELDS.ID`; for a field that is absent, of what should
+    /// have it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What was expected there and what was found.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// A message, of whose quotations no more is left than their first 64 characters.
+fn shortened(message: &str) -> String {
+    const SHOWN: usize = 64;
+
+    let mut short = String::with_capacity(message.len().min(4 * SHOWN));
+    let mut quoted = None;
+    let mut escaped = false;
+    for c in message.chars() {
+        match &mut quoted {
+            None => quoted = matches!(c, '"' | '`').then_some((c, 0)),
+            Some((quote, _)) if c == *quote && !escaped => quoted = None,
+            Some((_, length)) => {
+                escaped = c == '\\' && !escaped;
+                *length += 1;
+                if *length > SHOWN {
+                    if *length == SHOWN + 1 {
+                        short.push('…');
+                    }
+                    continue;
+                }
+            }
+        }
+        short.push(c);
+    }
+    short
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.reason)
+    }
+}
+
+impl std::error::Error for Mismatch {}

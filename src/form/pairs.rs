@@ -1,0 +1,95 @@
+//! Splits a body into `key=value` pairs without decoding.
+
+use memchr::{memchr, memchr2};
+
+/// A `key=value` pair as it stands in the body, still encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair<'a> {
+    pub(crate) key: &'a [u8],
+    /// Empty where the pair has no `=`.
+    pub(crate) value: &'a [u8],
+    /// Where the pair starts in the body, in bytes.
+    pub(crate) start: usize,
+    /// Where the value starts, behind the `=` if there is one.
+    pub(crate) value_start: usize,
+    /// Where the pair and its value end, before the `&`.
+    pub(crate) end: usize,
+}
+
+impl Pair<'_> {
+    /// Whether there is a `=` between key and value.
+    pub(crate) fn has_equals(&self) -> bool {
+        self.start + self.key.len() < self.value_start
+    }
+}
+
+/// The pairs of `body` in their order; empty ones (`&&`) are left out.
+pub(crate) fn pairs(body: &[u8]) -> Pairs<'_> {
+    Pairs { body, at: 0 }
+}
+
+pub(crate) struct Pairs<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let mut start = self.at;
+        while *self.body.get(start)? == b'&' {
+            start += 1;
+        }
+        let rest = &self.body[start..];
+        let (key, rest) = rest.split_at(memchr2(b'=', b'&', rest).unwrap_or(rest.len()));
+        let mut value_start = start + key.len();
+        let mut value: &[u8] = &[];
+        if let [b'=', rest @ ..] = rest {
+            value_start += 1;
+            value = &rest[..memchr(b'&', rest).unwrap_or(rest.len())];
+        }
+        self.at = value_start + value.len();
+        Some(Pair {
+            key,
+            value,
+            start,
+            value_start,
+            end: self.at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_knows_where_it_stands_and_whether_it_has_an_equals_sign() {
+        let body = b"&&a=1&b&c=&=d&e==&&f";
+        let read: Vec<_> = pairs(body)
+            .map(|pair| {
+                assert_eq!(
+                    &body[pair.value_start..pair.end],
+                    pair.value,
+                    "the value ends where the pair does"
+                );
+                let text = |bytes| std::str::from_utf8(bytes).unwrap();
+                let whole = text(&body[pair.start..pair.end]);
+                (whole, text(pair.key), text(pair.value), pair.has_equals())
+            })
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("a=1", "a", "1", true),
+                ("b", "b", "", false),
+                ("c=", "c", "", true),
+                ("=d", "", "d", true),
+                ("e==", "e", "=", true),
+                ("f", "f", "", false),
+            ]
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Percent-decoding, once.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+use percent_encoding::percent_decode;
+
+/// Decodes `+` and `%XX` once. A `%` that starts no escape stays as it is, as in PHP.
+pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr2(b'%', b'+', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend(decoded_bytes(text));
+    Cow::Owned(decoded)
+}
+
+/// The decoded bytes of `text` one after another, for readers that need only the first few.
+pub(crate) fn decoded_bytes(text: &[u8]) -> impl Iterator<Item = u8> {
+    text.split(|&byte| byte == b'+')
+        .enumerate()
+        .flat_map(|(i, run)| {
+            let space = (i > 0).then_some(b' ');
+            space.into_iter().chain(percent_decode(run))
+        })
+}
+
+/// Decodes to text; bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn decode_text(text: &[u8]) -> Cow<'_, str> {
+    match decode(text) {
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
+        Cow::Owned(bytes) => Cow::Owned(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_decoding_takes_plus_and_whole_escapes_and_nothing_else() {
+        for (text, decoded) in [
+            ("", &b""[..]),
+            ("plain", b"plain"),
+            ("a+b", b"a b"),
+            ("++", b"  "),
+            ("%41%6a%6A", b"Ajj"),
+            ("%2B%2541", b"+%41"),
+            ("%", b"%"),
+            ("%4", b"%4"),
+            ("%GG+", b"%GG "),
+            ("%00%FF", b"\0\xFF"),
+        ] {
+            assert_eq!(*decode(text.as_bytes()), *decoded, "{text}");
+            assert!(
+                decoded_bytes(text.as_bytes()).eq(decoded.iter().copied()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_needs_no_decoding_is_not_copied() {
+        assert!(matches!(decode(b"plain"), Cow::Borrowed(b"plain")));
+        assert!(matches!(decode_text("é".as_bytes()), Cow::Borrowed("é")));
+    }
+
+    #[test]
+    fn what_is_not_utf8_becomes_the_replacement_character() {
+        assert_eq!(decode_text(b"a\xFF"), "a\u{FFFD}");
+        assert_eq!(decode_text(b"a%FF+"), "a\u{FFFD} ");
+        assert_eq!(decode_text(b"%F0%9F%98%80"), "😀");
+    }
+}

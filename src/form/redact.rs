@@ -1,0 +1,306 @@
+//! Shows a `Value` without its secrets.
+
+use std::fmt;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::key::php_index;
+use super::value::{Array, Value};
+use crate::secret::{REDACTED, names_auth, names_secret, without_secrets};
+
+impl Value {
+    fn shown(&self, exposed: bool) -> Shown<'_> {
+        Shown {
+            value: self,
+            exposed,
+            in_auth: false,
+        }
+    }
+
+    /// The value for a serialiser, tokens and all. Keep it out of logs.
+    ///
+    /// ```
+    /// # use tower_bitrix24::{ApplicationToken, Envelope, Event};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let body = "event=ONAPPMETHODCONFIRM&data[TOKEN]=fkp963yuv1gg&auth[application_token]=192735";
+    /// # let event = Event::verify(Envelope::scan(body)?, &ApplicationToken::new("192735")?).await?;
+    /// let data = event.data().expect("the event has data");
+    /// assert_eq!(serde_json::to_string(data)?, r#"{"TOKEN":"[redacted]"}"#);
+    /// assert_eq!(serde_json::to_string(&data.expose())?, r#"{"TOKEN":"fkp963yuv1gg"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn expose(&self) -> impl Serialize + '_ {
+        self.shown(true)
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.shown(false).serialize(serializer)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown(false).fmt(f)
+    }
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = Value::Array(self.clone());
+        value.fmt(f)
+    }
+}
+
+/// A value on its way to a serialiser or a log.
+struct Shown<'a> {
+    value: &'a Value,
+    exposed: bool,
+    /// It stands under `auth`, with nothing but indices in between.
+    in_auth: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// The value under `key` of this one; `None` if it must not be shown.
+    fn entry(&self, key: &str, value: &'a Value) -> Option<Self> {
+        let in_auth = names_auth(key) || self.in_auth && php_index(key).is_some();
+        let hidden = names_secret(key) || in_auth && value.as_array().is_none();
+        (self.exposed || !hidden).then_some(Self {
+            value,
+            exposed: self.exposed,
+            in_auth,
+        })
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::Text(text) if self.exposed => serializer.serialize_str(text),
+            Value::Text(text) => serializer.serialize_str(&without_secrets(text)),
+            Value::Bytes(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                if self.exposed {
+                    serializer.serialize_str(&text)
+                } else {
+                    serializer.serialize_str(&without_secrets(&text))
+                }
+            }
+            Value::Array(array) if array.is_list() => {
+                let mut list = serializer.serialize_seq(Some(array.len()))?;
+                for (key, value) in array.iter() {
+                    match self.entry(key, value) {
+                        None => list.serialize_element(REDACTED)?,
+                        Some(value) => list.serialize_element(&value)?,
+                    }
+                }
+                list.end()
+            }
+            Value::Array(array) => {
+                let mut map = serializer.serialize_map(Some(array.len()))?;
+                for (key, value) in array.iter() {
+                    match self.entry(key, value) {
+                        None => map.serialize_entry(key, REDACTED)?,
+                        Some(value) => map.serialize_entry(key, &value)?,
+                    }
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Value::Text(text) => without_secrets(text).fmt(f),
+            Value::Bytes(bytes) => {
+                let text = bytes.escape_ascii().to_string();
+                write!(f, "b\"{}\"", without_secrets(&text))
+            }
+            Value::Array(array) => {
+                let mut map = f.debug_map();
+                for (key, value) in array.iter() {
+                    match self.entry(key, value) {
+                        None => map.entry(&key, &format_args!("{REDACTED}")),
+                        Some(value) => map.entry(&key, &value),
+                    };
+                }
+                map.finish()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree;
+    use super::*;
+
+    fn tree_of(data: &[u8]) -> Value {
+        tree::read(data).unwrap().unwrap()
+    }
+
+    #[test]
+    fn tokens_are_redacted_at_any_depth() {
+        let value = tree_of(
+            b"data[BOT][7][AUTH][access_token]=s3&data[TOKEN]=s3&data[a][auth_id][x]=s3&data[b]=ok",
+        );
+        for shown in [format!("{value:?}"), serde_json::to_string(&value).unwrap()] {
+            assert!(!shown.contains("s3") && shown.contains("ok"), "{shown}");
+        }
+        assert_eq!(value["TOKEN"].as_str(), Some("s3"));
+    }
+
+    /// Keys of secrets, each with no other word that makes it one.
+    const SECRET: [&str; 53] = [
+        "application_token",
+        "TOKEN",
+        "client_secret",
+        "password",
+        "PASS_WORD",
+        "passwd",
+        "DB_PASSWD",
+        "apikey",
+        "api_key",
+        "API-KEY",
+        "apiKey",
+        "accessKey",
+        "access-key",
+        "private_key",
+        "privateKey",
+        "authorization",
+        "Proxy-Authorization",
+        "credential",
+        "credentials",
+        "sessid",
+        "PHPSESSID",
+        "bitrix_sessid",
+        "AUTH_ID",
+        "authId",
+        "auth-id",
+        "REFRESH_ID",
+        "refreshId",
+        "pass",
+        "PASS",
+        "pwd",
+        "PWD",
+        "auth.id",
+        "auth id",
+        "auth/id",
+        "api key",
+        "api.key",
+        "API:KEY",
+        "access key",
+        "APP_SID",
+        "appSid",
+        "app.sid",
+        "cookie",
+        "Set-Cookie",
+        "COOKIES",
+        "jwt",
+        "JWT_ASSERTION",
+        "passphrase",
+        "pass phrase",
+        "KEY_PASSPHRASE",
+        "signature",
+        "X-Signature",
+        "hub.signature",
+        "pass.word",
+    ];
+
+    /// Keys that look like those of secrets.
+    const PUBLIC: [&str; 14] = [
+        "passive",
+        "compass",
+        "PASSPORT",
+        "bypass",
+        "cpwd",
+        "author",
+        "AUTHOR_ID",
+        "external_auth_id",
+        "authority",
+        "PROCESS_ID",
+        "SESSION_ID",
+        "refresh",
+        "key",
+        "KEYBOARD",
+    ];
+
+    #[test]
+    fn every_key_of_a_secret_hides_the_text_or_the_array_under_it() {
+        for key in SECRET {
+            for place in ["", "[x]", "[x][y]"] {
+                assert_hidden(&format!("data[{key}]{place}=canary"));
+                assert_hidden(&format!("data[a][0][{key}]{place}=canary"));
+            }
+            assert_hidden(&format!("data{}[{key}]=canary", "[a]".repeat(70)));
+        }
+    }
+
+    #[test]
+    fn a_key_that_looks_like_that_of_a_secret_hides_nothing() {
+        for key in PUBLIC {
+            assert_shown(&format!("data[{key}]=canary"));
+            assert_shown(&format!("data[{key}][x]=canary"));
+        }
+    }
+
+    #[test]
+    fn a_text_under_auth_is_hidden_and_an_array_is_judged_by_its_keys() {
+        for key in ["auth", "AUTH", "Auth"] {
+            assert_hidden(&format!("data[{key}]=canary"));
+            assert_hidden(&format!("data[{key}]=canary%FF"));
+            assert_hidden(&format!("data[bot][{key}]=canary"));
+            assert_hidden(&format!("data{}[{key}]=canary", "[a]".repeat(70)));
+            assert_hidden(&format!("data[{key}][0]=canary"));
+            assert_hidden(&format!("data[{key}][]=x&data[{key}][][7]=canary"));
+            assert_hidden(&format!("data[{key}][x]=1&data[{key}][5]=canary"));
+            assert_shown(&format!("data[{key}][0][domain]=canary"));
+            assert_hidden(&format!("data[{key}][access_token]=canary"));
+            assert_hidden(&format!("data[{key}][{key}]=canary"));
+            assert_shown(&format!("data[{key}][domain]=canary"));
+        }
+    }
+
+    #[test]
+    fn the_token_in_a_link_is_hidden_and_the_rest_of_the_link_is_not() {
+        for name in ["auth", "token", "_esd", "access_token", "sessid"] {
+            for place in ["data[a]", "data[FILES][7][urlShow]", "data[a][0]"] {
+                assert_hidden(&format!("{place}=https://p/dl%3F{name}%3Dcanary"));
+                assert_hidden(&format!(
+                    "{place}=%FF/dl%3Fid%3D1%26{name}%3Dcanary%26x%3Dy"
+                ));
+                assert_shown(&format!("{place}=https://p/canary%3F{name}%3Ds3"));
+            }
+        }
+        assert_shown("data[a]=https://p/dl%3Fid%3Dcanary%26author%3Dx");
+        let value = tree::read(b"data=/dl%3Fauth%3Dcanary").unwrap().unwrap();
+        assert_eq!(
+            serde_json::to_value(value.expose()).unwrap(),
+            "/dl?auth=canary"
+        );
+    }
+
+    fn assert_hidden(form: &str) {
+        for shown in shown(form) {
+            assert!(!shown.contains("canary"), "{form}: {shown}");
+        }
+    }
+
+    fn assert_shown(form: &str) {
+        for shown in shown(form) {
+            assert!(shown.contains("canary"), "{form}: {shown}");
+        }
+    }
+
+    /// In `Debug` and as JSON.
+    fn shown(form: &str) -> [String; 2] {
+        let value = tree_of(form.as_bytes());
+        [format!("{value:?}"), serde_json::to_string(&value).unwrap()]
+    }
+}
