@@ -1,6 +1,6 @@
 //! Whether the time to compare a token tells how much of it is right, by the statistics of dudect.
 //!
-//! `cargo bench --bench constant_time` times the verification of two envelopes in random order:
+//! `cargo bench -p benches --bench constant_time` times the verification of two envelopes in random order:
 //! their tokens are wrong from the first letter on, or in the last alone. `max t` is the largest of
 //! several t-tests over the two classes of times: within ±5 nothing is told. `control` compares with
 //! `==`, which stops at the first difference, to show that the times would tell.

@@ -1,12 +1,10 @@
 //! Instructions and allocations of an event: figures that do not depend on the machine's load.
 //!
-//! `cargo bench --bench counts` prints the tables of `BASELINE.md`, counting instructions under
+//! `cargo bench -p benches --bench counts` prints the tables of `BASELINE.md`, counting instructions under
 //! valgrind, which must be installed (Debian's package `valgrind`); `-- --check` compares with them
 //! and fails where a count of instructions has grown by more than a tenth, a count of allocations at
 //! all, rejecting takes other instructions for another wrong token, or a wrong token of a known portal
 //! takes more than a twentieth more or less than one of a portal that is not known.
-
-mod bodies;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -1,9 +1,7 @@
 //! Scan, verification and typed payload, beside other ways to read the same body.
 //!
-//! `cargo bench --bench in_process` prints criterion's figures and, last, the ratios that
+//! `cargo bench -p benches --bench in_process` prints criterion's figures and, last, the ratios that
 //! `BASELINE.md` has goals for.
-
-mod bodies;
 
 use std::hint::black_box;
 use std::task::{Context, Poll, Waker};
@@ -87,7 +85,7 @@ fn print_ratios(bodies: &[Body]) {
 
 /// The median time of a benchmark in nanoseconds, as criterion left it.
 fn median(group: &str, bench: &str) -> Option<f64> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "../target".to_owned());
     let path = format!("{target}/criterion/{group}/{bench}/new/estimates.json");
     let estimates: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     estimates["median"]["point_estimate"].as_f64()

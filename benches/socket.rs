@@ -1,6 +1,6 @@
 //! Requests per second over a socket: bare axum, axum with the layer, and a hand-written handler.
 //!
-//! `cargo bench --bench socket` prints the tables, on 127.0.0.1 alone; `wrk` must be installed
+//! `cargo bench -p benches --bench socket` prints the tables, on 127.0.0.1 alone; `wrk` must be installed
 //! (Debian's package `wrk`). A server is a child process with a single-threaded runtime, on a core of
 //! its own where `taskset` is there, with `wrk` on another. All three are loaded in turn in each
 //! round and a ratio is taken within its round: the spread of the ratios says what the machine's
@@ -8,10 +8,8 @@
 //! requests per second of it are what the server would give on a core that nobody else uses.
 //!
 //! The connections at rest need 10,100 open files for each side; `ulimit -n 20000` before the run
-//! allows them, or `prlimit --nofile=20000 cargo bench --bench socket`. They are skipped where the
+//! allows them, or `prlimit --nofile=20000 cargo bench -p benches --bench socket`. They are skipped where the
 //! limit is lower.
-
-mod bodies;
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};

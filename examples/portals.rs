@@ -1,20 +1,22 @@
-//! One application on many portals: their tokens in a SQLite file, installations proven by the
-//! authorization server, uninstallations forgotten.
+//! One application on many portals: a SQLite file with their tokens, installations that the
+//! authorization server verifies, and uninstallations.
 //!
 //! ```text
-//! cargo run --example portals
+//! cargo run --example portals --features cache,https-client,sqlite,testing
 //! ```
 //!
 //! walks through the life cycle over real sockets, with a stand-in for the authorization server
-//! and a database of its own, prints each step and fails where one goes wrong. To serve real
-//! portals, which the real authorization server is asked about:
+//! and a database of its own. It prints each step, and exits with an error if one goes wrong. To
+//! serve real portals, verified by the real authorization server:
 //!
 //! ```text
-//! cargo run --example portals -- serve --client-id app.5f1a
+//! cargo run --example portals --features cache,https-client,sqlite,testing -- \
+//!     serve --client-id app.5f1a
 //! ```
 
 mod support {
     pub(crate) mod authorization_server;
+    pub(crate) mod client;
 }
 
 use std::error::Error;
@@ -27,6 +29,7 @@ use axum::routing::post;
 use axum::{Extension, Form, Router};
 use clap::{Parser, Subcommand};
 use support::authorization_server::StandIn;
+use support::client::HttpClient;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_bitrix24::portals::{
@@ -148,8 +151,7 @@ const RIGA: [&str; 2] = ["a223c6b3710f85df22e9377d6c4f7553", "riga-token"];
 const OSLO: [&str; 2] = ["3f1b8c0f8f7d4f1f9be2b9a9c54cf4f2", "oslo-token"];
 
 async fn walk() -> Result<(), Box<dyn Error>> {
-    let directory = tempfile::tempdir()?;
-    let database = directory.path().join("portals.sqlite");
+    let database = Database::new();
     let authorization = StandIn::start().await?;
     authorization.install("access-riga", CLIENT_ID, RIGA[0]);
     authorization.install("access-oslo", CLIENT_ID, OSLO[0]);
@@ -159,11 +161,11 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         authorization.origin()
     );
 
-    let server = Server::start(&database, &authorization).await?;
+    let server = Server::start(&database.0, &authorization).await?;
     println!(
         "the application is on {}, its tokens in {}",
         server.url,
-        database.display()
+        database.0.display()
     );
 
     println!("two portals install it");
@@ -206,7 +208,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
 
     println!("the application starts again and knows them");
     server.stop().await;
-    let server = Server::start(&database, &authorization).await?;
+    let server = Server::start(&database.0, &authorization).await?;
     server
         .expect(200, event(EventKind::CrmDealAdd, RIGA))
         .await?;
@@ -237,10 +239,31 @@ fn event(kind: EventKind, [member_id, token]: [&str; 2]) -> TestEvent {
     TestEvent::new(kind).member_id(member_id).token(token)
 }
 
+/// A file in the directory of temporary files, removed at the end.
+struct Database(PathBuf);
+
+impl Database {
+    fn new() -> Self {
+        let name = format!("tower-bitrix24-portals-{}.sqlite", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = self.0.clone().into_os_string();
+            file.push(suffix);
+            // The last connection removes the two others itself.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
 /// The application, running on a port of its own.
 struct Server {
     url: String,
-    client: reqwest::Client,
+    client: HttpClient,
     task: JoinHandle<()>,
     store: SqliteStore,
 }
@@ -256,7 +279,7 @@ impl Server {
         let task = tokio::spawn(async { axum::serve(listener, app).await.expect("it serves") });
         Ok(Self {
             url,
-            client: reqwest::Client::new(),
+            client: HttpClient::new(),
             task,
             store,
         })
@@ -291,16 +314,14 @@ impl Server {
     }
 
     async fn post(&self, path: &str, form: String, expected: u16) -> Result<(), Box<dyn Error>> {
-        let request = self
-            .client
-            .post(format!("{}{path}", self.url))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form);
-        let status = request.send().await?.status();
+        let url = format!("{}{path}", self.url);
+        let response = self.client.post_form(&url, form).await;
+        let status = response.map_err(|error| error.to_string())?.status();
         println!("  POST {path}: {status}");
-        match status.as_u16() == expected {
-            true => Ok(()),
-            false => Err(format!("expected {expected}").into()),
+        if status.as_u16() == expected {
+            Ok(())
+        } else {
+            Err(format!("expected {expected}").into())
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Fires any event at a running application, as a portal would.
 //!
 //! ```text
-//! cargo run --example send -- ONCRMDEALADD --id 27 \
+//! cargo run --example send --features testing -- ONCRMDEALADD --id 27 \
 //!     --token 51856fefc120afa4b628cc82d3935cce
-//! cargo run --example send -- --help
+//! cargo run --example send --features testing -- --help
 //! ```
+
+mod support {
+    pub(crate) mod client;
+}
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -15,17 +19,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
+use bytes::Bytes;
 use clap::Parser;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{Request, StatusCode, Uri};
+use http_body_util::Full;
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::header::{CONTENT_TYPE, USER_AGENT};
-use reqwest::{Client, StatusCode, Url};
+use support::client::{HttpClient, http_url, is_connect, text};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower_bitrix24::testing::TestEvent;
 use tower_bitrix24::{Envelope, EventKind};
 
 const TOKEN_VARIABLE: &str = "BITRIX24_APPLICATION_TOKEN";
 
-/// How long to wait for an answer.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// How long to wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Fires a Bitrix24 event at a running application, as a portal would.
@@ -43,8 +53,8 @@ struct Args {
     event: Option<String>,
 
     /// Where the application listens for events
-    #[arg(long, default_value = "http://127.0.0.1:3000/bitrix24/events", value_parser = address)]
-    url: Url,
+    #[arg(long, default_value = "http://127.0.0.1:3000/bitrix24/events", value_parser = http_url)]
+    url: Uri,
 
     /// The application token, or several separated by commas: the first is sent
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
@@ -140,11 +150,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let sender = Sender {
-        client: Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .build()?,
+        client: HttpClient::new(),
         url: args.url,
         body: body.into(),
     };
@@ -210,10 +216,10 @@ fn event(args: &Args, code: &str) -> Result<TestEvent, String> {
     if let Some(id) = args.handler_id {
         event = event.handler_id(id);
     }
-    Ok(match args.webhook || args.robot {
-        true => event.webhook(),
-        false => event,
-    })
+    if args.webhook || args.robot {
+        event = event.webhook();
+    }
+    Ok(event)
 }
 
 fn captured(file: &Path) -> Result<Vec<u8>, String> {
@@ -233,9 +239,9 @@ fn captured(file: &Path) -> Result<Vec<u8>, String> {
 // Sending.
 
 struct Sender {
-    client: Client,
-    url: Url,
-    body: bytes::Bytes,
+    client: HttpClient,
+    url: Uri,
+    body: Bytes,
 }
 
 struct Answer {
@@ -245,20 +251,16 @@ struct Answer {
 }
 
 impl Sender {
-    async fn send(&self) -> Result<Answer, reqwest::Error> {
-        let request = self
-            .client
-            .post(self.url.clone())
+    async fn send(&self) -> Result<Answer, BoxError> {
+        let request = Request::post(&self.url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(USER_AGENT, TestEvent::USER_AGENT)
-            .body(self.body.clone());
+            .body(Full::new(self.body.clone()))?;
         let start = Instant::now();
-        let response = request.send().await?;
-        let status = response.status();
-        let text = response.text().await?;
+        let response = timeout(TIMEOUT, self.client.send(request)).await??;
         Ok(Answer {
-            status,
-            text,
+            status: response.status(),
+            text: text(&response),
             time: start.elapsed(),
         })
     }
@@ -318,14 +320,15 @@ impl Sender {
         }
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> String {
-        let mut cause: &dyn Error = error;
+    fn no_answer(&self, error: &BoxError) -> String {
+        let mut cause: &dyn Error = &**error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        let hint = match error.is_connect() {
-            true => "\n       Is the application running, and is --url its address?",
-            false => "",
+        let hint = if is_connect(error) {
+            "\n       Is the application running, and is --url its address?"
+        } else {
+            ""
         };
         format!("no answer from {}: {cause}{hint}", self.url)
     }
@@ -336,11 +339,11 @@ impl Sender {
 struct Summary {
     times: Vec<Duration>,
     statuses: Vec<(StatusCode, usize)>,
-    unanswered: Vec<reqwest::Error>,
+    unanswered: Vec<BoxError>,
 }
 
 impl Summary {
-    fn add(&mut self, answer: Result<Answer, reqwest::Error>) {
+    fn add(&mut self, answer: Result<Answer, BoxError>) {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return self.unanswered.push(error),
@@ -394,9 +397,10 @@ fn exit_code(good: bool) -> ExitCode {
 }
 
 fn style_of(status: StatusCode) -> Style {
-    let color = match status.is_success() {
-        true => AnsiColor::Green,
-        false => AnsiColor::Red,
+    let color = if status.is_success() {
+        AnsiColor::Green
+    } else {
+        AnsiColor::Red
     };
     color.on_default()
 }
@@ -418,9 +422,10 @@ fn list(part: &str) {
             text.push_str(&format!("{bold}{scope}{bold:#}\n"));
         }
         let name = kind.documented_name();
-        text.push_str(&match kind.is_deprecated() {
-            true => format!("  {dim}{name} (deprecated){dim:#}\n"),
-            false => format!("  {name}\n"),
+        text.push_str(&if kind.is_deprecated() {
+            format!("  {dim}{name} (deprecated){dim:#}\n")
+        } else {
+            format!("  {name}\n")
         });
     }
     // Whoever reads no further has seen enough.
@@ -429,20 +434,12 @@ fn list(part: &str) {
 
 // Arguments.
 
-fn address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    match url.scheme() {
-        "http" => Ok(url),
-        "https" => Err("no https here: send to the application's own http port".to_owned()),
-        scheme => Err(format!("{scheme} is not http")),
-    }
-}
-
 fn field(text: &str) -> Result<(String, String), String> {
     let (path, value) = text.split_once('=').ok_or("it has no =")?;
-    match TestEvent::is_path(path) {
-        true => Ok((path.to_owned(), value.to_owned())),
-        false => Err(format!("{path} is not a path such as FIELDS[ID]")),
+    if TestEvent::is_path(path) {
+        Ok((path.to_owned(), value.to_owned()))
+    } else {
+        Err(format!("{path} is not a path such as FIELDS[ID]"))
     }
 }
 

@@ -1,5 +1,4 @@
 //! The bodies that the benchmarks read, and the other ways to read them.
-#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -7,18 +6,18 @@ use serde::de::DeserializeOwned;
 use tower_bitrix24::event::payload::{ImBotMessageAdd, ItemId, TaskChange};
 
 /// A body, and how a hand-written handler would read it.
-pub(crate) struct Body {
-    pub(crate) name: &'static str,
-    pub(crate) form: Bytes,
+pub struct Body {
+    pub name: &'static str,
+    pub form: Bytes,
     /// Its application token.
-    pub(crate) token: String,
+    pub token: String,
     /// The whole body into a typed struct by serde_qs; the token, for the handler to compare.
-    pub(crate) by_serde_qs: fn(&[u8]) -> String,
+    pub by_serde_qs: fn(&[u8]) -> String,
 }
 
 /// The documentation's seed event as a portal of today sends it, a task's update, a bot's message,
 /// and the same with 200 KB of text.
-pub(crate) fn bodies() -> Vec<Body> {
+pub fn bodies() -> Vec<Body> {
     // The documentation shows this code in small letters; on the wire it has capitals.
     let seed = sample("ONCRMREQUISITEADD").replacen(
         "onCrmRequisiteAdd&",

@@ -71,11 +71,12 @@ impl Drop for StandIn {
 impl Server {
     fn app_info(&self, uri: &Uri) -> Response {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        let tokens: Vec<_> = query.filter(|(name, _)| name == "auth").collect();
+        let query = uri.query().unwrap_or_default();
+        let query: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let tokens: Vec<_> = query.iter().filter(|(name, _)| name == "auth").collect();
         let installations = self.installations.lock().unwrap();
         let known = match &tokens[..] {
-            [(_, token)] => installations.get(&**token),
+            [(_, token)] => installations.get(token),
             _ => None,
         };
         let Some((client_id, member_id)) = known else {

@@ -61,7 +61,8 @@ impl HttpsClient {
         Self::of(connector)
     }
 
-    fn of(connector: HttpsConnectorBuilder<WantsSchemes>) -> Self {
+    /// Tests trust a certificate of their own through it.
+    pub(crate) fn of(connector: HttpsConnectorBuilder<WantsSchemes>) -> Self {
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
@@ -167,121 +168,11 @@ impl Error for HttpsError {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-    use std::sync::Arc;
-
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{ClientConfig, RootCertStore, ServerConfig};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
-    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-    use tokio_rustls::TlsAcceptor;
     use tower::ServiceExt;
 
     use super::*;
-    use crate::portals::TokenIntrospection;
-    use crate::rest::AuthorizationServer;
-    use crate::secret::Secret;
-
-    /// A TLS server with a certificate of its own for `localhost`. It tells the first line of each
-    /// request.
-    struct TlsServer {
-        address: SocketAddr,
-        certificate: CertificateDer<'static>,
-        requests: UnboundedReceiver<String>,
-    }
-
-    impl TlsServer {
-        async fn start() -> Self {
-            let CertifiedKey { cert, signing_key } =
-                generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            let certificate = cert.der().clone();
-            let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-            let config = ServerConfig::builder_with_provider(ring::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![certificate.clone()], key)
-                .unwrap();
-            let acceptor = TlsAcceptor::from(Arc::new(config));
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let (tell, requests) = unbounded_channel();
-            tokio::spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let Ok(mut stream) = acceptor.accept(stream).await else {
-                        continue;
-                    };
-                    let mut request = [0; 1024];
-                    let length = stream.read(&mut request).await.unwrap_or(0);
-                    let request = String::from_utf8_lossy(&request[..length]);
-                    if let Some(line) = request.lines().next() {
-                        tell.send(line.to_owned()).unwrap();
-                    }
-                    let answer =
-                        r#"{"result": {"client_id": "app.1", "install": {"member_id": "a"}}}"#;
-                    let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{answer}");
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                }
-            });
-            Self {
-                address,
-                certificate,
-                requests,
-            }
-        }
-
-        /// How a proof by this server ends, when the server is called by this name.
-        async fn prove(&self, host: &str, client: HttpsClient) -> Result<(), String> {
-            let server = format!("https://{host}:{}", self.address.port());
-            let server = AuthorizationServer::insecure_custom(&server).unwrap();
-            let proof = TokenIntrospection::new("app.1", server, client).unwrap();
-            let proven = proof.prove("a", &Secret::new("canary7f3a")).await;
-            proven.map_err(|error| error.source().unwrap().to_string())
-        }
-
-        /// A client that trusts the certificate.
-        fn trusted(&self) -> HttpsClient {
-            let mut roots = RootCertStore::empty();
-            roots.add(self.certificate.clone()).unwrap();
-            let config = ClientConfig::builder_with_provider(ring::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            HttpsClient::of(HttpsConnectorBuilder::new().with_tls_config(config))
-        }
-    }
-
-    #[tokio::test]
-    async fn a_server_with_a_certificate_of_its_own_is_told_nothing() {
-        let mut server = TlsServer::start().await;
-        let error = server.prove("localhost", HttpsClient::new()).await;
-        let error = error.unwrap_err();
-        assert!(error.contains("UnknownIssuer"), "{error}");
-        server.requests.try_recv().unwrap_err();
-    }
-
-    #[tokio::test]
-    async fn a_server_with_a_trusted_certificate_is_asked() {
-        let mut server = TlsServer::start().await;
-        assert_eq!(server.prove("localhost", server.trusted()).await, Ok(()));
-        assert_eq!(
-            server.requests.recv().await.unwrap(),
-            "GET /rest/app.info?auth=canary7f3a HTTP/1.1"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_server_with_the_certificate_of_another_is_told_nothing() {
-        let mut server = TlsServer::start().await;
-        let error = server.prove("127.0.0.1", server.trusted()).await;
-        let error = error.unwrap_err();
-        assert!(error.contains("not valid for name"), "{error}");
-        server.requests.try_recv().unwrap_err();
-    }
 
     #[tokio::test]
     async fn a_server_without_tls_is_told_nothing_over_https() {

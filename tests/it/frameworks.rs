@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::common::served::{send, serve_axum, serve_hyper};
+use crate::common::client::HttpClient;
+use crate::common::served::{send, send_body, serve_axum, serve_hyper};
 use crate::common::{Frames, SEED, TOKEN, data, forged};
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -44,11 +45,11 @@ async fn a_router_s_layer_guards_its_path_and_no_other() {
     );
     assert_eq!(send(address, "/bitrix24/events", forged()).await.0, 403);
     assert_eq!(send(address, "/echo", "a=1").await, (200, "a=1".into()));
-    let index = reqwest::get(format!("http://{address}/")).await.unwrap();
-    assert_eq!(index.text().await.unwrap(), "index");
-    let probe = reqwest::get(format!("http://{address}/bitrix24/events"))
-        .await
-        .unwrap();
+    let client = HttpClient::new();
+    let index = client.get(&format!("http://{address}/")).await.unwrap();
+    assert_eq!(index.body(), "index");
+    let url = format!("http://{address}/bitrix24/events");
+    let probe = client.get(&url).await.unwrap();
     assert_eq!(probe.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(probe.headers()["allow"], "POST");
 }
@@ -115,15 +116,15 @@ async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
             .as_bytes()
             .chunks(50)
             .map(|chunk| data(std::str::from_utf8(chunk).unwrap()));
-        reqwest::Body::wrap(Frames(chunks.collect::<Vec<_>>().into_iter()))
+        Frames(chunks.collect::<Vec<_>>().into_iter())
     };
     assert_eq!(
-        send(address, "/", chunked(SEED)).await,
+        send_body(address, "/", chunked(SEED)).await,
         (200, "ONCRMREQUISITEADD".into())
     );
     let large = format!("{SEED}&data[x]={}", "a".repeat(DEFAULT_BODY_LIMIT));
     assert_eq!(
-        send(address, "/", chunked(&large)).await,
+        send_body(address, "/", chunked(&large)).await,
         (413, "the body is too large\n".into())
     );
 }
@@ -149,12 +150,7 @@ async fn the_layer_stands_among_others_in_one_builder() {
     // The limit outside ends a body whose length is not announced: too large, not broken.
     let long = format!("{SEED}&data[x]=too_long");
     let frames = vec![data(&long)].into_iter();
-    assert_eq!(
-        send(address, "/", reqwest::Body::wrap(Frames(frames)))
-            .await
-            .0,
-        413
-    );
+    assert_eq!(send_body(address, "/", Frames(frames)).await.0, 413);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::TOKEN;
+use crate::common::client::HttpClient;
 use axum::extract::FromRequest;
 use axum::{Form, body::Body};
 use bytes::Bytes;
@@ -301,16 +302,11 @@ impl Php {
         panic!("PHP does not listen");
     }
 
-    async fn reads(&self, client: &reqwest::Client, sent: &Sent) -> bool {
-        let request = sent.request(|bytes| bytes);
+    async fn reads(&self, client: &HttpClient, sent: &Sent) -> bool {
+        let mut request = sent.request(Full::new);
         let url = format!("http://127.0.0.1:{}/{}", self.port, sent.query);
-        let response = client
-            .request(request.method().clone(), url)
-            .headers(request.headers().clone())
-            .body(request.into_body())
-            .send()
-            .await
-            .unwrap();
+        *request.uri_mut() = url.parse().unwrap();
+        let response = client.send(request).await.unwrap();
         match response.headers()["x-event"].to_str().unwrap() {
             "read" => true,
             "none" => false,
@@ -328,8 +324,8 @@ impl Drop for Php {
 
 #[tokio::test]
 async fn php_reads_no_event_in_what_is_passed() {
-    let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("reads.php");
+    let script = format!("reads-{}.php", std::process::id());
+    let script = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(script);
     std::fs::write(
         &script,
         "<?php header('X-Event: ' . (empty($_REQUEST['event']) ? 'none' : 'read'));",
@@ -344,7 +340,7 @@ async fn php_reads_no_event_in_what_is_passed() {
         .unwrap();
         return;
     };
-    let client = reqwest::Client::new();
+    let client = HttpClient::new();
     let sent = |content_type, body| Sent {
         method: Method::POST,
         query: "",

@@ -89,19 +89,14 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// `String` for its body. Proofs run on a tokio runtime with its time enabled.
 ///
 /// ```
+/// use hyper_util::client::legacy::{Client, connect::HttpConnector};
+/// use hyper_util::rt::TokioExecutor;
 /// use tower_bitrix24::portals::{InstallPolicy, TokenIntrospection};
 /// use tower_bitrix24::rest::AuthorizationServer;
 ///
-/// let client = reqwest::Client::builder()
-///     .redirect(reqwest::redirect::Policy::none())
-///     .build()?;
-/// let client = tower::service_fn(move |request: http::Request<String>| {
-///     let client = client.clone();
-///     async move {
-///         let answer = client.execute(request.try_into()?).await?;
-///         Ok::<_, reqwest::Error>(http::Response::<reqwest::Body>::from(answer))
-///     }
-/// });
+/// // In place of a connector with TLS, through a proxy for example.
+/// let connector = HttpConnector::new();
+/// let client = Client::builder(TokioExecutor::new()).build(connector);
 /// let proof = TokenIntrospection::new("app.5f1a", AuthorizationServer::default(), client)?;
 /// let policy = InstallPolicy::introspect(proof);
 /// # let _ = policy;

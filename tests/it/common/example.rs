@@ -3,13 +3,16 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::client::{HttpClient, text};
+
 /// Building an example may have to wait for another build.
 pub(crate) const START: Duration = Duration::from_secs(300);
-const ANSWER: Duration = Duration::from_secs(10);
+const RESPONSE: Duration = Duration::from_secs(10);
 
 pub(crate) fn cargo_run(example: &str) -> Command {
     let mut command = Command::new(env!("CARGO"));
@@ -27,7 +30,7 @@ pub(crate) struct Example {
     _child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     pub(crate) address: String,
-    client: reqwest::Client,
+    client: HttpClient,
 }
 
 impl Example {
@@ -47,22 +50,19 @@ impl Example {
             _child: child,
             lines,
             address,
-            client: reqwest::Client::new(),
+            client: HttpClient::new(),
         }
     }
 
-    pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
-        let request = self
-            .client
-            .post(format!("{}/bitrix24/events", self.address))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body);
-        let response = timeout(ANSWER, request.send()).await.unwrap().unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
+    pub(crate) async fn post(&self, form: impl Into<Bytes>) -> (u16, String) {
+        let url = format!("{}/bitrix24/events", self.address);
+        let request = self.client.post_form(&url, form);
+        let response = timeout(RESPONSE, request).await.unwrap().unwrap();
+        (response.status().as_u16(), text(&response))
     }
 
     pub(crate) async fn line(&mut self) -> String {
-        timeout(ANSWER, self.lines.next_line())
+        timeout(RESPONSE, self.lines.next_line())
             .await
             .unwrap()
             .unwrap()

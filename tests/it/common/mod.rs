@@ -3,6 +3,8 @@
 
 pub(crate) mod agreement;
 pub(crate) mod catalogue;
+#[path = "../../../examples/support/client.rs"]
+pub(crate) mod client;
 pub(crate) mod example;
 pub(crate) mod served;
 

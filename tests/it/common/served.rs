@@ -7,12 +7,15 @@ use axum::Router;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::Service;
+
+use super::client::{HttpClient, text};
 
 pub(crate) async fn serve_axum(app: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,19 +43,22 @@ where
     address
 }
 
-/// Posts a form and gives the answer's status and text.
-pub(crate) async fn send(
-    address: SocketAddr,
-    path: &str,
-    body: impl Into<reqwest::Body>,
-) -> (u16, String) {
-    let response = reqwest::Client::new()
-        .post(format!("http://{address}{path}"))
+/// Posts a form and returns the response's status and text.
+pub(crate) async fn send(address: SocketAddr, path: &str, form: impl Into<Bytes>) -> (u16, String) {
+    send_body(address, path, Full::new(form.into())).await
+}
+
+/// The same with a body that arrives in frames.
+pub(crate) async fn send_body<B>(address: SocketAddr, path: &str, body: B) -> (u16, String)
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let request = Request::post(format!("http://{address}{path}"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("user-agent", "Bitrix24 Webhook Engine")
         .body(body)
-        .send()
-        .await
         .unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
+    let response = HttpClient::new().send(request).await.unwrap();
+    (response.status().as_u16(), text(&response))
 }

@@ -336,10 +336,9 @@ mod tests {
 
     #[tokio::test]
     async fn every_connection_of_a_store_commits_for_good() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(directory.path().join("portals.db"))
-            .await
-            .unwrap();
+        let file = format!("bitrix24-commits-{}.db", std::process::id());
+        let file = std::env::temp_dir().join(file);
+        let store = SqliteStore::open(&file).await.unwrap();
         for pool in [&store.store.readers, &store.store.writers] {
             let deadline = tokio::time::Instant::now() + CALL_TIMEOUT;
             let mut lease = pool.lease(deadline).await.unwrap();
@@ -357,6 +356,8 @@ mod tests {
             let error = Sqlite::prepare(connection).await.unwrap_err();
             assert_eq!(error.kind(), StoreErrorKind::NotDurable);
         }
+        store.close().await;
+        std::fs::remove_file(file).unwrap();
     }
 
     #[tokio::test]

@@ -238,7 +238,6 @@ async fn a_store_in_memory_keeps_the_rules() {
     store_conformance::check(&MemoryStore::new()).await.unwrap();
 }
 
-#[cfg(feature = "sqlite")]
 mod sqlite {
     use std::path::PathBuf;
     use std::time::Duration;
@@ -311,7 +310,7 @@ mod sqlite {
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         for statement in [
             "CREATE TABLE bitrix24_portal_schema (version INTEGER PRIMARY KEY) STRICT",
-            include_str!("../src/portals/store/migrations/sqlite/001_tokens.sql"),
+            include_str!("../../src/portals/store/migrations/sqlite/001_tokens.sql"),
             "INSERT INTO bitrix24_portal_schema (version) VALUES (1)",
             "INSERT INTO bitrix24_portal_tokens VALUES ('portal', 'plain:a', 'application', 1, 2)",
         ] {
@@ -648,7 +647,7 @@ mod postgres {
         let namespace = Namespace::new("first").await;
         for statement in [
             "CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)",
-            include_str!("../src/portals/store/migrations/postgres/001_tokens.sql"),
+            include_str!("../../src/portals/store/migrations/postgres/001_tokens.sql"),
             "INSERT INTO bitrix24_portal_schema (version) VALUES (1)",
             "INSERT INTO bitrix24_portal_tokens VALUES ('portal', 'plain:a', 'application', 1, 2)",
         ] {
