@@ -1,7 +1,7 @@
 //! The HTTPS client against servers with certificates of their own.
 
 // Compiled once more, for no public item makes a client that trusts such a certificate.
-#[allow(dead_code, reason = "the library uses the rest")]
+#[allow(dead_code, unreachable_pub, reason = "the library uses the rest")]
 #[path = "../../src/rest/https.rs"]
 mod https;
 
