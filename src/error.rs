@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// A setting that cannot be used. The message says which and why; a token is never part of it.
+/// A setting that cannot be used.
+///
+/// The message names the setting and the reason. It never contains a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(String);
 

@@ -1,6 +1,6 @@
-//! Enumerations that stay open: the documented values and whatever else the platform sends.
+//! `open_enum!`: enums that keep unknown values.
 
-/// Declares an enumeration over texts, with a variant `Other` that keeps an unknown text.
+/// Declares an enum over strings with a variant `Other` for unknown ones.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -17,12 +17,12 @@ macro_rules! open_enum {
                 #[doc = concat!("\n\nOn the wire `", $text, "`.")]
                 $variant,
             )+
-            /// A value that the documentation does not know, as it was sent.
+            /// An undocumented value as it was sent.
             Other(Box<str>),
         }
 
         impl $name {
-            /// The value as the platform spells it.
+            /// Returns the value as the platform spells it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+

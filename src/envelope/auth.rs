@@ -33,7 +33,7 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Auth {
     access_token: Option<Secret>,
-    expires: Option<u64>,
+    expires: Option<i64>,
     expires_in: Option<u64>,
     scope: Vec<String>,
     domain: String,
@@ -44,7 +44,7 @@ pub struct Auth {
     user_id: Option<u64>,
     refresh_token: Option<Secret>,
     application_token: Option<Secret>,
-    date_finish: Option<u64>,
+    date_finish: Option<i64>,
     client_id: Option<String>,
     error: Option<String>,
     error_description: Option<Secret>,
@@ -77,92 +77,92 @@ impl Auth {
         }
     }
 
-    /// The OAuth access token for calls to the portal, valid for [`expires_in`](Self::expires_in)
+    /// Returns the OAuth access token for calls to the portal, valid for [`expires_in`](Self::expires_in)
     /// seconds. It acts for [`user_id`](Self::user_id).
     pub fn access_token(&self) -> Option<&Secret> {
         self.access_token.as_ref()
     }
 
-    /// When the access token ends, in unix seconds.
-    pub fn expires(&self) -> Option<u64> {
+    /// Returns when the access token expires, in unix seconds.
+    pub fn expires(&self) -> Option<i64> {
         self.expires
     }
 
-    /// How long the access token lives from the moment of the event, in seconds.
+    /// Returns the lifetime of the access token in seconds, counted from the event.
     pub fn expires_in(&self) -> Option<u64> {
         self.expires_in
     }
 
-    /// The permissions of the application, such as `crm`. Empty where none were sent. The platform
-    /// separates them by commas, with or without a space, or by spaces alone: all are understood.
+    /// Returns the permissions of the application, such as `crm`. Empty if none were sent. They may be
+    /// separated by commas or spaces.
     pub fn scope(&self) -> &[String] {
         &self.scope
     }
 
-    /// The host that raised the event, such as `some-domain.bitrix24.com`; empty where none was
-    /// sent. It can change, carry a port and differ from the host of
-    /// [`client_endpoint`](Self::client_endpoint): show it, but know a portal by its
-    /// [`member_id`](Self::member_id).
+    /// Returns the host that raised the event, such as `some-domain.bitrix24.com`. Empty if none was
+    /// sent. It can change, include a port and differ from the host of
+    /// [`client_endpoint`](Self::client_endpoint). Identify a portal by its
+    /// [`member_id`](Self::member_id) instead.
     pub fn domain(&self) -> &str {
         &self.domain
     }
 
-    /// The authorization server's REST address.
+    /// Returns the authorization server's REST address.
     pub fn server_endpoint(&self) -> Option<&str> {
         self.server_endpoint.as_deref()
     }
 
-    /// What kind of installation the application is on this portal.
+    /// Returns the kind of the installation on this portal.
     pub fn status(&self) -> Option<&ApplicationStatus> {
         self.status.as_ref()
     }
 
-    /// The portal's REST address, such as `https://some-domain.bitrix24.com/rest/`.
+    /// Returns the portal's REST address, such as `https://some-domain.bitrix24.com/rest/`.
     pub fn client_endpoint(&self) -> Option<&str> {
         self.client_endpoint.as_deref()
     }
 
-    /// The portal's id, the same for as long as the portal lives.
+    /// Returns the portal's id, which never changes.
     pub fn member_id(&self) -> Option<&str> {
         self.member_id.as_deref()
     }
 
-    /// The user who caused the event; 0 where it was nobody on the portal.
+    /// Returns the user who caused the event, or 0 if it was not a user of the portal.
     pub fn user_id(&self) -> Option<u64> {
         self.user_id
     }
 
-    /// The OAuth refresh token, sent with ONAPPINSTALL, ONAPPUPDATE and ONAPPTEST. The events of chat
+    /// Returns the OAuth refresh token, sent with ONAPPINSTALL, ONAPPUPDATE and ONAPPTEST. The events of chat
     /// bots had one until July 2026.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
 
-    /// The token that proves the event. A verified event always has one.
+    /// Returns the token that verifies the event. A verified event always has one.
     pub fn application_token(&self) -> Option<&Secret> {
         self.application_token.as_ref()
     }
 
-    /// When the trial or the paid period of the application ends, in unix seconds. Sent only with
+    /// Returns when the trial or the paid period of the application ends, in unix seconds. Sent only with
     /// the statuses [`Trial`](ApplicationStatus::Trial) and [`Paid`](ApplicationStatus::Paid).
-    pub fn date_finish(&self) -> Option<u64> {
+    pub fn date_finish(&self) -> Option<i64> {
         self.date_finish
     }
 
-    /// The application's own id, such as `app.6a1…` or `local.6a1…`. Events do not have it; an
+    /// Returns the application's own id, such as `app.6a1…` or `local.6a1…`. Events do not have it; an
     /// application's settings form does.
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }
 
-    /// The code of the authorization server's error, such as `invalid_grant`, if that server rejected
-    /// to give tokens for this request. There is no [`access_token`](Self::access_token) then.
+    /// Returns the code of the authorization server's error, such as `invalid_grant`, if that server
+    /// issued no tokens for this request. Then [`access_token`](Self::access_token) is `None`.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
-    /// That error in words. It is redacted like a token, since the authorization server may quote
-    /// what it rejected.
+    /// Returns the description of that error. It is redacted like a token, since the authorization
+    /// server may quote the credentials that it rejected.
     pub fn error_description(&self) -> Option<&Secret> {
         self.error_description.as_ref()
     }

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// Why a body has no envelope that could be verified.
 ///
-/// The message names the check and, where there is one, the key as the platform spells it; nothing
-/// of the body.
+/// The message names the check and the key if there is one, as the platform spells it. It contains
+/// nothing of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EnvelopeError {
     kind: EnvelopeErrorKind,
@@ -28,30 +28,47 @@ pub enum EnvelopeErrorKind {
     TooLong,
 }
 
+impl EnvelopeErrorKind {
+    /// Returns the name of the check in snake case, such as `no_event`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoEvent => "no_event",
+            Self::DuplicateKey => "duplicate_key",
+            Self::AmbiguousKey => "ambiguous_key",
+            Self::TooManyPairs => "too_many_pairs",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+impl fmt::Display for EnvelopeErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl EnvelopeError {
-    pub(super) const fn repeated(key: &'static str) -> Self {
+    pub(super) const fn new(kind: EnvelopeErrorKind) -> Self {
+        Self { kind, key: "" }
+    }
+
+    pub(super) const fn duplicate_key(key: &'static str) -> Self {
         Self {
             kind: EnvelopeErrorKind::DuplicateKey,
             key,
         }
     }
 
-    pub(super) const fn alias(key: &'static str) -> Self {
+    pub(super) const fn ambiguous_key(key: &'static str) -> Self {
         Self {
             kind: EnvelopeErrorKind::AmbiguousKey,
             key,
         }
     }
 
-    /// The check that failed.
+    /// Returns the check that failed.
     pub const fn kind(&self) -> EnvelopeErrorKind {
         self.kind
-    }
-}
-
-impl From<EnvelopeErrorKind> for EnvelopeError {
-    fn from(kind: EnvelopeErrorKind) -> Self {
-        Self { kind, key: "" }
     }
 }
 
@@ -77,15 +94,24 @@ mod tests {
     #[test]
     fn each_check_says_what_it_found() {
         for (error, text) in [
-            (EnvelopeErrorKind::NoEvent.into(), "the body has no event"),
-            (EnvelopeError::repeated("ts"), "the key ts appears twice"),
-            (EnvelopeError::alias("ts"), "a key can be mistaken for ts"),
             (
-                EnvelopeErrorKind::TooManyPairs.into(),
+                EnvelopeError::new(EnvelopeErrorKind::NoEvent),
+                "the body has no event",
+            ),
+            (
+                EnvelopeError::duplicate_key("ts"),
+                "the key ts appears twice",
+            ),
+            (
+                EnvelopeError::ambiguous_key("ts"),
+                "a key can be mistaken for ts",
+            ),
+            (
+                EnvelopeError::new(EnvelopeErrorKind::TooManyPairs),
                 "the body has too many pairs",
             ),
             (
-                EnvelopeErrorKind::TooLong.into(),
+                EnvelopeError::new(EnvelopeErrorKind::TooLong),
                 "the body is too long to be read",
             ),
         ] {

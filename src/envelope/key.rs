@@ -1,7 +1,7 @@
 //! Which envelope field a form key names, if any.
 //!
-//! Frameworks differ in how they read a key. The scan must see an envelope key wherever *any* of
-//! them would, or the token it proves could be another than the one a later parser reads. So keys
+//! Frameworks differ in how they read a key. The scan must see an envelope key if *any* of them would.
+//! Otherwise the verified token could differ from the one that a later parser reads. So keys
 //! compare after one percent-decoding, and a key that PHP or serde_qs would fold into an envelope key
 //! without being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`, `[event]`) is
 //! rejected. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
@@ -112,12 +112,12 @@ impl Key {
     /// Reads an encoded key.
     #[inline]
     pub(crate) fn read(key: &[u8]) -> Self {
-        Self::read_plain(key).unwrap_or_else(|| Self::read_odd(key))
+        Self::parse_canonical(key).unwrap_or_else(|| Self::parse_any(key))
     }
 
     /// The spellings that real bodies use, without decoding anything.
     #[inline]
-    fn read_plain(key: &[u8]) -> Option<Self> {
+    fn parse_canonical(key: &[u8]) -> Option<Self> {
         if let Some(rest) = key.strip_prefix(b"data") {
             return between_brackets(rest).map(|_| Self::Data);
         }
@@ -131,7 +131,7 @@ impl Key {
     /// dots in it read as `_`, and so a bracket that is never closed. And the way serde_qs
     /// does: a name may stand in brackets itself.
     #[cold]
-    fn read_odd(key: &[u8]) -> Self {
+    fn parse_any(key: &[u8]) -> Self {
         // Longer than any envelope key and what may stand behind it: the rest decides nothing.
         let mut head = [0; 64];
         let mut len = 0;
@@ -162,7 +162,7 @@ impl Key {
         if key.is_empty() || is_index(key) {
             return Self::Alias(Root::Field(Field::Event));
         }
-        let Some(root) = Root::fold(spelled) else {
+        let Some(root) = Root::normalize(spelled) else {
             return Self::Other;
         };
         match (root, brackets) {
@@ -198,7 +198,7 @@ pub(crate) enum Root {
 
 impl Root {
     /// The root that PHP would make of `spelled`.
-    fn fold(spelled: &[u8]) -> Option<Self> {
+    fn normalize(spelled: &[u8]) -> Option<Self> {
         let mut folded = [0; Field::EventHandlerId.key().len()];
         let folded = folded.get_mut(..spelled.len())?;
         for (to, from) in folded.iter_mut().zip(spelled) {
@@ -303,7 +303,7 @@ mod tests {
             ("data%5BFIELDS%5D%5BID%5D", Key::Data),
             ("data%5bFIELDS%5d%5bID%5d", Key::Data),
         ] {
-            assert_eq!(Key::read_plain(key.as_bytes()), Some(read), "{key}");
+            assert_eq!(Key::parse_canonical(key.as_bytes()), Some(read), "{key}");
         }
     }
 
@@ -382,7 +382,7 @@ mod tests {
     fn nul_in_the_brackets_of_data_is_data_in_every_spelling() {
         for key in ["data[\0]", "data[a%00b]", "data%5Ba%00%5D", "%64ata[a%00b]"] {
             assert_eq!(Key::read(key.as_bytes()), Key::Data, "{key}");
-            assert_eq!(Key::read_odd(key.as_bytes()), Key::Data, "{key}");
+            assert_eq!(Key::parse_any(key.as_bytes()), Key::Data, "{key}");
         }
     }
 
@@ -398,11 +398,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_quick_reading_and_the_whole_one_agree(
+        fn parse_canonical_and_parse_any_agree(
             key in "(data|auth|event|ts|event_handler_id|[a-z. ]{0,5})((\\[|%5B|%5b)(application_token|domain|ID|.{0,3})(\\]|%5D|%5d)){0,3}"
         ) {
-            if let Some(plain) = Key::read_plain(key.as_bytes()) {
-                prop_assert_eq!(plain, Key::read_odd(key.as_bytes()));
+            if let Some(canonical) = Key::parse_canonical(key.as_bytes()) {
+                prop_assert_eq!(canonical, Key::parse_any(key.as_bytes()));
             }
         }
 

@@ -1,9 +1,9 @@
-//! The envelope: what a request says about itself, found by one flat pass and not yet proven.
+//! The unverified part of a request, found in one flat scan.
 //!
-//! [`Envelope::scan`] is all that unproven input ever meets. It walks the `key=value` pairs once,
-//! builds no tree, allocates nothing, stops at [`Envelope::MAX_PAIRS`] pairs and rejects a body in
-//! which an envelope key stands twice or in two spellings, so that the token that is verified is
-//! the token that any later parser of the same body sees.
+//! Unverified input meets only [`Envelope::scan`]. It walks the `key=value` pairs once, builds no tree,
+//! allocates nothing and stops at [`Envelope::MAX_PAIRS`] pairs. It rejects a body with an envelope
+//! key that appears twice or in two spellings: any later parser of the body sees the token that was
+//! verified.
 
 mod auth;
 mod error;
@@ -12,6 +12,7 @@ mod key;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 use bytes::Bytes;
 
@@ -21,10 +22,10 @@ use self::key::{Field, Key, Root};
 use crate::form::pairs::pairs;
 use crate::form::percent::{decode, decode_text};
 
-/// The parts of an event request's body, located and **not yet proven**.
+/// The parts of an event request's body, located and **not yet verified**.
 ///
-/// An envelope says what a request claims. Only verification makes an [`Event`](crate::Event) of
-/// it; until then nothing in it may be trusted, least of all the addresses.
+/// An envelope holds what a request claims. Until it is verified and becomes an
+/// [`Event`](crate::Event), do not trust anything in it, least of all the addresses.
 ///
 /// ```
 /// use tower_bitrix24::Envelope;
@@ -64,20 +65,21 @@ struct DataSpan {
 }
 
 impl Envelope {
-    /// How many `key=value` pairs a body may have. The longest documented event has under a
-    /// hundred, and PHP itself reads no more than 1,000 by default.
+    /// The maximum number of `key=value` pairs in a body. The longest documented event has under a
+    /// hundred, and PHP reads no more than 1,000 by default.
     pub const MAX_PAIRS: usize = 10_000;
 
     /// Finds the envelope in a form-encoded body.
     ///
     /// # Errors
     ///
-    /// [`EnvelopeErrorKind::NoEvent`] where the body has no `event` or an empty one, and the other
-    /// kinds where it cannot be read in one way only. The body itself is never part of the error.
+    /// Returns an error of kind [`EnvelopeErrorKind::NoEvent`] if the body has no `event` or an empty
+    /// one, and of another kind if the body is ambiguous or too long. The error never contains the
+    /// body.
     pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
         let body = body.into();
         if u32::try_from(body.len()).is_err() {
-            return Err(EnvelopeErrorKind::TooLong.into());
+            return Err(EnvelopeError::new(EnvelopeErrorKind::TooLong));
         }
         let span = |range: Range<usize>| Span {
             start: range.start as u32,
@@ -86,17 +88,17 @@ impl Envelope {
 
         let mut fields = [Span::default(); Field::COUNT];
         let mut data = DataSpan::default();
-        // What makes an event unreadable is no matter in a form that is none.
+        // Duplicate keys matter only if the form turns out to be an event.
         let mut malformed = None;
         for (count, pair) in pairs(&body).enumerate() {
             if count == Self::MAX_PAIRS {
-                return Err(EnvelopeErrorKind::TooManyPairs.into());
+                return Err(EnvelopeError::new(EnvelopeErrorKind::TooManyPairs));
             }
             match Key::read(pair.key) {
                 Key::Field(field) => {
                     let place = &mut fields[field as usize];
                     if place.end != 0 {
-                        malformed = malformed.or(Some(EnvelopeError::repeated(field.key())));
+                        malformed = malformed.or(Some(EnvelopeError::duplicate_key(field.key())));
                     }
                     *place = span(pair.value_start..pair.end);
                 }
@@ -108,7 +110,7 @@ impl Envelope {
                     data.span.end = pair.end as u32;
                 }
                 Key::Alias(root) => {
-                    let error = EnvelopeError::alias(root.as_str());
+                    let error = EnvelopeError::ambiguous_key(root.as_str());
                     if root == Root::Field(Field::Event) {
                         return Err(error);
                     }
@@ -122,58 +124,57 @@ impl Envelope {
         match (envelope.raw(Field::Event), malformed) {
             (Some(_), Some(error)) => Err(error),
             (Some(code), None) if !code.is_empty() => Ok(envelope),
-            _ => Err(EnvelopeErrorKind::NoEvent.into()),
+            _ => Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent)),
         }
     }
 
-    /// The event's code as it was sent, such as `ONCRMREQUISITEADD`.
+    /// Returns the event's code as it was sent, such as `ONCRMREQUISITEADD`.
     pub fn code(&self) -> Cow<'_, str> {
         self.text(Field::Event).unwrap_or_default()
     }
 
-    /// The id of the handler registration (`event_handler_id`) that this request is for.
+    /// Returns the id of the handler registration (`event_handler_id`) that this request is for.
     ///
-    /// Older portals send none.
+    /// Older portals do not send one.
     pub fn handler_id(&self) -> Option<u64> {
         self.number(Field::EventHandlerId)
     }
 
-    /// When the event happened by the portal's clock (`ts`), in unix seconds.
+    /// Returns when the event happened by the portal's clock (`ts`), in unix seconds.
     pub fn timestamp(&self) -> Option<i64> {
-        self.text(Field::Ts)?.parse().ok()
+        self.number(Field::Ts)
     }
 
-    /// The bytes of `auth[application_token]`, decoded: the only proof a request carries.
-    /// `None` where it is absent or empty.
+    /// Returns the decoded bytes of `auth[application_token]`, which alone can verify a request.
+    /// `None` if it is absent or empty.
     pub fn application_token(&self) -> Option<Cow<'_, [u8]>> {
         let token = decode(self.raw(Field::ApplicationToken)?);
         (!token.is_empty()).then_some(token)
     }
 
-    /// Whether there is anything to verify.
     pub(crate) fn has_application_token(&self) -> bool {
         self.raw(Field::ApplicationToken)
             .is_some_and(|token| !token.is_empty())
     }
 
-    /// The portal that the request claims to come from, `auth[member_id]`.
-    /// `None` where it is absent or empty.
+    /// Returns the portal that the request claims to come from, `auth[member_id]`.
+    /// `None` if it is absent or empty.
     pub fn member_id(&self) -> Option<Cow<'_, str>> {
         self.text(Field::MemberId).filter(|id| !id.is_empty())
     }
 
-    /// Everything in `auth`, decoded.
+    /// Returns everything in `auth`, decoded.
     pub fn auth(&self) -> Auth {
         Auth::read(self)
     }
 
-    /// The whole body.
+    /// Returns the whole body.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The pairs of `data`, still encoded, without whatever stands between them. `None` where the
-    /// body has no `data`.
+    /// The pairs of `data`, still encoded, without the pairs between them. `None` if
+    /// the body has no `data`.
     pub(crate) fn data(&self) -> Option<Cow<'_, [u8]>> {
         let DataSpan {
             span: Span { start, end },
@@ -205,12 +206,12 @@ impl Envelope {
         self.raw(field).map(decode_text)
     }
 
-    fn number(&self, field: Field) -> Option<u64> {
+    fn number<N: FromStr>(&self, field: Field) -> Option<N> {
         self.text(field)?.parse().ok()
     }
 }
 
-/// Shows what is safe to log: the code and sizes, no token and nothing of the body.
+/// Shows only what is safe to log: no token and no values of the body beyond the envelope.
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope")

@@ -1,4 +1,4 @@
-//! Reading `data` into types.
+//! Deserializes pairs into a type.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::encode::{Escape, FormWriter};
-use super::fast_path as plain;
+use super::fast_path;
 use super::mismatch::Mismatch;
 use super::pairs::pairs;
 use super::shape;
 use super::tree::{self, TooManyArrays};
 use super::value::Value;
 
-/// The tree of `data`, read when it is first needed: for the payload if that is not read quickly, for
+/// The tree of `data`, read when it is first needed: for the payload if that is not read read_fast, for
 /// [`Event::data`](crate::Event::data), or for a type of the application.
 pub(crate) type LazyTree = OnceLock<Result<Option<Value>, TooManyArrays>>;
 
@@ -77,16 +77,21 @@ impl<'a> Data<'a> {
         self.tree().err()
     }
 
-    /// The type that `data` itself is.
+    /// Deserializes `data`.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        let quick = self.quickly(Place::Data);
-        quick.map_or_else(|| self.thoroughly(Place::Data), Ok)
+        self.read(Place::Data)
     }
 
-    /// The type that `data[FIELDS]` is.
+    /// Deserializes `data[FIELDS]`.
     pub(crate) fn fields<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        let quick = self.quickly(Place::Fields);
-        quick.map_or_else(|| self.thoroughly(Place::Fields), Ok)
+        self.read(Place::Fields)
+    }
+
+    fn read<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
+        if let Some(value) = self.read_fast(place) {
+            return Ok(value);
+        }
+        self.read_from_tree(place)
     }
 
     /// The payload that is `documented` to be in `data[FIELDS]`, or in `data` itself, or where else it
@@ -141,9 +146,9 @@ impl<'a> Data<'a> {
         has_id.is_none_or(|has_id| has_id(&data)).then_some(data)
     }
 
-    /// Reads what stands at the place, as it is: that does for what the platform sends.
-    fn quickly<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
-        let form = self.beneath(place.spellings())?;
+    /// Fast path: enough for what the platform sends.
+    fn read_fast<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
+        let form = self.strip_prefix(place.spellings())?;
         config()
             .use_form_encoding(matches!(form, Cow::Borrowed(_)))
             .deserialize_bytes(&form)
@@ -154,27 +159,28 @@ impl<'a> Data<'a> {
     /// levels keys have, the less serde_qs has to build. `None` where not all have it, or serde_qs
     /// would not read the keys as PHP does. What is owned has no escaped brackets, so that serde_qs
     /// need not look for them in every value.
-    fn beneath(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
+    fn strip_prefix(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
         let whole = self.pairs.as_deref().unwrap_or(NOTHING);
         let first = pairs(whole).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
-        if !plain::is_decoded_alike(whole) {
+        if !fast_path::percent_decoding_agrees(whole) {
             return None;
         }
         // `FIELDS` is one of the levels that the tree counts.
         let depth = Value::MAX_DEPTH - usize::from(*place != b"data");
         if first.end == whole.len() {
             let key = &first.key[place.len()..];
-            return (first.has_equals() && plain::is_plain(key, depth))
+            return (first.has_equals() && fast_path::is_canonical(key, depth))
                 .then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
         }
-        plain::beneath(place, depth, whole).map(Cow::Owned)
+        fast_path::strip_prefix(place, depth, whole).map(Cow::Owned)
     }
 
-    /// Reads the place from the tree, which has PHP's answer to whatever is unusual in the keys, and
-    /// says what does not fit. Where a text that is not UTF-8 may be what does not, it is replaced: it
-    /// must not keep a whole payload from being read.
-    fn thoroughly<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
+    /// Slow path: builds the tree PHP would and deserializes from it.
+    ///
+    /// If that fails, retries with invalid UTF-8 replaced, so that one bad string does not cost the
+    /// payload.
+    fn read_from_tree<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
         let Some(tree) = self.tree()? else {
             return place.read(NOTHING);
         };
@@ -357,9 +363,9 @@ mod tests {
             )
         ) {
             let data = data(&pairs);
-            if let Some(quick) = data.quickly::<Value>(Place::Data) {
+            if let Some(quick) = data.read_fast::<Value>(Place::Data) {
                 // serde_qs sorts the keys, and takes an empty array for an empty text.
-                let thorough = data.thoroughly::<Value>(Place::Data).unwrap();
+                let thorough = data.read_from_tree::<Value>(Place::Data).unwrap();
                 prop_assert_eq!(quick, thorough);
             }
         }

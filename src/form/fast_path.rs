@@ -11,7 +11,7 @@ use super::value::Value;
 
 /// Whether serde_qs decodes values as PHP does. Behind a `%` that starts no escape it passes over what
 /// may be the beginning of one, or a space: `%%5D`, `5%+`.
-pub(super) fn is_decoded_alike(pairs: &[u8]) -> bool {
+pub(super) fn percent_decoding_agrees(pairs: &[u8]) -> bool {
     let begins = |byte: &u8| (*byte == b'%') | (*byte == b'+');
     // Without a branch, so that many bytes are looked at in one step.
     let from = |at: usize| pairs.get(at..).unwrap_or_default().iter();
@@ -23,13 +23,13 @@ pub(super) fn is_decoded_alike(pairs: &[u8]) -> bool {
 }
 
 /// Whether serde_qs reads a key of at most `depth` names, which stands beneath `data`, as PHP does:
-/// it is nothing but [names](first_name) in brackets.
-pub(super) fn is_plain(mut key: &[u8], depth: usize) -> bool {
+/// it is nothing but [names](next_segment) in brackets.
+pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     for _ in 0..depth {
         if key.is_empty() {
             break;
         }
-        match first_name(key, NO_KEY) {
+        match next_segment(key, FNV_OFFSET) {
             Some((.., behind)) => key = behind,
             None => return false,
         }
@@ -39,10 +39,10 @@ pub(super) fn is_plain(mut key: &[u8], depth: usize) -> bool {
 
 /// The pairs with their keys beneath `place`, of at most `depth` names and without escaped brackets.
 /// `None` where not all stand beneath it, or serde_qs would not read them as PHP does: a key is not
-/// [plain](is_plain), stands there twice, or has a value and keys beneath it too. And where there may
+/// [plain](is_canonical), stands there twice, or has a value and keys beneath it too. And where there may
 /// be more arrays than are read.
-pub(super) fn beneath(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
-    let mut form = Form::new(depth, pairs.len());
+pub(super) fn strip_prefix(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
+    let mut form = KeyRewriter::new(depth, pairs.len());
     while let [first, behind @ ..] = pairs {
         if *first == b'&' {
             pairs = behind;
@@ -62,15 +62,15 @@ pub(super) fn beneath(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Ve
 /// The name in the brackets that a key begins with, the digest of it beneath the key of `digest`,
 /// and what is behind the brackets. `None` where there are none, or the name is escaped, is left to
 /// be counted, or is padded with zeros or white space.
-fn first_name(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
+fn next_segment(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
     let ([b'[', inner @ ..] | [b'%', b'5', b'B', inner @ ..]) = key else {
         return None;
     };
-    let mut digest = digest_with(digest, b'[');
+    let mut digest = fnv1a(digest, b'[');
     let end = inner.iter().position(|&byte| {
         let special = matches!(byte, b'%' | b'&' | b'+' | b'=' | b'[' | b']');
         if !special {
-            digest = digest_with(digest, byte);
+            digest = fnv1a(digest, byte);
         }
         special
     });
@@ -86,7 +86,7 @@ fn first_name(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
 }
 
 /// A form of plain keys.
-struct Form<'a> {
+struct KeyRewriter<'a> {
     /// How many names a key may have.
     depth: usize,
     /// How many arrays there may be beside those that were.
@@ -110,7 +110,7 @@ struct Parent<'a> {
 /// Tells the digest of a key that has a value.
 const LEAF: u64 = 1;
 
-impl<'a> Form<'a> {
+impl<'a> KeyRewriter<'a> {
     fn new(depth: usize, bytes: usize) -> Self {
         Self {
             depth,
@@ -120,7 +120,7 @@ impl<'a> Form<'a> {
                 key: &[],
                 depth: 0,
                 written: 0..0,
-                digest: NO_KEY,
+                digest: FNV_OFFSET,
             },
             digests: Vec::with_capacity(128),
         }
@@ -133,7 +133,7 @@ impl<'a> Form<'a> {
         }
         let start = self.written.len();
         let mut depth = 0;
-        let mut digest = NO_KEY;
+        let mut digest = FNV_OFFSET;
         let mut rest = pair;
         if let Some(behind) = pair.strip_prefix(self.parent.key) {
             self.written.extend_from_within(self.parent.written.clone());
@@ -142,7 +142,7 @@ impl<'a> Form<'a> {
             rest = behind;
         }
         while depth < self.depth {
-            let (name, with_name, behind) = first_name(rest, digest)?;
+            let (name, with_name, behind) = next_segment(rest, digest)?;
             self.parent = Parent {
                 key: &pair[..pair.len() - rest.len()],
                 depth,
@@ -171,8 +171,7 @@ impl<'a> Form<'a> {
         self.written.extend_from_slice(value);
     }
 
-    /// What was written, unless a key clashes with another: those have one digest. Where others have
-    /// one too, by chance or by design, there is a slower way to read them.
+    /// Returns the form, or `None` if two keys may collide. A hash collision only costs the slow path.
     fn finish(mut self) -> Option<Vec<u8>> {
         self.digests.sort_unstable();
         let mut neighbours = self.digests.windows(2);
@@ -182,10 +181,10 @@ impl<'a> Form<'a> {
 }
 
 /// The digest of no key (FNV-1a, of 64 bits): short to compute for names of a few letters.
-const NO_KEY: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The digest with another byte behind those that it is of.
-const fn digest_with(digest: u64, byte: u8) -> u64 {
+const fn fnv1a(digest: u64, byte: u8) -> u64 {
     (digest ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
 }
 
@@ -194,7 +193,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &str) -> Option<String> {
-        let form = beneath(b"data", 64, pairs.as_bytes())?;
+        let form = strip_prefix(b"data", 64, pairs.as_bytes())?;
         Some(String::from_utf8(form).unwrap())
     }
 
@@ -271,7 +270,7 @@ mod tests {
             }
             let beneath = key.strip_prefix("data").unwrap_or(key);
             assert_eq!(
-                is_plain(beneath.as_bytes(), 64),
+                is_canonical(beneath.as_bytes(), 64),
                 beneath.is_empty(),
                 "{key}"
             );
@@ -285,11 +284,11 @@ mod tests {
     fn a_key_that_is_too_deep_is_held_back() {
         for (deep, fits) in [(3, true), (4, false)] {
             let key = "[a]".repeat(deep);
-            assert_eq!(is_plain(key.as_bytes(), 3), fits);
+            assert_eq!(is_canonical(key.as_bytes(), 3), fits);
             // As the first, and behind others that it has more and fewer names in common with.
             for before in ["", "data[b]=1&", "data[a][b]=1&", "data[a][a][b]=1&"] {
                 let pairs = format!("{before}data{key}=1");
-                let read = beneath(b"data", 3, pairs.as_bytes());
+                let read = strip_prefix(b"data", 3, pairs.as_bytes());
                 assert_eq!(read.is_some(), fits, "{pairs}");
             }
         }
@@ -314,9 +313,13 @@ mod tests {
             ("%++", false),
             ("%+aa%+aa", false),
         ] {
-            assert_eq!(is_decoded_alike(value.as_bytes()), alike, "{value}");
+            assert_eq!(percent_decoding_agrees(value.as_bytes()), alike, "{value}");
             let within = format!("data[a]=b{value}&data[c]=d");
-            assert_eq!(is_decoded_alike(within.as_bytes()), alike, "{within}");
+            assert_eq!(
+                percent_decoding_agrees(within.as_bytes()),
+                alike,
+                "{within}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 /// The maximum depth of arrays.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// A key as PHP has it: a number if it is written as PHP would write it.
+/// A key as PHP stores it: a number if PHP would write it the same way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key<'a> {
     Name(&'a [u8]),
@@ -69,9 +69,8 @@ fn looks_encoded(mut key: &[u8]) -> bool {
     false
 }
 
-/// Returns the keys in the brackets behind `data`, `None` for an empty pair. What stands behind a
-/// closed bracket and is no bracket counts for nothing, and neither does a bracket that is never
-/// closed.
+/// Returns the keys in the brackets behind `data`, `None` for an empty pair. Like PHP,
+/// ignores text after a closing bracket and brackets that are never closed.
 pub(super) fn segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let open = memchr(b'[', key).unwrap_or(key.len());
     let mut rest = &key[open..];
@@ -93,7 +92,7 @@ pub(super) fn segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     })
 }
 
-/// The integer that PHP makes of a key: one written as PHP itself would write it.
+/// Returns the integer that PHP makes of a key.
 pub(super) fn php_index(key: &str) -> Option<i64> {
     let index: i64 = key.parse().ok()?;
     let digits = key.strip_prefix('-').unwrap_or(key);

@@ -7,8 +7,10 @@ use serde_path_to_error::{Path, Segment};
 use super::value::Value;
 use crate::secret::{is_secret, without_secrets};
 
-/// Why `data` does not fit a type: where, what was expected and what was found, of which the first
-/// 64 characters are quoted, without what stands under the key of a token or behind it in a link.
+/// Where and why `data` does not fit a type.
+///
+/// The reason quotes at most 64 characters of what was found. Secrets and the values of secret
+/// parameters in links are never quoted.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
@@ -46,7 +48,7 @@ impl Mismatch {
     pub(super) fn unparsable(error: &serde_qs::Error) -> Self {
         Self {
             path: String::new(),
-            reason: shortened(&without_secrets(&error.to_string())),
+            reason: truncate_quotes(&without_secrets(&error.to_string())),
         }
     }
 
@@ -57,27 +59,28 @@ impl Mismatch {
         });
         Self {
             path: path.to_string().trim_end_matches('.').to_owned(),
-            reason: match secret {
-                true => "what was found does not fit and is not shown".to_owned(),
-                false => shortened(&without_secrets(&error.to_string())),
+            reason: if secret {
+                "what was found does not fit and is not shown".to_owned()
+            } else {
+                truncate_quotes(&without_secrets(&error.to_string()))
             },
         }
     }
 
-    /// The path of the field, such as `data.FIELDS.ID`; for a field that is absent, of what should
-    /// have it.
+    /// Returns the path of the field, such as `data.FIELDS.ID`. If a field is missing, this is the path
+    /// of its parent.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What was expected there and what was found.
+    /// Returns what was expected and what was found.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 }
 
-/// A message, of whose quotations no more is left than their first 64 characters.
-fn shortened(message: &str) -> String {
+/// Truncates each quoted value in `message` to 64 characters.
+fn truncate_quotes(message: &str) -> String {
     const SHOWN: usize = 64;
 
     let mut short = String::with_capacity(message.len().min(4 * SHOWN));

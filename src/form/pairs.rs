@@ -6,24 +6,23 @@ use memchr::{memchr, memchr2};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair<'a> {
     pub(crate) key: &'a [u8],
-    /// Empty where the pair has no `=`.
+    /// Empty if the pair has no `=`.
     pub(crate) value: &'a [u8],
-    /// Where the pair starts in the body, in bytes.
+    /// The offset of the pair in the body.
     pub(crate) start: usize,
-    /// Where the value starts, behind the `=` if there is one.
+    /// The offset of the value, after the `=` if there is one.
     pub(crate) value_start: usize,
-    /// Where the pair and its value end, before the `&`.
+    /// The end of the pair and its value, before the `&`.
     pub(crate) end: usize,
 }
 
 impl Pair<'_> {
-    /// Whether there is a `=` between key and value.
     pub(crate) fn has_equals(&self) -> bool {
         self.start + self.key.len() < self.value_start
     }
 }
 
-/// The pairs of `body` in their order; empty ones (`&&`) are left out.
+/// Returns the pairs of `body` in order, without empty ones (`&&`).
 pub(crate) fn pairs(body: &[u8]) -> Pairs<'_> {
     Pairs { body, at: 0 }
 }

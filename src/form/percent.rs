@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr2;
 use percent_encoding::percent_decode;
 
-/// Decodes `+` and `%XX` once. A `%` that starts no escape stays as it is, as in PHP.
+/// Decodes `+` and `%XX` once. Like PHP, keeps a `%` that does not start an escape.
 pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr2(b'%', b'+', text).is_none() {
         return Cow::Borrowed(text);
@@ -15,7 +15,7 @@ pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// The decoded bytes of `text` one after another, for readers that need only the first few.
+/// Decodes lazily, for callers that need only the first bytes.
 pub(crate) fn decoded_bytes(text: &[u8]) -> impl Iterator<Item = u8> {
     text.split(|&byte| byte == b'+')
         .enumerate()
@@ -25,7 +25,7 @@ pub(crate) fn decoded_bytes(text: &[u8]) -> impl Iterator<Item = u8> {
         })
 }
 
-/// Decodes to text; bytes that are not UTF-8 become U+FFFD.
+/// Decodes to a string. Invalid UTF-8 becomes U+FFFD.
 pub(crate) fn decode_text(text: &[u8]) -> Cow<'_, str> {
     match decode(text) {
         Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {

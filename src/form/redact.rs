@@ -1,5 +1,6 @@
 //! Shows a `Value` without its secrets.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -10,15 +11,14 @@ use super::value::{Array, Value};
 use crate::secret::{REDACTED, names_auth, names_secret, without_secrets};
 
 impl Value {
-    fn shown(&self, exposed: bool) -> Shown<'_> {
-        Shown {
+    fn redacted(&self) -> Redacted<'_> {
+        Redacted {
             value: self,
-            exposed,
-            in_auth: false,
+            context: Context::REDACTED,
         }
     }
 
-    /// The value for a serialiser, tokens and all. Keep it out of logs.
+    /// Returns the value for a serializer, secrets included. Keep it out of logs.
     ///
     /// ```
     /// # use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -33,107 +33,134 @@ impl Value {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn expose(&self) -> impl Serialize + '_ {
-        self.shown(true)
+        Redacted {
+            value: self,
+            context: Context {
+                exposed: true,
+                in_auth: false,
+            },
+        }
     }
 }
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.shown(false).serialize(serializer)
+        self.redacted().serialize(serializer)
     }
 }
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shown(false).fmt(f)
+        self.redacted().fmt(f)
+    }
+}
+
+impl Serialize for Array {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_entries(self, Context::REDACTED, serializer)
     }
 }
 
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = Value::Array(self.clone());
-        value.fmt(f)
+        debug_entries(self, Context::REDACTED, f)
     }
 }
 
-/// A value on its way to a serialiser or a log.
-struct Shown<'a> {
+struct Redacted<'a> {
     value: &'a Value,
+    context: Context,
+}
+
+#[derive(Clone, Copy)]
+struct Context {
     exposed: bool,
-    /// It stands under `auth`, with nothing but indices in between.
+    /// The value is under `auth`, with only indices in between.
     in_auth: bool,
 }
 
-impl<'a> Shown<'a> {
-    /// The value under `key` of this one; `None` if it must not be shown.
-    fn entry(&self, key: &str, value: &'a Value) -> Option<Self> {
+impl Context {
+    const REDACTED: Self = Self {
+        exposed: false,
+        in_auth: false,
+    };
+
+    /// Returns the value under `key`, or `None` if it must not be shown.
+    fn entry<'a>(self, key: &str, value: &'a Value) -> Option<Redacted<'a>> {
         let in_auth = names_auth(key) || self.in_auth && php_index(key).is_some();
-        let hidden = names_secret(key) || in_auth && value.as_array().is_none();
-        (self.exposed || !hidden).then_some(Self {
+        let is_secret = names_secret(key) || in_auth && value.as_array().is_none();
+        if is_secret && !self.exposed {
+            return None;
+        }
+        Some(Redacted {
             value,
-            exposed: self.exposed,
-            in_auth,
+            context: Self { in_auth, ..self },
         })
     }
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for Redacted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.value {
-            Value::Text(text) if self.exposed => serializer.serialize_str(text),
-            Value::Text(text) => serializer.serialize_str(&without_secrets(text)),
-            Value::Bytes(bytes) => {
-                let text = String::from_utf8_lossy(bytes);
-                if self.exposed {
-                    serializer.serialize_str(&text)
-                } else {
-                    serializer.serialize_str(&without_secrets(&text))
-                }
-            }
-            Value::Array(array) if array.is_list() => {
-                let mut list = serializer.serialize_seq(Some(array.len()))?;
-                for (key, value) in array.iter() {
-                    match self.entry(key, value) {
-                        None => list.serialize_element(REDACTED)?,
-                        Some(value) => list.serialize_element(&value)?,
-                    }
-                }
-                list.end()
-            }
-            Value::Array(array) => {
-                let mut map = serializer.serialize_map(Some(array.len()))?;
-                for (key, value) in array.iter() {
-                    match self.entry(key, value) {
-                        None => map.serialize_entry(key, REDACTED)?,
-                        Some(value) => map.serialize_entry(key, &value)?,
-                    }
-                }
-                map.end()
-            }
+        let string = match self.value {
+            Value::Text(string) => Cow::Borrowed(&**string),
+            Value::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            Value::Array(array) => return serialize_entries(array, self.context, serializer),
+        };
+        if self.context.exposed {
+            serializer.serialize_str(&string)
+        } else {
+            serializer.serialize_str(&without_secrets(&string))
         }
     }
 }
 
-impl fmt::Debug for Shown<'_> {
+impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.value {
-            Value::Text(text) => without_secrets(text).fmt(f),
+            Value::Text(string) => without_secrets(string).fmt(f),
             Value::Bytes(bytes) => {
-                let text = bytes.escape_ascii().to_string();
-                write!(f, "b\"{}\"", without_secrets(&text))
+                let string = bytes.escape_ascii().to_string();
+                write!(f, "b\"{}\"", without_secrets(&string))
             }
-            Value::Array(array) => {
-                let mut map = f.debug_map();
-                for (key, value) in array.iter() {
-                    match self.entry(key, value) {
-                        None => map.entry(&key, &format_args!("{REDACTED}")),
-                        Some(value) => map.entry(&key, &value),
-                    };
-                }
-                map.finish()
-            }
+            Value::Array(array) => debug_entries(array, self.context, f),
         }
     }
+}
+
+fn serialize_entries<S: Serializer>(
+    array: &Array,
+    context: Context,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if array.is_list() {
+        let mut list = serializer.serialize_seq(Some(array.len()))?;
+        for (key, value) in array.iter() {
+            match context.entry(key, value) {
+                None => list.serialize_element(REDACTED)?,
+                Some(value) => list.serialize_element(&value)?,
+            }
+        }
+        return list.end();
+    }
+    let mut map = serializer.serialize_map(Some(array.len()))?;
+    for (key, value) in array.iter() {
+        match context.entry(key, value) {
+            None => map.serialize_entry(key, REDACTED)?,
+            Some(value) => map.serialize_entry(key, &value)?,
+        }
+    }
+    map.end()
+}
+
+fn debug_entries(array: &Array, context: Context, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut map = f.debug_map();
+    for (key, value) in array.iter() {
+        match context.entry(key, value) {
+            None => map.entry(&key, &format_args!("{REDACTED}")),
+            Some(value) => map.entry(&key, &value),
+        };
+    }
+    map.finish()
 }
 
 #[cfg(test)]

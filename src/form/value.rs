@@ -1,21 +1,22 @@
 //! `Value` and `Array`: a decoded form as a tree.
 
+use std::collections::HashMap;
 use std::ops::Index;
 
 use super::key::{self, php_index};
 
 /// A value of an event's `data`, as PHP's `parse_str` would give it.
 ///
-/// Everything on the wire is a text or an array, and an array's keys are texts in the order in
-/// which they came. As JSON, an array whose keys are 0, 1, 2, … is a list and any other an object,
-/// as PHP's `json_encode` has it.
+/// Everything on the wire is a string or an array. The keys of an array are strings in the order in
+/// which they came. In JSON, an array with the keys 0, 1, 2, … is a list and any other is an object,
+/// as in PHP's `json_encode`.
 ///
-/// It differs from PHP where PHP would lose something, or where two parsers could disagree:
+/// It differs from PHP if PHP would lose something or if two parsers could disagree:
 ///
 /// | body | PHP | here |
 /// |---|---|---|
-/// | a text that is not UTF-8 | bytes, and no JSON | [`Bytes`](Self::Bytes), with replacement characters in JSON |
-/// | a key that is not UTF-8 | bytes, and no JSON | its bytes stay percent-encoded: `%FF`. A key that says `%FF` itself is `%25FF` then |
+/// | a string that is not UTF-8 | bytes, and no JSON | [`Bytes`](Self::Bytes), with replacement characters in JSON |
+/// | a key that is not UTF-8 | bytes, and no JSON | its bytes stay percent-encoded: `%FF`. A literal key `%FF` is `%25FF` then |
 /// | arrays more than [64](Self::MAX_DEPTH) deep | the pair is dropped, and all of `data` that came before it | the deeper keys are one key |
 /// | many arrays for its length | so many arrays | [not read](Self::MAX_ARRAYS) |
 /// | `data[]=x` behind `data[9223372036854775807]=y` | the pair is dropped | it has the next index |
@@ -24,10 +25,14 @@ use super::key::{self, php_index};
 /// | `[data][a]=x` | is nothing | the body is rejected: it is `data[a]` to serde_qs |
 /// | more than 1,000 pairs | the rest is dropped | [10,000](crate::Envelope::MAX_PAIRS), then the body is rejected |
 ///
-/// What stands under the key of a token or of another secret (`application_token`, `TOKEN`,
-/// `password`, `apiKey`, `cookie`, …) at any depth is redacted in `Debug` and in the serialised form,
-/// and so is a text, or a list of them, under `auth`, and the value of such a parameter in a link
-/// (`https://…?auth=…`); [`expose`](Self::expose) shows it.
+/// `Debug` and `Serialize` redact secrets at any depth:
+///
+/// - everything under the key of a secret (`application_token`, `TOKEN`, `password`, `apiKey`,
+///   `cookie`, …);
+/// - a string, or a list of strings, under `auth`;
+/// - the value of such a parameter in a link (`https://…?auth=…`).
+///
+/// [`expose`](Self::expose) includes them.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -50,9 +55,9 @@ use super::key::{self, php_index};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
-    /// A text.
+    /// A string.
     Text(String),
-    /// A text that is not UTF-8, as its bytes.
+    /// A string that is not UTF-8, as its bytes.
     Bytes(Vec<u8>),
     /// Values by key.
     Array(Array),
@@ -96,7 +101,7 @@ impl Value {
         String::from_utf8(text).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
     }
 
-    /// The text, unless it is an array or not UTF-8.
+    /// Returns the string, or `None` if this is an array or not UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -104,7 +109,7 @@ impl Value {
         }
     }
 
-    /// The bytes of the text, whether UTF-8 or not.
+    /// Returns the bytes of the string, or `None` if this is an array.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Text(text) => Some(text.as_bytes()),
@@ -113,7 +118,7 @@ impl Value {
         }
     }
 
-    /// The array, unless it is a text.
+    /// Returns the array, or `None` if this is a string.
     pub fn as_array(&self) -> Option<&Array> {
         match self {
             Self::Array(array) => Some(array),
@@ -121,7 +126,7 @@ impl Value {
         }
     }
 
-    /// The value under `key`, if this is an array that has it.
+    /// Returns the value under `key`, or `None` if this is not an array or has no such key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_array()?.get(key)
     }
@@ -136,18 +141,56 @@ impl Value {
     }
 }
 
+impl FromIterator<(String, Value)> for Array {
+    /// A later value replaces an earlier one with the same key, in its place.
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut array: Vec<(String, Value)> = Vec::new();
+        for (key, value) in entries {
+            if let Some(&place) = places.get(&key) {
+                array[place].1 = value;
+                continue;
+            }
+            places.insert(key.clone(), array.len());
+            array.push((key, value));
+        }
+        Self(array)
+    }
+}
+
+impl IntoIterator for Array {
+    type Item = (String, Value);
+    type IntoIter = std::vec::IntoIter<(String, Value)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// Returns the value under `key`. Panics if the array has no such key.
+impl Index<&str> for Array {
+    type Output = Value;
+
+    fn index(&self, key: &str) -> &Value {
+        match self.get(key) {
+            Some(value) => value,
+            None => panic!("the array has no key {key:?}"),
+        }
+    }
+}
+
 impl Array {
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none. PHP sends no empty arrays.
+    /// Returns `true` if there are no values. PHP does not send empty arrays.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the keys are 0, 1, 2, … in this order.
+    /// Returns `true` if the keys are 0, 1, 2, … in this order.
     pub fn is_list(&self) -> bool {
         self.0
             .iter()
@@ -155,7 +198,7 @@ impl Array {
             .all(|(i, (key, _))| php_index(key) == Some(i as i64))
     }
 
-    /// The value under `key`.
+    /// Returns the value under `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0
             .iter()
@@ -163,22 +206,22 @@ impl Array {
             .map(|(_, value)| value)
     }
 
-    /// The keys and their values.
+    /// Returns the keys and their values in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// The values.
+    /// Returns the values in the order in which they came.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> + DoubleEndedIterator {
         self.0.iter().map(|(_, value)| value)
     }
 }
 
-/// The value under `key`, as [`Value::get`] has it.
+/// Returns the value under `key`.
 ///
 /// # Panics
 ///
-/// Where there is none.
+/// Panics if the value is not an array or has no such key.
 impl Index<&str> for Value {
     type Output = Value;
 

@@ -28,14 +28,13 @@ pub(crate) fn names_secret(key: &str) -> bool {
     ];
 
     names(key).any(|name| {
-        // Of the short ones, the whole name: a compass is no password.
+        // Short words must match the whole name: `compass` is not a secret.
         matches!(&*name, "authid" | "refreshid" | "pass" | "pwd")
             || PARTS.iter().any(|part| name.contains(part))
     })
 }
 
-/// Returns `true` if a text under this key is an access token: `auth` is what REST calls the
-/// parameter.
+/// Returns `true` if a string under this key is an access token: REST calls the parameter `auth`.
 pub(crate) fn names_auth(key: &str) -> bool {
     names(key).any(|name| name == "auth")
 }

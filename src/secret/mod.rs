@@ -5,16 +5,20 @@ mod link;
 
 use std::fmt;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::{Choice, ConstantTimeEq};
 
 pub(crate) use self::keys::{is_secret, names_auth, names_secret};
 pub(crate) use self::link::without_secrets;
 
-/// A text that must not leak: a token.
+/// A string that must not leak, such as a token.
 ///
-/// It has no `Display`, its `Debug` and its serialised form say `[redacted]`, and two secrets are
-/// compared in constant time. [`expose`](Self::expose) is the only way to the text.
+/// It has no `Display`, and `Debug` and `Serialize` write `[redacted]`. Two secrets are compared in
+/// constant time. Only [`expose`](Self::expose) returns the string.
+///
+/// A serialized secret cannot be deserialized: reading `[redacted]` is an error, so that a round trip
+/// does not store it as a token.
 ///
 /// ```
 /// use tower_bitrix24::Secret;
@@ -26,27 +30,29 @@ pub(crate) use self::link::without_secrets;
 #[derive(Clone)]
 pub struct Secret(Box<str>);
 
-/// What stands in a secret's place wherever it would be shown.
+/// Replaces a secret in every output.
 pub(crate) const REDACTED: &str = "[redacted]";
 
 impl Secret {
-    /// Takes a text into safe keeping.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into().into_boxed_str())
+    /// Creates a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into().into_boxed_str())
     }
 
-    /// The text. Keep it out of logs, errors and answers.
+    /// Returns the string. Keep it out of logs, errors and responses.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is `text`, in a time that tells of the texts whether they are equally long.
+    /// Compares in a time that depends only on the lengths.
     pub(crate) fn is(&self, text: &[u8]) -> Choice {
         let secret = self.0.as_bytes();
         if secret.len() != text.len() {
             return Choice::from(0);
         }
-        // Eight bytes at a time: each comparison has a barrier, and a layer may have many tokens.
+        // `subtle` compares slices byte by byte, with an optimization barrier for each byte. Whole
+        // words need an eighth of the barriers, and a layer may have many tokens.
+        // `benches/counts.rs` counts the instructions, `benches/constant_time.rs` tests the times.
         let word = |bytes: &[u8]| u64::from_ne_bytes(std::array::from_fn(|at| bytes[at]));
         let (secret, text) = (secret.chunks_exact(8), text.chunks_exact(8));
         let rest = secret.remainder().ct_eq(text.remainder());
@@ -58,6 +64,12 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self::new(secret)
     }
 }
 
@@ -76,10 +88,16 @@ impl Serialize for Secret {
     }
 }
 
-/// Reads any text.
+/// Reads any string but `[redacted]`.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        let secret = String::deserialize(deserializer)?;
+        if secret == REDACTED {
+            return Err(D::Error::custom(
+                "a redacted secret cannot be read back: store what `expose` returns",
+            ));
+        }
+        Ok(Self::new(secret))
     }
 }
 
@@ -88,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_equal_where_every_byte_is() {
+    fn secrets_are_equal_if_every_byte_is() {
         let secret = Secret::new("secret");
         assert_eq!(secret, Secret::new("secret"));
         for other in ["", "secre", "secrets", "Secret", "secreT", "terces"] {
@@ -106,10 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_shown_and_written_redacted_and_read_as_it_is() {
+    fn a_secret_is_serialized_redacted_and_cannot_be_read_back() {
         let secret: Secret = serde_json::from_str("\"secret\"").unwrap();
         assert_eq!(secret.expose(), "secret");
         assert_eq!(format!("{secret:?} {secret:#?}"), "[redacted] [redacted]");
-        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"[redacted]\"");
+        let json = serde_json::to_string(&secret).unwrap();
+        assert_eq!(json, "\"[redacted]\"");
+        assert!(serde_json::from_str::<Secret>(&json).is_err());
     }
 }

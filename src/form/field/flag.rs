@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A yes or no, however the platform spells it: `Y` or `1` is yes; `N`, `0` or an empty text no.
+/// A boolean as the platform spells it: `Y` or `1` for yes; `N`, `0` or an empty string for no.
 ///
-/// `true` and `false` are understood as well, and letters may be small or capital. It is serialised
-/// as a boolean. A flag that may be absent is read with [`optional_flag`].
+/// `true` and `false` are read as well, in upper or lower case. It is serialized as a boolean. Use
+/// [`optional_flag`] for a flag that may be absent.
 ///
 /// ```
 /// use tower_bitrix24::form::field::Flag;
@@ -20,20 +20,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Flag(bool);
 
 impl Flag {
-    /// Whether it is yes.
+    /// Returns `true` if the flag is yes.
     pub const fn is_yes(self) -> bool {
         self.0
     }
 
-    /// Reads a spelling; `None` where it is none of a flag's.
+    /// Reads a flag. Returns `None` if `text` is not a spelling of one.
     pub fn parse(text: &str) -> Option<Self> {
         let is_one_of = |spellings: &[&str]| {
             let mut spellings = spellings.iter();
             spellings.any(|spelling| text.eq_ignore_ascii_case(spelling))
         };
-        match is_one_of(&["Y", "1", "true"]) {
-            true => Some(Self(true)),
-            false => is_one_of(&["N", "0", "false", ""]).then_some(Self(false)),
+        if is_one_of(&["Y", "1", "true"]) {
+            Some(Self(true))
+        } else if is_one_of(&["N", "0", "false", ""]) {
+            Some(Self(false))
+        } else {
+            None
         }
     }
 }
@@ -87,12 +90,11 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// Reads a flag that may be absent. A text that is no [`Flag`] counts as absent too: `undefined`,
-/// `null` or another word. A whole payload is not worth losing for a flag that it can do without,
-/// and the text itself stays in [`Event::data`](crate::Event::data). An empty text is a flag that
-/// says no.
+/// Reads a flag that may be absent, for `#[serde(default, deserialize_with = "…")]`.
 ///
-/// It is for `#[serde(default, deserialize_with = "…")]`:
+/// A string that is not a [`Flag`], such as `undefined` or `null`, counts as absent, so that one
+/// optional flag does not cost the payload. [`Event::data`](crate::Event::data) still has the string.
+/// An empty string is a flag that is off.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -124,7 +126,7 @@ impl<'de> Deserialize<'de> for Flag {
 ///
 /// # Errors
 ///
-/// Where there is an array.
+/// Returns an error if the value is an array.
 pub fn optional_flag<'de, D>(deserializer: D) -> Result<Option<Flag>, D::Error>
 where
     D: Deserializer<'de>,
@@ -133,7 +135,6 @@ where
     Ok(flag.and_then(|Parsed(flag)| flag))
 }
 
-/// What a text is as a flag.
 struct Parsed(Option<Flag>);
 
 impl<'de> Deserialize<'de> for Parsed {

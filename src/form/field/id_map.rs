@@ -7,15 +7,14 @@ use std::marker::PhantomData;
 use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::nothing::{self, Item};
-use super::stray::Stray;
+use super::php_empty::{self, NonEmpty};
+use super::unknown_keys::UnknownKeys;
 
 /// Values by numeric id, as in `data[BOT][571][BOT_CODE]=support`.
 ///
-/// On the wire the ids look like the indices of a list. They are not: an id reserves no room,
-/// however high it is, and it is kept. The values come in the order of their ids. PHP does not send
-/// a map that is empty, so let it be absent with `#[serde(default)]`, or sends a text that says
-/// [nothing](super).
+/// On the wire the ids look like the indices of a list, but an id reserves no memory, however high it
+/// is. The values are in the order of their ids. PHP does not send an empty map, or sends one of its
+/// [empty values](super): use `#[serde(default)]`.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -48,22 +47,22 @@ use super::stray::Stray;
 pub struct IdMap<V>(BTreeMap<u64, V>);
 
 impl<V> IdMap<V> {
-    /// The value of this id.
+    /// Returns the value of the id.
     pub fn get(&self, id: u64) -> Option<&V> {
         self.0.get(&id)
     }
 
-    /// The ids and their values, in the order of the ids.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &V)> + DoubleEndedIterator {
-        self.0.iter().map(|(&id, value)| (id, value))
+    /// Returns the ids and their values in the order of the ids.
+    pub fn iter(&self) -> Iter<'_, V> {
+        Iter(self.0.iter())
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no value.
+    /// Returns `true` if there are no values.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -91,13 +90,37 @@ impl<V> IntoIterator for IdMap<V> {
 }
 
 impl<'a, V> IntoIterator for &'a IdMap<V> {
-    type Item = (&'a u64, &'a V);
-    type IntoIter = btree_map::Iter<'a, u64, V>;
+    type Item = (u64, &'a V);
+    type IntoIter = Iter<'a, V>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.iter()
     }
 }
+
+/// The iterator of [`IdMap::iter`]: ids and values in the order of the ids.
+#[derive(Clone, Debug)]
+pub struct Iter<'a, V>(btree_map::Iter<'a, u64, V>);
+
+impl<'a, V> Iterator for Iter<'a, V> {
+    type Item = (u64, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(&id, value)| (id, value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<V> DoubleEndedIterator for Iter<'_, V> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back().map(|(&id, value)| (id, value))
+    }
+}
+
+impl<V> ExactSizeIterator for Iter<'_, V> {}
 
 impl<V: fmt::Debug> fmt::Debug for IdMap<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,32 +141,32 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for IdMap<V> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<IdMap<V>, A::Error> {
                 let mut map = BTreeMap::new();
-                let mut stray = Stray::default();
+                let mut unknown = UnknownKeys::default();
                 let mut has_ids = false;
                 while let Some(key) = entries.next_key::<String>()? {
                     // serde_qs gives a text as a map with an empty key.
                     if key.is_empty() {
-                        return nothing::expect(entries, &self).map(|()| IdMap::default());
+                        return php_empty::expect(entries, &self).map(|()| IdMap::default());
                     }
                     let Ok(id) = key.parse() else {
-                        stray.skip(key, &mut entries)?;
+                        unknown.skip(key, &mut entries)?;
                         continue;
                     };
                     has_ids = true;
                     map.extend(
                         entries
-                            .next_value_seed(Item::default())?
+                            .next_value_seed(NonEmpty::default())?
                             .map(|value| (id, value)),
                     );
                 }
-                stray.refuse_alone(has_ids, "a numeric id")?;
+                unknown.reject_if_only(has_ids, "a numeric id")?;
                 Ok(IdMap(map))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<IdMap<V>, A::Error> {
                 let mut map = BTreeMap::new();
                 let mut ids = 0..;
-                while let Some(value) = values.next_element_seed(Item::default())? {
+                while let Some(value) = values.next_element_seed(NonEmpty::default())? {
                     map.extend(ids.next().zip(value));
                 }
                 Ok(IdMap(map))
@@ -236,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_from_its_serialised_form() {
+    fn it_comes_back_from_its_serialized_form() {
         let bots = map([(571, "a"), (7, "b")]);
         let json = serde_json::to_string(&bots).unwrap();
         assert_eq!(json, r#"{"7":"b","571":"a"}"#);

@@ -11,9 +11,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
 
-use super::entered::Entered;
+use super::peeked::Peeked;
 use super::{Flag, IdMap, List, OneOrMany};
-use crate::secret::Secret;
+use crate::secret::{REDACTED, Secret};
 
 /// A value that is one text on the wire.
 pub(crate) trait FromText: Sized {
@@ -29,7 +29,7 @@ impl FromText for String {
 
 impl FromText for Secret {
     fn from_text(text: Cow<'_, str>) -> Option<Self> {
-        Some(Self::new(text))
+        (text != REDACTED).then(|| Self::new(text))
     }
 }
 
@@ -152,7 +152,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
                 if key.is_empty() {
                     return entries.next_value().map(TextOr::Text);
                 }
-                let entries = MapAccessDeserializer::new(Entered::new(key, entries));
+                let entries = MapAccessDeserializer::new(Peeked::new(key, entries));
                 T::deserialize(entries).map(TextOr::Object)
             }
         }

@@ -7,15 +7,14 @@ use std::ops::Deref;
 use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::nothing::{self, Item};
-use super::stray::Stray;
+use super::php_empty::{self, NonEmpty};
+use super::unknown_keys::UnknownKeys;
 
 /// A list whose indices may have gaps, as in `data[UF_DEPARTMENT][0]=1&data[UF_DEPARTMENT][7]=12`.
 ///
-/// PHP writes a list with its keys, and what was taken out of it leaves a gap. The values come in
-/// the order of their indices, which themselves are not kept; those of negative indices come last. A
-/// list that is empty is not sent at all, so let it be absent with `#[serde(default)]`, or comes as a
-/// text that says [nothing](super).
+/// PHP writes a list with its keys, and a removed value leaves a gap. The values are in the order of
+/// their indices, those with negative indices last. The indices are not kept. PHP does not send an
+/// empty list, or sends one of its [empty values](super): use `#[serde(default)]`.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -42,7 +41,7 @@ use super::stray::Stray;
 pub struct List<T>(Vec<T>);
 
 impl<T> List<T> {
-    /// The values.
+    /// Returns the values.
     pub fn into_vec(self) -> Vec<T> {
         self.0
     }
@@ -59,6 +58,24 @@ impl<T> Deref for List<T> {
 impl<T> Default for List<T> {
     fn default() -> Self {
         Self(Vec::new())
+    }
+}
+
+impl<T> AsRef<[T]> for List<T> {
+    fn as_ref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> FromIterator<T> for List<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl<T> From<List<T>> for Vec<T> {
+    fn from(values: List<T>) -> Self {
+        values.0
     }
 }
 
@@ -105,7 +122,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<List<T>, A::Error> {
                 let mut list = Vec::new();
-                while let Some(value) = values.next_element_seed(Item::default())? {
+                while let Some(value) = values.next_element_seed(NonEmpty::default())? {
                     list.extend(value);
                 }
                 Ok(List(list))
@@ -113,21 +130,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<List<T>, A::Error> {
                 let mut list = Vec::new();
-                let mut stray = Stray::default();
+                let mut unknown = UnknownKeys::default();
                 let mut is_list = false;
                 while let Some(key) = entries.next_key::<String>()? {
                     // serde_qs gives a text as a map with an empty key.
                     if key.is_empty() {
-                        return nothing::expect(entries, &self).map(|()| List::default());
+                        return php_empty::expect(entries, &self).map(|()| List::default());
                     }
                     if key.parse::<i64>().is_err() {
-                        stray.skip(key, &mut entries)?;
+                        unknown.skip(key, &mut entries)?;
                         continue;
                     }
                     is_list = true;
-                    list.extend(entries.next_value_seed(Item::default())?);
+                    list.extend(entries.next_value_seed(NonEmpty::default())?);
                 }
-                stray.refuse_alone(is_list, "the index of a list")?;
+                unknown.reject_if_only(is_list, "the index of a list")?;
                 Ok(List(list))
             }
         }

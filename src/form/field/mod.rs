@@ -1,29 +1,28 @@
-//! The shapes that PHP gives to values: field types for the payloads, and for types of one's own.
+//! Field types for the shapes that PHP gives to values.
 //!
-//! Where there is nothing, PHP writes an empty text (`null`), `0` or an empty text (`false`, which
-//! its functions return for "none"), and the platform `undefined`. In the place of a list, a map or
-//! an object such a text is not taken for a mismatch: a [`List`], an [`IdMap`] and a [`OneOrMany`]
-//! are empty then, or without that one of their values, and an [`UndefinedOr`] is undefined. Where a
-//! type takes the text it is a value, so that 0 is a number and `0` a flag that says no.
+//! PHP has no null on the wire: it sends an empty string, `0` or `false`, and the platform sends
+//! `undefined`. [`List`], [`IdMap`] and [`OneOrMany`] read such a string as empty, or skip it among
+//! their values. [`UndefinedOr`] reads it as undefined. If the type itself accepts the string, it is a
+//! value: `0` is a number, and also a flag that is off.
 //!
-//! Keys that are not known never fail a type: a [`List`], an [`IdMap`] or a [`OneOrMany`] skips
-//! those that are no numbers, if there are others.
+//! Unknown keys never fail a type: [`List`], [`IdMap`] and [`OneOrMany`] skip keys that are not
+//! numbers if there are others that are.
 
-mod entered;
 mod flag;
 mod id_map;
 mod lenient;
 mod list;
-mod nothing;
 mod number;
 mod number_or_name;
 mod object;
 mod one_or_many;
-mod stray;
+mod peeked;
+mod php_empty;
 mod undefined_or;
+mod unknown_keys;
 
 pub use self::flag::{Flag, optional_flag};
-pub use self::id_map::IdMap;
+pub use self::id_map::{IdMap, Iter as IdMapIter};
 pub(crate) use self::lenient::{ById, FromText, TextOr, lenient, objects, objects_by_id};
 pub use self::list::List;
 pub use self::number::optional_number;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// A code that the platform sends as a number in one event and by its name in another: the kind of
 /// an address is `1` or `PRIMARY`.
 ///
-/// It is serialised as it came.
+/// It is serialized as it came.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum NumberOrName {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_serialised_as_it_came() {
+    fn a_code_is_serialized_as_it_came() {
         for (text, json) in [("8", "8"), ("LEAD", r#""LEAD""#)] {
             let code: NumberOrName = text.parse().unwrap();
             assert_eq!(serde_json::to_string(&code).unwrap(), json);

@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess};
 use serde::{Deserialize, Deserializer};
 
-use super::entered::Entered;
+use super::peeked::Peeked;
 
 /// Reads an object that may be absent; a text in its place is PHP's `null`, `false` or empty array
 /// and counts as absent.
@@ -32,7 +32,7 @@ where
             if key.is_empty() {
                 return entries.next_value().map(|IgnoredAny| None);
             }
-            T::deserialize(MapAccessDeserializer::new(Entered::new(key, entries))).map(Some)
+            T::deserialize(MapAccessDeserializer::new(Peeked::new(key, entries))).map(Some)
         }
     }
 

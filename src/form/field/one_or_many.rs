@@ -8,17 +8,16 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::entered::Entered;
-use super::nothing::Item;
-use super::stray::{self, Stray};
+use super::peeked::Peeked;
+use super::php_empty::NonEmpty;
+use super::unknown_keys::{self, UnknownKeys};
 
 /// A single value or a list of them: the same field is `data[id]=a` in one event and
 /// `data[id][0]=a` in another.
 ///
-/// Either way it is a slice. An empty text is no value, and so is an absent field with
-/// `#[serde(default)]`, or another text that says [nothing](super) and is no `T`. The value may be
-/// an array itself, if its keys are names: numeric keys are those of a list. It is serialised as a
-/// list.
+/// Either way it dereferences to a slice. An empty string is read as no value. So are an absent field
+/// with `#[serde(default)]`, and another of PHP's [empty values](super) that is not a `T`. The value
+/// may itself be an array if its keys are names: numeric keys make a list. It is serialized as a list.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -50,7 +49,7 @@ use super::stray::{self, Stray};
 pub struct OneOrMany<T>(Vec<T>);
 
 impl<T> OneOrMany<T> {
-    /// The values.
+    /// Returns the values.
     pub fn into_vec(self) -> Vec<T> {
         self.0
     }
@@ -67,6 +66,24 @@ impl<T> Deref for OneOrMany<T> {
 impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
         Self(Vec::new())
+    }
+}
+
+impl<T> AsRef<[T]> for OneOrMany<T> {
+    fn as_ref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> FromIterator<T> for OneOrMany<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl<T> From<OneOrMany<T>> for Vec<T> {
+    fn from(values: OneOrMany<T>) -> Self {
+        values.0
     }
 }
 
@@ -113,7 +130,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<OneOrMany<T>, A::Error> {
                 let mut list = Vec::new();
-                while let Some(value) = values.next_element_seed(Item::default())? {
+                while let Some(value) = values.next_element_seed(NonEmpty::default())? {
                     list.extend(value);
                 }
                 Ok(OneOrMany(list))
@@ -127,24 +144,24 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                     return Ok(OneOrMany::default());
                 };
                 if key.is_empty() {
-                    let value = entries.next_value_seed(Item::default())?;
+                    let value = entries.next_value_seed(NonEmpty::default())?;
                     return Ok(OneOrMany(Vec::from_iter(value)));
                 }
                 if key.parse::<i64>().is_err() {
-                    let mut entries = Entered::new(key, entries);
+                    let mut entries = Peeked::new(key, entries);
                     let read = T::deserialize(MapAccessDeserializer::new(&mut entries));
                     let read = read.map_err(|error| match entries.into_key() {
                         // It is a type without keys.
-                        Some(key) => stray::rejected(&key, "the index of a list"),
+                        Some(key) => unknown_keys::rejected(&key, "the index of a list"),
                         None => error,
                     });
                     return Ok(OneOrMany(vec![read?]));
                 }
-                let mut list = Vec::from_iter(entries.next_value_seed(Item::default())?);
+                let mut list = Vec::from_iter(entries.next_value_seed(NonEmpty::default())?);
                 while let Some(key) = entries.next_key::<String>()? {
                     match key.parse::<i64>() {
-                        Ok(_) => list.extend(entries.next_value_seed(Item::default())?),
-                        Err(_) => Stray::default().skip(key, &mut entries)?,
+                        Ok(_) => list.extend(entries.next_value_seed(NonEmpty::default())?),
+                        Err(_) => UnknownKeys::default().skip(key, &mut entries)?,
                     }
                 }
                 Ok(OneOrMany(list))

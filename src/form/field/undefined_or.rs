@@ -7,14 +7,15 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{IntoDeserializer, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::nothing::is_nothing;
+use super::php_empty::is_php_empty;
 
-/// A value in whose place the platform may send the text `undefined`.
+/// A value that the platform may replace with the string `undefined`.
 ///
 /// The events of tasks do so: `data[FIELDS_BEFORE]` is a map of fields in one event and `undefined`
-/// in the next. A value that is absent (let it be with `#[serde(default)]`) or an empty text counts
-/// as undefined too, and so does another text that says [nothing](super) and is no `T`. `T` is a
-/// struct, or a type that reads itself from a text, such as a [`Flag`](super::Flag). It is serialised as the value alone, and `Undefined` as nothing (`null`).
+/// in the next. An absent value (with `#[serde(default)]`) and an empty string are undefined too, and
+/// so is another of PHP's [empty values](super) that is not a `T`. `T` is a struct, or a type that
+/// reads itself from a string, such as a [`Flag`](super::Flag). A value is serialized alone, and
+/// `Undefined` as `null`.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -61,15 +62,15 @@ use super::nothing::is_nothing;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum UndefinedOr<T> {
-    /// The platform does not say.
+    /// The value is undefined, empty or absent.
     #[default]
     Undefined,
-    /// What the platform says.
+    /// The value as it was sent.
     Value(T),
 }
 
 impl<T> UndefinedOr<T> {
-    /// The value, unless it is undefined.
+    /// Returns the value unless it is undefined.
     pub const fn value(&self) -> Option<&T> {
         match self {
             Self::Undefined => None,
@@ -77,7 +78,7 @@ impl<T> UndefinedOr<T> {
         }
     }
 
-    /// The value, unless it is undefined.
+    /// Returns the value unless it is undefined.
     pub fn into_value(self) -> Option<T> {
         match self {
             Self::Undefined => None,
@@ -111,7 +112,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for UndefinedOr<T> {
                 match text {
                     "" | "undefined" => Ok(UndefinedOr::Undefined),
                     text => match T::deserialize(text.into_deserializer()) {
-                        Err(_) if is_nothing(text) => Ok(UndefinedOr::Undefined),
+                        Err(_) if is_php_empty(text) => Ok(UndefinedOr::Undefined),
                         read => read.map(UndefinedOr::Value),
                     },
                 }

@@ -2,13 +2,13 @@
 
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess};
 
-/// A map whose first key was read to see what the map is, and which gives that key once more.
-pub(super) struct Entered<A> {
+/// A map that returns its first key again after that key was read to see what the map is.
+pub(super) struct Peeked<A> {
     key: Option<String>,
     entries: A,
 }
 
-impl<A> Entered<A> {
+impl<A> Peeked<A> {
     pub(super) fn new(key: String, entries: A) -> Self {
         Self {
             key: Some(key),
@@ -16,13 +16,13 @@ impl<A> Entered<A> {
         }
     }
 
-    /// The first key, if nobody asked for it.
+    /// Returns the first key unless it was read again.
     pub(super) fn into_key(self) -> Option<String> {
         self.key
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entered<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Peeked<A> {
     type Error = A::Error;
 
     fn next_key_seed<K>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error>

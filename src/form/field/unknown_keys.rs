@@ -2,15 +2,13 @@
 
 use serde::de::{Error, IgnoredAny, MapAccess};
 
-/// The keys of an array that are none of a list or a map of ids: beside those that are, they are
-/// skipped like any other key that is not known.
+/// Keys that are not indices or ids. They are ignored if the array also has valid keys.
 #[derive(Default)]
-pub(super) struct Stray {
+pub(super) struct UnknownKeys {
     first: Option<String>,
 }
 
-impl Stray {
-    /// Skips what is under the key.
+impl UnknownKeys {
     pub(super) fn skip<'de, A: MapAccess<'de>>(
         &mut self,
         key: String,
@@ -20,8 +18,11 @@ impl Stray {
         entries.next_value().map(|IgnoredAny| ())
     }
 
-    /// Rejects an array that has no other keys.
-    pub(super) fn refuse_alone<E: Error>(self, found_other: bool, expected: &str) -> Result<(), E> {
+    pub(super) fn reject_if_only<E: Error>(
+        self,
+        found_other: bool,
+        expected: &str,
+    ) -> Result<(), E> {
         match self.first {
             Some(key) if !found_other => Err(rejected(&key, expected)),
             _ => Ok(()),
@@ -29,7 +30,6 @@ impl Stray {
     }
 }
 
-/// The error of a key that is not what is expected.
 pub(super) fn rejected<E: Error>(key: &str, expected: &str) -> E {
     E::custom(format_args!("found the key {key:?}, expected {expected}"))
 }

@@ -1,4 +1,4 @@
-//! What PHP writes where there is nothing.
+//! PHP's empty values.
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,68 +7,64 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, EnumAccess, Error, Expected, MapAccess, SeqAccess, Unexpected};
 use serde::{Deserialize, Deserializer};
 
-/// Whether a text says that there is nothing: PHP writes an empty text for `null` and `0` or an
-/// empty text for `false`, which its functions return for "none", and the platform `undefined`.
-///
-/// Where an array is expected such a text is no mismatch: lists and maps are empty then, and of
-/// their values those that are nothing are left out.
-pub(super) fn is_nothing(text: &str) -> bool {
+pub(super) fn is_php_empty(text: &str) -> bool {
     matches!(text, "" | "0" | "false" | "undefined")
 }
 
-/// Expects nothing in the text that serde_qs gave as a map with an empty key.
+/// Expects an empty value in a string, which serde_qs gives as a map with an empty key.
 pub(super) fn expect<'de, A: MapAccess<'de>>(
     mut text: A,
     expected: &dyn Expected,
 ) -> Result<(), A::Error> {
     let text: String = text.next_value()?;
-    match is_nothing(&text) {
-        true => Ok(()),
-        false => Err(A::Error::invalid_type(Unexpected::Str(&text), expected)),
+    if is_php_empty(&text) {
+        Ok(())
+    } else {
+        Err(A::Error::invalid_type(Unexpected::Str(&text), expected))
     }
 }
 
-/// Reads a `T`; `None` where there is nothing that is not a `T` either: `0` is a number.
-pub(super) struct Item<T>(PhantomData<T>);
+/// Reads a `T`, or `None` if the value is empty and not a `T`: `0` is a number.
+pub(super) struct NonEmpty<T>(PhantomData<T>);
 
-impl<T> Default for Item<T> {
+impl<T> Default for NonEmpty<T> {
     fn default() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Item<T> {
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for NonEmpty<T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        let found_nothing = Cell::new(false);
-        let read = T::deserialize(Watched {
+        let found_empty = Cell::new(false);
+        let read = T::deserialize(Tracked {
             inner: deserializer,
             asks_for_object: false,
-            found_nothing: &found_nothing,
+            found_empty: &found_empty,
         });
-        match found_nothing.get() {
-            true => Ok(None),
-            false => read.map(Some),
+        if found_empty.get() {
+            return Ok(None);
         }
+        read.map(Some)
     }
 }
 
-/// A deserializer, the visitor that it calls, or the entries that it gives: they tell when the
-/// visitor rejects a text that says that there is nothing, or asks for an object where there is an
-/// empty text, which serde_qs gives as one without entries.
-struct Watched<'a, T> {
+/// Wraps a deserializer, visitor or map and records whether the input was one of PHP's empty values.
+///
+/// serde_qs gives an empty string as an object without entries.
+struct Tracked<'a, T> {
     inner: T,
     asks_for_object: bool,
-    found_nothing: &'a Cell<bool>,
+    found_empty: &'a Cell<bool>,
 }
 
-impl<'a, T> Watched<'a, T> {
-    fn with<U>(&self, inner: U) -> Watched<'a, U> {
-        Watched {
+impl<'a, T> Tracked<'a, T> {
+    fn with<U>(&self, inner: U) -> Tracked<'a, U> {
+        Tracked {
             inner,
             asks_for_object: self.asks_for_object,
-            found_nothing: self.found_nothing,
+            found_empty: self.found_empty,
         }
     }
 }
@@ -86,7 +82,7 @@ macro_rules! forward_deserialize {
     )+};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Watched<'_, D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tracked<'_, D> {
     type Error = D::Error;
 
     forward_deserialize! {
@@ -146,7 +142,7 @@ macro_rules! forward_visit {
     )+};
 }
 
-impl<'de, V: serde::de::Visitor<'de>> serde::de::Visitor<'de> for Watched<'_, V> {
+impl<'de, V: serde::de::Visitor<'de>> serde::de::Visitor<'de> for Tracked<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,27 +151,27 @@ impl<'de, V: serde::de::Visitor<'de>> serde::de::Visitor<'de> for Watched<'_, V>
 
     fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
         let read = self.inner.visit_str(text);
-        self.found_nothing.set(read.is_err() && is_nothing(text));
+        self.found_empty.set(read.is_err() && is_php_empty(text));
         read
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<V::Value, E> {
         let read = self.inner.visit_borrowed_str(text);
-        self.found_nothing.set(read.is_err() && is_nothing(text));
+        self.found_empty.set(read.is_err() && is_php_empty(text));
         read
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
-        let nothing = is_nothing(&text);
+        let nothing = is_php_empty(&text);
         let read = self.inner.visit_string(text);
-        self.found_nothing.set(read.is_err() && nothing);
+        self.found_empty.set(read.is_err() && nothing);
         read
     }
 
-    /// serde_qs gives no text where there is a key alone.
+    /// serde_qs gives a unit for a key without `=`.
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
         let read = self.inner.visit_unit();
-        self.found_nothing.set(read.is_err());
+        self.found_empty.set(read.is_err());
         read
     }
 
@@ -230,7 +226,7 @@ impl<'de, V: serde::de::Visitor<'de>> serde::de::Visitor<'de> for Watched<'_, V>
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Watched<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Tracked<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error>
@@ -239,7 +235,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Watched<'_, A> {
     {
         let key = self.inner.next_key_seed(seed)?;
         if std::mem::take(&mut self.asks_for_object) {
-            self.found_nothing.set(key.is_none());
+            self.found_empty.set(key.is_none());
         }
         Ok(key)
     }
