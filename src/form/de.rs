@@ -15,8 +15,8 @@ use super::shape;
 use super::tree::{self, TooManyArrays};
 use super::value::Value;
 
-/// The tree of `data`, read when it is first needed: for the payload if that is not read read_fast, for
-/// [`Event::data`](crate::Event::data), or for a type of the application.
+/// The tree of `data`, built on first use: by the slow path, by [`Event::data`](crate::Event::data), or
+/// for a type of the application.
 pub(crate) type LazyTree = OnceLock<Result<Option<Value>, TooManyArrays>>;
 
 /// The pairs of `data`, still encoded, and their tree.
@@ -26,20 +26,19 @@ pub(crate) struct Data<'a> {
     tree: &'a LazyTree,
 }
 
-/// What the pairs of `data` are to serde_qs.
+/// The pairs of `data` as serde_qs reads them.
 #[derive(Deserialize)]
 struct Root<T> {
     data: T,
 }
 
-/// `data` with everything in `FIELDS`.
+/// Data whose fields are in `FIELDS`.
 #[derive(Deserialize)]
 struct Fields<T> {
     #[serde(rename = "FIELDS")]
     fields: T,
 }
 
-/// What a type is read from.
 #[derive(Clone, Copy)]
 enum Place {
     Data,
@@ -51,7 +50,7 @@ impl<'a> Data<'a> {
         Self { pairs, tree }
     }
 
-    /// Data that share their tree with nothing.
+    /// Data with a tree of their own.
     #[cfg(test)]
     pub(crate) fn alone(pairs: Option<Cow<'a, [u8]>>) -> Self {
         Self::new(pairs, Box::leak(Box::default()))
@@ -94,9 +93,8 @@ impl<'a> Data<'a> {
         self.read_from_tree(place)
     }
 
-    /// The payload that is `documented` to be in `data[FIELDS]`, or in `data` itself, or where else it
-    /// is: the platform does not always send what is documented. `has_id` says whether the payload
-    /// of an event that is about an object tells which.
+    /// Reads the payload with `documented`, or from an undocumented place: the platform does not always
+    /// send what is documented. `has_id` returns `true` if a payload has the id of its subject.
     pub(crate) fn payload<T: DeserializeOwned>(
         &self,
         documented: impl Fn(&Self) -> Result<T, Mismatch>,
@@ -118,7 +116,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Whether all that there is may be within what is not documented.
+    /// Returns `true` if the data may be wrapped in an undocumented key.
     fn is_wrapped(&self) -> bool {
         let data = self.pairs.as_deref().unwrap_or(NOTHING);
         [
@@ -131,7 +129,7 @@ impl<'a> Data<'a> {
         .any(|wrapper| data.starts_with(wrapper))
     }
 
-    /// The payload from where it is not documented to be.
+    /// Reads the payload from an undocumented place.
     #[cold]
     fn elsewhere<T: DeserializeOwned>(
         &self,
@@ -155,10 +153,10 @@ impl<'a> Data<'a> {
             .ok()
     }
 
-    /// The pairs with their keys beneath that one of the places which the first has: the fewer
-    /// levels keys have, the less serde_qs has to build. `None` where not all have it, or serde_qs
-    /// would not read the keys as PHP does. What is owned has no escaped brackets, so that serde_qs
-    /// need not look for them in every value.
+    /// Strips the place from the keys, since serde_qs builds less for keys with fewer levels.
+    ///
+    /// Returns `None` if a key is not beneath the place, or if serde_qs would read the keys otherwise than
+    /// PHP. An owned form has no escaped brackets, so that serde_qs need not look for them.
     fn strip_prefix(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
         let whole = self.pairs.as_deref().unwrap_or(NOTHING);
         let first = pairs(whole).next()?;
@@ -186,7 +184,7 @@ impl<'a> Data<'a> {
         };
         let (value, key) = match place {
             Place::Data => (tree, "data"),
-            // Without `FIELDS`, what is there instead is what does not fit.
+            // If `FIELDS` is missing, the error is about `data`.
             Place::Fields => tree
                 .get("FIELDS")
                 .map_or((tree, "data"), |fields| (fields, "data[FIELDS]")),
@@ -209,7 +207,7 @@ impl<'a> Data<'a> {
 const NOTHING: &[u8] = b"data=";
 
 impl Place {
-    /// What the keys of pairs at this place begin with.
+    /// Returns the prefixes of keys at this place.
     const fn spellings(self) -> &'static [&'static [u8]] {
         match self {
             Self::Data => &[b"data"],

@@ -9,11 +9,11 @@ use memchr::memchr;
 
 use super::value::Value;
 
-/// Whether serde_qs decodes values as PHP does. Behind a `%` that starts no escape it passes over what
-/// may be the beginning of one, or a space: `%%5D`, `5%+`.
+/// Returns `true` if serde_qs decodes the values as PHP does. After a `%` that does not start an escape,
+/// serde_qs skips what may start one, and a space: `%%5D`, `5%+`.
 pub(super) fn percent_decoding_agrees(pairs: &[u8]) -> bool {
     let begins = |byte: &u8| (*byte == b'%') | (*byte == b'+');
-    // Without a branch, so that many bytes are looked at in one step.
+    // Branchless, so that the compiler vectorizes it.
     let from = |at: usize| pairs.get(at..).unwrap_or_default().iter();
     let bytes = from(0).zip(from(1)).zip(from(2));
     let odd = bytes.fold(false, |odd, ((byte, next), after)| {
@@ -22,8 +22,8 @@ pub(super) fn percent_decoding_agrees(pairs: &[u8]) -> bool {
     !odd && !matches!(pairs, [.., b'%', b'%' | b'+'])
 }
 
-/// Whether serde_qs reads a key of at most `depth` names, which stands beneath `data`, as PHP does:
-/// it is nothing but [names](next_segment) in brackets.
+/// Returns `true` if serde_qs reads a key of at most `depth` names as PHP does: it must consist only of
+/// [names](next_segment) in brackets.
 pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     for _ in 0..depth {
         if key.is_empty() {
@@ -37,10 +37,11 @@ pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     key.is_empty()
 }
 
-/// The pairs with their keys beneath `place`, of at most `depth` names and without escaped brackets.
-/// `None` where not all stand beneath it, or serde_qs would not read them as PHP does: a key is not
-/// [plain](is_canonical), stands there twice, or has a value and keys beneath it too. And where there may
-/// be more arrays than are read.
+/// Returns the pairs with their keys beneath `place`, without escaped brackets.
+///
+/// Returns `None` if a key is not beneath `place`, is not [canonical](is_canonical) or too deep,
+/// appears twice, or has both a value and keys beneath it. Also if there may be more arrays than
+/// are read.
 pub(super) fn strip_prefix(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
     let mut form = KeyRewriter::new(depth, pairs.len());
     while let [first, behind @ ..] = pairs {
@@ -48,7 +49,7 @@ pub(super) fn strip_prefix(place: &[u8], depth: usize, mut pairs: &[u8]) -> Opti
             pairs = behind;
             continue;
         }
-        // A pair without `=` is an empty text to PHP, and no value to serde_qs.
+        // A pair without `=` is an empty string to PHP, and no value to serde_qs.
         let [b'=', behind @ ..] = form.write_key(pairs.strip_prefix(place)?)? else {
             return None;
         };
@@ -59,9 +60,9 @@ pub(super) fn strip_prefix(place: &[u8], depth: usize, mut pairs: &[u8]) -> Opti
     form.finish()
 }
 
-/// The name in the brackets that a key begins with, the digest of it beneath the key of `digest`,
-/// and what is behind the brackets. `None` where there are none, or the name is escaped, is left to
-/// be counted, or is padded with zeros or white space.
+/// Returns the name in the brackets at the start of `key`, its digest continued from `digest`, and the
+/// rest of the key. Returns `None` if there is no bracket, or if the name is escaped, empty, or padded
+/// with zeros or white space.
 fn next_segment(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
     let ([b'[', inner @ ..] | [b'%', b'5', b'B', inner @ ..]) = key else {
         return None;
@@ -85,29 +86,28 @@ fn next_segment(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
     (!is_odd).then_some((name, digest, behind))
 }
 
-/// A form of plain keys.
+/// A form whose keys are rewritten.
 struct KeyRewriter<'a> {
-    /// How many names a key may have.
+    /// The maximum number of names in a key.
     depth: usize,
-    /// How many arrays there may be beside those that were.
+    /// The number of arrays that may still follow.
     arrays: usize,
     written: Vec<u8>,
     parent: Parent<'a>,
-    /// Those of all keys, [`LEAF`] set where they have values.
+    /// The digests of all keys, with [`LEAF`] set if they have values.
     digests: Vec<u64>,
 }
 
-/// The key before without its last name: most begin as it does.
+/// The previous key without its last name: most keys start with it.
 struct Parent<'a> {
     key: &'a [u8],
-    /// How many names it has.
     depth: usize,
-    /// Where it stands in what is written.
+    /// Its range in `KeyRewriter::written`.
     written: Range<usize>,
     digest: u64,
 }
 
-/// Tells the digest of a key that has a value.
+/// The bit of a digest that marks a key with a value.
 const LEAF: u64 = 1;
 
 impl<'a> KeyRewriter<'a> {
@@ -126,7 +126,7 @@ impl<'a> KeyRewriter<'a> {
         }
     }
 
-    /// Writes the key that `pair` begins with, and gives what is behind it.
+    /// Writes the key at the start of `pair` and returns the rest.
     fn write_key(&mut self, pair: &'a [u8]) -> Option<&'a [u8]> {
         if !self.written.is_empty() {
             self.written.push(b'&');
@@ -159,7 +159,7 @@ impl<'a> KeyRewriter<'a> {
                 self.digests.push(digest | LEAF);
                 return Some(rest);
             }
-            // An array that others stand between is counted again.
+            // An array is counted again if other keys came in between.
             self.arrays = self.arrays.checked_sub(1)?;
             self.digests.push(digest & !LEAF);
         }
@@ -180,10 +180,9 @@ impl<'a> KeyRewriter<'a> {
     }
 }
 
-/// The digest of no key (FNV-1a, of 64 bits): short to compute for names of a few letters.
+/// FNV-1a of 64 bits, since it is fast for names of a few letters.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// The digest with another byte behind those that it is of.
 const fn fnv1a(digest: u64, byte: u8) -> u64 {
     (digest ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
 }

@@ -1,10 +1,9 @@
-//! Data in another shape than the table of events says: brought into that shape.
+//! Brings data of an undocumented shape into the documented one.
 //!
-//! The documentation and the platform do not agree on where an id stands. The same event comes as
-//! `data[ID]` from one portal and as `data[FIELDS][ID]` from another, a key is `ID` here and `id`
-//! there, and an id may be the only element of an array. One rule covers all of them, so that no
-//! event needs an exception of its own. It is asked only where the documented shape has no payload,
-//! or not the id of what the event is about.
+//! The documentation and the platform disagree about the place of an id. One portal sends `data[ID]`
+//! and another `data[FIELDS][ID]` for the same event. A key is `ID` or `id`, and an id may be the only
+//! element of an array. One rule covers all of them, so that no event needs its own exception. It is
+//! used only if the documented shape has no payload, or lacks the id of the subject.
 
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
@@ -12,15 +11,13 @@ use serde::forward_to_deserialize_any;
 use super::encode::{Escape, FormWriter};
 use super::value::{Array, Value};
 
-/// The key that documented events have their fields under.
 const FIELDS: &str = "FIELDS";
 
-/// The key of the first element of a list.
 const FIRST: &str = "0";
 
-/// Writes the payload of type `T` as the form of `data`, from wherever it is, with the keys spelled as
-/// `T` has them. Returns `None` if there is none of them, or the shape is the documented one: with the
-/// fields in `FIELDS`, or in `data` itself.
+/// Returns the payload of type `T` as a form of `data`, with the keys spelled as `T` has them.
+///
+/// Returns `None` if the data have no field of `T`, or already have the documented shape.
 ///
 /// `with_nested_ids` also spells the ids inside the fields as the fields are spelled.
 pub(super) fn reshaped<T: DeserializeOwned>(
@@ -36,7 +33,7 @@ pub(super) fn reshaped<T: DeserializeOwned>(
         let keys = place.iter().filter(|(key, _)| field(fields, key).is_some());
         keys.count()
     };
-    // Of those with as many fields it is the last.
+    // Of several with as many fields, `max_by_key` returns the last: the documented one.
     let places = places(data.as_array()?, in_fields).into_iter().rev();
     let best = places.max_by_key(count).filter(|place| count(place) > 0);
     let (place, is_documented) = best?;
@@ -44,7 +41,6 @@ pub(super) fn reshaped<T: DeserializeOwned>(
     (is_respelled || !is_documented).then(|| Shape::Object(object).into_form())
 }
 
-/// A part of the data as it is to be read.
 enum Shape<'a> {
     As(&'a Value),
     Object(Vec<(&'a str, Shape<'a>)>),
@@ -69,7 +65,7 @@ impl Shape<'_> {
     }
 }
 
-/// The names of the fields that a struct is read from; none where `T` is no struct.
+/// Returns the field names of a struct, or none if `T` is not a struct.
 fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     struct Probe<'a>(&'a mut &'static [&'static str]);
 
@@ -101,9 +97,9 @@ fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     fields
 }
 
-/// The arrays that may be the payload, and whether they are documented to be it: `data` itself, what is
-/// in `FIELDS`, and the first element of either, where the list of a call's arguments is sent in place
-/// of the data. The documented one comes first.
+/// Returns the arrays that may be the payload, and whether the documentation says so. Candidates are
+/// `data`, `FIELDS`, and the first element of either: some portals send the list of a call's arguments
+/// as the data. The documented one comes first.
 fn places(data: &Array, in_fields: bool) -> Vec<(&Array, bool)> {
     let mut places = vec![(data, !in_fields)];
     for (key, outer) in wrapped(data) {
@@ -114,7 +110,6 @@ fn places(data: &Array, in_fields: bool) -> Vec<(&Array, bool)> {
     places
 }
 
-/// The arrays under keys that only wrap what is below.
 fn wrapped(array: &Array) -> impl Iterator<Item = (&str, &Array)> {
     let wrappers = array
         .iter()
@@ -122,13 +117,12 @@ fn wrapped(array: &Array) -> impl Iterator<Item = (&str, &Array)> {
     wrappers.filter_map(|(key, value)| Some((key, value.as_array()?)))
 }
 
-/// The field that a key means, in whichever spelling.
 fn field(fields: &[&'static str], key: &str) -> Option<usize> {
     let exact = fields.iter().position(|field| *field == key);
     exact.or_else(|| fields.iter().position(|field| is_alike(field, key)))
 }
 
-/// Whether two names differ in nothing but their spelling, as `ENTITY_ID` and `entityId` do.
+/// Returns `true` if the names differ only in spelling, as `ENTITY_ID` and `entityId` do.
 fn is_alike(left: &str, right: &str) -> bool {
     fn letters(name: &str) -> impl Iterator<Item = u8> {
         let letters = name.bytes().filter(|byte| *byte != b'_');
@@ -137,16 +131,16 @@ fn is_alike(left: &str, right: &str) -> bool {
     letters(left).eq(letters(right))
 }
 
-/// Whether a field of this name has an id, such as `ID`, `POST_ID` or `documentUid`.
+/// Returns `true` for names such as `ID`, `POST_ID` or `documentUid`.
 fn has_id(field: &str) -> bool {
     let end = field.len().saturating_sub(2);
     field.as_bytes()[end..].eq_ignore_ascii_case(b"id")
 }
 
-/// The payload with the keys that `fields` have, and whether anything of it is changed by that.
+/// Returns the payload with the keys spelled as in `fields`, and whether that changed anything.
 ///
-/// What comes in several spellings is taken from the first that says anything, the field's own
-/// before the others.
+/// If a field comes in several spellings, the first that is not empty counts, and the field's own
+/// spelling takes precedence.
 fn respelled<'a>(
     place: &'a Array,
     fields: &[&'static str],
@@ -154,7 +148,7 @@ fn respelled<'a>(
 ) -> (Vec<(&'a str, Shape<'a>)>, bool) {
     let mut changed = false;
     let mut entries: Vec<(&str, Shape<'_>)> = Vec::with_capacity(place.len());
-    // Where a field is among the entries, and how good it is.
+    // The index of each field among the entries, and its rank.
     let mut taken: Vec<Option<(usize, (bool, bool))>> = vec![None; fields.len()];
     for (key, value) in place.iter() {
         let Some(at) = field(fields, key) else {
@@ -202,8 +196,8 @@ fn says_anything(value: &Value, field: &str) -> bool {
     }
 }
 
-/// The id of a field that has it deeper: under the field's own name or `ID` once more, as the key of
-/// a database record comes, or as the one element of a list.
+/// Returns the id nested in a field: under the field's own name or `ID`, as in the key of a database
+/// record, or as the only element of a list.
 fn only_id<'a>(mut value: &'a Value, field: &str) -> &'a Value {
     let inner = |array: &'a Array| {
         let has_it = |key: &str| {
@@ -218,7 +212,7 @@ fn only_id<'a>(mut value: &'a Value, field: &str) -> &'a Value {
     value
 }
 
-/// The key of the id of an object under a field: in capitals if the field is.
+/// Returns the key of an id in the case of the field.
 fn id_as(field: &str) -> &'static [&'static str] {
     if field.bytes().any(|byte| byte.is_ascii_lowercase()) {
         &["id"]
@@ -227,7 +221,7 @@ fn id_as(field: &str) -> &'static [&'static str] {
     }
 }
 
-/// The text that data are which should be no array: that of an id, wherever it is.
+/// Returns the string that the data should be, wherever it is nested.
 fn only_text(mut data: &Value) -> &Value {
     loop {
         data = only_id(data, "ID");

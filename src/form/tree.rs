@@ -8,7 +8,7 @@ use super::pairs::pairs;
 use super::percent::decode;
 use super::value::Value;
 
-/// Reads the pairs of `data`. Returns `None` if there are none.
+/// Builds the tree of the pairs of `data`. Returns `None` if there are none.
 pub(super) fn read(data: &[u8]) -> Result<Option<Value>, TooManyArrays> {
     let keys = Keys::decode(data);
     Ok(Tree::read(data, &keys)?.value(ROOT))
@@ -18,8 +18,7 @@ pub(super) fn read(data: &[u8]) -> Result<Option<Value>, TooManyArrays> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyArrays;
 
-/// The keys of all pairs, decoded, one behind another: what the tree is built of, without an
-/// allocation for each.
+/// The decoded keys of all pairs in one buffer, without an allocation for each.
 struct Keys {
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -50,8 +49,8 @@ impl Keys {
     }
 }
 
-/// The tree while it is built: nodes by number, and one index over the keys of all arrays, so that
-/// the work grows with the pairs and not with how many of them are siblings.
+/// The tree under construction. One index serves the keys of all arrays, so that the work grows with
+/// the number of pairs, however many are siblings.
 struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     /// A hash table of nodes' numbers, at most half full. 0, which is the root, marks a free slot.
@@ -62,10 +61,10 @@ struct Tree<'a> {
 }
 
 struct Node<'a> {
-    /// The number of the array that it is in.
+    /// The number of the array that contains the node.
     array: u32,
     key: Key<'a>,
-    /// The node behind it in the same array.
+    /// The next node of the same array.
     next: Option<NonZeroU32>,
     content: Content<'a>,
 }
@@ -74,12 +73,12 @@ enum Content<'a> {
     Empty,
     Text(&'a [u8]),
     Array {
-        /// The array's own number: one that takes the place of another has other keys.
+        /// The array's own number: an array that replaces another has other keys.
         number: u32,
         first: Option<NonZeroU32>,
         last: u32,
         len: u32,
-        /// The greatest index, which `[]` comes behind.
+        /// The greatest index. `[]` is the next one.
         greatest: Option<i64>,
     },
 }
@@ -89,7 +88,7 @@ const ROOT: usize = 0;
 impl<'a> Tree<'a> {
     fn read(data: &'a [u8], keys: &'a Keys) -> Result<Self, TooManyArrays> {
         let max_arrays = Value::max_arrays(data.len());
-        // Each pair adds one text at most, and each node takes two brackets.
+        // Each pair adds at most one string, and each node takes two brackets.
         let most = (keys.ends.len() + max_arrays).min(keys.bytes.len() / 2) + 1;
         let mut tree = Self {
             nodes: Vec::with_capacity(most),
@@ -114,8 +113,8 @@ impl<'a> Tree<'a> {
         Ok(tree)
     }
 
-    /// Returns the node under `name` in `parent`, which becomes an array if it is none. `None` asks
-    /// for the next free index.
+    /// Returns the node under `name` in `parent`, which becomes an array if it is not one. `None` is the
+    /// next free index.
     fn enter(&mut self, parent: usize, name: Option<&'a [u8]>) -> Result<usize, TooManyArrays> {
         let new = self.nodes.len();
         if !matches!(self.nodes[parent].content, Content::Array { .. }) {
@@ -174,7 +173,7 @@ impl<'a> Tree<'a> {
         Ok(new)
     }
 
-    /// Returns the slot of the index that has the node under `key` in an array, or is free for it.
+    /// Returns the slot of the node under `key` in an array, or a free slot for it.
     fn slot(&self, array: u32, key: Key<'_>) -> usize {
         let mask = self.index.len() - 1;
         let mut slot = self.hasher.hash_one((array, key)) as usize & mask;

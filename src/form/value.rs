@@ -5,7 +5,7 @@ use std::ops::Index;
 
 use super::key::{self, php_index};
 
-/// A value of an event's `data`, as PHP's `parse_str` would give it.
+/// A value of an event's `data`, as PHP's `parse_str` returns it.
 ///
 /// Everything on the wire is a string or an array. The keys of an array are strings in the order in
 /// which they came. In JSON, an array with the keys 0, 1, 2, … is a list and any other is an object,
@@ -74,7 +74,7 @@ impl Value {
     /// everything that came before under the same root: all of `data`.
     pub const MAX_DEPTH: usize = key::MAX_DEPTH;
 
-    /// The number of arrays that the data of an event may have, plus one for each
+    /// The maximum number of arrays in the data of an event, plus one for each
     /// [64 bytes](Self::BYTES_PER_ARRAY) of them.
     ///
     /// An array costs far more memory and time than the two brackets that make one, so this bounds
@@ -87,12 +87,12 @@ impl Value {
     /// The bytes of data that allow an array beyond [`MAX_ARRAYS`](Self::MAX_ARRAYS).
     pub const BYTES_PER_ARRAY: usize = 64;
 
-    /// The number of arrays that so many bytes of data may have.
+    /// Returns the maximum number of arrays in so many bytes of data.
     pub(super) const fn max_arrays(bytes: usize) -> usize {
         Self::MAX_ARRAYS + bytes / Self::BYTES_PER_ARRAY
     }
 
-    /// An array of values whose keys differ.
+    /// Creates an array. The keys must differ.
     pub(crate) fn from_entries(entries: Vec<(String, Value)>) -> Self {
         Self::Array(Array(entries))
     }
@@ -131,7 +131,7 @@ impl Value {
         self.as_array()?.get(key)
     }
 
-    /// Returns `true` if a text in it is not UTF-8.
+    /// Returns `true` if a string in it is not UTF-8.
     pub(super) fn has_bytes(&self) -> bool {
         match self {
             Self::Text(_) => false,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::value::Value;
 
-/// Reads any form data, as part of a type for [`Event::data_as`](crate::Event::data_as). The keys of
-/// its arrays are sorted then.
+/// Reads any form data as part of a type for [`Event::data_as`](crate::Event::data_as), with the keys of
+/// arrays sorted.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Asked for a map, serde_qs gives a text as a map with an empty key, and an empty text as
@@ -53,7 +53,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// A text, UTF-8 or not.
+/// A string, UTF-8 or not.
 struct Leaf;
 
 impl<'de> DeserializeSeed<'de> for Leaf {

@@ -7,13 +7,12 @@ use memchr::memchr2;
 use super::REDACTED;
 use super::keys::is_secret;
 
-/// The text with the secrets in its links redacted. `_esd` is what the portal's drive calls the token
-/// of a file.
+/// Redacts the secrets in links. `_esd` is the portal's drive's parameter for the token of a file.
 pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
     redacted(text, |name| is_secret(name) || name == "_esd")
 }
 
-/// Returns the text with the value of every query parameter redacted whose name is a secret's.
+/// Redacts the value of every query parameter whose name is a secret's.
 pub(crate) fn redacted(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut copied = 0;

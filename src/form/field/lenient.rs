@@ -1,6 +1,6 @@
-//! Reads what a payload can do without, and never fails it: what does not fit counts as absent.
+//! Reads optional parts of a payload: a value that does not fit counts as absent.
 //!
-//! It is for fields that only the platform's source or a few captures show. The data whole stay in
+//! For fields that only the platform's source or a few captures show. The whole data stay in
 //! [`Event::data`](crate::Event::data).
 
 use std::borrow::Cow;
@@ -15,9 +15,9 @@ use super::peeked::Peeked;
 use super::{Flag, IdMap, List, OneOrMany};
 use crate::secret::{REDACTED, Secret};
 
-/// A value that is one text on the wire.
+/// A value that is one string on the wire.
 pub(crate) trait FromText: Sized {
-    /// Returns `None` if the text is not such a value.
+    /// Returns `None` if the string is not such a value.
     fn from_text(text: Cow<'_, str>) -> Option<Self>;
 }
 
@@ -45,7 +45,7 @@ impl FromText for Flag {
     }
 }
 
-/// Reads a text. An array counts as absent, and so does a text that is not a `T`.
+/// Reads a string. An array or a string that is not a `T` counts as absent.
 pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -55,7 +55,7 @@ where
     Ok(leaf.and_then(|Leaf(value)| value))
 }
 
-/// Reads the objects of a list, or a single one. Whatever else stands there is left out.
+/// Reads the objects of a list, or a single one. Other values are skipped.
 pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<List<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -66,7 +66,7 @@ where
     Ok(objects.collect::<Vec<_>>().into())
 }
 
-/// Reads objects by their ids. Whatever else stands there is left out.
+/// Reads objects by their ids. Other values are skipped.
 pub(crate) fn objects_by_id<'de, D, T>(deserializer: D) -> Result<IdMap<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -115,7 +115,7 @@ impl<'de, T: FromText> Deserialize<'de> for Leaf<T> {
     }
 }
 
-/// A text, or an object in its place.
+/// A string, or an object instead of it.
 pub(crate) enum TextOr<T> {
     Text(String),
     Object(T),
@@ -163,7 +163,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     }
 }
 
-/// Texts and objects by numeric keys, in the order of the wire.
+/// Strings and objects by numeric keys, in the order of the wire.
 pub(crate) struct ById<T>(pub(crate) Vec<(u64, TextOr<T>)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ById<T> {

@@ -45,7 +45,7 @@ use serde::{Deserialize, Deserializer};
 ///
 /// # Errors
 ///
-/// Where there is an array.
+/// Returns an error if the value is an array.
 pub fn optional_number<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
 where
     D: Deserializer<'de>,
@@ -55,7 +55,6 @@ where
     Ok(number.and_then(|Parsed(number)| number))
 }
 
-/// What a text is as a number.
 struct Parsed<N>(Option<N>);
 
 impl<'de, N: FromStr> Deserialize<'de> for Parsed<N> {

@@ -19,7 +19,7 @@ pub enum NumberOrName {
 }
 
 impl NumberOrName {
-    /// The number, unless it is a name.
+    /// Returns the number unless it is a name.
     pub const fn number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -27,7 +27,7 @@ impl NumberOrName {
         }
     }
 
-    /// The name, unless it is a number.
+    /// Returns the name unless it is a number.
     pub const fn name(&self) -> Option<&str> {
         match self {
             Self::Number(_) => None,
@@ -70,11 +70,11 @@ impl From<u64> for NumberOrName {
     }
 }
 
-/// Reads a number if the text is one as PHP writes it, and otherwise takes it for a name.
+/// Reads a number if the string is one as PHP writes it, and a name otherwise.
 ///
 /// # Errors
 ///
-/// Returns an error if the text is empty.
+/// Returns an error if the string is empty.
 impl FromStr for NumberOrName {
     type Err = EmptyCode;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::peeked::Peeked;
 
-/// Reads an object that may be absent; a text in its place is PHP's `null`, `false` or empty array
+/// Reads an object that may be absent. A string instead of it is PHP's `null`, `false` or empty array,
 /// and counts as absent.
 pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
