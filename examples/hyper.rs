@@ -4,7 +4,7 @@
 //! BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example hyper
 //! ```
 //!
-//! `BIND` sets the address, `127.0.0.1:3000` unless set. The variables of
+//! `BIND` sets the address. Defaults to `127.0.0.1:3000`. The variables of
 //! `EventConfig::from_env` set the rest.
 
 use std::convert::Infallible;

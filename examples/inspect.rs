@@ -10,7 +10,7 @@
 //! the tokens that some events carry in it: the answer goes to nobody but the sender.
 //!
 //! `BITRIX24_APPLICATION_TOKEN` may hold several tokens, separated by commas. `BIND` sets the
-//! address, `127.0.0.1:3000` unless set.
+//! address. Defaults to `127.0.0.1:3000`.
 
 use std::error::Error;
 

@@ -49,7 +49,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Walk through the life cycle of two installations (unless told otherwise).
+    /// Walk through the life cycle of two installations (the default).
     Walk,
     /// Serve real portals.
     Serve {
@@ -83,9 +83,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 type Store = PortalVerifier<SqliteStore>;
 
-fn portals(store: SqliteStore, proof: TokenIntrospection<HttpsClient>) -> Store {
+fn portals(store: SqliteStore, introspection: TokenIntrospection<HttpsClient>) -> Store {
     PortalVerifier::new(store)
-        .install_policy(InstallPolicy::introspect(proof))
+        .install_policy(InstallPolicy::introspect(introspection))
         .cache(TokenCache::new())
 }
 
@@ -105,8 +105,8 @@ async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
     StatusCode::OK
 }
 
-/// What the browser of an administrator opens when an application with a user interface is
-/// installed, which is told no event of it.
+/// The page that an administrator's browser opens when an application with a user interface is
+/// installed. Such an application gets no ONAPPINSTALL.
 async fn install_page(
     State(portals): State<Store>,
     Form(installation): Form<Installation>,
@@ -129,12 +129,12 @@ async fn serve(
     token_key: Option<String>,
     bind: SocketAddr,
 ) -> Result<(), Box<dyn Error>> {
-    let proof = TokenIntrospection::new(
+    let introspection = TokenIntrospection::new(
         client_id,
         AuthorizationServer::default(),
         HttpsClient::new(),
     )?;
-    let mut portals = portals(SqliteStore::open(database).await?, proof);
+    let mut portals = portals(SqliteStore::open(database).await?, introspection);
     if let Some(key) = token_key {
         portals = portals.hash_tokens(TokenKey::new(key)?);
     }
@@ -168,7 +168,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         database.0.display()
     );
 
-    println!("two portals install it");
+    println!("two portals install the application");
     let installs = |[member_id, token]: [&'static str; 2], access_token| {
         event(EventKind::AppInstall, [member_id, token]).access_token(access_token)
     };
@@ -181,7 +181,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         .await?;
     server.expect(200, event(EventKind::TaskAdd, OSLO)).await?;
 
-    println!("a token of one is none of the other");
+    println!("the token of one does not verify the other's events");
     let crossed = event(EventKind::CrmDealAdd, [OSLO[0], RIGA[1]]);
     server.expect(403, crossed).await?;
 
@@ -197,7 +197,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         .expect(200, event(EventKind::CrmDealAdd, RIGA))
         .await?;
 
-    println!("the install page of one tells a new token, the earlier one stays for a while");
+    println!("the install page of one brings a new token; the earlier one stays valid for a while");
     server
         .open_install_page(OSLO[0], "oslo-token-2", "access-oslo")
         .await?;
@@ -206,14 +206,14 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         .await?;
     server.expect(200, event(EventKind::TaskAdd, OSLO)).await?;
 
-    println!("the application starts again and knows them");
+    println!("the application restarts, and still has the tokens");
     server.stop().await;
     let server = Server::start(&database.0, &authorization).await?;
     server
         .expect(200, event(EventKind::CrmDealAdd, RIGA))
         .await?;
 
-    println!("one uninstalls it, and is forgotten");
+    println!("one uninstalls the application, and its tokens are removed");
     server
         .expect(200, event(EventKind::AppUninstall, RIGA))
         .await?;
@@ -229,7 +229,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
 
     server.stop().await;
     println!(
-        "done; the authorization server was asked {} times",
+        "done; the authorization server was called {} times",
         authorization.asked()
     );
     Ok(())
@@ -271,9 +271,9 @@ struct Server {
 impl Server {
     async fn start(database: &Path, authorization: &StandIn) -> Result<Self, Box<dyn Error>> {
         let server = AuthorizationServer::insecure_custom(authorization.origin())?;
-        let proof = TokenIntrospection::new(CLIENT_ID, server, HttpsClient::new())?;
+        let introspection = TokenIntrospection::new(CLIENT_ID, server, HttpsClient::new())?;
         let store = SqliteStore::open(database).await?;
-        let app = app(portals(store.clone(), proof).hash_tokens(TokenKey::new([7; 32])?));
+        let app = app(portals(store.clone(), introspection).hash_tokens(TokenKey::new([7; 32])?));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let task = tokio::spawn(async { axum::serve(listener, app).await.expect("it serves") });
@@ -290,7 +290,7 @@ impl Server {
         self.store.close().await;
     }
 
-    /// Sends the event as a portal would, and fails where the answer is another.
+    /// Sends the event as a portal would. Returns an error if the response has another status.
     async fn expect(&self, status: u16, event: TestEvent) -> Result<(), Box<dyn Error>> {
         let form = event.form();
         self.post("/bitrix24/events", form, status).await

@@ -44,15 +44,15 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Parser)]
 #[command(
     name = "send",
-    after_help = "Exit codes: 0 every answer was 2xx; 1 one was not; \
-                  2 a mistake in the call, or no answer"
+    after_help = "Exit codes: 0 every response was 2xx; 1 one was not; \
+                  2 a usage error, or no response"
 )]
 struct Args {
     /// The event, by its code or documented name, in any case; with --list, a part of it
     #[arg(required_unless_present_any = ["list", "replay"], conflicts_with = "replay")]
     event: Option<String>,
 
-    /// Where the application listens for events
+    /// The address that the application listens on for events
     #[arg(long, default_value = "http://127.0.0.1:3000/bitrix24/events", value_parser = http_url)]
     url: Uri,
 
@@ -80,11 +80,11 @@ struct Args {
     #[arg(long, value_name = "ID", conflicts_with = "replay")]
     handler_id: Option<u64>,
 
-    /// As to an outgoing webhook: without OAuth fields
+    /// Send the event as an outgoing webhook gets it: without OAuth fields
     #[arg(long, conflicts_with_all = ["robot", "replay"])]
     webhook: bool,
 
-    /// As caused by a robot: without OAuth fields
+    /// Send the event as a robot causes it: without OAuth fields
     #[arg(long, conflicts_with = "replay")]
     robot: bool,
 
@@ -92,7 +92,7 @@ struct Args {
     #[arg(long, conflicts_with = "replay")]
     undocumented: bool,
 
-    /// Send the body in a file as it is, but for a line break at its end; - is the standard input
+    /// Send the body in a file as it is, without line breaks at its end; - is standard input
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
 
@@ -100,11 +100,11 @@ struct Args {
     #[arg(long)]
     print: bool,
 
-    /// Send so many requests, and sum up how they were answered
+    /// Send this many requests, and print a summary of the responses
     #[arg(long, value_name = "N", value_parser = positive, conflicts_with = "print")]
     burst: Option<usize>,
 
-    /// How many requests of a burst are on their way at once
+    /// Number of requests of a burst that run at once
     #[arg(long, value_name = "M", default_value = "8", value_parser = positive)]
     concurrency: usize,
 
@@ -170,7 +170,7 @@ fn code(args: &Args) -> Result<String, String> {
         None if args.undocumented => Ok(name.to_owned()),
         None => Err(format!(
             "{name} is not a documented event. Nearest: {}.\n       --list shows all, \
-             --undocumented sends it all the same.",
+             --undocumented sends it anyway.",
             nearest(name).join(", ")
         )),
     }
@@ -244,44 +244,47 @@ struct Sender {
     body: Bytes,
 }
 
-struct Answer {
+struct Response {
     status: StatusCode,
     text: String,
     time: Duration,
 }
 
 impl Sender {
-    async fn send(&self) -> Result<Answer, BoxError> {
+    async fn send(&self) -> Result<Response, BoxError> {
         let request = Request::post(&self.url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(USER_AGENT, TestEvent::USER_AGENT)
             .body(Full::new(self.body.clone()))?;
         let start = Instant::now();
         let response = timeout(TIMEOUT, self.client.send(request)).await??;
-        Ok(Answer {
+        Ok(Response {
             status: response.status(),
             text: text(&response),
             time: start.elapsed(),
         })
     }
 
-    /// Sends one request and shows the answer.
+    /// Sends one request and shows the response.
     async fn once(&self, name: &str) -> Result<ExitCode, Box<dyn Error>> {
-        let answer = self.send().await.map_err(|error| self.no_answer(&error))?;
-        let style = style_of(answer.status);
+        let response = self
+            .send()
+            .await
+            .map_err(|error| self.no_response(&error))?;
+        let style = style_of(response.status);
         anstream::println!(
             "{name} to {}: {style}{}{style:#} in {:.1?}",
             self.url,
-            answer.status,
-            answer.time
+            response.status,
+            response.time
         );
-        if !answer.text.is_empty() {
-            anstream::println!("{}", answer.text.trim_end());
+        if !response.text.is_empty() {
+            anstream::println!("{}", response.text.trim_end());
         }
-        Ok(exit_code(answer.status.is_success()))
+        Ok(exit_code(response.status.is_success()))
     }
 
-    /// Sends many requests and sums the answers up.
+    /// Sends many requests and sums the responses up.
     async fn burst(
         self,
         name: &str,
@@ -298,29 +301,29 @@ impl Sender {
         for _ in 0..concurrency.min(requests) {
             let (sender, started, bar) = (sender.clone(), started.clone(), bar.clone());
             workers.spawn(async move {
-                let mut answers = Vec::new();
+                let mut responses = Vec::new();
                 while started.fetch_add(1, Ordering::Relaxed) < requests {
-                    answers.push(sender.send().await);
+                    responses.push(sender.send().await);
                     bar.inc(1);
                 }
-                answers
+                responses
             });
         }
-        let answers = workers.join_all().await.into_iter().flatten();
+        let responses = workers.join_all().await.into_iter().flatten();
         let whole = start.elapsed();
         bar.finish_and_clear();
 
         let mut summary = Summary::default();
-        answers.for_each(|answer| summary.add(answer));
+        responses.for_each(|response| summary.add(response));
         println!("{name} to {}, {concurrency} at once", sender.url);
         summary.show(whole);
         match summary.unanswered.first() {
-            Some(error) => Err(sender.no_answer(error).into()),
+            Some(error) => Err(sender.no_response(error).into()),
             None => Ok(exit_code(summary.all_are_good())),
         }
     }
 
-    fn no_answer(&self, error: &BoxError) -> String {
+    fn no_response(&self, error: &BoxError) -> String {
         let mut cause: &dyn Error = &**error;
         while let Some(source) = cause.source() {
             cause = source;
@@ -330,11 +333,11 @@ impl Sender {
         } else {
             ""
         };
-        format!("no answer from {}: {cause}{hint}", self.url)
+        format!("no response from {}: {cause}{hint}", self.url)
     }
 }
 
-/// The answers to a burst.
+/// The responses to a burst.
 #[derive(Default)]
 struct Summary {
     times: Vec<Duration>,
@@ -343,19 +346,19 @@ struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, answer: Result<Answer, BoxError>) {
-        let answer = match answer {
-            Ok(answer) => answer,
+    fn add(&mut self, response: Result<Response, BoxError>) {
+        let response = match response {
+            Ok(response) => response,
             Err(error) => return self.unanswered.push(error),
         };
-        self.times.push(answer.time);
+        self.times.push(response.time);
         let known = self
             .statuses
             .iter_mut()
-            .find(|(status, _)| *status == answer.status);
+            .find(|(status, _)| *status == response.status);
         match known {
             Some((_, count)) => *count += 1,
-            None => self.statuses.push((answer.status, 1)),
+            None => self.statuses.push((response.status, 1)),
         }
     }
 
@@ -428,7 +431,7 @@ fn list(part: &str) {
             format!("  {name}\n")
         });
     }
-    // Whoever reads no further has seen enough.
+    // The reader of a pipe may have closed it: `| head`.
     let _ = anstream::stdout().write_all(text.as_bytes());
 }
 

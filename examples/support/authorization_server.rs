@@ -1,5 +1,5 @@
-//! A stand-in for Bitrix24's authorization server, on loopback: it answers `app.info` about the
-//! access tokens that it was told of, and that it does not know the others.
+//! A stand-in for Bitrix24's authorization server, on loopback: it responds to
+//! `app.info` for the access tokens that are installed, and with an error for others.
 
 use std::collections::HashMap;
 use std::io;
@@ -49,14 +49,14 @@ impl StandIn {
         &self.origin
     }
 
-    /// From now on the access token is one of this application in this portal.
+    /// Makes the access token valid for this application in this portal.
     pub(crate) fn install(&self, access_token: &str, client_id: &str, member_id: &str) {
         let installation = (client_id.to_owned(), member_id.to_owned());
         let mut installations = self.server.installations.lock().unwrap();
         installations.insert(access_token.to_owned(), installation);
     }
 
-    /// How many requests there were.
+    /// Returns the number of requests so far.
     pub(crate) fn asked(&self) -> usize {
         self.server.asked.load(Ordering::Relaxed)
     }
