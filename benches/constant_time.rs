@@ -61,9 +61,10 @@ fn compare(runner: &mut CtRunner, random: &mut BenchRng, verify: impl Fn(&Envelo
     let first_wrong = TOKEN.replace(|_: char| true, "x");
     let last_wrong = TOKEN.replace("cce", "ccx");
     for _ in 0..SAMPLES {
-        let (class, token) = match random.random() {
-            true => (Class::Left, &first_wrong),
-            false => (Class::Right, &last_wrong),
+        let (class, token) = if random.random() {
+            (Class::Left, &first_wrong)
+        } else {
+            (Class::Right, &last_wrong)
         };
         // Made anew each time, in the same place: where a text stands has a time of its own.
         let body = format!("event=ONAPPTEST&auth[application_token]={token}");

@@ -58,9 +58,10 @@ fn main() -> ExitCode {
             print!("\n{}", show_portals(&portals));
             let checked = arguments.iter().any(|argument| argument == "--check");
             let fine = || is_no_worse(&table) & is_constant(&wrong) & tells_no_portal(&portals);
-            match checked && !fine() {
-                true => ExitCode::FAILURE,
-                false => ExitCode::SUCCESS,
+            if checked && !fine() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
             }
         }
     }
@@ -117,9 +118,10 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
             portals = portals.cache(TokenCache::new().negative_ttl(long));
         }
         let envelope = Envelope::scan(body.form.clone()).unwrap();
-        let member_id = match known {
-            true => envelope.member_id().unwrap().into_owned(),
-            false => "another".to_owned(),
+        let member_id = if known {
+            envelope.member_id().unwrap().into_owned()
+        } else {
+            "another".to_owned()
         };
         let token = Secret::new(wrong.clone());
         runtime

@@ -88,9 +88,10 @@ fn app(server: &str) -> Router {
             PATH,
             post(move |body: Bytes| {
                 let token = (seed.by_serde_qs)(&body);
-                std::future::ready(match token == seed.token {
-                    true => StatusCode::OK,
-                    false => StatusCode::FORBIDDEN,
+                std::future::ready(if token == seed.token {
+                    StatusCode::OK
+                } else {
+                    StatusCode::FORBIDDEN
                 })
             }),
         ),

@@ -12,9 +12,10 @@ use tower_bitrix24::{ApplicationToken, Envelope, Event, Value};
 
 /// What the layer makes of the form behind `event` and the token.
 async fn read(form: &str) -> Result<Json, String> {
-    let event = match form.starts_with("event=") {
-        true => "",
-        false => "event=ONAPPTEST&",
+    let event = if form.starts_with("event=") {
+        ""
+    } else {
+        "event=ONAPPTEST&"
     };
     let body = format!("{event}auth[application_token]={TOKEN}&{form}");
     let envelope = Envelope::scan(body).map_err(|error| error.to_string())?;
