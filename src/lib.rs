@@ -1,21 +1,22 @@
-//! Tower middleware that receives [Bitrix24](https://www.bitrix24.com) events: it proves each by its
-//! `application_token`, then parses it, and hands a typed [`Event`] on.
+//! Tower middleware that receives [Bitrix24](https://www.bitrix24.com) events: it verifies the
+//! `application_token` of each request, parses the request and passes on a typed [`Event`].
 //!
-//! Bitrix24 tells applications what changed by POSTing forms to a URL. Nothing is signed: a token
-//! inside the body is the only proof, so the order matters. For every request that it selects,
-//! [`EventLayer`]
+//! Bitrix24 notifies applications of changes by POSTing forms to a URL. The forms are not signed: a
+//! token in the body is the only evidence of their origin, so the order of the steps matters. For every
+//! request that it selects, [`EventLayer`]
 //!
-//! 1. collects the body, within a size limit and a deadline,
-//! 2. finds the [`Envelope`] in one flat scan, all that unproven input ever meets,
-//! 3. has the token verified ([`VerifyToken`]: an [`ApplicationToken`], a [`TokenSet`], the tokens
-//!    of many portals, or a closure that looks it up),
-//! 4. reads `data` into the [`Payload`] of the event, or keeps it whole where no type fits,
-//! 5. puts the [`Event`] into the request's extensions and calls the inner service, with the body
-//!    whole.
+//! 1. collects the body, within a size limit and a timeout,
+//! 2. finds the [`Envelope`] in one flat scan, the only code that meets unverified input,
+//! 3. verifies the token with a [`VerifyToken`]: an [`ApplicationToken`], a [`TokenSet`], the tokens of
+//!    many portals, or a closure that looks it up,
+//! 4. parses `data` into the [`Payload`] of the event, or keeps all of it if no type fits,
+//! 5. puts the [`Event`] into the request's extensions and calls the inner service with the complete
+//!    body.
 //!
-//! A request that fails is answered with a status and a line of text ([`RejectionKind`] lists them;
-//! [`EventLayer::on_rejection`] changes them) and never reaches the service. What is not selected passes
-//! untouched. A handler that holds an `Event` holds a verified one: there is no other way to get it.
+//! A request that fails a check gets a status and a line of text, and never reaches the inner service.
+//! [`RejectionKind`] lists these responses and [`EventLayer::on_rejection`] changes them. Requests that
+//! are not selected pass unchanged. A handler that holds an `Event` holds a verified one: there is no
+//! other way to get it.
 //!
 //! # With axum
 //!
@@ -56,13 +57,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The feature `axum` makes `Event`, and `On<K>` for one kind of event, arguments of a handler. An
-//! [`EventRouter`] gives each event that one URL gets to a handler of its own, in axum and elsewhere.
+//! With the feature `axum`, `Event` is an extractor, and so is `On<K>` for one kind of event. An
+//! [`EventRouter`] routes the events of one URL to a handler for each kind, in axum and elsewhere.
 //!
 //! # Without a framework
 //!
-//! The layer goes round any `Service<Request<B>>`; [`EventLayer`] has an example. A queue's worker
-//! needs no layer:
+//! The layer wraps any `Service<Request<B>>`; [`EventLayer`] has an example. A worker that reads forms
+//! from a queue needs no layer:
 //!
 //! ```
 //! use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind};
@@ -85,19 +86,19 @@
 //! # Many portals
 //!
 //! With the feature `portals`, the module `portals` has a verifier for an application that is
-//! installed on many portals: it looks their tokens up in a store, learns them from installations
-//! that are proven, and forgets them.
+//! installed on many portals. It looks their tokens up in a store, stores the tokens of verified
+//! installations, and removes them after an uninstallation.
 //!
-//! # Answer first, work later
+//! # Respond first, work later
 //!
 //! Bitrix24 calls a slow handler less often. With the feature `background`, the module `background`
-//! has a layer that answers an event once it is verified and handles it after that, within bounds.
+//! has a layer that responds to an event once it is verified and handles it afterwards, within bounds.
 //!
 //! # Events
 //!
-//! [`EventKind`] lists the documented events with their payloads, and [`event::field`] has the
-//! shapes that PHP gives to values, for types of your own. The data of any other event are in
-//! [`Event::data`] and can be read with [`Event::data_as`].
+//! [`EventKind`] lists the documented events with their payloads. [`form::field`] has types for the
+//! shapes that PHP gives to values, for payloads of your own. [`Event::data`] returns the data of any
+//! other event, and [`Event::data_as`] deserializes them.
 //!
 //! # Testing your handler
 //!
@@ -106,15 +107,33 @@
 //!
 //! # Recipes
 //!
-//! The module [`cookbook`] has what applications commonly need, put together: an axum application that
-//! is there already, hyper, one URL for events and the page, many webhooks with different tokens,
-//! behind a reverse proxy, avoiding loops and duplicates, catching up with offline events.
+//! The module [`_cookbook`] has recipes for common needs: an existing axum application, hyper, one URL
+//! for events and the page, many webhooks with different tokens, a reverse proxy, loops and duplicates,
+//! and catching up with offline events.
 //!
 //! # Logs and metrics
 //!
-//! With the feature `tracing` every event has a span, in which the lines of its handler stand, and
-//! every rejection a line; with `metrics` both are counted and the verification is timed. Neither
-//! tells a token or the body. The module `observe` lists the fields and the metrics.
+//! With the feature `tracing`, every event has a span that contains the log lines of its handler, and
+//! every rejection is logged. With `metrics`, both are counted and the verification is timed. Neither
+//! records a token or a body. The module `telemetry` lists the fields and the metrics.
+//!
+//! # Feature flags
+//!
+//! No feature is on by default. Without features the crate needs Rust 1.85 and no runtime except tokio's
+//! timer, for bodies that do not arrive at once.
+//!
+//! | feature | brings | further dependencies | Rust |
+//! |---|---|---|---|
+//! | `axum` | the extractors `Event` and `On<K>` (`handler::extract`) | axum-core | 1.85 |
+//! | `background` | a queue that responds first and handles later (`background`) | | 1.85 |
+//! | `testing` | a test kit for handlers and stores (`testing`) | | 1.85 |
+//! | `portals` | a verifier for many portals, with a store in memory (`portals`) | hmac, sha2, serde_json | 1.85 |
+//! | `cache` | a cache before a slow store; implies `portals` | moka | 1.85 |
+//! | `https-client` | an HTTPS client that verifies installations; implies `portals` | hyper-rustls, hyper-util, rustls (needs a C compiler, for ring) | 1.85 |
+//! | `sqlite` | a store in a SQLite file; implies `portals` | sqlx, SQLite (compiled from C) | 1.94 |
+//! | `postgres` | a store in PostgreSQL, over TLS if the server has it; implies `portals` | sqlx, rustls (needs a C compiler, for ring) | 1.94 |
+//! | `tracing` | spans and log lines (`telemetry`) | tracing | 1.85 |
+//! | `metrics` | counters and a histogram (`telemetry`) | metrics | 1.85 |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(doc, doctest))]

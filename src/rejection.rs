@@ -1,4 +1,4 @@
-//! What a rejected request is told, and how to tell it something else.
+//! Why a request is rejected, and the response it gets.
 
 use std::error::Error;
 use std::fmt;
@@ -10,15 +10,14 @@ use http::{Extensions, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::envelope::{EnvelopeError, EnvelopeErrorKind};
-
 use crate::verify::{VerifyError, VerifyErrorKind};
 
-/// Why a request was rejected.
+/// The reason why a request was rejected.
 ///
-/// It stands in the extensions of the response to a rejected request, so that an outer layer can
-/// count or log it. Its text is the body of the default answer; it never holds anything of the
-/// request. Where the verifier could not find out, its [`source`](Error::source) is what the verifier
-/// said, for logs: neither the text nor `Debug` shows it.
+/// The response to a rejected request has it in its extensions, so that an outer layer can count or
+/// log it. Its `Display` output is the body of the default response and never contains anything of the
+/// request. If the verifier could not decide, [`source`](Error::source) returns the verifier's error
+/// for logs; neither `Display` nor `Debug` shows it.
 #[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -28,6 +27,8 @@ pub struct Rejection {
 
 /// The check that a request failed.
 ///
+/// `Display` writes [`as_str`](Self::as_str).
+///
 /// | kind | default status |
 /// |---|---|
 /// | [`MethodNotAllowed`](Self::MethodNotAllowed) | 405, with `Allow: POST` |
@@ -35,7 +36,7 @@ pub struct Rejection {
 /// | [`BodyTooLarge`](Self::BodyTooLarge) | 413 |
 /// | [`BodyTimeout`](Self::BodyTimeout) | 408 |
 /// | [`BodyIncomplete`](Self::BodyIncomplete), [`Malformed`](Self::Malformed), [`NoEvent`](Self::NoEvent) | 400 |
-/// | [`TokenMissing`](Self::TokenMissing), [`TokenRejected`](Self::TokenRejected) | 403, with one text |
+/// | [`TokenMissing`](Self::TokenMissing), [`TokenRejected`](Self::TokenRejected) | 403, with the same body |
 /// | [`Unavailable`](Self::Unavailable), [`BodyBudgetExhausted`](Self::BodyBudgetExhausted) | 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -44,18 +45,18 @@ pub enum RejectionKind {
     MethodNotAllowed,
     /// The `Content-Type` is not `application/x-www-form-urlencoded`.
     NotAForm,
-    /// The body is compressed (`Content-Encoding`), which the platform never does.
+    /// The body is compressed (`Content-Encoding`), which those of the platform never are.
     ContentEncoding,
-    /// The body is, or says it is, longer than the limit.
+    /// The body, or its `Content-Length`, exceeds the limit.
     BodyTooLarge,
-    /// The body did not arrive within the deadline.
+    /// The body did not arrive within the timeout.
     BodyTimeout,
-    /// The body broke off.
+    /// The body ended early, or reading it failed.
     BodyIncomplete,
-    /// The bodies of too many unverified requests are in memory, so there is no room for this one:
-    /// see [`EventLayer::body_budget`](crate::EventLayer::body_budget).
+    /// The bodies of unverified requests fill the
+    /// [budget](crate::EventLayer::body_budget), so there is no room for this one.
     BodyBudgetExhausted,
-    /// The body cannot be read in one way only.
+    /// The body is ambiguous or not a valid form.
     Malformed,
     /// The form has no `event`: it may be another kind of callback.
     NoEvent,
@@ -63,12 +64,12 @@ pub enum RejectionKind {
     TokenMissing,
     /// The application token is wrong, or the portal is not known.
     TokenRejected,
-    /// Whether the token is right could not be found out.
+    /// The verifier could not decide whether the token is right.
     Unavailable,
 }
 
 impl RejectionKind {
-    /// Its name in logs and metrics, such as `token_rejected`.
+    /// Returns the kind's name in logs and metrics, for example `token_rejected`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::MethodNotAllowed => "method_not_allowed",
@@ -86,32 +87,45 @@ impl RejectionKind {
         }
     }
 
-    /// The line that the default answer has.
-    const fn line(self) -> &'static str {
+    const fn response_body(self) -> &'static str {
         match self {
             Self::MethodNotAllowed => "events are sent by POST\n",
             Self::NotAForm => "events are sent as application/x-www-form-urlencoded\n",
             Self::ContentEncoding => "events are sent without content encoding\n",
             Self::BodyTooLarge => "the body is too large\n",
             Self::BodyTimeout => "the body did not arrive in time\n",
-            Self::BodyIncomplete => "the body broke off\n",
+            Self::BodyIncomplete => "the body is incomplete\n",
             Self::BodyBudgetExhausted => "too many bodies are being received, try again later\n",
-            Self::Malformed => "the body cannot be read\n",
+            Self::Malformed => "the body is not a readable form\n",
             Self::NoEvent => "the body has no event\n",
-            // One text for both, so that nobody learns by asking.
+            // The same for both, so that a response does not reveal which it was.
             Self::TokenMissing | Self::TokenRejected => "the application token is not accepted\n",
             Self::Unavailable => "the application token cannot be verified now\n",
         }
     }
 }
 
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Rejection {
-    /// The check that failed.
+    pub(crate) const fn new(kind: RejectionKind) -> Self {
+        Self {
+            kind,
+            envelope: None,
+            source: None,
+        }
+    }
+
+    /// Returns the check that failed.
     pub const fn kind(&self) -> RejectionKind {
         self.kind
     }
 
-    /// The status of the default answer.
+    /// Returns the status of the default response.
     pub const fn status(&self) -> StatusCode {
         match self.kind {
             RejectionKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -131,16 +145,6 @@ impl Rejection {
     }
 }
 
-impl From<RejectionKind> for Rejection {
-    fn from(kind: RejectionKind) -> Self {
-        Self {
-            kind,
-            envelope: None,
-            source: None,
-        }
-    }
-}
-
 impl From<EnvelopeError> for Rejection {
     fn from(error: EnvelopeError) -> Self {
         let kind = match error.kind() {
@@ -149,9 +153,8 @@ impl From<EnvelopeError> for Rejection {
             _ => RejectionKind::Malformed,
         };
         Self {
-            kind,
             envelope: Some(error),
-            source: None,
+            ..Self::new(kind)
         }
     }
 }
@@ -165,9 +168,8 @@ impl From<VerifyError> for Rejection {
         };
         let source = error.source().is_some().then(|| Arc::new(error));
         Self {
-            kind,
-            envelope: None,
             source,
+            ..Self::new(kind)
         }
     }
 }
@@ -176,7 +178,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.envelope {
             Some(error) => error.fmt(f),
-            None => f.write_str(self.kind.line().trim_end()),
+            None => f.write_str(self.kind.response_body().trim_end()),
         }
     }
 }
@@ -195,38 +197,40 @@ impl Error for Rejection {
     }
 }
 
-/// How rejected requests are answered.
+/// The response to rejected requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RejectionPolicy {
-    /// With the status of the failed check and one line of text (`"reject"` in configuration). The
+    /// The status of the failed check and one line of text (`"reject"` in configuration). The
     /// portal's administrator can see that something is wrong.
     #[default]
     Reject,
-    /// With 200 and an empty body (`"acknowledge"` in configuration), whatever the check: the
-    /// request is dropped and its sender learns nothing, as the platform's SDK documentation
-    /// advises. The [`Rejection`] stands in the response's extensions all the same.
+    /// 200 and an empty body, whichever check failed (`"acknowledge"` in configuration). The request
+    /// is dropped and the response reveals nothing, as the platform's SDK documentation advises. The
+    /// response still has the [`Rejection`] in its extensions.
     Acknowledge,
 }
 
-/// Makes the answer to a rejected request.
 #[derive(Clone)]
-pub(crate) enum Answer {
+pub(crate) enum ResponsePolicy {
     Policy(RejectionPolicy),
-    Custom(Arc<CustomAnswer>),
+    Custom(Arc<CustomResponse>),
 }
 
-type CustomAnswer = dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync;
+type CustomResponse = dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync;
 
-impl Answer {
-    /// `extensions` are the request's, which end with it: a map that is there need not be made
-    /// again.
-    pub(crate) fn to(&self, rejection: Rejection, mut extensions: Extensions) -> Response<Bytes> {
+impl ResponsePolicy {
+    /// Reuses the allocation of `extensions`, those of the request, for the response.
+    pub(crate) fn respond(
+        &self,
+        rejection: Rejection,
+        mut extensions: Extensions,
+    ) -> Response<Bytes> {
         let mut response = match self {
             Self::Policy(RejectionPolicy::Reject) => reject(&rejection),
             Self::Policy(RejectionPolicy::Acknowledge) => Response::default(),
-            Self::Custom(answer) => answer(&rejection),
+            Self::Custom(respond) => respond(&rejection),
         };
         if response.extensions().is_empty() {
             extensions.clear();
@@ -238,11 +242,11 @@ impl Answer {
 }
 
 fn reject(rejection: &Rejection) -> Response<Bytes> {
-    let line = match rejection.envelope {
+    let body = match rejection.envelope {
         Some(error) => Bytes::from(format!("{error}\n")),
-        None => Bytes::from_static(rejection.kind.line().as_bytes()),
+        None => Bytes::from_static(rejection.kind.response_body().as_bytes()),
     };
-    let mut response = Response::new(line);
+    let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
     headers.insert(
@@ -255,7 +259,7 @@ fn reject(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for ResponsePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Policy(policy) => policy.fmt(f),

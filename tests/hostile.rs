@@ -29,11 +29,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_bitrix24::envelope::EnvelopeErrorKind;
-use tower_bitrix24::layer::{DEFAULT_BODY_BUDGET, EventService};
+use tower_bitrix24::layer::EventService;
 use tower_bitrix24::rejection::RejectionPolicy;
 use tower_bitrix24::{
-    ApplicationToken, Envelope, Event, EventBody, EventKind, EventLayer, Rejection, RejectionKind,
-    Value,
+    ApplicationToken, Envelope, Event, EventBody, EventConfig, EventKind, EventLayer, Rejection,
+    RejectionKind, Value,
 };
 
 type Answer = Response<EventBody<Full<Bytes>>>;
@@ -745,7 +745,7 @@ fn a_flood_of_bodies_stays_within_the_budget_and_events_get_through() {
     let bare = memory_of_a_flood([0, 0], async |_| ());
     println!("a flood: {flooded} bytes, of which {bare} without bodies");
     // One body may be growing, beside what waits.
-    let most = bare + DEFAULT_BODY_BUDGET as u64 + (2 << 20);
+    let most = bare + EventConfig::DEFAULT_BODY_BUDGET as u64 + (2 << 20);
     assert!(flooded < most, "{flooded} bytes, {bare} without bodies");
 }
 

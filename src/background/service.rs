@@ -122,7 +122,7 @@ where
     S::Future: Send,
     B: Send + 'static,
 {
-    let on_handled = Completion::of(&request);
+    let on_handled = Completion::take_from(&request);
     Box::pin(telemetry::in_span(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
             return false;

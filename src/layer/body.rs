@@ -1,4 +1,4 @@
-//! Request and response bodies.
+//! `EventBody`: the body of requests behind the layer and of responses from it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,9 +11,11 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The body of a request behind the layer and of a response from it.
     ///
-    /// It is either the stream that it was before (`B`: a request that was not selected, a response
-    /// of the inner service) or whole bytes (a request that was read, the answer to a rejected one).
-    /// As a [`Body`] it gives [`Bytes`] and, where `B` gave some, trailers.
+    /// It is either the original body `B` or bytes in memory. A request that was not selected and a
+    /// response of the inner service have their original body. A request that was collected and the
+    /// response to a rejected request are in memory.
+    ///
+    /// As a [`Body`] it yields [`Bytes`] and the trailers of the original body, if it had some.
     #[derive(Debug)]
     pub struct EventBody<B> {
         #[pin]
@@ -43,9 +45,17 @@ impl<B> EventBody<B> {
             kind: Kind::Whole { bytes, trailers },
         }
     }
+
+    /// Returns the original body, or `None` if the body is in memory.
+    pub fn into_inner(self) -> Option<B> {
+        match self.kind {
+            Kind::Stream { body } => Some(body),
+            Kind::Whole { .. } => None,
+        }
+    }
 }
 
-/// No bytes.
+/// Creates an empty body.
 impl<B> Default for EventBody<B> {
     fn default() -> Self {
         Self::whole(Bytes::new(), None)
@@ -61,7 +71,7 @@ impl<B: Body> Body for EventBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            // No copy where the data are `Bytes` already.
+            // `copy_to_bytes` does not copy if the data are `Bytes` already.
             KindProj::Stream { body } => body
                 .poll_frame(cx)
                 .map_ok(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),

@@ -1,20 +1,19 @@
-//! A bound on the memory of unverified bodies, all together.
+//! A bound on the memory that unverified bodies take together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that bodies which are not yet verified may hold together, and those that they hold.
 #[derive(Debug)]
 pub(super) struct Budget {
     limit: usize,
     held: AtomicUsize,
 }
 
-/// A body may grow only while there is room for so many others of its new size.
-const OTHERS: usize = 1024;
+/// Small bodies keep their chance: a body may grow only if this many others of its new size fit too.
+const RESERVED_BODIES: usize = 1024;
 
-/// Or while this part of the budget is free, so that the few large bodies fit.
-const FREE_PART: usize = 4;
+/// Large bodies keep theirs: growing is also allowed while one part in so many is free.
+const RESERVED_PART: usize = 4;
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Self {
@@ -28,32 +27,35 @@ impl Budget {
         self.limit
     }
 
-    /// Takes `more` bytes for a body that holds `size` with them. Returns `false` if it may not.
-    fn take(&self, more: usize, size: usize) -> bool {
-        let reserve = size.saturating_mul(OTHERS).min(self.limit / FREE_PART);
-        let most = self.limit - reserve;
-        let grow = |held: usize| held.checked_add(more).filter(|held| *held <= most);
+    /// Takes `more` bytes for a body of `size` bytes including them. Returns `false` if there is no
+    /// room.
+    fn try_take(&self, more: usize, size: usize) -> bool {
+        let reserved = size
+            .saturating_mul(RESERVED_BODIES)
+            .min(self.limit / RESERVED_PART);
+        let available = self.limit - reserved;
+        let grow = |held: usize| held.checked_add(more).filter(|held| *held <= available);
         self.held
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow)
             .is_ok()
     }
 }
 
-/// What one body holds of a budget. Its drop gives it back.
+/// The part of a budget that one body holds, released on drop.
 #[derive(Default)]
 pub(super) struct Reservation {
-    /// Set once the body holds something: most never have to.
+    // Most bodies never wait, so they need not count a reference.
     budget: Option<Arc<Budget>>,
     bytes: usize,
 }
 
 impl Reservation {
-    /// Grows to `bytes`, if it is smaller. Returns `false` if the budget does not allow that.
+    /// Grows to at least `bytes`. Returns `false` if the budget has no room.
     pub(super) fn grow(&mut self, budget: &Arc<Budget>, bytes: usize) -> bool {
         if bytes <= self.bytes {
             return true;
         }
-        if !budget.take(bytes - self.bytes, bytes) {
+        if !budget.try_take(bytes - self.bytes, bytes) {
             return false;
         }
         if self.budget.is_none() {
@@ -82,7 +84,6 @@ mod tests {
         Arc::new(Budget::new(64 * MIB))
     }
 
-    /// As many reservations of `bytes` as the budget allows.
     fn fill(budget: &Arc<Budget>, bytes: usize) -> Vec<Reservation> {
         let reserve = || {
             let mut reservation = Reservation::default();
@@ -96,11 +97,11 @@ mod tests {
     }
 
     #[test]
-    fn large_bodies_leave_a_quarter_to_small_ones() {
+    fn budget_keeps_a_quarter_for_small_bodies() {
         let budget = budget();
         let large = fill(&budget, MIB);
         assert_eq!(large.len(), 48);
-        // Each smaller size finds room where larger ones find none.
+        // Smaller bodies still fit when larger ones do not.
         let mut all = vec![large];
         for size in [8 * 1024, 4 * 1024, 2 * 1024, 1024, 512, 64] {
             let more = fill(&budget, size);
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_given_back_and_what_is_rejected_is_not_held() {
+    fn budget_counts_only_granted_bytes_and_releases_them_on_drop() {
         let budget = budget();
         let mut one = Reservation::default();
         assert!(one.grow(&budget, 0) && one.grow(&budget, 10) && one.grow(&budget, 5));
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_of_any_size_allows_a_body_that_holds_nothing() {
+    fn budget_of_any_size_allows_an_empty_body() {
         for limit in [0, 1, 3, usize::MAX] {
             let budget = Arc::new(Budget::new(limit));
             let mut none = Reservation::default();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_never_hold_more_than_the_limit_together() {
+    fn budget_is_never_exceeded_by_concurrent_threads() {
         let budget = Arc::new(Budget::new(10_000));
         std::thread::scope(|scope| {
             for _ in 0..8 {

@@ -1,4 +1,4 @@
-//! Taking in a whole body, of bounded size and within bounded time.
+//! Collects a body within a size limit and a timeout.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,58 +17,54 @@ use tower_http::timeout::DeadlineBody;
 use crate::rejection::RejectionKind;
 
 pin_project! {
-    /// Collects a body. Unlike `http_body_util`'s it has no bounds on the struct, does not copy a
-    /// body of one frame, and knows a deadline.
+    /// Unlike `http_body_util`'s future, it does not copy a body of one frame, and it has a timeout.
     pub(super) struct Collect<B> {
         #[pin]
         body: Limited<B>,
-        // Armed when the body first makes us wait: most are there already, and a timer costs more
+        // Armed when the body is first pending: most are complete at once, and a timer costs more
         // than the verification. By then the body is pinned and cannot move into a `DeadlineBody`,
-        // so that one guards a body beside it that never ends.
+        // so the timer wraps a body that never ends instead.
         #[pin]
-        timer: Option<DeadlineBody<Endless>>,
+        timer: Option<DeadlineBody<NeverBody>>,
         limit: usize,
-        deadline: Duration,
-        data: Data,
+        timeout: Duration,
+        buffer: Buffer,
         trailers: Option<Box<HeaderMap>>,
     }
 }
 
-/// How many frames one poll takes in before it lets others run and looks at the time: a body that
-/// always has another, perhaps empty, must neither keep a thread nor escape the deadline.
-const FRAMES_A_POLL: usize = 64;
+/// A body that always has another frame, perhaps an empty one, must neither occupy a thread nor escape
+/// the timeout. After this many frames, a poll yields and checks the time.
+const MAX_FRAMES_PER_POLL: usize = 64;
 
-/// A body in memory.
 pub(super) struct Collected {
     pub(super) bytes: Bytes,
     pub(super) trailers: Option<Box<HeaderMap>>,
 }
 
-/// What has arrived. The room grows with what is there, never with what is announced, and to no
-/// more than the limit.
-enum Data {
-    None,
-    /// A frame as it came: it may keep a larger buffer of the connection alive.
-    One(Bytes),
-    Many(Vec<u8>),
+/// Grows with what has arrived, never with what is announced, and never beyond the limit.
+enum Buffer {
+    Empty,
+    /// A frame as it came. It may keep a larger buffer of the connection alive.
+    Single(Bytes),
+    Joined(Vec<u8>),
 }
 
 impl<B> Collect<B> {
-    /// Collects up to `limit` bytes within `deadline`.
-    pub(super) fn new(body: B, limit: usize, deadline: Duration) -> Self {
+    pub(super) fn new(body: B, limit: usize, timeout: Duration) -> Self {
         Self {
             body: Limited::new(body, limit),
             timer: None,
             limit,
-            deadline,
-            data: Data::None,
+            timeout,
+            buffer: Buffer::Empty,
             trailers: None,
         }
     }
 
-    /// The bytes that the body takes in memory while it waits.
+    /// Returns the allocated bytes, which may be more than those that have arrived.
     pub(super) fn held(&self) -> usize {
-        self.data.held()
+        self.buffer.held()
     }
 }
 
@@ -81,128 +77,129 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // Looked at before the body, or one that always has another byte would never be late.
+        // Checked before the body: otherwise one that always has another byte would never time out.
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
             if timer.poll_frame(cx).is_ready() {
                 return Poll::Ready(Err(RejectionKind::BodyTimeout));
             }
         }
-        let mut waits = false;
-        for _ in 0..FRAMES_A_POLL {
+        let mut is_pending = false;
+        for _ in 0..MAX_FRAMES_PER_POLL {
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
-                waits = true;
+                is_pending = true;
                 break;
             };
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
-                        this.data.push(data, *this.limit);
-                        // Most bodies end with their first frame: they need not wait for the end.
+                        this.buffer.push(data, *this.limit);
+                        // Most bodies end with their first frame, so this saves a poll.
                         if this.body.is_end_stream() {
-                            return Poll::Ready(Ok(Collected::of(this.data, this.trailers)));
+                            return Poll::Ready(Ok(Collected::take(this.buffer, this.trailers)));
                         }
                     }
                     Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
                 },
                 Some(Err(error)) => {
-                    return Poll::Ready(Err(match is_length_limit(&*error) {
-                        true => RejectionKind::BodyTooLarge,
-                        false => RejectionKind::BodyIncomplete,
-                    }));
+                    let kind = if is_length_limit(&*error) {
+                        RejectionKind::BodyTooLarge
+                    } else {
+                        RejectionKind::BodyIncomplete
+                    };
+                    return Poll::Ready(Err(kind));
                 }
-                None => return Poll::Ready(Ok(Collected::of(this.data, this.trailers))),
+                None => return Poll::Ready(Ok(Collected::take(this.buffer, this.trailers))),
             }
         }
-        if !waits {
+        if !is_pending {
             cx.waker().wake_by_ref();
         }
         if this.timer.is_none() {
             this.timer
-                .set(Some(DeadlineBody::new(*this.deadline, Endless)));
+                .set(Some(DeadlineBody::new(*this.timeout, NeverBody)));
         }
         if let Some(timer) = this.timer.as_pin_mut() {
-            // Polled for its waker; a deadline of zero is over already.
+            // Polled to register the waker. A timeout of zero is over already.
             let _: Option<_> = ready!(timer.poll_frame(cx));
             return Poll::Ready(Err(RejectionKind::BodyTimeout));
         }
-        this.data.detach();
+        this.buffer.detach();
         Poll::Pending
     }
 }
 
 impl Collected {
-    fn of(data: &mut Data, trailers: &mut Option<Box<HeaderMap>>) -> Self {
+    fn take(buffer: &mut Buffer, trailers: &mut Option<Box<HeaderMap>>) -> Self {
         Self {
-            bytes: std::mem::replace(data, Data::None).into_bytes(),
+            bytes: std::mem::replace(buffer, Buffer::Empty).into_bytes(),
             trailers: trailers.take(),
         }
     }
 }
 
-impl Data {
+impl Buffer {
     fn push(&mut self, mut frame: impl Buf, limit: usize) {
         if !frame.has_remaining() {
             return;
         }
         match self {
-            Self::None => *self = Self::One(frame.copy_to_bytes(frame.remaining())),
-            Self::One(first) => {
-                let mut many = Vec::new();
-                make_room(&mut many, first.len() + frame.remaining(), limit);
-                many.put_slice(first);
-                many.put(frame);
-                *self = Self::Many(many);
+            Self::Empty => *self = Self::Single(frame.copy_to_bytes(frame.remaining())),
+            Self::Single(first) => {
+                let mut joined = Vec::new();
+                reserve(&mut joined, first.len() + frame.remaining(), limit);
+                joined.put_slice(first);
+                joined.put(frame);
+                *self = Self::Joined(joined);
             }
-            Self::Many(many) => {
-                make_room(many, frame.remaining(), limit);
-                many.put(frame);
+            Self::Joined(joined) => {
+                reserve(joined, frame.remaining(), limit);
+                joined.put(frame);
             }
         }
     }
 
-    /// Copies a frame that stays while others are waited for, so that what it takes is known.
+    /// Copies a frame that stays in memory, so that its size is known.
     fn detach(&mut self) {
-        if let Self::One(bytes) = self {
-            *self = Self::Many(bytes.to_vec());
+        if let Self::Single(bytes) = self {
+            *self = Self::Joined(bytes.to_vec());
         }
     }
 
     fn held(&self) -> usize {
         match self {
-            Self::None => 0,
-            Self::One(bytes) => bytes.len(),
-            Self::Many(bytes) => bytes.capacity(),
+            Self::Empty => 0,
+            Self::Single(bytes) => bytes.len(),
+            Self::Joined(bytes) => bytes.capacity(),
         }
     }
 
     fn into_bytes(self) -> Bytes {
         match self {
-            Self::None => Bytes::new(),
-            Self::One(bytes) => bytes,
-            Self::Many(bytes) => bytes.into(),
+            Self::Empty => Bytes::new(),
+            Self::Single(bytes) => bytes,
+            Self::Joined(bytes) => bytes.into(),
         }
     }
 }
 
-/// Makes room for `more` bytes, and at least doubles it within the limit.
-fn make_room(bytes: &mut Vec<u8>, more: usize, limit: usize) {
+/// Reserves room for `more` bytes and at least doubles the capacity, within the limit.
+fn reserve(bytes: &mut Vec<u8>, more: usize, limit: usize) {
     let length = bytes.len() + more;
     if length > bytes.capacity() {
-        let room = length.max((2 * length).min(limit));
-        bytes.reserve_exact(room - bytes.len());
+        let capacity = length.max((2 * length).min(limit));
+        bytes.reserve_exact(capacity - bytes.len());
     }
 }
 
-/// Whether the body is over our limit, or over that of a layer outside, which frameworks wrap.
+/// Returns `true` if the body exceeds our limit, or that of an outer layer, whose error frameworks wrap.
 fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
     let mut errors = std::iter::successors(Some(error), |&error| error.source());
     errors.any(|error| error.is::<LengthLimitError>())
 }
 
-/// A body that never has anything.
-struct Endless;
+struct NeverBody;
 
-impl Body for Endless {
+impl Body for NeverBody {
     type Data = Bytes;
     type Error = Infallible;
 

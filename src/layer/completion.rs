@@ -7,37 +7,35 @@ use http::request::Parts;
 
 use crate::verify::OnHandled;
 
-/// What is left to do once an event is handled, for the one of the layers that knows when it is:
-/// it goes along with the request, and is done once at most.
+/// A completion hook that travels with the request. Whichever layer learns that the event was
+/// handled runs it, at most once.
 #[derive(Clone)]
 pub(crate) struct Completion(Arc<Mutex<Option<OnHandled>>>);
 
 impl Completion {
-    pub(crate) fn new(settle: OnHandled) -> Self {
-        Self(Arc::new(Mutex::new(Some(settle))))
+    pub(crate) fn new(hook: OnHandled) -> Self {
+        Self(Arc::new(Mutex::new(Some(hook))))
     }
 
-    /// Sends it along.
-    pub(crate) fn attach(&self, head: &mut Parts) {
+    pub(crate) fn insert_into(&self, head: &mut Parts) {
         head.extensions.insert(self.clone());
     }
 
-    /// What goes along with the request, which nobody else does then.
+    /// Takes the hook out of the request so that no other layer runs it.
     #[cfg(feature = "background")]
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<OnHandled> {
-        request.extensions().get::<Self>()?.on_handled().take()
+    pub(crate) fn take_from<B>(request: &http::Request<B>) -> Option<OnHandled> {
+        request.extensions().get::<Self>()?.lock().take()
     }
 
-    /// Does it, unless somebody else took it.
+    /// Runs the hook unless it has been taken.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut settle = self.on_handled();
-        match &mut *settle {
-            Some(left) => left.as_mut().poll(cx),
+        match &mut *self.lock() {
+            Some(hook) => hook.as_mut().poll(cx),
             None => Poll::Ready(()),
         }
     }
 
-    fn on_handled(&self) -> MutexGuard<'_, Option<OnHandled>> {
+    fn lock(&self) -> MutexGuard<'_, Option<OnHandled>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The layer's settings as data, for an application's own configuration.
+//! `EventConfig`: the settings of a layer as data, from a file or the environment.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,30 +10,29 @@ use serde::{Deserialize, Deserializer};
 
 use super::EventLayer;
 use crate::error::ConfigError;
-use crate::layer::{DEFAULT_BODY_BUDGET, DEFAULT_BODY_LIMIT, DEFAULT_BODY_TIMEOUT};
 use crate::rejection::RejectionPolicy;
 use crate::verify::TokenSet;
 
-/// The settings of an [`EventLayer`], to be part of an application's configuration or read from
+/// The configuration of an [`EventLayer`], deserialized as part of an application's own or read from
 /// the [environment](Self::from_env).
 ///
-/// Only `application_token` is required: one text or, for several tokens, a list of texts. A key
-/// that is not known is an error, and so are an empty token, a body limit or a deadline of zero.
+/// Only `application_token` is required: one string or, for several tokens, a list of strings. An
+/// unknown key is an error, and so is an empty token or a limit, timeout or budget of zero.
 ///
-/// Our errors hold no token, but a format's own may quote the line it stands in, as toml's does:
-/// print its `message()` where that matters.
+/// The errors of this crate contain no token. Those of a format may quote the line with the error, as
+/// toml's do: print its `message()` instead.
 ///
 /// ```
 /// use tower_bitrix24::EventConfig;
 ///
-/// let settings: EventConfig = toml::from_str(r#"
+/// let config: EventConfig = toml::from_str(r#"
 ///     application_token = ["51856fefc120afa4b628cc82d3935cce", "192735"]
 ///     path = "/bitrix24/events"
 ///     body_limit = 65536
 ///     body_timeout = 5.0
 ///     on_rejection = "acknowledge"
 /// "#)?;
-/// let layer = settings.into_layer();
+/// let layer = config.into_layer();
 ///
 /// let error = toml::from_str::<EventConfig>(r#"application_token = """#).unwrap_err();
 /// assert!(error.to_string().contains("an application token is empty"));
@@ -43,52 +42,65 @@ use crate::verify::TokenSet;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct EventConfig {
-    /// The accepted tokens: one text, or a list of texts.
+    /// The accepted tokens: one string, or a list of strings.
     pub application_token: TokenSet,
-    /// The [path](EventLayer::path) that events are sent to; every path unless set.
+    /// The [path](EventLayer::path) to which events are sent. Defaults to every path.
     #[serde(default, deserialize_with = "path")]
     pub path: Option<String>,
     /// The [body limit](EventLayer::body_limit) in bytes, above zero. Defaults to 1048576
-    /// ([1 MiB](DEFAULT_BODY_LIMIT)).
+    /// ([1 MiB](Self::DEFAULT_BODY_LIMIT)).
     #[serde(default = "default_body_limit", deserialize_with = "body_limit")]
     pub body_limit: usize,
-    /// The [body deadline](EventLayer::body_timeout): a number of seconds, above zero, that may
-    /// have a fraction; 10 unless set.
+    /// The [body timeout](EventLayer::body_timeout) in seconds, above zero. It may have a fraction.
+    /// Defaults to [10](Self::DEFAULT_BODY_TIMEOUT).
     #[serde(default = "default_body_timeout", deserialize_with = "body_timeout")]
     pub body_timeout: Duration,
     /// The [budget](EventLayer::body_budget) of all unverified bodies in bytes, above zero. Defaults
-    /// to 67108864 ([64 MiB](DEFAULT_BODY_BUDGET)).
+    /// to 67108864 ([64 MiB](Self::DEFAULT_BODY_BUDGET)).
     #[serde(default = "default_body_budget", deserialize_with = "body_budget")]
     pub body_budget: usize,
-    /// Whether [other callbacks pass](EventLayer::pass_other_callbacks); `false` unless set.
+    /// If `true`, [other callbacks pass](EventLayer::pass_other_callbacks). Defaults to `false`.
     #[serde(default)]
     pub pass_other_callbacks: bool,
-    /// Whether [probes](EventLayer::respond_to_probes) by `GET` and `HEAD` get a 200. Defaults to
+    /// If `true`, [probes](EventLayer::respond_to_probes) by `GET` and `HEAD` get a 200. Defaults to
     /// `false`.
     #[serde(default)]
     pub respond_to_probes: bool,
-    /// How rejected requests are [answered](EventLayer::on_rejection): `"reject"` or `"acknowledge"`;
-    /// `"reject"` unless set.
+    /// The [response to rejected requests](EventLayer::on_rejection): `"reject"` or `"acknowledge"`.
+    /// Defaults to `"reject"`.
     #[serde(default)]
     pub on_rejection: RejectionPolicy,
 }
 
 impl EventConfig {
-    /// Settings with these tokens and everything else as it is by default.
+    /// The default of [`EventLayer::body_limit`]: 1 MiB.
+    ///
+    /// It is twice the longest body that is documented. A message has at most 20,000 characters. A bot
+    /// receives each message twice, as `MESSAGE` and `MESSAGE_ORIGINAL`, and an escaped emoji takes 12
+    /// bytes, which makes 480 KB.
+    pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
+
+    /// The default of [`EventLayer::body_timeout`]: 10 seconds.
+    pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// The default of [`EventLayer::body_budget`]: 64 MiB.
+    pub const DEFAULT_BODY_BUDGET: usize = 64 * 1024 * 1024;
+
+    /// Creates a configuration with these tokens and the defaults for everything else.
     pub fn new(application_token: impl Into<TokenSet>) -> Self {
         Self {
             application_token: application_token.into(),
             path: None,
-            body_limit: DEFAULT_BODY_LIMIT,
-            body_timeout: DEFAULT_BODY_TIMEOUT,
-            body_budget: DEFAULT_BODY_BUDGET,
+            body_limit: Self::DEFAULT_BODY_LIMIT,
+            body_timeout: Self::DEFAULT_BODY_TIMEOUT,
+            body_budget: Self::DEFAULT_BODY_BUDGET,
             pass_other_callbacks: false,
             respond_to_probes: false,
             on_rejection: RejectionPolicy::default(),
         }
     }
 
-    /// Reads the settings from the environment.
+    /// Reads the configuration from the environment.
     ///
     /// | variable | setting |
     /// |---|---|
@@ -99,40 +111,40 @@ impl EventConfig {
     /// | `BITRIX24_EVENT_BODY_BUDGET` | `body_budget`, in bytes |
     /// | `BITRIX24_EVENT_PASS_OTHER_CALLBACKS` | `pass_other_callbacks`: `true` or `false` |
     /// | `BITRIX24_EVENT_RESPOND_TO_PROBES` | `respond_to_probes`: `true` or `false` |
-    /// | `BITRIX24_EVENT_ON_REJECTION` | `answer`: `reject` or `acknowledge` |
+    /// | `BITRIX24_EVENT_ON_REJECTION` | `on_rejection`: `reject` or `acknowledge` |
     ///
     /// # Errors
     ///
-    /// Where the token is not set, a value cannot be used, or there is another variable that begins
-    /// with `BITRIX24_EVENT_`. The message names the variable.
+    /// Returns an error if the token is not set, a value is invalid, or an unknown variable starts with
+    /// `BITRIX24_EVENT_`. The message names the variable.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        Self::from_vars(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self::from_vars(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))))
     }
 
-    /// Reads the settings from variables such as those of [`from_env`](Self::from_env).
+    /// Reads the configuration from variables such as those of [`from_env`](Self::from_env).
     ///
     /// ```
     /// use tower_bitrix24::EventConfig;
     ///
-    /// let settings = EventConfig::from_vars([
+    /// let config = EventConfig::from_vars([
     ///     ("BITRIX24_APPLICATION_TOKEN", "51856fefc120afa4b628cc82d3935cce, 192735"),
     ///     ("BITRIX24_EVENT_PATH", "/bitrix24/events"),
     /// ])?;
-    /// assert_eq!(settings.application_token.len(), 2);
+    /// assert_eq!(config.application_token.len(), 2);
     ///
     /// let error = EventConfig::from_vars([
     ///     ("BITRIX24_APPLICATION_TOKEN", "192735"),
     ///     ("BITRIX24_EVENT_PATHS", "/"),
     /// ])
     /// .unwrap_err();
-    /// assert_eq!(error.to_string(), "BITRIX24_EVENT_PATHS: not a known variable");
+    /// assert_eq!(error.to_string(), "BITRIX24_EVENT_PATHS: unknown variable");
     /// # Ok::<(), tower_bitrix24::ConfigError>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`from_env`](Self::from_env).
+    /// Returns an error in the cases of [`from_env`](Self::from_env).
     pub fn from_vars<K, T>(vars: impl IntoIterator<Item = (K, T)>) -> Result<Self, ConfigError>
     where
         K: AsRef<str>,
@@ -148,22 +160,21 @@ impl EventConfig {
             .ok_or_else(|| ConfigError::new(format!("{TOKEN_VARIABLE} is not set")))?;
         let tokens = TokenSet::from_list(&tokens).map_err(|error| error.of(TOKEN_VARIABLE))?;
 
-        let mut settings = Self::new(tokens);
+        let mut config = Self::new(tokens);
         for (name, value) in &vars {
-            settings
+            config
                 .set(&name[VARIABLE_PREFIX.len()..], value)
                 .map_err(|error| error.of(name))?;
         }
-        Ok(settings)
+        Ok(config)
     }
 
-    /// Sets what an environment variable with this ending holds.
-    fn set(&mut self, ending: &str, value: &str) -> Result<(), ConfigError> {
-        match ending {
+    fn set(&mut self, suffix: &str, value: &str) -> Result<(), ConfigError> {
+        match suffix {
             "PATH" => self.path = Some(checked_path(value.to_owned())?),
             "BODY_LIMIT" => self.body_limit = checked_limit(parse(value, "a number of bytes")?)?,
             "BODY_TIMEOUT" => {
-                self.body_timeout = checked_deadline(parse(value, "a number of seconds")?)?;
+                self.body_timeout = checked_timeout(parse(value, "a number of seconds")?)?;
             }
             "BODY_BUDGET" => self.body_budget = checked_budget(parse(value, "a number of bytes")?)?,
             "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
@@ -173,16 +184,16 @@ impl EventConfig {
                 self.on_rejection = RejectionPolicy::deserialize(value)
                     .map_err(|error| ConfigError::new(error.to_string()))?;
             }
-            _ => return Err(ConfigError::new("not a known variable")),
+            _ => return Err(ConfigError::new("unknown variable")),
         }
         Ok(())
     }
 
-    /// A layer with these settings.
+    /// Creates a layer with this configuration.
     ///
     /// # Panics
     ///
-    /// Where the path was set by hand and does not begin with `/`.
+    /// Panics if [`path`](Self::path) was assigned directly and does not start with `/`.
     pub fn into_layer(self) -> EventLayer<TokenSet> {
         let mut layer = EventLayer::new(self.application_token)
             .body_limit(self.body_limit)
@@ -212,33 +223,34 @@ fn parse<T: FromStr>(value: &str, expected: &str) -> Result<T, ConfigError> {
 }
 
 fn checked_path(path: String) -> Result<String, ConfigError> {
-    match path.starts_with('/') {
-        true => Ok(path),
-        false => Err(ConfigError::new(format!(
-            "the path {path:?} does not begin with /"
-        ))),
+    if path.starts_with('/') {
+        Ok(path)
+    } else {
+        Err(ConfigError::new(format!(
+            "the path {path:?} does not start with /"
+        )))
     }
 }
 
 fn checked_limit(bytes: usize) -> Result<usize, ConfigError> {
-    match bytes {
-        0 => Err(ConfigError::new("the body limit is zero")),
-        bytes => Ok(bytes),
-    }
-}
-
-fn checked_budget(bytes: usize) -> Result<usize, ConfigError> {
     if bytes == 0 {
-        return Err(ConfigError::new("the body budget is zero"));
+        return Err(ConfigError::new("the body limit must be above zero"));
     }
     Ok(bytes)
 }
 
-fn checked_deadline(seconds: f64) -> Result<Duration, ConfigError> {
+fn checked_budget(bytes: usize) -> Result<usize, ConfigError> {
+    if bytes == 0 {
+        return Err(ConfigError::new("the body budget must be above zero"));
+    }
+    Ok(bytes)
+}
+
+fn checked_timeout(seconds: f64) -> Result<Duration, ConfigError> {
     match Duration::try_from_secs_f64(seconds) {
-        Ok(deadline) if !deadline.is_zero() => Ok(deadline),
+        Ok(timeout) if !timeout.is_zero() => Ok(timeout),
         _ => Err(ConfigError::new(format!(
-            "the body deadline of {seconds} seconds is not above zero"
+            "the body timeout must be above zero and is {seconds} seconds"
         ))),
     }
 }
@@ -257,19 +269,19 @@ fn body_budget<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
 }
 
 fn body_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    checked_deadline(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+    checked_timeout(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 fn default_body_limit() -> usize {
-    DEFAULT_BODY_LIMIT
+    EventConfig::DEFAULT_BODY_LIMIT
 }
 
 fn default_body_budget() -> usize {
-    DEFAULT_BODY_BUDGET
+    EventConfig::DEFAULT_BODY_BUDGET
 }
 
 fn default_body_timeout() -> Duration {
-    DEFAULT_BODY_TIMEOUT
+    EventConfig::DEFAULT_BODY_TIMEOUT
 }
 
 #[cfg(test)]
@@ -286,22 +298,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_as_the_layer_has_it() {
-        for settings in [read(r#"application_token = "secret""#), read_vars(&[])] {
-            let settings = settings.unwrap();
-            assert_eq!(settings.application_token.len(), 1);
-            assert_eq!(settings.path, None);
-            assert_eq!(settings.body_limit, DEFAULT_BODY_LIMIT);
-            assert_eq!(settings.body_timeout, DEFAULT_BODY_TIMEOUT);
-            assert_eq!(settings.body_budget, DEFAULT_BODY_BUDGET);
-            assert_eq!(settings.on_rejection, RejectionPolicy::Reject);
-            assert!(!settings.pass_other_callbacks);
-            assert!(!settings.respond_to_probes);
+    fn unset_config_fields_have_the_defaults_of_the_layer() {
+        for config in [read(r#"application_token = "secret""#), read_vars(&[])] {
+            let config = config.unwrap();
+            assert_eq!(config.application_token.len(), 1);
+            assert_eq!(config.path, None);
+            assert_eq!(config.body_limit, EventConfig::DEFAULT_BODY_LIMIT);
+            assert_eq!(config.body_timeout, EventConfig::DEFAULT_BODY_TIMEOUT);
+            assert_eq!(config.body_budget, EventConfig::DEFAULT_BODY_BUDGET);
+            assert_eq!(config.on_rejection, RejectionPolicy::Reject);
+            assert!(!config.pass_other_callbacks);
+            assert!(!config.respond_to_probes);
         }
     }
 
     #[test]
-    fn every_setting_can_be_set() {
+    fn config_reads_every_field_from_a_file_and_from_variables() {
         let from_text = read(
             r#"
             application_token = ["secret", "other"]
@@ -325,22 +337,22 @@ mod tests {
             ("BITRIX24_EVENT_ON_REJECTION", "acknowledge"),
             ("BITRIX24_CLIENT_ID", "the application's own"),
         ]);
-        for settings in [from_text.unwrap(), from_vars.unwrap()] {
-            assert_eq!(settings.application_token.len(), 2);
-            assert_eq!(settings.path.as_deref(), Some("/events"));
-            assert_eq!(settings.body_limit, 1000);
-            assert_eq!(settings.body_timeout, Duration::from_secs(2));
-            assert_eq!(settings.body_budget, 100_000);
-            let layer = format!("{:?}", settings.clone().into_layer());
+        for config in [from_text.unwrap(), from_vars.unwrap()] {
+            assert_eq!(config.application_token.len(), 2);
+            assert_eq!(config.path.as_deref(), Some("/events"));
+            assert_eq!(config.body_limit, 1000);
+            assert_eq!(config.body_timeout, Duration::from_secs(2));
+            assert_eq!(config.body_budget, 100_000);
+            let layer = format!("{:?}", config.clone().into_layer());
             assert!(layer.contains("body_budget: 100000"), "{layer}");
-            assert!(settings.pass_other_callbacks);
-            assert!(settings.respond_to_probes);
-            assert_eq!(settings.on_rejection, RejectionPolicy::Acknowledge);
+            assert!(config.pass_other_callbacks);
+            assert!(config.respond_to_probes);
+            assert_eq!(config.on_rejection, RejectionPolicy::Acknowledge);
         }
     }
 
     #[test]
-    fn a_wrong_setting_in_a_file_is_a_clear_error() {
+    fn invalid_config_file_is_an_error_that_names_the_field() {
         for (text, message) in [
             ("", "missing field `application_token`"),
             (r#"application_token = """#, "an application token is empty"),
@@ -357,23 +369,23 @@ mod tests {
             ),
             (
                 "application_token = \"a\"\nbody_limit = 0",
-                "the body limit is zero",
+                "the body limit must be above zero",
             ),
             (
                 "application_token = \"a\"\nbody_budget = 0",
-                "the body budget is zero",
+                "the body budget must be above zero",
             ),
             (
                 "application_token = \"a\"\nbody_timeout = 0",
-                "is not above zero",
+                "must be above zero",
             ),
             (
                 "application_token = \"a\"\nbody_timeout = -1.5",
-                "is not above zero",
+                "must be above zero",
             ),
             (
                 "application_token = \"a\"\npath = \"events\"",
-                "does not begin with /",
+                "does not start with /",
             ),
             (
                 "application_token = \"a\"\non_rejection = \"ok\"",
@@ -386,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_variable_is_a_clear_error() {
+    fn invalid_config_variable_is_an_error_that_names_the_variable() {
         for (name, value, message) in [
             (
                 "BITRIX24_APPLICATION_TOKEN",
@@ -398,15 +410,19 @@ mod tests {
                 "a,,b",
                 "an application token is empty",
             ),
-            ("BITRIX24_EVENT_LIMIT", "1", "not a known variable"),
-            ("BITRIX24_EVENT_PATH", "events", "does not begin with /"),
+            ("BITRIX24_EVENT_LIMIT", "1", "unknown variable"),
+            ("BITRIX24_EVENT_PATH", "events", "does not start with /"),
             (
                 "BITRIX24_EVENT_BODY_LIMIT",
                 "1k",
                 "is not a number of bytes",
             ),
-            ("BITRIX24_EVENT_BODY_TIMEOUT", "NaN", "is not above zero"),
-            ("BITRIX24_EVENT_BODY_BUDGET", "0", "the body budget is zero"),
+            ("BITRIX24_EVENT_BODY_TIMEOUT", "NaN", "must be above zero"),
+            (
+                "BITRIX24_EVENT_BODY_BUDGET",
+                "0",
+                "the body budget must be above zero",
+            ),
             (
                 "BITRIX24_EVENT_PASS_OTHER_CALLBACKS",
                 "yes",
@@ -425,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_in_no_message() {
+    fn config_errors_contain_no_token() {
         let error = read_vars(&[("BITRIX24_APPLICATION_TOKEN", "secret,")]).unwrap_err();
         assert!(!error.contains("secret"), "{error}");
         for text in [

@@ -16,33 +16,35 @@ use tower::Service;
 
 use super::body::EventBody;
 use super::budget::Reservation;
-use super::collect::Collect;
+use super::collect::{Collect, Collected};
 use super::completion::Completion;
 use super::shared::Shared;
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Telemetry, VerificationTimer};
-use crate::verify::is_verifiable;
-use crate::verify::{VerifyError, VerifyToken};
+use crate::verify::{VerifyError, VerifyToken, is_verifiable};
 
 pin_project! {
     /// The future of [`EventService`](crate::layer::EventService).
     ///
-    /// `S` is the inner service, `B` the request's body, `V` the verifier, `F` the verifier's
-    /// future, `C` the inner service's and `R` the body of its response.
-    pub struct ResponseFuture<S, B, V, F, C, R> {
+    /// `S` is the inner service, `B` the body of the request and `V` the verifier.
+    pub struct ResponseFuture<S, B, V>
+    where
+        S: Service<Request<EventBody<B>>>,
+        V: VerifyToken,
+    {
         #[pin]
-        state: State<B, F, C, R>,
-        // Beside the state, or it would be moved with each change of that.
-        rest: Option<Rest<S, V>>,
+        state: State<B, V::Future, S::Future, S::Response>,
+        // Kept out of `state` so that transitions do not move it.
+        pending: Option<PendingRequest<S, V>>,
         telemetry: Telemetry,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<B, F, C, R> {
+    enum State<B, F, C, T> {
         Collect { #[pin] collect: Collect<B> },
         Verify {
             #[pin]
@@ -50,27 +52,26 @@ pin_project! {
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
-        Ready { body: Option<EventBody<B>>, settlement: Option<Completion> },
-        Call { #[pin] call: C, settlement: Option<Completion> },
-        OnHandled { settlement: Completion, response: Option<Response<R>> },
+        Ready { body: Option<EventBody<B>>, completion: Option<Completion> },
+        Call { #[pin] call: C, completion: Option<Completion> },
+        OnHandled { completion: Completion, response: Option<T> },
         Rejected { response: Option<Response<Bytes>> },
         Done,
     }
 }
 
-/// What waits while the body arrives and is verified, and until the service is ready.
-struct Rest<S, V> {
+/// The rest of the request, held until the inner service is called.
+struct PendingRequest<S, V> {
     parts: Parts,
-    /// Polled ready only once there is something to call it with.
     service: S,
     shared: Arc<Shared<V>>,
     timer: VerificationTimer,
-    /// The bytes of the body that are in memory, until it is verified.
+    /// The bytes of the body in memory, zero once it is verified.
     unverified: usize,
     reservation: Reservation,
 }
 
-impl<S, V> Rest<S, V> {
+impl<S, V> PendingRequest<S, V> {
     fn new(parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
         Self {
             parts,
@@ -82,21 +83,21 @@ impl<S, V> Rest<S, V> {
         }
     }
 
-    /// Reserves what the body takes. A body that never waits needs no reservation.
-    fn may_wait(&mut self) -> bool {
+    /// Called only before waiting: a body that never waits needs no reservation.
+    fn try_reserve(&mut self) -> bool {
         self.reservation.grow(&self.shared.budget, self.unverified)
     }
 
-    fn verified(&mut self) {
+    fn release(&mut self) {
         self.unverified = 0;
         self.reservation = Reservation::default();
     }
 
-    fn reject<B, F, C, R>(
+    fn reject<B, F, C, T>(
         self,
         telemetry: &Telemetry,
         rejection: impl Into<Rejection>,
-    ) -> State<B, F, C, R> {
+    ) -> State<B, F, C, T> {
         let rejection = rejection.into();
         telemetry.rejected(&rejection, self.timer);
         State::rejected(&self.shared, rejection, self.parts)
@@ -110,7 +111,11 @@ impl<S, V> Rest<S, V> {
     }
 }
 
-impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
+impl<S, B, V> ResponseFuture<S, B, V>
+where
+    S: Service<Request<EventBody<B>>>,
+    V: VerifyToken,
+{
     pub(super) fn forward(
         body: B,
         parts: Parts,
@@ -121,14 +126,13 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         Self {
             state: State::Ready {
                 body: Some(EventBody::stream(body)),
-                settlement: None,
+                completion: None,
             },
-            rest: Some(Rest::new(parts, service, shared)),
+            pending: Some(PendingRequest::new(parts, service, shared)),
             telemetry,
         }
     }
 
-    /// An empty response with 200, which tells a probe that somebody is there.
     pub(super) fn probed() -> Self {
         let telemetry = Telemetry::start();
         telemetry.probed();
@@ -136,21 +140,21 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
             state: State::Rejected {
                 response: Some(Response::default()),
             },
-            rest: None,
+            pending: None,
             telemetry,
         }
     }
 
     pub(super) fn rejected(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
-        let rejection = kind.into();
+        let rejection = Rejection::new(kind);
         let telemetry = Telemetry::start();
         {
-            let _entered = telemetry.enter();
+            let _guard = telemetry.enter();
             telemetry.rejected(&rejection, VerificationTimer::default());
         }
         Self {
             state: State::rejected(shared, rejection, head),
-            rest: None,
+            pending: None,
             telemetry,
         }
     }
@@ -159,38 +163,105 @@ impl<S, B, V, F, C, R> ResponseFuture<S, B, V, F, C, R> {
         let collect = Collect::new(body, shared.body_limit, shared.body_timeout);
         Self {
             state: State::Collect { collect },
-            rest: Some(Rest::new(parts, service, shared)),
+            pending: Some(PendingRequest::new(parts, service, shared)),
             telemetry: Telemetry::start(),
         }
     }
 }
 
-impl<B, F, C, R> State<B, F, C, R> {
+impl<B, F, C, T> State<B, F, C, T> {
     fn rejected<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
         Self::Rejected {
-            response: Some(shared.answer.to(rejection, head.extensions)),
+            response: Some(shared.response_policy.respond(rejection, head.extensions)),
         }
     }
 }
 
 const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
 
-fn taken<T>(waiting: &mut Option<T>) -> T {
-    waiting.take().expect(POLLED_AFTER_COMPLETION)
-}
-
-/// Waits, or rejects the request if the budget is too small for what it holds meanwhile.
-fn rejected_or_pending<S, B, V, F, C, R>(
-    rest: &mut Option<Rest<S, V>>,
+/// Rejects the request instead of waiting if the budget has no room for its body.
+fn wait_or_reject<S, B, V, F, C, T>(
+    pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
-) -> Poll<State<B, F, C, R>> {
-    if rest.as_mut().expect(POLLED_AFTER_COMPLETION).may_wait() {
+) -> Poll<State<B, F, C, T>> {
+    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+    if request.try_reserve() {
         return Poll::Pending;
     }
-    Poll::Ready(taken(rest).reject(telemetry, RejectionKind::BodyBudgetExhausted))
+    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+    let rejection = Rejection::new(RejectionKind::BodyBudgetExhausted);
+    Poll::Ready(request.reject(telemetry, rejection))
 }
 
-impl<S, B, V, R> Future for ResponseFuture<S, B, V, V::Future, S::Future, R>
+/// Scans the collected body and starts its verification.
+fn scan<S, B, V, C, T>(
+    pending: &mut Option<PendingRequest<S, V>>,
+    telemetry: &Telemetry,
+    body: Collected,
+) -> State<B, V::Future, C, T>
+where
+    V: VerifyToken,
+{
+    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+    request.unverified = body.bytes.len();
+    request.timer = telemetry.collected(&body.bytes);
+    let rejection = match Envelope::scan(body.bytes.clone()) {
+        Ok(envelope) => {
+            telemetry.record_code(&envelope);
+            let verifier = &*request.shared.verifier;
+            if is_verifiable(&envelope, verifier) {
+                return State::Verify {
+                    verify: verifier.verify(&envelope),
+                    envelope: Some(envelope),
+                    trailers: body.trailers,
+                };
+            }
+            VerifyError::missing().into()
+        }
+        Err(error) => {
+            if error.kind() == EnvelopeErrorKind::NoEvent
+                && request.shared.may_pass_form(&request.parts)
+            {
+                telemetry.passed();
+                return State::Ready {
+                    body: Some(EventBody::whole(body.bytes, body.trailers)),
+                    completion: None,
+                };
+            }
+            Rejection::from(error)
+        }
+    };
+    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+    request.reject(telemetry, rejection)
+}
+
+/// Parses the verified event and puts it into the request.
+fn inject<S, B, V, F, C, T>(
+    request: &mut PendingRequest<S, V>,
+    telemetry: &Telemetry,
+    envelope: Envelope,
+    trailers: Option<Box<HeaderMap>>,
+) -> State<B, F, C, T>
+where
+    V: VerifyToken,
+{
+    let bytes = envelope.body().clone();
+    let hook = request.shared.verifier.on_handled(&envelope);
+    let completion = hook.map(Completion::new);
+    if let Some(completion) = &completion {
+        completion.insert_into(&mut request.parts);
+    }
+    request.release();
+    let event = Event::from_verified(envelope);
+    telemetry.accepted(&event, request.timer);
+    request.parts.extensions.insert(event);
+    State::Ready {
+        body: Some(EventBody::whole(bytes, trailers)),
+        completion,
+    }
+}
+
+impl<S, B, V, R> Future for ResponseFuture<S, B, V>
 where
     S: Service<Request<EventBody<B>>, Response = Response<R>>,
     B: Body,
@@ -201,52 +272,25 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut state, rest, telemetry) = (this.state, this.rest, &*this.telemetry);
-        let _entered = telemetry.enter();
+        let (mut state, pending, telemetry) = (this.state, this.pending, &*this.telemetry);
+        let _guard = telemetry.enter();
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Collect { mut collect } => {
-                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
                     let Poll::Ready(collected) = collect.as_mut().poll(cx) else {
-                        waiting.unverified = collect.held();
-                        state.set(ready!(rejected_or_pending(rest, telemetry)));
+                        let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+                        request.unverified = collect.held();
+                        state.set(ready!(wait_or_reject(pending, telemetry)));
                         continue;
                     };
-                    // If the verifier panics, there is nothing to go on with.
+                    // If the verifier panics, polling again must panic too.
                     state.set(State::Done);
                     match collected {
-                        Ok(body) => {
-                            waiting.unverified = body.bytes.len();
-                            waiting.timer = telemetry.collected(&body.bytes);
-                            match Envelope::scan(body.bytes.clone()) {
-                                Ok(envelope)
-                                    if !is_verifiable(&envelope, &*waiting.shared.verifier) =>
-                                {
-                                    telemetry.record_code(&envelope);
-                                    taken(rest).reject(telemetry, VerifyError::missing())
-                                }
-                                Ok(envelope) => {
-                                    telemetry.record_code(&envelope);
-                                    State::Verify {
-                                        verify: waiting.shared.verifier.verify(&envelope),
-                                        envelope: Some(envelope),
-                                        trailers: body.trailers,
-                                    }
-                                }
-                                Err(error)
-                                    if error.kind() == EnvelopeErrorKind::NoEvent
-                                        && waiting.shared.passes_form(&waiting.parts) =>
-                                {
-                                    telemetry.passed();
-                                    State::Ready {
-                                        body: Some(EventBody::whole(body.bytes, body.trailers)),
-                                        settlement: None,
-                                    }
-                                }
-                                Err(error) => taken(rest).reject(telemetry, error),
-                            }
+                        Ok(body) => scan(pending, telemetry, body),
+                        Err(kind) => {
+                            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+                            request.reject(telemetry, Rejection::new(kind))
                         }
-                        Err(kind) => taken(rest).reject(telemetry, kind),
                     }
                 }
                 StateProj::Verify {
@@ -255,75 +299,65 @@ where
                     trailers,
                 } => {
                     let Poll::Ready(verdict) = verify.poll(cx) else {
-                        state.set(ready!(rejected_or_pending(rest, telemetry)));
+                        state.set(ready!(wait_or_reject(pending, telemetry)));
                         continue;
                     };
-                    let envelope = taken(envelope);
-                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    waiting.timer.stop();
+                    let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
+                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    request.timer.stop();
                     match verdict {
-                        Ok(()) => {
-                            let bytes = envelope.body().clone();
-                            let settlement = waiting.shared.verifier.on_handled(&envelope);
-                            let settlement = settlement.map(Completion::new);
-                            if let Some(settlement) = &settlement {
-                                settlement.attach(&mut waiting.parts);
-                            }
-                            waiting.verified();
-                            let event = Event::from_verified(envelope);
-                            telemetry.accepted(&event, waiting.timer);
-                            waiting.parts.extensions.insert(event);
-                            State::Ready {
-                                body: Some(EventBody::whole(bytes, trailers.take())),
-                                settlement,
-                            }
+                        Ok(()) => inject(request, telemetry, envelope, trailers.take()),
+                        Err(error) => {
+                            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+                            request.reject(telemetry, error)
                         }
-                        Err(error) => taken(rest).reject(telemetry, error),
                     }
                 }
-                StateProj::Ready { body, settlement } => {
-                    let waiting = rest.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    let Poll::Ready(ready) = waiting.service.poll_ready(cx) else {
-                        state.set(ready!(rejected_or_pending(rest, telemetry)));
+                StateProj::Ready { body, completion } => {
+                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    let Poll::Ready(ready) = request.service.poll_ready(cx) else {
+                        state.set(ready!(wait_or_reject(pending, telemetry)));
                         continue;
                     };
                     if let Err(error) = ready {
-                        *rest = None;
+                        *pending = None;
                         state.set(State::Done);
                         return Poll::Ready(Err(error));
                     }
+                    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
                     State::Call {
-                        call: taken(rest).call(taken(body)),
-                        settlement: settlement.take(),
+                        call: request.call(body.take().expect(POLLED_AFTER_COMPLETION)),
+                        completion: completion.take(),
                     }
                 }
-                StateProj::Call { call, settlement } => {
+                StateProj::Call { call, completion } => {
                     let result = ready!(call.poll(cx));
-                    match (result, settlement.take()) {
-                        (Ok(response), Some(settlement)) if response.status().is_success() => {
+                    match (result, completion.take()) {
+                        (Ok(response), Some(completion)) if response.status().is_success() => {
                             State::OnHandled {
-                                settlement,
+                                completion,
                                 response: Some(response),
                             }
                         }
                         (result, _) => {
                             state.set(State::Done);
-                            let streamed = |response: Response<R>| response.map(EventBody::stream);
-                            return Poll::Ready(result.map(streamed));
+                            return Poll::Ready(
+                                result.map(|response| response.map(EventBody::stream)),
+                            );
                         }
                     }
                 }
                 StateProj::OnHandled {
-                    settlement,
+                    completion,
                     response,
                 } => {
-                    ready!(settlement.poll(cx));
-                    let response = taken(response);
+                    ready!(completion.poll(cx));
+                    let response = response.take().expect(POLLED_AFTER_COMPLETION);
                     state.set(State::Done);
                     return Poll::Ready(Ok(response.map(EventBody::stream)));
                 }
                 StateProj::Rejected { response } => {
-                    let response = taken(response);
+                    let response = response.take().expect(POLLED_AFTER_COMPLETION);
                     return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
@@ -333,21 +367,23 @@ where
     }
 }
 
-impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
+impl<S, B, V> fmt::Debug for ResponseFuture<S, B, V>
+where
+    S: Service<Request<EventBody<B>>>,
+    V: VerifyToken,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Collect { .. } => "collect",
+            State::Verify { .. } => "verify",
+            State::Ready { .. } => "ready",
+            State::Call { .. } => "call",
+            State::OnHandled { .. } => "on_handled",
+            State::Rejected { .. } => "rejected",
+            State::Done => "done",
+        };
         f.debug_struct("ResponseFuture")
-            .field(
-                "state",
-                &match self.state {
-                    State::Collect { .. } => "collect",
-                    State::Verify { .. } => "verify",
-                    State::Ready { .. } => "ready",
-                    State::Call { .. } => "call",
-                    State::OnHandled { .. } => "settle",
-                    State::Rejected { .. } => "rejected",
-                    State::Done => "done",
-                },
-            )
+            .field("state", &state)
             .finish_non_exhaustive()
     }
 }
@@ -355,7 +391,7 @@ impl<S, B, V, F, C, R> fmt::Debug for ResponseFuture<S, B, V, F, C, R> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::future::{pending, ready};
+    use std::future::{Ready, pending, ready};
     use std::pin::pin;
     use std::task::Waker;
 
@@ -367,13 +403,12 @@ mod tests {
     use crate::layer::EventLayer;
     use crate::verify::ApplicationToken;
 
-    type Answer = Result<Response<Full<Bytes>>, Infallible>;
+    type Outcome = Result<Response<Full<Bytes>>, Infallible>;
 
-    /// What a call of `layer` round a service that answers by `answer` shows before it is polled
-    /// and after.
-    fn shown<V: VerifyToken, F: Future<Output = Answer>>(
+    /// Returns the `Debug` output of a call before and after its first poll.
+    fn debug_outputs<V: VerifyToken, F: Future<Output = Outcome>>(
         layer: EventLayer<V>,
-        answer: fn() -> F,
+        respond: fn() -> F,
         method: &str,
     ) -> [String; 2] {
         let request = Request::builder()
@@ -381,7 +416,7 @@ mod tests {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::<Bytes>::from("event=A&auth[application_token]=t"));
         let mut service = layer.layer(service_fn(move |_: Request<EventBody<Full<Bytes>>>| {
-            answer()
+            respond()
         }));
         let mut call = pin!(service.call(request.unwrap()));
         let before = format!("{:?}", call.as_ref());
@@ -390,19 +425,28 @@ mod tests {
     }
 
     #[test]
-    fn a_call_shows_how_far_it_is_and_nothing_of_the_request() {
+    fn debug_of_the_future_shows_its_state_and_nothing_of_the_request() {
         let state = |state: &str| format!("ResponseFuture {{ state: {state:?}, .. }}");
         let token = || EventLayer::new(ApplicationToken::new("t").unwrap());
         let slow = EventLayer::new(|_: &Envelope| pending());
-        let answer = || ready(Ok(Response::default()));
+        let respond = || ready(Ok(Response::default()));
 
-        let [collect, verify] = shown(slow, answer, "POST");
+        let [collect, verify] = debug_outputs(slow, respond, "POST");
         assert_eq!([collect, verify], [state("collect"), state("verify")]);
-        let [_, call] = shown(token(), pending, "POST");
+        let [_, call] = debug_outputs(token(), pending, "POST");
         assert_eq!(call, state("call"));
-        let [_, done] = shown(token(), answer, "POST");
+        let [_, done] = debug_outputs(token(), respond, "POST");
         assert_eq!(done, state("done"));
-        let [rejected, _] = shown(token(), answer, "GET");
+        let [rejected, _] = debug_outputs(token(), respond, "GET");
         assert_eq!(rejected, state("rejected"));
+    }
+
+    /// A larger future costs every server, which moves and keeps one for each request.
+    #[test]
+    fn response_future_is_no_larger_than_it_was() {
+        type Inner = tower::util::ServiceFn<fn(Request<EventBody<Full<Bytes>>>) -> Ready<Outcome>>;
+        let size = size_of::<ResponseFuture<Inner, Full<Bytes>, ApplicationToken>>();
+        let telemetry = size_of::<Telemetry>() + size_of::<VerificationTimer>();
+        assert!(size - telemetry <= 496, "{size} - {telemetry}");
     }
 }

@@ -21,30 +21,30 @@ use crate::rejection::RejectionKind;
 use crate::telemetry::Telemetry;
 use crate::verify::VerifyToken;
 
-/// The service that [`EventLayer`](crate::EventLayer) puts round another.
+/// A middleware that verifies Bitrix24 events, created by [`EventLayer`](crate::EventLayer).
 ///
-/// The inner service gets its requests with an [`EventBody`] and, where one was proven, an
-/// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a rejected
-/// request is a response.
+/// The inner service receives requests with an [`EventBody`] and, if one was verified, an
+/// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a rejection is
+/// a response.
 ///
 /// # Readiness
 ///
 /// The service is always ready. Each request gets a clone of the inner service, and the future polls
 /// that clone ready and calls it: after the event is verified, or at once if the request is not
 /// selected or passes as another callback. An error of the inner `poll_ready` is the future's error.
-/// So a sender that proves nothing takes no place in a `ConcurrencyLimit`, a `Buffer` or a
-/// `RateLimit` of the inner service, however slowly it sends.
+/// An unverified event therefore occupies no slot in a `ConcurrencyLimit`, a `Buffer` or a
+/// `RateLimit` of the inner service, however slowly it is sent.
 ///
-/// This decides where limits stand:
+/// This decides where limits belong:
 ///
-/// - **Behind the layer** they limit what is handled, and only verified events take a place. An
-///   event that finds none waits, with its body in memory. `RateLimit` and `Balance` cannot be
-///   cloned, so they stand behind a `Buffer`.
-/// - **Outside the layer** they limit requests, those of strangers among them, and a stranger can
-///   take each place for as long as [`body_timeout`](crate::EventLayer::body_timeout).
-/// - **`LoadShed`** outside the layer directly sheds nothing, because this service is always ready.
-///   Behind it, a verified event that finds no place is shed: the future's error is `Overloaded`,
-///   and because Bitrix24 does not send an event again, the event is lost. Let events wait instead.
+/// - **Behind the layer** they limit what is handled, and only verified events occupy slots. An event
+///   without a slot waits, with its body in memory. `RateLimit` and `Balance` are not `Clone`, so they
+///   belong behind a `Buffer`.
+/// - **Outside the layer** they limit requests, including unverified ones. Each can occupy a slot for
+///   as long as [`body_timeout`](crate::EventLayer::body_timeout).
+/// - **`LoadShed`** directly outside the layer sheds nothing, because this service is always ready.
+///   Behind the layer, it sheds a verified event without a slot: the future's error is `Overloaded`.
+///   Bitrix24 does not send an event again, so that event is lost. Prefer to let events wait.
 pub struct EventService<S, V> {
     inner: S,
     shared: Arc<Shared<V>>,
@@ -54,58 +54,74 @@ impl<S, V> EventService<S, V> {
     pub(super) fn new(inner: S, shared: Arc<Shared<V>>) -> Self {
         Self { inner, shared }
     }
+
+    /// Returns a reference to the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
-/// What the head of a request says is to be done with it.
-enum Way {
-    /// It is not selected.
-    Leave,
-    /// It is another callback.
-    Pass,
-    /// It only asks if somebody is there.
+/// What to do with a request, decided from its head.
+enum Decision {
+    Skip,
+    PassThrough,
     Probe,
     Collect,
     Reject(RejectionKind),
 }
 
 impl<V> Shared<V> {
-    fn way<B: Body>(&self, head: &Parts, body: &B) -> Way {
+    fn decide<B: Body>(&self, head: &Parts, body: &B) -> Decision {
         if !self.selects(head) {
-            return Way::Leave;
+            return Decision::Skip;
         }
         if self.respond_to_probes && matches!(head.method, Method::GET | Method::HEAD) {
-            return Way::Probe;
+            return Decision::Probe;
         }
-        let not_an_event = match () {
-            () if head.method != Method::POST => RejectionKind::MethodNotAllowed,
-            () if !is_form(&head.headers) => RejectionKind::NotAForm,
-            () if is_encoded(&head.headers) => return Way::Reject(RejectionKind::ContentEncoding),
-            () if announced_length(head, body) > self.body_limit as u64 => {
-                return Way::Reject(RejectionKind::BodyTooLarge);
-            }
-            () => return Way::Collect,
-        };
-        if self.passes(head) && !may_be_form(&head.headers) {
-            Way::Pass
+        if head.method != Method::POST {
+            return self.pass_or_reject(head, RejectionKind::MethodNotAllowed);
+        }
+        if !is_form(&head.headers) {
+            return self.pass_or_reject(head, RejectionKind::NotAForm);
+        }
+        if is_encoded(&head.headers) {
+            return Decision::Reject(RejectionKind::ContentEncoding);
+        }
+        if content_length(head, body) > self.body_limit as u64 {
+            return Decision::Reject(RejectionKind::BodyTooLarge);
+        }
+        Decision::Collect
+    }
+
+    fn pass_or_reject(&self, head: &Parts, kind: RejectionKind) -> Decision {
+        if self.may_pass(head) && !may_be_form(&head.headers) {
+            Decision::PassThrough
         } else {
-            Way::Reject(not_an_event)
+            Decision::Reject(kind)
         }
     }
 
-    /// Returns `true` if a request that is no event by its method, content type or body may reach
-    /// the service. Its query must not name an event either: axum's `Form` reads it where the
-    /// method is GET, and PHP's `$_REQUEST` always.
-    pub(super) fn passes(&self, head: &Parts) -> bool {
+    /// The query must not name an event either: axum's `Form` reads it if the method is GET, and
+    /// PHP's `$_REQUEST` always.
+    fn may_pass(&self, head: &Parts) -> bool {
         self.pass_other_callbacks && !names_event(head.uri.query().unwrap_or_default())
     }
-}
 
-impl<V> Shared<V> {
-    /// Returns `true` if a form without an event may reach the service: [`passes`](Self::passes),
-    /// and nobody reads it in an encoding in which the scan did not, such as UTF-16.
-    pub(super) fn passes_form(&self, head: &Parts) -> bool {
+    /// Returns `true` if a form without an event may reach the service. Its content type must not
+    /// name an encoding other than the one that was scanned, such as UTF-16.
+    pub(super) fn may_pass_form(&self, head: &Parts) -> bool {
         let mut lines = head.headers.get_all(CONTENT_TYPE).iter();
-        self.passes(head) && lines.all(|line| is_utf8(line.as_bytes()))
+        self.may_pass(head) && lines.all(|line| is_utf8(line.as_bytes()))
     }
 }
 
@@ -125,7 +141,7 @@ fn names_event(query: &str) -> bool {
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
-/// A proxy may join equal header lines with a comma. Values that differ are rejected, since readers
+/// A proxy may join equal header lines with a comma. Values that differ are rejected, because readers
 /// disagree on which of them counts.
 fn is_form(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(CONTENT_TYPE).iter();
@@ -140,8 +156,8 @@ fn is_form(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case(FORM) && values.all(|value| value.eq_ignore_ascii_case(first))
 }
 
-/// Returns `true` if some reader may take the body for a form: axum looks at the beginning of the
-/// content type, PHP cuts it at `;`, `,` or a space, and PHP, Rocket and Salvo read fields from
+/// Returns `true` if some reader may parse the body as a form. axum compares the beginning of the
+/// content type. PHP cuts it at `;`, `,` or a space. PHP, Rocket and Salvo read fields from
 /// `multipart/form-data` too.
 fn may_be_form(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(CONTENT_TYPE).iter();
@@ -157,13 +173,12 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn announced_length<B: Body>(head: &Parts, body: &B) -> u64 {
-    let header = head
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    let header = header.and_then(|value| value.parse().ok()).unwrap_or(0);
-    body.size_hint().lower().max(header)
+fn content_length<B: Body>(head: &Parts, body: &B) -> u64 {
+    let header = head.headers.get(CONTENT_LENGTH);
+    let announced = header
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    body.size_hint().lower().max(announced)
 }
 
 impl<S, B, V, R> Service<Request<B>> for EventService<S, V>
@@ -175,7 +190,7 @@ where
 {
     type Response = Response<EventBody<R>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, V, V::Future, S::Future, R>;
+    type Future = ResponseFuture<S, B, V>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
@@ -183,21 +198,26 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let (way, service) = (self.shared.way(&head, &body), &self.inner);
-        let telemetry = match way {
-            Way::Probe => return ResponseFuture::probed(),
-            Way::Reject(kind) => return ResponseFuture::rejected(&self.shared, kind, head),
-            Way::Collect => {
-                return ResponseFuture::collect(body, head, service.clone(), self.shared.clone());
+        let telemetry = match self.shared.decide(&head, &body) {
+            Decision::Collect => {
+                return ResponseFuture::collect(
+                    body,
+                    head,
+                    self.inner.clone(),
+                    self.shared.clone(),
+                );
             }
-            Way::Leave => Telemetry::disabled(),
-            Way::Pass => {
+            Decision::Reject(kind) => return ResponseFuture::rejected(&self.shared, kind, head),
+            Decision::Probe => return ResponseFuture::probed(),
+            Decision::Skip => Telemetry::disabled(),
+            Decision::PassThrough => {
                 let telemetry = Telemetry::start();
                 telemetry.passed();
                 telemetry
             }
         };
-        ResponseFuture::forward(body, head, service.clone(), self.shared.clone(), telemetry)
+        let (service, shared) = (self.inner.clone(), self.shared.clone());
+        ResponseFuture::forward(body, head, service, shared, telemetry)
     }
 }
 

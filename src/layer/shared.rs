@@ -7,20 +7,19 @@ use std::time::Duration;
 use http::request::Parts;
 
 use super::budget::Budget;
-use super::path::canonical;
-use crate::rejection::Answer;
+use super::path::{SelectedPath, canonical};
+use crate::rejection::ResponsePolicy;
 
-/// The settings that a layer, its services and their futures share.
 pub(super) struct Shared<V> {
     pub(super) verifier: Arc<V>,
-    pub(super) paths: Vec<Box<str>>,
+    pub(super) paths: Vec<SelectedPath>,
     pub(super) predicates: Vec<Arc<Predicate>>,
     pub(super) body_limit: usize,
     pub(super) body_timeout: Duration,
     pub(super) budget: Arc<Budget>,
     pub(super) pass_other_callbacks: bool,
     pub(super) respond_to_probes: bool,
-    pub(super) answer: Answer,
+    pub(super) response_policy: ResponsePolicy,
 }
 
 pub(super) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
@@ -32,10 +31,10 @@ impl<V> Shared<V> {
     }
 
     fn selects_path(&self, path: &str) -> bool {
-        let path = canonical(path);
+        let canonical = canonical(path);
         self.paths
             .iter()
-            .any(|selected| canonical(selected) == path)
+            .any(|selected| selected.matches(&canonical))
     }
 }
 
@@ -50,12 +49,12 @@ impl<V> Clone for Shared<V> {
             budget: self.budget.clone(),
             pass_other_callbacks: self.pass_other_callbacks,
             respond_to_probes: self.respond_to_probes,
-            answer: self.answer.clone(),
+            response_policy: self.response_policy.clone(),
         }
     }
 }
 
-/// Shows no verifier: a user's own may hold tokens.
+/// Omits the verifier, because a user's own may hold tokens.
 impl<V> fmt::Debug for Shared<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLayer")
@@ -66,7 +65,7 @@ impl<V> fmt::Debug for Shared<V> {
             .field("body_budget", &self.budget.limit())
             .field("pass_other_callbacks", &self.pass_other_callbacks)
             .field("respond_to_probes", &self.respond_to_probes)
-            .field("answer", &self.answer)
+            .field("on_rejection", &self.response_policy)
             .finish_non_exhaustive()
     }
 }

@@ -667,19 +667,10 @@ fn every_public_type_may_be_sent_and_shared() {
         payload::User
     ];
 
-    // The future is as good as what it is made of: a body, a verifier's future and a service's.
-    type Ready<T> = std::future::Ready<T>;
-    // It is pinned anyway, for its timer.
-    assert_sent::<
-        ResponseFuture<
-            Inner,
-            B,
-            ApplicationToken,
-            Ready<Result<(), VerifyError>>,
-            Ready<Result<Response<B>, Infallible>>,
-            B,
-        >,
-    >();
+    // The future is `Send` and `Sync` if the body, the verifier's future and the service's are.
+    type Ready<T> = std::future::Ready<Result<T, Infallible>>;
+    type ReadyService = tower::util::ServiceFn<fn(Request<EventBody<B>>) -> Ready<Response<B>>>;
+    assert_sent::<ResponseFuture<ReadyService, B, ApplicationToken>>();
     fn assert_send<T: Send>(_: &T) {}
     let token = ApplicationToken::new(TOKEN).unwrap();
     let handle = |_: Request<EventBody<axum::body::Body>>| async {

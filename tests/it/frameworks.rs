@@ -16,8 +16,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::{ServiceBuilder, service_fn};
-use tower_bitrix24::layer::DEFAULT_BODY_LIMIT;
-use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
+use tower_bitrix24::{ApplicationToken, Event, EventBody, EventConfig, EventLayer};
 use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -122,7 +121,10 @@ async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
         send_body(address, "/", chunked(SEED)).await,
         (200, "ONCRMREQUISITEADD".into())
     );
-    let large = format!("{SEED}&data[x]={}", "a".repeat(DEFAULT_BODY_LIMIT));
+    let large = format!(
+        "{SEED}&data[x]={}",
+        "a".repeat(EventConfig::DEFAULT_BODY_LIMIT)
+    );
     assert_eq!(
         send_body(address, "/", chunked(&large)).await,
         (413, "the body is too large\n".into())

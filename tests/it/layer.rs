@@ -14,12 +14,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Channel, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_bitrix24::layer::DEFAULT_BODY_LIMIT;
 use tower_bitrix24::rejection::RejectionPolicy;
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
-    ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection, RejectionKind, TokenSet,
-    VerifyError, VerifyToken,
+    ApplicationToken, Envelope, Event, EventBody, EventConfig, EventLayer, Rejection,
+    RejectionKind, TokenSet, VerifyError, VerifyToken,
 };
 
 fn layer() -> EventLayer<ApplicationToken> {
@@ -290,7 +289,7 @@ async fn each_refusal_has_its_status_and_one_line_of_text() {
             "events are sent without content encoding",
         ),
         (
-            body(&"a".repeat(DEFAULT_BODY_LIMIT + 1)),
+            body(&"a".repeat(EventConfig::DEFAULT_BODY_LIMIT + 1)),
             Kind::BodyTooLarge,
             413,
             "the body is too large",
@@ -702,7 +701,7 @@ async fn a_form_without_an_event_passes_however_its_other_keys_are_spelled() {
 }
 
 #[test]
-#[should_panic(expected = "does not begin with /")]
+#[should_panic(expected = "does not start with /")]
 fn a_path_that_would_select_nothing_is_rejected_when_the_layer_is_built() {
     let _ = layer().path("bitrix24/events");
 }
@@ -722,7 +721,7 @@ async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
     ] {
         rejection(&send(layer().pass_other_callbacks(), post(full(body))).await);
     }
-    let large = post(full("a".repeat(DEFAULT_BODY_LIMIT + 1)));
+    let large = post(full("a".repeat(EventConfig::DEFAULT_BODY_LIMIT + 1)));
     assert_eq!(
         rejection(&send(layer().pass_other_callbacks(), large).await),
         RejectionKind::BodyTooLarge
@@ -824,7 +823,7 @@ async fn a_body_that_breaks_off_is_rejected() {
     let frames = vec![data(SEED), Err("connection reset".into())];
     let response = send(layer(), post(Frames(frames.into_iter()))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyIncomplete);
-    assert_eq!(text(response).await, "the body broke off\n");
+    assert_eq!(text(response).await, "the body is incomplete\n");
 }
 
 #[test]
