@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_found_in_any_case_and_is_the_name_in_upper_case() {
+    fn an_event_code_is_found_in_any_case_and_is_the_documented_name_in_upper_case() {
         for &kind in EventKind::ALL {
             assert_eq!(EventKind::from_code(kind.as_str()), Some(kind));
             assert_eq!(EventKind::from_code(kind.documented_name()), Some(kind));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_code_of_a_family_has_its_scope_and_every_family_a_code() {
+    fn every_code_with_a_scope_s_prefix_is_of_that_scope() {
         for (prefix, scope) in FAMILIES {
             let kinds = EventKind::ALL.iter();
             let mut kinds = kinds
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_is_found_by_a_part_of_it() {
+    fn a_part_of_an_event_code_is_not_a_code() {
         for code in [
             "",
             "ON",

@@ -1,8 +1,7 @@
-//! Events: what a verified request says happened.
+//! Verified events and their payloads.
 //!
-//! An [`Event`] has passed verification; there is no other way to get one. Its [`Payload`] is one of
-//! the [documented events](EventKind) or `Unknown`, and whatever it is, [`Event::data`] has the data
-//! whole.
+//! An [`Event`] has passed verification; there is no other way to get one. Its [`Payload`] is that of
+//! a [documented event](EventKind) or `Unknown`. In both cases [`Event::data`] has all of the data.
 
 mod definitions;
 pub mod kind;
@@ -34,20 +33,20 @@ use crate::verify::{VerifyError, VerifyToken};
 
 /// A verified event.
 ///
-/// The layer puts it into the extensions of the request, where axum's handlers get it from as an
-/// argument (feature `axum`); [`verify`](Self::verify) makes one without a layer. A clone is cheap
-/// and shares everything.
+/// The layer inserts it into the request's extensions. With the feature `axum` it is an extractor
+/// too. [`verify`](Self::verify) creates one without a layer. Clones are cheap and share all data.
 ///
-/// `Debug` and the serialised form are safe to log: tokens are redacted and the body is not shown.
-/// Serialised, an event has the fields `event`, `kind`, `handler_id`, `ts`, `auth`, `payload`,
-/// `mismatch` and `data`.
+/// `Debug` and the serialized form are safe to log: tokens are redacted and the body is left out. A
+/// serialized event has the fields `event`, `kind`, `handler_id`, `ts`, `auth`, `payload`,
+/// `mismatch` and `data`. `kind` is the [name of the kind](EventKind::name), such as `CrmDealAdd`,
+/// and `event` is the code as it was sent.
 #[derive(Clone)]
 pub struct Event(Arc<Inner>);
 
 struct Inner {
     envelope: Envelope,
     kind: Option<EventKind>,
-    /// The code where it is not spelled as the documented one.
+    /// Set only if it differs from the code of `kind`.
     code: Option<Box<str>>,
     payload: Payload,
     mismatch: Option<Mismatch>,
@@ -57,7 +56,8 @@ struct Inner {
 }
 
 impl Event {
-    /// Verifies an envelope without a layer, in a queue's worker say, and reads the event.
+    /// Verifies an envelope and parses the event, for use without a layer, for example in the worker
+    /// of a queue.
     ///
     /// ```
     /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Payload};
@@ -82,9 +82,9 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// What the verifier answers, and [`Missing`](crate::verify::VerifyErrorKind::Missing) if the envelope
-    /// has no token and the verifier does not
-    /// [want such envelopes](VerifyToken::insecure_verify_without_token).
+    /// Returns the verifier's error, or [`Missing`](crate::verify::VerifyErrorKind::Missing) if the
+    /// envelope has no token and the verifier does not
+    /// [accept such envelopes](VerifyToken::insecure_verify_without_token).
     pub async fn verify<V>(envelope: Envelope, verifier: &V) -> Result<Self, VerifyError>
     where
         V: VerifyToken + ?Sized,
@@ -96,21 +96,20 @@ impl Event {
         Ok(Self::from_verified(envelope))
     }
 
-    /// Does what is left to do now that the event is [verified](Self::verify) and handled, as
-    /// `verifier` has it. A layer does so itself.
+    /// Runs the verifier's [completion hook](VerifyToken::on_handled). Call this after handling an
+    /// event from [`verify`](Self::verify); the layers do it for you.
     ///
-    /// Of this crate's verifiers only that for many portals has something left: it forgets the
-    /// portal of an ONAPPUNINSTALL.
+    /// Of this crate's verifiers only `PortalVerifier` has a hook: it removes the portal of an
+    /// ONAPPUNINSTALL.
     pub async fn mark_handled<V>(&self, verifier: &V)
     where
         V: VerifyToken + ?Sized,
     {
-        if let Some(settle) = verifier.on_handled(&self.0.envelope) {
-            settle.await;
+        if let Some(on_handled) = verifier.on_handled(&self.0.envelope) {
+            on_handled.await;
         }
     }
 
-    /// Reads the event of an envelope that has been verified.
     pub(crate) fn from_verified(envelope: Envelope) -> Self {
         let code = envelope.code();
         let kind = EventKind::from_code(&code);
@@ -137,7 +136,7 @@ impl Event {
         }))
     }
 
-    /// The code as it was sent, such as `ONCRMREQUISITEADD`.
+    /// Returns the code as it was sent, such as `ONCRMREQUISITEADD`.
     pub fn code(&self) -> &str {
         match (&self.0.code, self.0.kind) {
             (Some(code), _) => code,
@@ -145,55 +144,56 @@ impl Event {
         }
     }
 
-    /// The documented event that the code means, in upper or lower case; `None` where it means
-    /// none.
+    /// Returns the kind of the event, or `None` if its code is not documented.
     pub fn kind(&self) -> Option<EventKind> {
         self.0.kind
     }
 
-    /// The id of the handler registration that this request is for (`event_handler_id`). Two
-    /// handlers of one event get two requests that differ in nothing else. Older portals send none.
+    /// Returns the id of the handler registration that this request is for (`event_handler_id`).
+    /// Two handlers of one event get two requests that differ only in this id. Older portals do not
+    /// send it.
     pub fn handler_id(&self) -> Option<u64> {
         self.0.envelope.handler_id()
     }
 
-    /// When it happened, in unix seconds by the portal's clock (`ts`). The request may come any
-    /// time later.
+    /// Returns the time of the event (`ts`), in unix seconds by the portal's clock. The request may
+    /// arrive any time later.
     pub fn timestamp(&self) -> Option<i64> {
         self.0.envelope.timestamp()
     }
 
-    /// When it happened, by the portal's clock. `None` where [`ts`](Self::timestamp) is, or is out of the
-    /// system's range.
+    /// Returns the time of the event, by the portal's clock. Returns `None` if there is no
+    /// [`timestamp`](Self::timestamp), or if `SystemTime` cannot represent it.
     pub fn time(&self) -> Option<SystemTime> {
         let ts = self.timestamp()?;
         let distance = Duration::from_secs(ts.unsigned_abs());
-        match ts < 0 {
-            true => SystemTime::UNIX_EPOCH.checked_sub(distance),
-            false => SystemTime::UNIX_EPOCH.checked_add(distance),
+        if ts < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(distance)
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(distance)
         }
     }
 
-    /// The portal it is from, without reading the rest of [`auth`](Self::auth).
+    /// Cheaper than `auth`, which decodes every field.
     #[cfg(feature = "tracing")]
     pub(crate) fn member_id(&self) -> Option<Cow<'_, str>> {
         self.0.envelope.member_id()
     }
 
-    /// The portal it is from, and the tokens to call it with.
+    /// Returns the portal that sent the event, and the tokens to call it with.
     ///
-    /// Whether there are OAuth tokens depends on what raised the event. Outgoing webhooks, robots,
-    /// agents and workflows have none. Neither have the events of bots (since July 2026), whose
-    /// subscription belongs to no user: [`bot_auth`](Self::bot_auth) has the tokens of the bot.
+    /// OAuth tokens are not always there: events of outgoing webhooks, robots, agents and workflows
+    /// have none. Since July 2026 the events of bots have none either, since their subscription does
+    /// not belong to a user. [`bot_auth`](Self::bot_auth) returns the tokens of the bot.
     pub fn auth(&self) -> &Auth {
         self.0.auth.get_or_init(|| Box::new(self.0.envelope.auth()))
     }
 
-    /// The tokens of the bot that the event is for, to call the portal with as the bot. `None` for
-    /// the events of anything else, and for those of bots that came without.
+    /// Returns the tokens of the bot that the event is for, to call the portal as the bot. Returns
+    /// `None` if the event is not for a bot, or has no tokens of one.
     ///
-    /// Some events are for several bots. This returns the tokens of the first one that has an
-    /// access token, and the payload has those of each.
+    /// An event for several bots returns the tokens of the first bot that has an access token. The
+    /// payload has the tokens of each.
     ///
     /// ```
     /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -224,7 +224,7 @@ impl Event {
             Payload::ImBotMessageDelete(event) => &event.bots,
             Payload::ImCommandAdd(event) => {
                 let commands = event.commands.iter();
-                return with_token(commands.filter_map(|(_, command)| command.auth.as_ref()));
+                return first_usable(commands.filter_map(|(_, command)| command.auth.as_ref()));
             }
             Payload::ImBotV2CommandAdd(event) => return event.bot.as_ref()?.auth.as_ref(),
             Payload::ImBotV2ContextGet(event) => return event.bot.as_ref()?.auth.as_ref(),
@@ -237,17 +237,18 @@ impl Event {
             Payload::ImBotV2ReactionChange(event) => return event.bot.as_ref()?.auth.as_ref(),
             _ => return None,
         };
-        with_token(bots.iter().filter_map(|(_, bot)| bot.auth.as_ref()))
+        first_usable(bots.iter().filter_map(|(_, bot)| bot.auth.as_ref()))
     }
 
-    /// What happened, in the type of its [`kind`](Self::kind).
+    /// Returns the payload, in the type of its [`kind`](Self::kind).
     pub fn payload(&self) -> &Payload {
         &self.0.payload
     }
 
-    /// The one object that the event is about: which it is and what happened to it. `None` where
-    /// the event is about no object or about several, or does not say which (no object has the id 0
-    /// or an empty one), or its payload is [`Payload::Unknown`].
+    /// Returns the one object that the event is about, and what happened to it.
+    ///
+    /// Returns `None` if the event is not about exactly one object, if the object's id is 0 or
+    /// empty, or if the payload is [`Payload::Unknown`].
     pub fn subject(&self) -> Option<Subject<'_>> {
         let mut subject = self.payload().subject()?;
         subject.entity_type_id = subject
@@ -256,8 +257,8 @@ impl Event {
         Some(subject)
     }
 
-    /// The id of the object type of a smart process item, from the payload or from the code
-    /// (`ONCRMDYNAMICITEMADD_147`).
+    /// Returns the id of the object type of a smart process item, from the payload or otherwise
+    /// from the code (`ONCRMDYNAMICITEMADD_147`).
     pub fn entity_type_id(&self) -> Option<u64> {
         let from_payload = match self.payload() {
             Payload::CrmDynamicItemAdd(item)
@@ -268,38 +269,39 @@ impl Event {
         from_payload.or_else(|| self.entity_type_id_from_code())
     }
 
-    /// The object type's id that the code ends in.
     fn entity_type_id_from_code(&self) -> Option<u64> {
-        let coded = EventKind::parse_dynamic_item_code(self.code()).map(|(_, id)| id);
-        coded.filter(|&id| id != 0)
+        let (_, id) = EventKind::parse_dynamic_item_code(self.code())?;
+        if id == 0 { None } else { Some(id) }
     }
 
-    /// What happened, if it is of the kind `K`.
+    /// Returns the payload if the event is of the kind `K`.
     pub fn payload_of<K: kind::Kind>(&self) -> Option<&K::Payload> {
         K::payload(self.payload())
     }
 
-    /// Why a documented event's payload is [`Payload::Unknown`], or why the data of any event are
-    /// [not read](Value::MAX_ARRAYS); `None` otherwise.
+    /// Returns why the payload of a documented event is [`Payload::Unknown`], or why the data of an
+    /// event are [not read](Value::MAX_ARRAYS).
     pub fn mismatch(&self) -> Option<&Mismatch> {
         self.0.mismatch.as_ref()
     }
 
-    /// The data whole, as they came. `None` if the event has none, or if they have more arrays than
-    /// [are read](Value::MAX_ARRAYS): the [`mismatch`](Self::mismatch) says so then, and
-    /// [`raw_data`](Self::raw_data) has them.
+    /// Returns all of the data, or `None` if the event has none.
+    ///
+    /// Also returns `None` if the data have more arrays than [are read](Value::MAX_ARRAYS). Then
+    /// there is a [`mismatch`](Self::mismatch), and [`raw_data`](Self::raw_data) returns the data.
     pub fn data(&self) -> Option<&Value> {
-        let data = || Data::new(self.0.envelope.data(), &self.0.tree);
         match self.0.tree.get() {
             Some(tree) => tree.as_ref().ok()?.as_ref(),
-            None => data().tree().ok()?,
+            None => Data::new(self.0.envelope.data(), &self.0.tree)
+                .tree()
+                .ok()?,
         }
     }
 
-    /// The pairs of the data as they came, still encoded, with tokens and all. `None` if the event
-    /// has none.
+    /// Returns the pairs of the data as they were sent: encoded, and with tokens. Returns `None` if
+    /// the event has no data.
     ///
-    /// For data that are [not read](Value::MAX_ARRAYS), and for parsers other than PHP's.
+    /// This is for data that are [not read](Value::MAX_ARRAYS), and for other parsers.
     ///
     /// ```
     /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -328,7 +330,7 @@ impl Event {
         self.0.envelope.data()
     }
 
-    /// Reads the data as a type of one's own, from under `data`.
+    /// Deserializes the data, which are everything under `data`, as a `T`.
     ///
     /// ```
     /// use serde::Deserialize;
@@ -354,13 +356,13 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// Where the data do not fit `T`, or are [not read](Value::MAX_ARRAYS). The message quotes what
-    /// was found.
+    /// Returns an error if the data do not fit `T`, or are [not read](Value::MAX_ARRAYS). The message
+    /// quotes values of the data.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
         Data::new(self.0.envelope.data(), &self.0.tree).data()
     }
 
-    /// Returns the bytes of memory that it may hold at most, by its body alone: texts are held in the
+    /// Returns an upper bound of the event's memory, computed from its body. Strings are held in the
     /// body, the payload and the tree, and a pair costs more there than on the wire.
     #[cfg(feature = "background")]
     pub(crate) fn held_bytes(&self) -> usize {
@@ -368,14 +370,14 @@ impl Event {
         1024 + 4 * body.len() + 128 * memchr::memchr_iter(b'&', body).count()
     }
 
-    /// The whole body, as it came, tokens and all.
+    /// Returns the whole body as it was sent, including tokens.
     pub fn body(&self) -> &Bytes {
         self.0.envelope.body()
     }
 }
 
-/// The first of the bots' tokens with an access token, or else the first.
-fn with_token<'a>(bots: impl Iterator<Item = &'a BotAuth>) -> Option<&'a BotAuth> {
+/// Prefers tokens with an access token, and takes the first otherwise.
+fn first_usable<'a>(bots: impl Iterator<Item = &'a BotAuth>) -> Option<&'a BotAuth> {
     bots.reduce(|first, next| {
         if first.access_token.is_none() && next.access_token.is_some() {
             next
@@ -421,7 +423,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_of_a_bot_gives_its_tokens() {
+    fn bot_auth_is_read_from_every_event_of_a_bot() {
         let tokens = "[access_token]=s3cret";
         for (code, data) in [
             ("ONIMBOTCONTEXTGET", format!("[BOT][7][AUTH]{tokens}")),
@@ -460,7 +462,7 @@ mod tests {
             ),
             ("ONIMBOTV2REACTIONCHANGE", format!("[bot][auth]{tokens}")),
         ] {
-            let event = proven(format!("event={code}&data{data}"));
+            let event = parsed(format!("event={code}&data{data}"));
             assert_eq!(event.mismatch(), None, "{code}");
             let token = event.bot_auth().unwrap().access_token.as_ref().unwrap();
             assert_eq!(token.expose(), "s3cret", "{code}");
@@ -469,10 +471,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tokens_are_those_of_the_first_bot_that_has_one() {
+    fn bot_auth_is_that_of_the_first_bot_with_an_access_token() {
         let message = |bots: &str| {
             let body = format!("event=ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=1{bots}");
-            proven(body).bot_auth().map(|auth| auth.user_id)
+            parsed(body).bot_auth().map(|auth| auth.user_id)
         };
         let bots = "&data[BOT][7][AUTH][user_id]=7&data[BOT][8][AUTH][user_id]=8";
         assert_eq!(message(bots), Some(Some(7)));
@@ -481,18 +483,18 @@ mod tests {
         assert_eq!(message("&data[BOT][7][BOT_ID]=7"), None);
         assert_eq!(message("&data[BOT]=x"), None);
         assert!(
-            proven("event=ONCRMDEALADD&data[FIELDS][ID]=1")
+            parsed("event=ONCRMDEALADD&data[FIELDS][ID]=1")
                 .bot_auth()
                 .is_none()
         );
     }
 
-    fn proven(body: impl Into<Bytes>) -> Event {
+    fn parsed(body: impl Into<Bytes>) -> Event {
         Event::from_verified(Envelope::scan(body).unwrap())
     }
 
     #[test]
-    fn an_event_is_not_as_large_as_the_largest_payload() {
+    fn payloads_larger_than_an_id_are_boxed() {
         assert!(size_of::<Payload>() <= 16, "{}", size_of::<Payload>());
     }
 }

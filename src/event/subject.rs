@@ -1,4 +1,4 @@
-//! What an event is about, in one shape for all.
+//! `Subject`: the one object that an event is about.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::payload::*;
 
-/// The one object that an event is about: which, and what happened to it.
+/// The one object that an event is about, and what happened to it.
 ///
-/// Most events tell no more than this. A handler that reads the object again, whatever it is, needs
-/// no arm for each event:
+/// Most events carry nothing else. A handler that reads the object again through REST does not need
+/// an arm for each event:
 ///
 /// ```
 /// use tower_bitrix24::event::Action;
@@ -43,11 +43,11 @@ use super::payload::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Subject<'a> {
-    /// What kind of object it is, such as `crm.deal`: mostly the name of the REST methods that read
-    /// it.
+    /// The kind of object, such as `crm.deal`. It is usually the prefix of the REST methods that
+    /// read the object.
     pub entity: &'static str,
-    /// The id of the object type of a smart process item (`crm.item`), from the payload or else from
-    /// the event's code; otherwise none.
+    /// The id of the object type of a smart process item (`crm.item`), from the payload or otherwise
+    /// from the event's code. `None` for any other object.
     pub entity_type_id: Option<u64>,
     /// The object's id.
     pub id: ObjectId<'a>,
@@ -55,23 +55,23 @@ pub struct Subject<'a> {
     pub action: Action,
 }
 
-/// The id of an object. Most are numbers; a currency's is its code and a call's a text.
+/// The id of an object. Most ids are numbers. The id of a currency is its code, and that of a call
+/// is a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum ObjectId<'a> {
     /// A number.
     Number(u64),
-    /// A text.
+    /// A string.
     Text(&'a str),
 }
 
 impl<'a> ObjectId<'a> {
-    /// A number where the text is one.
-    fn parse(text: &'a str) -> Self {
-        text.parse().map_or(Self::Text(text), Self::Number)
+    fn parse(id: &'a str) -> Self {
+        id.parse().map_or(Self::Text(id), Self::Number)
     }
 
-    /// Whether there can be an object with it: no number is 0, and no text empty.
+    /// The platform sends 0 or an empty string if there is no object.
     const fn is_valid(&self) -> bool {
         match self {
             Self::Number(id) => *id != 0,
@@ -79,11 +79,19 @@ impl<'a> ObjectId<'a> {
         }
     }
 
-    /// The id, if it is a number.
+    /// Returns the id if it is a number.
     pub const fn number(self) -> Option<u64> {
         match self {
             Self::Number(id) => Some(id),
             Self::Text(_) => None,
+        }
+    }
+
+    /// Returns the id if it is a string.
+    pub const fn as_str(self) -> Option<&'a str> {
+        match self {
+            Self::Number(_) => None,
+            Self::Text(id) => Some(id),
         }
     }
 }
@@ -109,20 +117,22 @@ impl<'a> From<&'a str> for ObjectId<'a> {
     }
 }
 
-/// What happened to an object.
+/// A change of an object.
+///
+/// `Display` and `Serialize` write it in snake case, such as `added`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
-    /// It is new.
+    /// The object is new.
     Added,
-    /// It was changed, or something that belongs to it.
+    /// The object was changed, or something that belongs to it.
     Updated,
-    /// It is new or was changed: the event does not tell which.
+    /// The object is new or was changed. The event is the same for both.
     Saved,
-    /// It is about to be deleted and can still be read.
+    /// The object is about to be deleted and can still be read.
     Deleting,
-    /// It is gone.
+    /// The object was deleted.
     Deleted,
     /// A call, a dialog or a session began.
     Started,
@@ -130,7 +140,28 @@ pub enum Action {
     Finished,
 }
 
-/// A payload that tells the id of the object it is about.
+impl Action {
+    /// Returns the action in snake case, such as `added`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Updated => "updated",
+            Self::Saved => "saved",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+            Self::Started => "started",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A payload with the id of the object that the event is about.
 pub(super) trait HasObjectId {
     fn object_id(&self) -> Option<ObjectId<'_>>;
 
@@ -149,7 +180,6 @@ pub(super) trait HasObjectId {
     }
 }
 
-/// Where each payload has the id.
 macro_rules! object_ids {
     ($($payload:ident: |$this:ident| $id:expr;)+) => {$(
         impl HasObjectId for $payload {
@@ -179,7 +209,7 @@ object_ids! {
     SaleOrder: |order| Some(order.id);
     FeedPost: |post| Some(post.post_id);
     TaskChange: |task| task.id();
-    // 0 in the new task card.
+    // The new task card sends 0.
     TaskCommentAdd: |comment| comment.after.value().and_then(|comment| comment.id);
     TaskCommentChange: |comment| comment.id();
     CallInit: |call| Some(call.call_id.as_str());

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::{EventKind, Payload};
 
-/// A documented event as a type. Every variant of [`EventKind`] has one, under the same name.
+/// A documented event as a type. Every variant of [`EventKind`] has a type of the same name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a kind of event",
     label = "not a kind of event",
     note = "the kinds are the types of `tower_bitrix24::event::kind`, such as `kind::CrmDealAdd`; \
-            a value of `EventKind` is none"
+            not the values of `EventKind`"
 )]
 pub trait Kind {
     /// The event's kind.
@@ -18,6 +18,6 @@ pub trait Kind {
     /// The event's payload.
     type Payload: Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// The payload, if it is of this kind.
+    /// Returns the payload if it is of this kind.
     fn payload(payload: &Payload) -> Option<&Self::Payload>;
 }

@@ -3,24 +3,40 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why an envelope is not proven.
+/// The error of a verification.
 #[derive(Debug)]
 pub struct VerifyError {
     kind: VerifyErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// The outcomes of a verification that did not succeed. They must stay apart: a store that is down
-/// is no wrong token.
+/// The kind of a [`VerifyError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
     /// The request carries no application token.
     Missing,
-    /// The token is wrong, or the portal is not known.
+    /// The token is wrong, or the portal is unknown.
     Rejected,
-    /// Whether the token is right could not be found out.
+    /// The token could not be checked, for example because a store is down.
     Unavailable,
+}
+
+impl VerifyErrorKind {
+    /// Returns the kind as a short name in snake case, such as `rejected`, for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for VerifyErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl VerifyError {
@@ -31,7 +47,8 @@ impl VerifyError {
         }
     }
 
-    /// The token is wrong or the portal unknown; nobody outside can tell which.
+    /// Creates the error for a wrong token or an unknown portal. Both are one error, so that a
+    /// sender cannot find out which portals are known.
     pub const fn rejected() -> Self {
         Self {
             kind: VerifyErrorKind::Rejected,
@@ -39,8 +56,8 @@ impl VerifyError {
         }
     }
 
-    /// Whether the token is right could not be found out, because of `source`. The source is for
-    /// the application's own logs and never part of an answer.
+    /// Creates the error for a token that could not be checked because of `source`. The source is
+    /// for the application's logs and never part of a response.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind: VerifyErrorKind::Unavailable,
@@ -53,7 +70,7 @@ impl VerifyError {
         self.source
     }
 
-    /// Which of the outcomes it is.
+    /// Returns the kind of the error.
     pub const fn kind(&self) -> VerifyErrorKind {
         self.kind
     }
@@ -80,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_outcome_says_what_it_is_and_only_the_log_is_told_why() {
+    fn a_verify_error_displays_its_kind_and_keeps_its_cause_as_source() {
         for (error, text) in [
             (VerifyError::missing(), "the application token is missing"),
             (VerifyError::rejected(), "the application token is rejected"),

@@ -1,8 +1,8 @@
-//! Verification: is the `application_token` of an envelope one that this application was given?
+//! Verifying application tokens.
 //!
-//! Bitrix24 signs nothing. The token inside the body is the only proof that an event comes from a
-//! portal, so [`VerifyToken`] is asked before anything else of the body is read. There is no
-//! verifier that accepts when nothing is configured.
+//! Bitrix24 signs nothing. The token in the body is the only proof that an event comes from a
+//! portal, so a [`VerifyToken`] checks it before the data are parsed. No verifier accepts events
+//! if nothing is configured.
 
 mod error;
 mod token;
@@ -15,11 +15,11 @@ pub use self::error::{VerifyError, VerifyErrorKind};
 pub use self::token::{ApplicationToken, TokenSet};
 use crate::envelope::Envelope;
 
-/// Decides whether an envelope is proven.
+/// Verifies the application token of an envelope.
 ///
-/// Implemented by [`ApplicationToken`] (one token) and [`TokenSet`] (several), and by every
-/// closure that takes an [`Envelope`] and returns a future, for tokens that are looked up
-/// elsewhere. Compare tokens in constant time: [`Secret`](crate::Secret)'s `==` does.
+/// [`ApplicationToken`] accepts one token and [`TokenSet`] several. A closure that takes an
+/// [`Envelope`] and returns a future can look tokens up elsewhere. Compare tokens in constant time,
+/// as [`Secret`](crate::Secret)'s `==` does.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -39,9 +39,10 @@ use crate::envelope::Envelope;
 ///     async move {
 ///         let member_id = auth.member_id().ok_or(VerifyError::rejected())?;
 ///         let known = portals.token_of(member_id).await.map_err(VerifyError::unavailable)?;
-///         match known.is_some() && known.as_ref() == auth.application_token() {
-///             true => Ok(()),
-///             false => Err(VerifyError::rejected()),
+///         if known.is_some() && known.as_ref() == auth.application_token() {
+///             Ok(())
+///         } else {
+///             Err(VerifyError::rejected())
 ///         }
 ///     }
 /// };
@@ -60,43 +61,42 @@ use crate::envelope::Envelope;
     note = "use `ApplicationToken`, `TokenSet`, or a closure `Fn(&Envelope) -> impl Future<Output = Result<(), VerifyError>>`"
 )]
 pub trait VerifyToken {
-    /// The answer, which may have to be waited for. It borrows nothing from the envelope, so take
-    /// what it needs along.
+    /// The future that [`verify`](Self::verify) returns. It cannot borrow from the envelope, so it
+    /// has to own what it needs.
     type Future: Future<Output = Result<(), VerifyError>>;
 
-    /// Verifies the token of `envelope`. Envelopes without a token never get here: they are
-    /// rejected before, unless
-    /// [`insecure_verify_without_token`](Self::insecure_verify_without_token) says otherwise.
+    /// Verifies the token of `envelope`. Envelopes without a token are rejected before this is
+    /// called, unless [`insecure_verify_without_token`](Self::insecure_verify_without_token) returns
+    /// `true`.
     ///
     /// # Errors
     ///
-    /// The future answers [`VerifyError::rejected`] for a wrong token and for an unknown portal
-    /// alike, and [`VerifyError::unavailable`] where it could not find out.
+    /// Returns [`VerifyError::rejected`] if the token is wrong or the portal is unknown, and
+    /// [`VerifyError::unavailable`] if the token could not be checked.
     fn verify(&self, envelope: &Envelope) -> Self::Future;
 
-    /// Returns `true` if envelopes without a token are given to [`verify`](Self::verify) too,
-    /// instead of being rejected as [`Missing`](VerifyErrorKind::Missing).
+    /// Returns `true` if [`verify`](Self::verify) also decides over envelopes without a token.
+    /// Otherwise they are rejected as [`Missing`](VerifyErrorKind::Missing). No verifier of this
+    /// crate returns `true`.
     ///
-    /// **Dangerous.** The token is the only proof that Bitrix24 sends. A verifier sees the envelope
-    /// alone, not the sender's address, and everything in it is a claim: whoever knows the URL can
-    /// write any `member_id`, `event_handler_id` or `domain` there. No verifier of this crate does
-    /// this.
+    /// **Dangerous.** The token is the only proof that Bitrix24 sends. A verifier sees only the
+    /// envelope, not the sender's address. Whoever knows the URL can write any `member_id`,
+    /// `event_handler_id` or `domain` into it.
     ///
-    /// It is for an on-premise portal that posts its events itself, without `auth` (a provider of
-    /// one's own in `Sender::setProvider`). Better than this is a provider that adds
-    /// `auth[application_token]`, and then nothing here is needed. Otherwise it can add a secret
-    /// under another key. What is known only outside of the envelope, such as an address or a
-    /// client certificate, belongs into a layer outside of this one that rejects by it;
+    /// This is for an on-premise portal that posts its events itself, without `auth` (a custom
+    /// provider in `Sender::setProvider`). A provider that adds `auth[application_token]` is better
+    /// and does not need this method. Otherwise it can add a secret under another key. Addresses and
+    /// client certificates are not in the envelope: check them in an outer layer that rejects.
     /// [`EventLayer::when`](crate::EventLayer::when) does not reject.
     ///
-    /// Everything else stays as it is: an event with two tokens, or with a second spelling of the
-    /// key, is rejected. Defaults to `false`.
+    /// An event with two tokens, or with a second spelling of the key, is rejected in any case.
+    /// Defaults to `false`.
     ///
     /// ```
     /// use std::future::{Ready, ready};
     /// use tower_bitrix24::{ApplicationToken, Envelope, Event, Secret, VerifyError, VerifyToken};
     ///
-    /// /// Takes the cloud's events by their token, and those of a box by a secret that it adds.
+    /// /// Accepts a cloud portal's events by their token, and an on-premise portal's by a secret.
     /// struct CloudAndBox {
     ///     token: ApplicationToken,
     ///     box_secret: Secret,
@@ -138,19 +138,17 @@ pub trait VerifyToken {
         false
     }
 
-    /// What is left to do once the event of an envelope that was verified is handled: nothing,
-    /// unless a verifier says otherwise.
+    /// Returns work to run after the event has been handled successfully.
     ///
-    /// A layer runs it after the service has answered with a success (2xx), and before it hands the
-    /// answer on; the layer of the feature `background` runs it once the event is handled. It is
-    /// dropped where the event is not handled well.
+    /// The layer runs it if the service responds with a success (2xx), before it returns the
+    /// response. The layer of the feature `background` runs it once the queued event is handled. If
+    /// the handler fails, the work is dropped. Defaults to `None`.
     fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
         let _ = envelope;
         None
     }
 }
 
-/// Returns `true` if `envelope` has a token, or `verifier` wants envelopes without one.
 pub(crate) fn is_verifiable<V>(envelope: &Envelope, verifier: &V) -> bool
 where
     V: VerifyToken + ?Sized,
@@ -158,7 +156,7 @@ where
     envelope.has_application_token() || verifier.insecure_verify_without_token()
 }
 
-/// What is left to do once an event is handled; see [`VerifyToken::on_handled`].
+/// Work to run after an event has been handled, from [`VerifyToken::on_handled`].
 pub type OnHandled = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<F, Fut> VerifyToken for F

@@ -1,7 +1,8 @@
-//! `ApplicationToken` and `TokenSet`: tokens that are known from the start.
+//! `ApplicationToken` and `TokenSet`: tokens from the configuration.
 
 use std::fmt;
 use std::future::{Ready, ready};
+use std::str::FromStr;
 
 use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -14,8 +15,8 @@ use crate::secret::Secret;
 
 /// The one application token of one application or outgoing webhook.
 ///
-/// The token is shown in the portal where the webhook was made, and comes with ONAPPINSTALL to an
-/// application. Documentation page: *Safe event handlers*.
+/// The portal shows the token of an outgoing webhook on the webhook's page. An application receives
+/// it with ONAPPINSTALL. Documentation page: *Safe event handlers*.
 ///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
@@ -30,7 +31,7 @@ use crate::secret::Secret;
 /// let forged = "event=ONAPPTEST&auth[application_token]=guess";
 /// assert!(Event::verify(Envelope::scan(forged)?, &token).await.is_err());
 ///
-/// // A token that was never set must not become one that everybody knows.
+/// // An unset environment variable must not become a token that everybody knows.
 /// assert!(ApplicationToken::new("").is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -40,13 +41,13 @@ use crate::secret::Secret;
 pub struct ApplicationToken(Secret);
 
 impl ApplicationToken {
-    /// Takes the token as the portal shows it. Neither its length nor its alphabet is checked: the
-    /// platform promises neither.
+    /// Creates a verifier from the token as the portal shows it. Its length and alphabet are not
+    /// checked, since the platform promises neither.
     ///
     /// # Errors
     ///
-    /// Where it is empty, or begins or ends with white space (a line break from a file, say), which
-    /// no token of the platform does and which would reject every event.
+    /// Returns an error if the token is empty, or begins or ends with white space, such as a line
+    /// break from a file. No token of the platform does, so that it would reject every event.
     pub fn new(token: impl Into<String>) -> Result<Self, ConfigError> {
         let token = token.into();
         if token.trim().is_empty() {
@@ -69,11 +70,11 @@ impl VerifyToken for ApplicationToken {
     }
 }
 
-/// Several application tokens, each of which is accepted: an old and a new one, or those of several
-/// outgoing webhooks that call one address.
+/// A set of application tokens, each of which is accepted: an old and a new one, or those of several
+/// outgoing webhooks with one URL.
 ///
-/// Every token is compared every time, so the time taken does not tell which one was near. From
-/// configuration it is read as one text, which is one token, or as a list of texts.
+/// Every token is compared each time, so that the duration does not reveal which one matched.
+/// `Deserialize` reads one string, which is one token, or a list of strings.
 ///
 /// ```
 /// use tower_bitrix24::TokenSet;
@@ -88,36 +89,52 @@ impl VerifyToken for ApplicationToken {
 pub struct TokenSet(Box<[ApplicationToken]>);
 
 impl TokenSet {
-    /// Takes the tokens.
+    /// Creates a set of `tokens`.
     ///
     /// # Errors
     ///
-    /// Where there are none, or [`ApplicationToken::new`] rejects one.
+    /// Returns an error if there are no tokens, or if [`ApplicationToken::new`] rejects one.
     pub fn new<T: Into<String>>(tokens: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         let tokens: Box<[_]> = tokens
             .into_iter()
             .map(ApplicationToken::new)
             .collect::<Result<_, _>>()?;
-        match tokens.is_empty() {
-            true => Err(ConfigError::new("there is no application token")),
-            false => Ok(Self(tokens)),
+        if tokens.is_empty() {
+            return Err(ConfigError::new("there is no application token"));
         }
+        Ok(Self(tokens))
     }
 
-    /// Takes a text with one token or several, separated by commas, as an environment variable
-    /// holds them. White space round a token is dropped.
+    /// Creates a set from tokens separated by commas, as an environment variable holds them. White
+    /// space around a token is ignored. `FromStr` does the same.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
-    pub fn from_list(text: &str) -> Result<Self, ConfigError> {
-        Self::new(text.split(',').map(str::trim))
+    /// Returns an error if [`new`](Self::new) rejects the tokens.
+    pub fn from_list(list: &str) -> Result<Self, ConfigError> {
+        Self::new(list.split(',').map(str::trim))
     }
 
-    /// How many tokens there are: at least one.
+    /// Returns the number of tokens, which is at least one.
     #[allow(clippy::len_without_is_empty, reason = "a set is never empty")]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl FromStr for TokenSet {
+    type Err = ConfigError;
+
+    fn from_str(list: &str) -> Result<Self, ConfigError> {
+        Self::from_list(list)
+    }
+}
+
+impl TryFrom<String> for ApplicationToken {
+    type Error = ConfigError;
+
+    fn try_from(token: String) -> Result<Self, ConfigError> {
+        Self::new(token)
     }
 }
 
@@ -136,8 +153,8 @@ impl VerifyToken for TokenSet {
 }
 
 fn verify_any(tokens: &[ApplicationToken], envelope: &Envelope) -> Result<(), VerifyError> {
-    let claimed = envelope.application_token().unwrap_or_default();
-    let known = any(tokens.iter().map(|token| token.0.is(&claimed)));
+    let presented = envelope.application_token().unwrap_or_default();
+    let known = any(tokens.iter().map(|token| token.0.is(&presented)));
     if known.into() {
         Ok(())
     } else {
@@ -145,7 +162,7 @@ fn verify_any(tokens: &[ApplicationToken], envelope: &Envelope) -> Result<(), Ve
     }
 }
 
-/// Whether one of the comparisons is true, which are all made: the first must not end the search.
+/// `Iterator::any` would stop at the first match, and its duration would reveal which one it was.
 fn any(comparisons: impl Iterator<Item = Choice>) -> Choice {
     comparisons.fold(Choice::from(0), |any, next| any | next)
 }
@@ -153,26 +170,26 @@ fn any(comparisons: impl Iterator<Item = Choice>) -> Choice {
 impl<'de> Deserialize<'de> for TokenSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
-            .deserialize_any(OneOrMany { nested: false })
+            .deserialize_any(TokenVisitor { nested: false })
             .and_then(|tokens| Self::new(tokens).map_err(de::Error::custom))
     }
 }
 
-/// Reads one text or a list of them. What is not a text is rejected without being quoted: a token
-/// of digits is easily left without quotes, and serde's own message would show it.
-struct OneOrMany {
+/// Rejects what is not a string without quoting it: a token of digits is easily left without quotes,
+/// and serde's own message would show it.
+struct TokenVisitor {
     nested: bool,
 }
 
-impl OneOrMany {
+impl TokenVisitor {
     fn reject<E: de::Error>(self) -> Result<Vec<String>, E> {
         Err(E::custom(
-            "an application token is not a text: put it in quotes",
+            "an application token is not a string: put it in quotes",
         ))
     }
 }
 
-impl<'de> Visitor<'de> for OneOrMany {
+impl<'de> Visitor<'de> for TokenVisitor {
     type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,7 +228,7 @@ impl<'de> Visitor<'de> for OneOrMany {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for OneOrMany {
+impl<'de> DeserializeSeed<'de> for TokenVisitor {
     type Value = Vec<String>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
@@ -236,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_token_is_accepted() {
+    fn an_application_token_accepts_only_the_same_token() {
         let token = ApplicationToken::new("secret").unwrap();
         assert!(verify(&token, "secret"));
         assert!(verify(&token, "%73ecret"));
@@ -254,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn each_token_of_a_set_is_accepted_and_no_other() {
+    fn a_token_set_accepts_each_of_its_tokens_and_no_other() {
         let tokens = TokenSet::from_list("one, two,three").unwrap();
         for token in ["one", "two", "three"] {
             assert!(verify(&tokens, token));
@@ -265,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_a_set_has_twice_is_accepted() {
+    fn a_token_set_accepts_a_token_that_it_has_twice() {
         let tokens = TokenSet::from_list("one,two,one").unwrap();
         assert!(verify(&tokens, "one"));
     }
 
     #[test]
-    fn every_candidate_is_compared_whichever_is_right() {
+    fn every_token_of_a_set_is_compared_even_after_a_match() {
         for right in 0..5 {
             let mut compared = 0;
             let comparisons = (0..5).map(|candidate| {
@@ -284,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_would_accept_or_reject_everything_is_a_configuration_error() {
+    fn a_token_that_is_empty_or_has_white_space_around_it_is_a_config_error() {
         for token in ["", " ", "\n", "secret\n", " secret"] {
             assert!(ApplicationToken::new(token).is_err(), "{token:?}");
         }
@@ -294,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_read_from_a_text_or_a_list_of_texts() {
+    fn a_token_set_deserializes_from_a_string_or_a_list_of_strings() {
         for (json, count) in [(r#""one""#, 1), (r#"["one"]"#, 1), (r#"["one", "two"]"#, 2)] {
             let tokens: TokenSet = serde_json::from_str(json).unwrap();
             assert_eq!(tokens.len(), count, "{json}");
@@ -303,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_rejected_as_a_token_and_not_quoted() {
+    fn a_token_that_is_not_a_string_is_rejected_without_being_quoted() {
         let rejection = |json| {
             let error = serde_json::from_str::<TokenSet>(json).unwrap_err();
             let text = error.to_string();
@@ -318,7 +335,7 @@ mod tests {
             r#"["one", 7.5]"#,
             r#"[["one"]]"#,
         ] {
-            let expected = "an application token is not a text: put it in quotes";
+            let expected = "an application token is not a string: put it in quotes";
             assert_eq!(rejection(json), expected, "{json}");
         }
         let expected = "invalid type: null, expected an application token or a list of them";
