@@ -7,7 +7,7 @@ use crate::form::Value;
 use crate::form::field::{Flag, optional_flag, optional_number};
 use crate::secret::Secret;
 
-/// An event that says no more than that it happened.
+/// The payload of an event without data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct NoData {}
@@ -20,10 +20,10 @@ pub struct AppInstall {
     /// The version that is now installed (`VERSION`), such as `1.0.0` or `1`.
     #[serde(rename = "VERSION")]
     pub version: Option<String>,
-    /// Whether the application is active (`ACTIVE`).
+    /// Yes if the application is active (`ACTIVE`).
     #[serde(rename = "ACTIVE", default, deserialize_with = "optional_flag")]
     pub active: Option<Flag>,
-    /// Whether the application is ready for use (`INSTALLED`).
+    /// Yes if the application is ready for use (`INSTALLED`).
     #[serde(rename = "INSTALLED", default, deserialize_with = "optional_flag")]
     pub installed: Option<Flag>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
@@ -35,7 +35,7 @@ pub struct AppInstall {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AppUninstall {
-    /// Whether the user chose to have the application's data wiped (`CLEAN`).
+    /// Yes if the user chose to have the application's data wiped (`CLEAN`).
     #[serde(rename = "CLEAN", default, deserialize_with = "optional_flag")]
     pub clean: Option<Flag>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
@@ -43,9 +43,9 @@ pub struct AppUninstall {
     pub language_id: Option<String>,
 }
 
-/// The system user of an application is there, whose tokens work without any employee. The event comes
-/// with every installation, maybe before [`AppInstall`], and is never repeated: what is not stored of
-/// it is lost. The event's `auth` has the tokens of the employee who installed the application.
+/// The system user of an application is ready. Its tokens do not depend on an employee. The event is
+/// sent with every installation, possibly before [`AppInstall`], and never again: store the
+/// tokens. The event's `auth` has the tokens of the employee who installed the application.
 /// Documentation page: *ONAPPUSERREADY*.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
@@ -54,7 +54,7 @@ pub struct AppUserReady {
     pub access_token: Option<Secret>,
     /// The system user's refresh token, which gives new access tokens.
     pub refresh_token: Option<Secret>,
-    /// How long the access token lives from the moment of the event, in seconds.
+    /// The lifetime of the access token from the event on, in seconds.
     #[serde(default, deserialize_with = "optional_number")]
     pub expires_in: Option<u64>,
     /// The permissions of the application, such as `crm`, separated by commas.
@@ -72,7 +72,7 @@ pub struct AppUserReady {
     pub user_id: Option<u64>,
     /// The application's id, such as `app.573ad8a0346747.09223434`.
     pub client_id: Option<String>,
-    /// What kind of installation the application is.
+    /// The kind of installation.
     pub status: Option<ApplicationStatus>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
     #[serde(rename = "LANGUAGE_ID")]
@@ -107,17 +107,17 @@ pub struct AppPayment {
     /// The version that is installed (`VERSION`).
     #[serde(rename = "VERSION")]
     pub version: Option<String>,
-    /// What kind of installation it is (`STATUS`).
+    /// The kind of installation (`STATUS`).
     #[serde(rename = "STATUS")]
     pub status: Option<ApplicationStatus>,
-    /// Whether the paid or trial term is over (`PAYMENT_EXPIRED`).
+    /// Yes if the paid or trial term is over (`PAYMENT_EXPIRED`).
     #[serde(
         rename = "PAYMENT_EXPIRED",
         default,
         deserialize_with = "optional_flag"
     )]
     pub payment_expired: Option<Flag>,
-    /// How many days are left of the term (`DAYS`).
+    /// The remaining days of the term (`DAYS`).
     #[serde(rename = "DAYS", default, deserialize_with = "optional_number")]
     pub days: Option<i64>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
@@ -136,7 +136,7 @@ pub struct AppMethodConfirm {
     /// The method (`METHOD`), such as `voximplant.user.get`.
     #[serde(rename = "METHOD")]
     pub method: String,
-    /// Whether it was allowed (`CONFIRMED`).
+    /// Yes if it was allowed (`CONFIRMED`).
     #[serde(rename = "CONFIRMED")]
     pub confirmed: Flag,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
@@ -148,7 +148,7 @@ pub struct AppMethodConfirm {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AppTest {
-    /// What was passed to the method (`QUERY`), in any shape.
+    /// The parameter of the method (`QUERY`), in any shape.
     #[serde(rename = "QUERY")]
     pub query: Option<Value>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An event of a calendar, or a calendar itself. Documentation pages: *OnCalendarEntryAdd*,
-/// *OnCalendarSectionAdd* and their neighbours.
+/// *OnCalendarSectionAdd* and the like.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CalendarItem {
@@ -18,7 +18,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_calendars_are_read() {
+    fn samples_of_calendars_are_read() {
         let codes = [
             "ONCALENDARENTRYADD",
             "ONCALENDARENTRYDELETE",

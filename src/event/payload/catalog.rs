@@ -12,13 +12,13 @@ pub struct CatalogProduct {
     /// The product's id (`ID`).
     #[serde(rename = "ID")]
     pub id: u64,
-    /// What kind of product it is (`TYPE`), and so which method reads it.
+    /// The kind of product (`TYPE`), which determines the method that reads it.
     #[serde(rename = "TYPE")]
     pub product_type: Option<ProductType>,
 }
 
 open_enum! {
-    /// What kind of product something in the catalog is (`TYPE`).
+    /// The kind of a product in the catalog (`TYPE`).
     ///
     /// Documentation page: *CATALOG.PRODUCT.ON.ADD*.
     ProductType {
@@ -44,7 +44,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_products_are_read() {
+    fn samples_of_products_are_read() {
         let codes = [
             "CATALOG.PRODUCT.ON.ADD",
             "CATALOG.PRODUCT.ON.DELETE",

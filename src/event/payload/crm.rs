@@ -232,15 +232,14 @@ pub struct CrmTimelineAction {
     pub activity_id: Option<u64>,
     /// The id of the user who pressed (`userId`).
     pub user_id: Option<u64>,
-    /// Everything else: what the application gave to the action as `actionParams`, which is sent
-    /// beside the other keys. It has passed through the user's browser. `None` where there is
-    /// nothing.
+    /// The parameters that the application gave to the action (`actionParams`), which are sent
+    /// beside the other keys. They have passed through the user's browser. `None` if there are no
+    /// other keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_params: Option<Value>,
 }
 
-/// Written by hand, since what serde gathers with `flatten` it takes for lists where it has ids for
-/// keys.
+/// Written by hand, since `flatten` would read arrays with ids as keys as lists.
 impl<'de> Deserialize<'de> for CrmTimelineAction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -304,7 +303,7 @@ impl<'de> Deserialize<'de> for CrmTimelineAction {
             }
         }
 
-        // Like a map, but it tells which fields there are.
+        // Not `deserialize_map`, which would not pass the names of the fields on.
         const FIELDS: &[&str] = &["id", "entityTypeId", "entityId", "activityId", "userId"];
         deserializer.deserialize_struct("CrmTimelineAction", FIELDS, Visitor)
     }
@@ -317,7 +316,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_currencies_are_read() {
+    fn samples_of_currencies_are_read() {
         let codes = [
             "ONCRMCURRENCYADD",
             "ONCRMCURRENCYDELETE",
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_deals_are_read() {
+    fn samples_of_deals_are_read() {
         let codes = ["ONCRMDEALMOVETOCATEGORY"];
         let moved = samples::read(&codes, Data::fields::<CrmDealMove>);
         assert_eq!((moved[0].id, moved[0].category_id), (6675, Some(1)));
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_documents_are_read() {
+    fn samples_of_documents_are_read() {
         let codes = [
             "ONCRMDOCUMENTGENERATORDOCUMENTADD",
             "ONCRMDOCUMENTGENERATORDOCUMENTDELETE",
@@ -368,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_smart_processes_are_read() {
+    fn samples_of_smart_processes_are_read() {
         let codes = [
             "ONCRMDYNAMICITEMADD",
             "ONCRMDYNAMICITEMDELETE",

@@ -61,7 +61,7 @@ pub struct ImV2JoinChat {
     pub language: Option<String>,
 }
 
-/// A reaction to a message was set or taken away. The documentation gives this event to those who
+/// A reaction to a message was set or removed. The documentation gives this event to those who
 /// poll `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,7 +69,7 @@ pub struct ImV2JoinChat {
 pub struct ImV2Reaction {
     /// The reaction's code, such as `like`.
     pub reaction: Option<String>,
-    /// Whether it was set or taken away.
+    /// The change: set or removed.
     pub action: Option<ImReactionAction>,
     /// The message it is to.
     #[serde(default, deserialize_with = "optional_object")]
@@ -103,22 +103,22 @@ pub struct ImMessage {
     /// The text. Of a text longer than 20000 characters the rest is cut off and ` (...)` put in its
     /// place.
     pub text: Option<String>,
-    /// Whether it is a message of the system.
+    /// Yes if it is a message of the system.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_system: Option<Flag>,
     /// The id that its sender gave it to know a duplicate by; often empty.
     pub uuid: Option<String>,
-    /// Where it was forwarded from, if it was.
+    /// The origin of a forwarded message.
     #[serde(default, deserialize_with = "optional_object")]
     pub forward: Option<ImForward>,
-    /// What came with the text: attachments, a keyboard, files and more.
+    /// The parameters of the message: attachments, a keyboard, files and more.
     pub params: Option<Value>,
-    /// Whether anybody but the author has read it.
+    /// Yes if anybody but the author has read it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub viewed_by_others: Option<Flag>,
 }
 
-/// Where a message was forwarded from. The field `forward` of the object *Message* of the events of
+/// The origin of a forwarded message. The field `forward` of the object *Message* of the events of
 /// `im.v2` and `imbot.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,7 +149,7 @@ pub struct ImChat {
     pub dialog_id: Option<String>,
     /// The title.
     pub name: Option<String>,
-    /// What kind of chat it is (`type`).
+    /// The kind of chat (`type`).
     #[serde(rename = "type")]
     pub kind: Option<ImChatType>,
     /// The kind of chat as a letter.
@@ -157,16 +157,16 @@ pub struct ImChat {
     /// The id of the user who owns the chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub owner: Option<u64>,
-    /// The colour, in hexadecimal, such as `#ab7761`.
+    /// The color, in hexadecimal, such as `#ab7761`.
     pub color: Option<String>,
     /// The address of the picture, or empty.
     pub avatar: Option<String>,
     /// The description.
     pub description: Option<String>,
-    /// Whether users from outside take part.
+    /// Yes if users from outside take part.
     #[serde(default, deserialize_with = "optional_flag")]
     pub extranet: Option<Flag>,
-    /// Whether collaborators take part.
+    /// Yes if collaborators take part.
     #[serde(default, deserialize_with = "optional_flag")]
     pub contains_collaber: Option<Flag>,
     /// The kind of object that the chat belongs to; `LINES` for an open line.
@@ -184,7 +184,7 @@ pub struct ImChat {
     /// The id of the chat's folder on the drive.
     #[serde(default, deserialize_with = "optional_number")]
     pub disk_folder_id: Option<u64>,
-    /// What the user may do in the chat.
+    /// The user's permissions in the chat.
     pub permissions: Option<Value>,
     /// Of a thread, the id of the chat it belongs to; otherwise 0.
     #[serde(default, deserialize_with = "optional_number")]
@@ -192,10 +192,10 @@ pub struct ImChat {
     /// Of a thread, the id of the message it belongs to; otherwise 0.
     #[serde(default, deserialize_with = "optional_number")]
     pub parent_message_id: Option<u64>,
-    /// Whether the chat is new.
+    /// Yes if the chat is new.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_new: Option<Flag>,
-    /// Whether there is a field to write in.
+    /// Yes if there is a field to write in.
     #[serde(default, deserialize_with = "optional_flag")]
     pub text_field_enabled: Option<Flag>,
     /// The id of the background.
@@ -210,7 +210,7 @@ pub struct ImUser {
     /// The user's id.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
-    /// Whether the user is active.
+    /// Yes if the user is active.
     #[serde(default, deserialize_with = "optional_flag")]
     pub active: Option<Flag>,
     /// The full name.
@@ -221,7 +221,7 @@ pub struct ImUser {
     pub last_name: Option<String>,
     /// The job title.
     pub work_position: Option<String>,
-    /// The colour, in hexadecimal, such as `#df532d`.
+    /// The color, in hexadecimal, such as `#df532d`.
     pub color: Option<String>,
     /// The address of the picture, or empty.
     pub avatar: Option<String>,
@@ -229,16 +229,16 @@ pub struct ImUser {
     pub gender: Option<ImGender>,
     /// The birthday, or empty.
     pub birthday: Option<String>,
-    /// Whether the user is from outside.
+    /// Yes if the user is from outside.
     #[serde(default, deserialize_with = "optional_flag")]
     pub extranet: Option<Flag>,
-    /// Whether it is a bot.
+    /// Yes if it is a bot.
     #[serde(default, deserialize_with = "optional_flag")]
     pub bot: Option<Flag>,
-    /// Whether it is a user of an open line's connector.
+    /// Yes if it is a user of an open line's connector.
     #[serde(default, deserialize_with = "optional_flag")]
     pub connector: Option<Flag>,
-    /// How the user signs in: `default`, `bot`, `email`, `replica` or another way.
+    /// The way in which the user signs in: `default`, `bot`, `email`, `replica` or another way.
     pub external_auth_id: Option<String>,
     /// The status that the user chose, such as `online` or `dnd`.
     pub status: Option<String>,
@@ -259,7 +259,7 @@ pub struct ImUser {
     pub departments: List<u64>,
     /// The telephone numbers by their kind, or false.
     pub phones: Option<Value>,
-    /// What kind of user it is (`type`).
+    /// The kind of user (`type`).
     #[serde(rename = "type")]
     pub kind: Option<ImUserType>,
     /// The website.
@@ -269,17 +269,17 @@ pub struct ImUser {
 }
 
 open_enum! {
-    /// What happened to a reaction. Documentation page: *Events*, of `im.v2`.
+    /// The change of a reaction. Documentation page: *Events*, of `im.v2`.
     ImReactionAction {
         /// The reaction was set.
         Add = "add",
-        /// The reaction was taken away.
+        /// The reaction was removed.
         Delete = "delete",
     }
 }
 
 open_enum! {
-    /// What kind of chat a chat is. The field `type` of the object *Chat* of the events of `im.v2`
+    /// The kind of a chat. The field `type` of the object *Chat* of the events of `im.v2`
     /// and `imbot.v2`.
     ImChatType {
         /// A chat of two.
@@ -292,7 +292,7 @@ open_enum! {
         Channel = "channel",
         /// An open channel.
         OpenChannel = "openChannel",
-        /// A chat with the artificial assistant.
+        /// A chat with the AI assistant.
         Copilot = "copilot",
         /// A thread of comments.
         Thread = "thread",
@@ -321,7 +321,7 @@ open_enum! {
         OpenChannel = "J",
         /// A thread of comments.
         Thread = "T",
-        /// A chat with the artificial assistant.
+        /// A chat with the AI assistant.
         Copilot = "A",
         /// A collaboration.
         Collab = "B",
@@ -331,7 +331,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// What kind of user a user is. The field `type` of the object *User* of the events of `im.v2`
+    /// The kind of a user. The field `type` of the object *User* of the events of `im.v2`
     /// and `imbot.v2`.
     ImUserType {
         /// An employee.

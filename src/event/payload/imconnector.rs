@@ -55,7 +55,7 @@ pub struct ConnectorInfo {
     pub line_id: Option<u64>,
     /// The chat's id. With messages it is the one of the outside system, whatever that is.
     pub chat_id: Option<String>,
-    /// The customer's id; `0` where there is none. The documentation says on one page that it is
+    /// The customer's id; `0` if there is none. The documentation says on one page that it is
     /// the outside system's and on another that it is Bitrix24's.
     pub user_id: Option<String>,
 }
@@ -67,13 +67,13 @@ pub struct ConnectorSession {
     /// The session's id.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
-    /// Whether the session is over.
+    /// Yes if the session is over.
     #[serde(default, deserialize_with = "optional_flag")]
     pub closed: Option<Flag>,
-    /// The id of the session before this one; 0 where there was none.
+    /// The id of the session before this one; 0 if there was none.
     #[serde(default, deserialize_with = "optional_number")]
     pub parent_id: Option<u64>,
-    /// How long until the session closes itself, in minutes.
+    /// The time until the session closes itself, in minutes.
     #[serde(default, deserialize_with = "optional_number")]
     pub close_term: Option<u64>,
 }
@@ -92,7 +92,7 @@ pub struct ConnectorChat {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorUser {
-    /// The user's id, whatever the outside system has for one; `0` where there is none.
+    /// The user's id, whatever the outside system has for one; `0` if there is none.
     pub id: Option<String>,
 }
 
@@ -214,7 +214,7 @@ pub struct ConnectorOperator {
     /// The id of the picture; 0 if there is none.
     #[serde(default, deserialize_with = "lenient")]
     pub avatar_id: Option<u64>,
-    /// Whether the operator is online.
+    /// Yes if the operator is online.
     #[serde(default, deserialize_with = "lenient")]
     pub online: Option<Flag>,
 }
@@ -293,7 +293,7 @@ pub struct ConnectorMessageDeleteRecord {
     pub chat: Option<ConnectorChat>,
 }
 
-/// What is left of a message that was deleted. Documentation page: *OnImConnectorMessageDelete*.
+/// The content of a deleted message. Documentation page: *OnImConnectorMessageDelete*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorDeletedMessage {

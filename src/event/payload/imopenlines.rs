@@ -58,9 +58,9 @@ pub struct OpenLineMessage {
     pub text: Option<String>,
     /// The files.
     pub files: Option<Value>,
-    /// What is attached; may be empty.
+    /// The attachments; may be empty.
     pub attach: Option<Value>,
-    /// Whether it is a message of the system.
+    /// Yes if it is a message of the system.
     #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
     /// The id of its author.
@@ -99,10 +99,10 @@ pub struct OpenLineMessageChange {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct OpenLineMessageChangeRecord {
-    /// The message in Bitrix24, where an operator or the system wrote it.
+    /// The message in Bitrix24, if an operator or the system wrote it.
     #[serde(default, deserialize_with = "optional_object")]
     pub im: Option<ConnectorIm>,
-    /// The connector that the dialog goes through, where the customer wrote it.
+    /// The connector that the dialog goes through, if the customer wrote it.
     #[serde(default, deserialize_with = "optional_object")]
     pub connector: Option<ConnectorInfo>,
     /// The message.
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_came_may_have_several_ids_or_none() {
+    fn an_open_line_message_may_have_several_ids_or_none() {
         let ids = |pairs: &str| {
             let event: OpenLineMessageAdd =
                 parse(format!("event=ONOPENLINEMESSAGEADD&{pairs}")).unwrap();

@@ -19,7 +19,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_posts_are_read() {
+    fn samples_of_posts_are_read() {
         let codes = [
             "ONLIVEFEEDPOSTADD",
             "ONLIVEFEEDPOSTDELETE",

@@ -1,11 +1,11 @@
 //! The payloads of the documented events, by scope.
 //!
-//! Field names are those of the wire in Rust's spelling. A field is optional unless the event would
-//! mean nothing without it: the documentation's own marks are not reliable.
+//! Fields have the names of the wire in Rust's spelling. A field is optional unless the event is
+//! useless without it, since the documentation's own marks are not reliable.
 //!
-//! An id is found wherever the platform puts it: in `FIELDS` or beside them, as `ID`, `id` or `Id`,
-//! under its own name once more (`[ID][ID]`), as the one element of a list, or in the first argument
-//! of a call (`data[0][ID]`).
+//! The platform puts ids in several places, and all of them are read: in `FIELDS` or beside it, as
+//! `ID`, `id` or `Id`, under its own name again (`[ID][ID]`), as the only element of a list, or in the
+//! first argument of a call (`data[0][ID]`).
 
 mod basic;
 mod calendar;

@@ -12,16 +12,16 @@ pub struct SaleOrder {
     /// The order's id (`ID`).
     #[serde(rename = "ID")]
     pub id: u64,
-    /// The order's id in another system (`XML_ID`); empty where it has none.
+    /// The order's id in another system (`XML_ID`); empty if it has none.
     #[serde(rename = "XML_ID")]
     pub xml_id: Option<String>,
-    /// What happens to the order (`ACTION`).
+    /// The change of the order (`ACTION`).
     #[serde(rename = "ACTION")]
     pub action: Option<OrderAction>,
 }
 
 open_enum! {
-    /// What happens to an order (`ACTION`).
+    /// The change of an order (`ACTION`).
     ///
     /// Documentation pages: *OnSaleOrderSaved* and *OnSaleBeforeOrderDelete*.
     OrderAction {
@@ -39,7 +39,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_orders_are_read() {
+    fn samples_of_orders_are_read() {
         let codes = ["ONSALEORDERSAVED", "ONSALEBEFOREORDERDELETE"];
         let orders = samples::read(&codes, Data::fields::<SaleOrder>);
         assert!(orders.iter().all(|order| order.id == 300));

@@ -27,7 +27,7 @@ pub(super) fn parse<T: DeserializeOwned>(form: impl Into<Vec<u8>>) -> Result<T, 
 ///
 /// # Panics
 ///
-/// Where there is no sample, or one does not fit.
+/// Panics if a code has no sample, or if a sample does not fit.
 pub(super) fn read<T>(
     codes: &[&str],
     place: impl Fn(&Data<'static>) -> Result<T, Mismatch>,
@@ -59,7 +59,6 @@ pub(super) fn with_tree<T: DeserializeOwned>(name: &str) -> (T, Json) {
     (payload, sample["tree"]["data"].take())
 }
 
-/// How many samples there are of an event.
 pub(super) fn count(code: &str) -> usize {
     corpus().filter(|sample| is_of(sample, code)).count()
 }

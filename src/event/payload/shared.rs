@@ -18,7 +18,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_ids_beside_fields_are_read() {
+    fn samples_of_ids_beside_fields_are_read() {
         let codes = [
             "ONBOOKINGADD",
             "ONBOOKINGDELETE",

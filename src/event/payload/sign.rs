@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct SignDocumentStatus {
     /// The document's id (`documentUid`), such as `R-LK-50JI-3AAK-WS1A`.
     pub document_uid: String,
-    /// The company's id (`companyUid`); only where the document is signed with the company that the
+    /// The company's id (`companyUid`); only if the document is signed with the company that the
     /// integration was made for.
     pub company_uid: Option<String>,
     /// The code of the status (`statusCode`), such as `signing`. The documentation does not list
@@ -30,7 +30,7 @@ pub struct SignMemberStatus {
     pub member_uid: String,
     /// The document's id (`documentUid`), such as `R-LK-50JI-3AAK-WS1A`.
     pub document_uid: Option<String>,
-    /// The company's id (`companyUid`); only where the document is signed with the company that the
+    /// The company's id (`companyUid`); only if the document is signed with the company that the
     /// integration was made for.
     pub company_uid: Option<String>,
     /// The code of the status (`statusCode`), such as `done`. The documentation does not list them.
@@ -57,7 +57,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_signing_are_read() {
+    fn samples_of_signing_are_read() {
         let codes = ["ONSIGNB2EDOCUMENTSTATUSCHANGED"];
         let documents = samples::read(&codes, Data::data::<SignDocumentStatus>);
         assert_eq!(documents[0].document_uid, "R-LK-50JI-3AAK-WS1A");

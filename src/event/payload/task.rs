@@ -10,24 +10,24 @@ use crate::macros::open_enum;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct TaskChange {
-    /// The task before (`FIELDS_BEFORE`); undefined where it was added.
+    /// The task before (`FIELDS_BEFORE`); undefined if it was added.
     #[serde(rename = "FIELDS_BEFORE", default)]
     pub before: UndefinedOr<TaskFields>,
-    /// The task after (`FIELDS_AFTER`); undefined where it was deleted.
+    /// The task after (`FIELDS_AFTER`); undefined if it was deleted.
     #[serde(rename = "FIELDS_AFTER", default)]
     pub after: UndefinedOr<TaskFields>,
-    /// Whether the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined where that was not
+    /// Yes if the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
     pub accessible_before: UndefinedOr<Flag>,
-    /// Whether the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined where that was not
+    /// Yes if the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
     pub accessible_after: UndefinedOr<Flag>,
 }
 
 impl TaskChange {
-    /// The task's id, from after or before the change. `None` where the platform tells neither.
+    /// The task's id, from after or before the change. `None` if the platform sends neither.
     pub fn id(&self) -> Option<u64> {
         let after = self.after.value().and_then(|task| task.id);
         let before = self.before.value().and_then(|task| task.id);
@@ -35,7 +35,7 @@ impl TaskChange {
     }
 }
 
-/// What an event says of a task.
+/// The fields of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct TaskFields {
@@ -54,25 +54,25 @@ pub struct TaskCommentAdd {
     /// The comment (`FIELDS_AFTER`).
     #[serde(rename = "FIELDS_AFTER", default)]
     pub after: UndefinedOr<AddedTaskComment>,
-    /// Whether the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined where that was not
+    /// Yes if the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
     pub accessible_before: UndefinedOr<Flag>,
-    /// Whether the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined where that was not
+    /// Yes if the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
     pub accessible_after: UndefinedOr<Flag>,
 }
 
 impl TaskCommentAdd {
-    /// The comment's id. `None` where the platform does not tell, as in the new task card, where it
+    /// The comment's id. `None` if the platform does not send it, as in the new task card, where it
     /// sends 0 and the comment is the message of [`AddedTaskComment::message_id`].
     pub fn id(&self) -> Option<u64> {
         self.after.value()?.id.filter(|&id| id != 0)
     }
 }
 
-/// What an event says of a comment that was added to a task.
+/// The fields of a comment that was added to a task.
 ///
 /// In the new task card (module `tasks` 25.700.0 and later) a comment is a message in the task's
 /// chat: `id` is 0 there and `message_id` tells the message.
@@ -101,18 +101,18 @@ pub struct TaskCommentChange {
     /// The comment after (`FIELDS_AFTER`), and what was done to it.
     #[serde(rename = "FIELDS_AFTER", default)]
     pub after: UndefinedOr<ChangedTaskComment>,
-    /// Whether the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined where that was not
+    /// Yes if the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
     pub accessible_before: UndefinedOr<Flag>,
-    /// Whether the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined where that was not
+    /// Yes if the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
     pub accessible_after: UndefinedOr<Flag>,
 }
 
 impl TaskCommentChange {
-    /// The comment's id, from after or before the change. `None` where the platform tells neither, or
+    /// The comment's id, from after or before the change. `None` if the platform sends neither, or
     /// 0, which is the id of no comment.
     pub fn id(&self) -> Option<u64> {
         let after = self.after.value().and_then(|comment| comment.id);
@@ -121,7 +121,7 @@ impl TaskCommentChange {
     }
 }
 
-/// What an event says of a task's comment as it was.
+/// The fields of a task's comment before the event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct TaskComment {
@@ -133,7 +133,7 @@ pub struct TaskComment {
     pub task_id: Option<u64>,
 }
 
-/// What an event says of a task's comment as it has become.
+/// The fields of a task's comment after the event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ChangedTaskComment {
@@ -143,13 +143,13 @@ pub struct ChangedTaskComment {
     /// The id of the comment's task (`TASK_ID`).
     #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
     pub task_id: Option<u64>,
-    /// What was done to the comment (`ACTION`).
+    /// The change of the comment (`ACTION`).
     #[serde(rename = "ACTION")]
     pub action: Option<TaskCommentAction>,
 }
 
 open_enum! {
-    /// What was done to a task's comment (`ACTION`).
+    /// The change of a task's comment (`ACTION`).
     ///
     /// Documentation pages: *OnTaskCommentUpdate* and *OnTaskCommentDelete*.
     TaskCommentAction {
@@ -167,7 +167,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_tasks_are_read() {
+    fn samples_of_tasks_are_read() {
         let codes = ["ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"];
         let tasks = samples::read(&codes, Data::data::<TaskChange>);
         let [added, updated, deleted] = &tasks[..] else {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_added_comments_are_read() {
+    fn samples_of_added_comments_are_read() {
         let comments = samples::read(&["ONTASKCOMMENTADD"], Data::data::<TaskCommentAdd>);
         let comments: Vec<_> = comments
             .iter()
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_changed_comments_are_read() {
+    fn samples_of_changed_comments_are_read() {
         let codes = ["ONTASKCOMMENTUPDATE", "ONTASKCOMMENTDELETE"];
         let comments = samples::read(&codes, Data::data::<TaskCommentChange>);
         assert!(comments.iter().all(|comment| comment.id() == Some(123)));

@@ -15,17 +15,17 @@ pub struct ExternalCall {
     pub phone_number: Option<String>,
     /// The same number in international form (`PHONE_NUMBER_INTERNATIONAL`).
     pub phone_number_international: Option<String>,
-    /// The extension to dial (`EXTENSION`); empty where there is none.
+    /// The extension to dial (`EXTENSION`); empty if there is none.
     pub extension: Option<String>,
     /// The id of the user that the call is for (`USER_ID`).
     #[serde(default, deserialize_with = "optional_number")]
     pub user_id: Option<u64>,
-    /// The id of the call list that the call is from (`CALL_LIST_ID`); 0 where it is from none.
+    /// The id of the call list that the call is from (`CALL_LIST_ID`); 0 if it is not from one.
     #[serde(default, deserialize_with = "optional_number")]
     pub call_list_id: Option<u64>,
     /// The number of the external line to call from (`LINE_NUMBER`).
     pub line_number: Option<String>,
-    /// Whether the user asked in the mobile application (`IS_MOBILE`).
+    /// Yes if the user asked in the mobile application (`IS_MOBILE`).
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_mobile: Option<Flag>,
     /// The call's id (`CALL_ID`). The call is registered already.
@@ -76,21 +76,21 @@ pub struct ExternalCallback {
     pub line_number: Option<String>,
 }
 
-/// A call was initialised: it came in, or it was begun. Documentation page: *OnVoximplantCallInit*.
+/// A call was initialized: it came in, or it was begun. Documentation page: *OnVoximplantCallInit*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct CallInit {
     /// The call's id (`CALL_ID`).
     pub call_id: String,
-    /// What kind of call it is (`CALL_TYPE`).
+    /// The kind of call (`CALL_TYPE`).
     pub call_type: Option<CallType>,
     /// The id of the line (`ACCOUNT_SEARCH_ID`): a rented number, `reg…` for a cloud PBX, `sip…`
     /// for an office PBX. An application's calls have none.
     pub account_search_id: Option<String>,
     /// The number that is called (`PHONE_NUMBER`). An application's calls have none.
     pub phone_number: Option<String>,
-    /// The id of the line where the call is outgoing, the client's number where it is incoming
+    /// The id of the line if the call is outgoing, the client's number if it is incoming
     /// (`CALLER_ID`).
     pub caller_id: Option<String>,
     /// The id of the application that makes the call (`REST_APP_ID`); only for an application's
@@ -118,7 +118,7 @@ pub struct CallStart {
 pub struct CallEnd {
     /// The call's id (`CALL_ID`).
     pub call_id: String,
-    /// What kind of call it was (`CALL_TYPE`).
+    /// The kind of call (`CALL_TYPE`).
     pub call_type: Option<CallType>,
     /// The client's number (`PHONE_NUMBER`).
     pub phone_number: Option<String>,
@@ -128,7 +128,7 @@ pub struct CallEnd {
     /// The id of the operator (`PORTAL_USER_ID`).
     #[serde(default, deserialize_with = "optional_number")]
     pub portal_user_id: Option<u64>,
-    /// How long the call was (`CALL_DURATION`), in seconds.
+    /// The duration of the call (`CALL_DURATION`), in seconds.
     #[serde(default, deserialize_with = "optional_number")]
     pub call_duration: Option<u64>,
     /// When the call began (`CALL_START_DATE`), in ISO 8601.
@@ -137,9 +137,9 @@ pub struct CallEnd {
     pub cost: Option<String>,
     /// The currency of the price (`COST_CURRENCY`); may be empty.
     pub cost_currency: Option<String>,
-    /// How the call ended (`CALL_FAILED_CODE`).
+    /// The outcome of the call (`CALL_FAILED_CODE`).
     pub call_failed_code: Option<CallFailedCode>,
-    /// How the call ended (`CALL_FAILED_REASON`), in words.
+    /// The outcome of the call (`CALL_FAILED_REASON`), in words.
     pub call_failed_reason: Option<String>,
     /// The id of the call's activity in the CRM (`CRM_ACTIVITY_ID`).
     #[serde(default, deserialize_with = "optional_number")]
@@ -147,7 +147,7 @@ pub struct CallEnd {
 }
 
 open_enum! {
-    /// What kind of call a call is (`CALL_TYPE`).
+    /// The kind of a call (`CALL_TYPE`).
     ///
     /// Documentation pages: *OnVoximplantCallInit* and *OnVoximplantCallEnd*.
     CallType {
@@ -165,7 +165,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// How a call ended (`CALL_FAILED_CODE`).
+    /// The outcome of a call (`CALL_FAILED_CODE`).
     ///
     /// Documentation page: *OnVoximplantCallEnd*. It gives one meaning to 484 and 503; they are
     /// named here as SIP names them.
@@ -192,7 +192,7 @@ open_enum! {
         ServiceUnavailable = "503",
         /// The call was declined.
         Declined = "603",
-        /// The call was cancelled.
+        /// The call was canceled.
         Cancelled = "603-S",
         /// The platform does not know.
         Undefined = "OTHER",
@@ -221,7 +221,7 @@ mod tests {
     use crate::form::Data;
 
     #[test]
-    fn the_samples_of_an_application_s_calls_are_read() {
+    fn samples_of_external_calls_are_read() {
         let calls = samples::read(&["ONEXTERNALCALLSTART"], Data::data::<ExternalCall>);
         let call = &calls[0];
         assert_eq!(call.phone_number.as_deref(), Some("+494951234567"));
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_says_which_crm_objects_were_created_for_it() {
+    fn an_external_call_has_the_crm_objects_created_for_it() {
         let read = |pairs: &str| {
             let form = format!("event=ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x{pairs}");
             samples::data(form).data::<ExternalCall>().unwrap()
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_samples_of_a_call_s_way_are_read() {
+    fn samples_of_voximplant_calls_are_read() {
         let calls = samples::read(&["ONVOXIMPLANTCALLINIT"], Data::data::<CallInit>);
         let [sip, application] = &calls[..] else {
             panic!("{calls:?}")

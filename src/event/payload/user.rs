@@ -12,7 +12,7 @@ pub struct User {
     /// The user's id (`ID`).
     #[serde(rename = "ID")]
     pub id: u64,
-    /// Whether the user is active (`ACTIVE`).
+    /// Yes if the user is active (`ACTIVE`).
     #[serde(rename = "ACTIVE", default, deserialize_with = "optional_flag")]
     pub active: Option<Flag>,
     /// The e-mail address (`EMAIL`).

@@ -19,7 +19,7 @@ pub struct BotAuth {
     /// When the access token ends, in unix seconds.
     #[serde(default, deserialize_with = "lenient")]
     pub expires: Option<u64>,
-    /// How long the access token lives from the moment of the event, in seconds.
+    /// The lifetime of the access token from the event on, in seconds.
     #[serde(default, deserialize_with = "lenient")]
     pub expires_in: Option<u64>,
     /// The permissions of the application, such as `imbot`, separated by commas.
@@ -31,7 +31,7 @@ pub struct BotAuth {
     /// The authorization server's REST address.
     #[serde(default, deserialize_with = "lenient")]
     pub server_endpoint: Option<String>,
-    /// What kind of installation the application is.
+    /// The kind of installation.
     #[serde(default, deserialize_with = "lenient")]
     pub status: Option<ApplicationStatus>,
     /// The portal's REST address.

@@ -51,7 +51,7 @@ pub struct ImBotContextParams {
     /// The id of that object.
     #[serde(default, deserialize_with = "lenient")]
     pub chat_entity_id: Option<String>,
-    /// What is passed on, in any shape.
+    /// The context that is passed on, in any shape.
     pub context: Option<Value>,
     /// The dialog: `chat` and the chat's id, such as `chat5`, or in a private chat the id of the
     /// user.

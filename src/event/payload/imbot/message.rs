@@ -41,10 +41,10 @@ pub struct ImBotFile {
     pub size: Option<u64>,
     /// The picture's `width` and `height` in pixels; `0` if the file is not a picture.
     pub image: Option<Value>,
-    /// How far the upload is: `upload` or `done`.
+    /// The progress of the upload: `upload` or `done`.
     #[serde(default, deserialize_with = "lenient")]
     pub status: Option<String>,
-    /// How far the upload is, in percent; absent before it began.
+    /// The progress of the upload, in percent; absent before it began.
     #[serde(default, deserialize_with = "lenient")]
     pub progress: Option<u64>,
     /// The id of the user who sent the file.
@@ -62,13 +62,13 @@ pub struct ImBotFile {
     /// The address that downloads the file.
     #[serde(default, deserialize_with = "lenient")]
     pub url_download: Option<Secret>,
-    /// Whether the platform can transcribe the file.
+    /// Yes if the platform can transcribe the file.
     #[serde(default, deserialize_with = "lenient")]
     pub is_transcribable: Option<Flag>,
-    /// Whether the file is a video message.
+    /// Yes if the file is a video message.
     #[serde(default, deserialize_with = "lenient")]
     pub is_video_note: Option<Flag>,
-    /// Whether the file is a voice message.
+    /// Yes if the file is a voice message.
     #[serde(default, deserialize_with = "lenient")]
     pub is_voice_note: Option<Flag>,
 }
@@ -117,7 +117,7 @@ impl From<Value> for ImAttach {
 
 /// The parameters of a message (`PARAMS`), in whatever shape they came.
 ///
-/// It is the [`Value`] that was sent, with the parameters that bots read most within reach.
+/// It dereferences to the [`Value`] that was sent, and has methods for the most common parameters.
 ///
 /// ```
 /// # use tower_bitrix24::{ApplicationToken, Envelope, Event, event::kind};
@@ -140,7 +140,7 @@ impl From<Value> for ImAttach {
 pub struct ImMessageParams(Value);
 
 impl ImMessageParams {
-    /// The ids of the message's files on the portal's drive (`FILE_ID`).
+    /// Returns the ids of the message's files on the portal's drive (`FILE_ID`).
     pub fn file_ids(&self) -> Vec<u64> {
         let number = |value: &Value| value.as_str()?.parse().ok();
         match self.get("FILE_ID") {
@@ -149,12 +149,12 @@ impl ImMessageParams {
         }
     }
 
-    /// The id of the message that this one replies to (`REPLY_ID`).
+    /// Returns the id of the message that this one replies to (`REPLY_ID`).
     pub fn reply_id(&self) -> Option<u64> {
         self.get("REPLY_ID")?.as_str()?.parse().ok()
     }
 
-    /// The attachments (`ATTACH`).
+    /// Returns the attachments (`ATTACH`).
     pub fn attachments(&self) -> Vec<ImAttach> {
         let attachments = self.get("ATTACH").map(arrays).unwrap_or_default();
         attachments.into_iter().map(ImAttach::from).collect()
@@ -169,7 +169,6 @@ impl Deref for ImMessageParams {
     }
 }
 
-/// Returns the arrays of a list, or the one array that stands in its place.
 fn arrays(value: &Value) -> Vec<Value> {
     let Value::Array(array) = value else {
         return Vec::new();
@@ -182,7 +181,6 @@ fn arrays(value: &Value) -> Vec<Value> {
     values.cloned().collect()
 }
 
-/// Reads the attachments of a list, or a single one.
 pub(super) fn attachments<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<List<ImAttach>, D::Error> {
@@ -191,8 +189,7 @@ pub(super) fn attachments<'de, D: Deserializer<'de>>(
     Ok(attachments.map(ImAttach::from).collect::<Vec<_>>().into())
 }
 
-/// Reads files by id, or a list of the ids alone, which the platform sends if nobody asked it for
-/// more.
+/// The platform sends files by id, or only a list of the ids.
 pub(super) fn files<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<IdMap<ImBotFile>, D::Error> {
@@ -217,7 +214,6 @@ mod tests {
     use super::*;
     use crate::event::payload::samples::parse;
 
-    /// A message whose `PARAMS` have these pairs, each beneath it and behind an `&`.
     fn message(pairs: &str) -> ImBotMessageAdd {
         let pairs = pairs.replace('&', "&data[PARAMS]");
         let body = format!("event=ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=99{pairs}");

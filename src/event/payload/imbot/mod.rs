@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_not_in_auth_is_taken_from_beside_it() {
+    fn a_bot_token_missing_from_auth_is_read_from_beside_it() {
         let event: ImBotMessageAdd = parse(
             "event=X&data[BOT][7][access_token]=old&data[BOT][7][refresh_token]=s3\
              &data[BOT][7][AUTH][access_token]=new&data[PARAMS][MESSAGE_ID]=1",
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_the_place_of_bots_or_of_one_is_none() {
+    fn empty_bots_and_bot_entries_are_read_as_none() {
         for (pairs, bots) in [
             ("data[BOT]=0", 0),
             ("data[BOT][7]=0&data[BOT][8][BOT_ID]=8", 1),

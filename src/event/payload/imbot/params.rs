@@ -8,7 +8,8 @@ use crate::event::payload::ImMessageType;
 use crate::form::Value;
 use crate::form::field::{Flag, IdMap, List, optional_flag, optional_number};
 
-/// Where a bot was added, and by whom. Documentation page: *ONIMBOTJOINCHAT*.
+/// The chat that a bot was added to, and the user who added it. Documentation page:
+/// *ONIMBOTJOINCHAT*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
@@ -39,14 +40,14 @@ pub struct ImBotJoinChatParams {
     pub chat_entity_type: Option<String>,
     /// The id of that object.
     pub chat_entity_id: Option<String>,
-    /// Whether the bot may read what was written before, in group chats.
+    /// Yes if the bot may read what was written before, in group chats.
     #[serde(default, deserialize_with = "optional_flag")]
     pub access_history: Option<Flag>,
-    /// Whether the bot was added without a message of the system, in group chats with the
-    /// artificial assistant.
+    /// Yes if the bot was added without a message of the system, in group chats with the
+    /// AI assistant.
     #[serde(default, deserialize_with = "optional_flag")]
     pub silent_join: Option<Flag>,
-    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
     /// of a user.
     pub dialog_id: String,
     /// The portal's language, such as `de`.
@@ -67,7 +68,7 @@ pub struct ImBotMessageAddParams {
     /// The id of the user that the message is from.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
-    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
     /// of a user.
     pub dialog_id: Option<String>,
     /// The id of the chat that the message is to.
@@ -76,7 +77,7 @@ pub struct ImBotMessageAddParams {
     /// The id of the message's author.
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
-    /// Whether it is a message of the system.
+    /// Yes if it is a message of the system.
     #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
     /// The id of the user that the message is to.
@@ -92,9 +93,9 @@ pub struct ImBotMessageAddParams {
     pub chat_author_id: Option<u64>,
     /// The kind of chat.
     pub chat_type: Option<ImMessageType>,
-    /// The id of the chat's picture; `0` where it has none.
+    /// The id of the chat's picture; `0` if it has none.
     pub chat_avatar: Option<String>,
-    /// The name of the chat's colour, such as `GREEN`.
+    /// The name of the chat's color, such as `GREEN`.
     pub chat_color: Option<String>,
     /// The kind of object that the chat belongs to.
     pub chat_entity_type: Option<String>,
@@ -106,7 +107,7 @@ pub struct ImBotMessageAddParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// Whether users from outside take part in the chat.
+    /// Yes if users from outside take part in the chat.
     #[serde(default, deserialize_with = "optional_flag")]
     pub chat_extranet: Option<Flag>,
     /// The id of the chat's message before this one.
@@ -117,55 +118,55 @@ pub struct ImBotMessageAddParams {
     /// The id of the relation's record.
     #[serde(default, deserialize_with = "optional_number")]
     pub rid: Option<u64>,
-    /// The field `IS_MANAGER`. The documentation says no more than yes or no.
+    /// The field `IS_MANAGER`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_manager: Option<Flag>,
-    /// The sender's setting `PUSH`. The documentation says no more than yes or no.
+    /// The sender's setting `PUSH`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub push: Option<Flag>,
-    /// The sender's setting `PUSH_IMPORTANT`. The documentation says no more than yes or no.
+    /// The sender's setting `PUSH_IMPORTANT`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub push_important: Option<Flag>,
-    /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation says no more than yes or no.
+    /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub recent_skip_author: Option<Flag>,
-    /// The sender's setting `CONVERT`. The documentation says no more than yes or no.
+    /// The sender's setting `CONVERT`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub convert: Option<Flag>,
-    /// The sender's setting `SKIP_COMMAND`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_COMMAND`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_command: Option<Flag>,
-    /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation says no more than yes or
-    /// no.
+    /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation does not
+    /// explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_counter_increments: Option<Flag>,
-    /// The sender's setting `SILENT_CONNECTOR`. The documentation says no more than yes or no.
+    /// The sender's setting `SILENT_CONNECTOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub silent_connector: Option<Flag>,
-    /// The sender's setting `SKIP_CONNECTOR`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_CONNECTOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_connector: Option<Flag>,
-    /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation says no more than yes or no.
+    /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub important_connector: Option<Flag>,
-    /// The sender's setting `NO_SESSION_OL`. The documentation says no more than yes or no.
+    /// The sender's setting `NO_SESSION_OL`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub no_session_ol: Option<Flag>,
     /// For the platform's inner use.
     #[serde(default, deserialize_with = "optional_number")]
     pub fake_relation: Option<u64>,
-    /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_URL_INDEX`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_url_index: Option<Flag>,
-    /// How the message was entered.
+    /// The way in which the message was entered.
     pub command_context: Option<ImBotCommandContext>,
-    /// How many members the chat has.
+    /// The number of the chat's members.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_user_count: Option<u64>,
     /// The users and bots that the text mentions: each one's id, by the same id.
     #[serde(default)]
     pub mentioned_list: IdMap<u64>,
-    /// Where the message was written, such as `web`.
+    /// The platform on which the message was written, such as `web`.
     pub platform_context: Option<String>,
     /// The text with its BB codes.
     pub message_original: Option<String>,
@@ -178,7 +179,7 @@ pub struct ImBotMessageAddParams {
     pub files: IdMap<ImBotFile>,
     /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
     pub params: Option<ImMessageParams>,
-    /// What the sender passed on to be shown with the message.
+    /// Parameters that the sender added, to be shown with the message.
     pub extra_params: Option<Value>,
     /// The previews of links in the text.
     #[serde(default, deserialize_with = "attachments")]
@@ -222,17 +223,17 @@ pub struct ImBotMessageUpdateParams {
     /// The id of the user that the message is to.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
-    /// How many members the chat has.
+    /// The number of the chat's members.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_user_count: Option<u64>,
     /// The users and bots that the text mentions: each one's id, by the same id.
     #[serde(default)]
     pub mentioned_list: IdMap<u64>,
-    /// Where the message was written, such as `web`.
+    /// The platform on which the message was written, such as `web`.
     pub platform_context: Option<String>,
     /// The text with its BB codes.
     pub message_original: Option<String>,
-    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
     /// of a user.
     pub dialog_id: Option<String>,
     /// The message's id.
@@ -246,7 +247,7 @@ pub struct ImBotMessageUpdateParams {
     pub files: IdMap<ImBotFile>,
     /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
     pub params: Option<ImMessageParams>,
-    /// What the sender passed on to be shown with the message.
+    /// Parameters that the sender added, to be shown with the message.
     pub extra_params: Option<Value>,
     /// The previews of links in the text.
     #[serde(default, deserialize_with = "attachments")]
@@ -284,7 +285,7 @@ pub struct ImBotMessageDeleteParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
     /// of a user.
     pub dialog_id: Option<String>,
     /// The message's id.
@@ -315,7 +316,7 @@ pub struct ImBotCommandParams {
     /// The id of the user that the message is from.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
-    /// The dialog, which an answer goes to: `chat` and the chat's id, such as `chat1157`, or the id
+    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
     /// of a user.
     pub dialog_id: Option<String>,
     /// The id of the chat that the message is to.
@@ -324,53 +325,53 @@ pub struct ImBotCommandParams {
     /// The id of the message's author.
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
-    /// Whether it is a message of the system.
+    /// Yes if it is a message of the system.
     #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
     /// The id of the user that the message is to.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
-    /// The sender's setting `SKIP_USER_CHECK`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_USER_CHECK`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_user_check: Option<Flag>,
-    /// The sender's setting `PUSH`. The documentation says no more than yes or no.
+    /// The sender's setting `PUSH`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub push: Option<Flag>,
-    /// The sender's setting `PUSH_IMPORTANT`. The documentation says no more than yes or no.
+    /// The sender's setting `PUSH_IMPORTANT`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub push_important: Option<Flag>,
-    /// The sender's setting `RECENT_ADD`. The documentation says no more than yes or no.
+    /// The sender's setting `RECENT_ADD`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub recent_add: Option<Flag>,
-    /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation says no more than yes or no.
+    /// The sender's setting `RECENT_SKIP_AUTHOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub recent_skip_author: Option<Flag>,
-    /// The sender's setting `CONVERT`. The documentation says no more than yes or no.
+    /// The sender's setting `CONVERT`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub convert: Option<Flag>,
-    /// The sender's setting `SKIP_COMMAND`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_COMMAND`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_command: Option<Flag>,
-    /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation says no more than yes or
-    /// no.
+    /// The sender's setting `SKIP_COUNTER_INCREMENTS`. The documentation does not
+    /// explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_counter_increments: Option<Flag>,
-    /// The sender's setting `SILENT_CONNECTOR`. The documentation says no more than yes or no.
+    /// The sender's setting `SILENT_CONNECTOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub silent_connector: Option<Flag>,
-    /// The sender's setting `SKIP_CONNECTOR`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_CONNECTOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_connector: Option<Flag>,
-    /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation says no more than yes or no.
+    /// The sender's setting `IMPORTANT_CONNECTOR`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub important_connector: Option<Flag>,
-    /// The sender's setting `NO_SESSION_OL`. The documentation says no more than yes or no.
+    /// The sender's setting `NO_SESSION_OL`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub no_session_ol: Option<Flag>,
     /// For the platform's inner use.
     #[serde(default, deserialize_with = "optional_number")]
     pub fake_relation: Option<u64>,
-    /// The sender's setting `SKIP_URL_INDEX`. The documentation says no more than yes or no.
+    /// The sender's setting `SKIP_URL_INDEX`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_url_index: Option<Flag>,
     /// The message's id.
@@ -394,9 +395,9 @@ pub struct ImBotCommandParams {
     /// The id of the user who owns the chat, in group chats.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_author_id: Option<u64>,
-    /// The id of the chat's picture; `0` where it has none.
+    /// The id of the chat's picture; `0` if it has none.
     pub chat_avatar: Option<String>,
-    /// The name of the chat's colour, such as `GREEN`.
+    /// The name of the chat's color, such as `GREEN`.
     pub chat_color: Option<String>,
     /// The kind of object that the chat belongs to.
     pub chat_entity_type: Option<String>,
@@ -408,7 +409,7 @@ pub struct ImBotCommandParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// Whether users from outside take part in the chat.
+    /// Yes if users from outside take part in the chat.
     #[serde(default, deserialize_with = "optional_flag")]
     pub chat_extranet: Option<Flag>,
     /// The id of the chat's message before this one.
@@ -419,7 +420,7 @@ pub struct ImBotCommandParams {
     /// The id of the relation's record.
     #[serde(default, deserialize_with = "optional_number")]
     pub rid: Option<u64>,
-    /// The field `IS_MANAGER`. The documentation says no more than yes or no.
+    /// The field `IS_MANAGER`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_manager: Option<Flag>,
     /// The bots in the chat: each one's id, by the same id.
@@ -430,7 +431,7 @@ pub struct ImBotCommandParams {
     pub files: IdMap<ImBotFile>,
     /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
     pub params: Option<ImMessageParams>,
-    /// What the sender passed on to be shown with the message.
+    /// Parameters that the sender added, to be shown with the message.
     pub extra_params: Option<Value>,
     /// The previews of links in the text.
     #[serde(default, deserialize_with = "attachments")]

@@ -3,7 +3,7 @@
 use crate::macros::open_enum;
 
 open_enum! {
-    /// How a command was called. Documentation page: *ONIMCOMMANDADD*.
+    /// The way in which a command was called. Documentation page: *ONIMCOMMANDADD*.
     ImBotCommandContext {
         /// It was typed.
         TextArea = "TEXTAREA",

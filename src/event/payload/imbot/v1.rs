@@ -30,7 +30,7 @@ pub struct ImBotJoinChat {
     /// The bots that the event is for, by their ids (`BOT`).
     #[serde(rename = "BOT", default, deserialize_with = "objects_by_id")]
     pub bots: IdMap<ImBotEntry>,
-    /// Where and by whom.
+    /// The chat, and the user who added the bot.
     pub params: ImBotJoinChatParams,
     /// The user who did it.
     #[serde(default, deserialize_with = "optional_object")]
@@ -123,9 +123,9 @@ pub struct ImBotCommandEntry {
     pub command_id: Option<u64>,
     /// The text behind the command.
     pub command_params: Option<String>,
-    /// How the command was called.
+    /// The way in which the command was called.
     pub command_context: Option<ImBotCommandContext>,
-    /// The id of the message with the command, which the answer goes to.
+    /// The id of the message with the command, to which a reply goes.
     pub message_id: Option<u64>,
     /// The id of the bot whose command it is.
     pub bot_id: Option<u64>,
@@ -158,22 +158,22 @@ pub struct ImBotUser {
     /// The gender.
     #[serde(default, deserialize_with = "lenient")]
     pub gender: Option<ImGender>,
-    /// Whether it is a bot. Only the events of messages have this field and those below.
+    /// Yes if it is a bot. Only the events of messages have this field and those below.
     #[serde(default, deserialize_with = "lenient")]
     pub is_bot: Option<Flag>,
-    /// Whether it is a user of an open line's connector.
+    /// Yes if it is a user of an open line's connector.
     #[serde(default, deserialize_with = "lenient")]
     pub is_connector: Option<Flag>,
-    /// Whether it is a user of Bitrix24.Network.
+    /// Yes if it is a user of Bitrix24.Network.
     #[serde(default, deserialize_with = "lenient")]
     pub is_network: Option<Flag>,
-    /// Whether the user is from outside.
+    /// Yes if the user is from outside.
     #[serde(default, deserialize_with = "lenient")]
     pub is_extranet: Option<Flag>,
 }
 
-/// Declares what is on the wire for an entry: its own fields, `AUTH` and the same tokens beside them.
-macro_rules! on_the_wire {
+/// Declares the wire format of an entry: its own fields, `AUTH`, and the same tokens beside it.
+macro_rules! wire_format {
     ($wire:ident => $entry:ident {$($(#[$attribute:meta])* $field:ident: $type:ty,)+}) => {
         #[derive(Deserialize)]
         struct $wire {
@@ -244,7 +244,7 @@ macro_rules! on_the_wire {
     };
 }
 
-on_the_wire! {
+wire_format! {
     Bot => ImBotEntry {
         #[serde(rename = "BOT_ID", default, deserialize_with = "lenient")]
         bot_id: Option<u64>,
@@ -253,7 +253,7 @@ on_the_wire! {
     }
 }
 
-on_the_wire! {
+wire_format! {
     Command => ImBotCommandEntry {
         #[serde(rename = "COMMAND", default, deserialize_with = "lenient")]
         command: Option<String>,

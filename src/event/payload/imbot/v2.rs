@@ -70,7 +70,7 @@ pub struct ImBotV2JoinChat {
     pub language: Option<String>,
 }
 
-/// A reaction to a message of a bot was set or taken away. Documentation page: *Events*, of
+/// A reaction to a message of a bot was set or removed. Documentation page: *Events*, of
 /// `imbot.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,7 +81,7 @@ pub struct ImBotV2Reaction {
     pub bot: Option<ImBotV2Bot>,
     /// The reaction's code, such as `like`.
     pub reaction: Option<String>,
-    /// Whether it was set or taken away.
+    /// The change: set or removed.
     pub action: Option<ImReactionAction>,
     /// The message it is to.
     #[serde(default, deserialize_with = "optional_object")]
@@ -130,7 +130,7 @@ pub struct ImBotV2CommandCall {
     pub command: Option<String>,
     /// The text behind the command.
     pub params: Option<String>,
-    /// How the command was called.
+    /// The way in which the command was called.
     pub context: Option<ImBotV2CommandContext>,
 }
 
@@ -146,7 +146,7 @@ pub struct ImBotV2Context {
     /// The dialog: `chat` and the chat's id, such as `chat5`, or in a private chat the id of the
     /// user.
     pub dialog_id: Option<String>,
-    /// What is passed on, in any shape.
+    /// The context that is passed on, in any shape.
     pub context: Option<Value>,
     /// The chat.
     #[serde(default, deserialize_with = "optional_object")]
@@ -184,13 +184,13 @@ pub struct ImBotV2Bot {
     /// The bot's type (`type`), such as `bot`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Whether the bot is hidden.
+    /// Yes if the bot is hidden.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_hidden: Option<Flag>,
-    /// Whether the bot works in open lines.
+    /// Yes if the bot works in open lines.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_support_openline: Option<Flag>,
-    /// Whether messages of the bot can be reacted to.
+    /// Yes if messages of the bot can be reacted to.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_reactions_enabled: Option<Flag>,
     /// The id of the background of its chats.
@@ -199,24 +199,24 @@ pub struct ImBotV2Bot {
     pub language: Option<String>,
     /// The module that the bot belongs to, such as `rest`.
     pub module_id: Option<String>,
-    /// How its events are delivered.
+    /// The way in which its events are delivered.
     pub event_mode: Option<ImBotV2EventMode>,
-    /// How many messages it has.
+    /// The number of its messages.
     #[serde(default, deserialize_with = "optional_number")]
     pub count_message: Option<u64>,
-    /// How many commands it has.
+    /// The number of its commands.
     #[serde(default, deserialize_with = "optional_number")]
     pub count_command: Option<u64>,
-    /// How many chats it is in.
+    /// The number of chats that it is in.
     #[serde(default, deserialize_with = "optional_number")]
     pub count_chat: Option<u64>,
-    /// How many users it has.
+    /// The number of its users.
     #[serde(default, deserialize_with = "optional_number")]
     pub count_user: Option<u64>,
 }
 
 open_enum! {
-    /// How a command was called. Documentation page: *Events*, of `imbot.v2`.
+    /// The way in which a command was called. Documentation page: *Events*, of `imbot.v2`.
     ImBotV2CommandContext {
         /// It was typed.
         TextArea = "textarea",
@@ -228,7 +228,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// How the events of a bot are delivered. Documentation page: *Events*, of `imbot.v2`.
+    /// The way in which events of a bot are delivered. Documentation page: *Events*, of `imbot.v2`.
     ImBotV2EventMode {
         /// To a handler's address.
         Webhook = "webhook",
