@@ -47,7 +47,7 @@ impl NumberOrName {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub const fn is(&self, number: u64, name: &str) -> bool {
+    pub fn is(&self, number: u64, name: &str) -> bool {
         match self {
             Self::Number(sent) => *sent == number,
             Self::Name(sent) => sent.eq_ignore_ascii_case(name),
