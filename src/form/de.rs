@@ -139,9 +139,9 @@ impl<'a> Data<'a> {
     ) -> Option<T> {
         let tree = self.tree().ok()??;
         let with_nested_ids = misfits || has_id.is_some();
-        let form = shape::reshaped::<T>(tree, in_fields, with_nested_ids)?;
-        let data = Place::Data.read(&form).ok()?;
-        has_id.is_none_or(|has_id| has_id(&data)).then_some(data)
+        shape::reshaped::<T>(tree, in_fields, with_nested_ids)
+            .filter_map(|form| Place::Data.read(&form).ok())
+            .find(|data| has_id.is_none_or(|has_id| has_id(data)))
     }
 
     /// Fast path: enough for what the platform sends.

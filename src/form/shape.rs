@@ -5,6 +5,8 @@
 //! element of an array. One rule covers all of them, so that no event needs its own exception. It is
 //! used only if the documented shape has no payload, or lacks the id of the subject.
 
+use std::cmp::Reverse;
+
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -15,30 +17,44 @@ const FIELDS: &str = "FIELDS";
 
 const FIRST: &str = "0";
 
-/// Returns the payload of type `T` as a form of `data`, with the keys spelled as `T` has them.
-///
-/// Returns `None` if the data have no field of `T`, or already have the documented shape.
+/// Each place that is tried costs a reading of the whole payload.
+const MAX_PLACES: usize = 3;
+
+/// Returns the payload of type `T` as forms of `data`, with the keys spelled as `T` has them. There is
+/// one for each place that has fields of `T`, the most likely first, except for the documented shape.
 ///
 /// `with_nested_ids` also spells the ids inside the fields as the fields are spelled.
 pub(super) fn reshaped<T: DeserializeOwned>(
     data: &Value,
     in_fields: bool,
     with_nested_ids: bool,
-) -> Option<Vec<u8>> {
+) -> impl Iterator<Item = Vec<u8>> {
     let fields = fields_of::<T>();
-    if fields.is_empty() {
-        return Some(Shape::As(only_text(data)).into_form());
-    }
-    let count = |(place, _): &(&Array, bool)| {
-        let keys = place.iter().filter(|(key, _)| field(fields, key).is_some());
-        keys.count()
-    };
-    // Of several with as many fields, `max_by_key` returns the last: the documented one.
-    let places = places(data.as_array()?, in_fields).into_iter().rev();
-    let best = places.max_by_key(count).filter(|place| count(place) > 0);
-    let (place, is_documented) = best?;
-    let (object, is_respelled) = respelled(place, fields, with_nested_ids);
-    (is_respelled || !is_documented).then(|| Shape::Object(object).into_form())
+    let text = fields
+        .is_empty()
+        .then(|| Shape::As(only_text(data)).into_form());
+    let mut places: Vec<_> = data
+        .as_array()
+        .filter(|_| !fields.is_empty())
+        .map_or_else(Vec::new, |data| places(data, in_fields))
+        .into_iter()
+        .map(|(place, is_documented)| {
+            let keys = place.iter().filter(|(key, _)| field(fields, key).is_some());
+            (keys.count(), place, is_documented)
+        })
+        .filter(|(count, ..)| *count > 0)
+        .collect();
+    // Stable: of places with as many fields, the documented one comes first.
+    places.sort_by_key(|(count, ..)| Reverse(*count));
+    let objects =
+        places
+            .into_iter()
+            .take(MAX_PLACES)
+            .filter_map(move |(_, place, is_documented)| {
+                let (object, is_respelled) = respelled(place, fields, with_nested_ids);
+                (is_respelled || !is_documented).then(|| Shape::Object(object).into_form())
+            });
+    text.into_iter().chain(objects)
 }
 
 enum Shape<'a> {
@@ -110,11 +126,17 @@ fn places(data: &Array, in_fields: bool) -> Vec<(&Array, bool)> {
     places
 }
 
+/// Returns the arrays under keys that only wrap others. The first of several objects is not a wrapper:
+/// it would hide the others.
 fn wrapped(array: &Array) -> impl Iterator<Item = (&str, &Array)> {
-    let wrappers = array
+    let is_only_object = |key: &str| {
+        let mut others = array.iter().filter(|(other, _)| *other != key);
+        key == FIRST && others.all(|(_, value)| value.as_array().is_none())
+    };
+    let arrays = array
         .iter()
-        .filter(|(key, _)| *key == FIRST || is_alike(key, FIELDS));
-    wrappers.filter_map(|(key, value)| Some((key, value.as_array()?)))
+        .filter_map(|(key, value)| Some((key, value.as_array()?)));
+    arrays.filter(move |(key, _)| is_alike(key, FIELDS) || is_only_object(key))
 }
 
 fn field(fields: &[&'static str], key: &str) -> Option<usize> {
@@ -128,7 +150,10 @@ fn is_alike(left: &str, right: &str) -> bool {
         let letters = name.bytes().filter(|byte| *byte != b'_');
         letters.map(|byte| byte.to_ascii_lowercase())
     }
-    letters(left).eq(letters(right))
+    // Names have fewer `_` than letters, so a longer key need not be read.
+    left.len() <= 2 * right.len()
+        && right.len() <= 2 * left.len()
+        && letters(left).eq(letters(right))
 }
 
 /// Returns `true` for names such as `ID`, `POST_ID` or `documentUid`.
@@ -203,8 +228,8 @@ fn only_id<'a>(mut value: &'a Value, field: &str) -> &'a Value {
         let has_it = |key: &str| {
             is_alike(key, "ID") || is_alike(key, field) || array.len() == 1 && key == FIRST
         };
-        let mut entries = array.iter();
-        Some(entries.find(|(key, _)| has_it(key))?.1)
+        let exact = array.get(field).or_else(|| array.get("ID"));
+        exact.or_else(|| Some(array.iter().find(|(key, _)| has_it(key))?.1))
     };
     while let Some(inner) = value.as_array().and_then(inner) {
         value = inner;
@@ -282,6 +307,9 @@ mod tests {
             "data[FIELDS][ID]=27&data[ID]=28",
             "data[FIELDS][ID]=27&data[FIELDS][id]=28",
             "data[FIELDS][NAME]=%FF&data[FIELDS][id]=27",
+            "data[FIELDS][ID]=&data[ID]=27",
+            "data[FIELDS][ID]=x&data[ID]=27",
+            "data[FIELDS][ID][id]=28&data[FIELDS][ID][ID]=27",
         ] {
             assert_eq!(item(pairs), Ok(27), "{pairs}");
         }
@@ -297,7 +325,13 @@ mod tests {
             ("data[FIELDS][]=27", "data.FIELDS"),
             ("data[FIELDS][x]=27", "data.FIELDS"),
             ("data[FIELDS][ID]=x", "data.FIELDS.ID"),
-            ("data[FIELDS][ID]=x&data[ID]=27", "data.FIELDS.ID"),
+            // Several objects: none of them is the one.
+            (
+                "data[FIELDS][0][ID]=27&data[FIELDS][1][ID]=28",
+                "data.FIELDS",
+            ),
+            ("data[0][ID]=27&data[1][ID]=28", "data"),
+            ("data[0][FIELDS][ID]=27&data[1][FIELDS][ID]=28", "data"),
             ("data[FIELDS][ID][x]=27", "data.FIELDS.ID"),
             (
                 "data[FIELDS][ID][]=27&data[FIELDS][ID][]=28",
@@ -402,7 +436,11 @@ mod tests {
     fn the_documented_shape_is_left_alone() {
         for pairs in ["data[FIELDS][ID]=x", "data[FIELDS][ID]=0&data[x]=1"] {
             let tree = crate::form::tree::read(pairs.as_bytes()).unwrap().unwrap();
-            assert_eq!(reshaped::<ItemId>(&tree, true, true), None, "{pairs}");
+            assert_eq!(
+                reshaped::<ItemId>(&tree, true, true).next(),
+                None,
+                "{pairs}"
+            );
         }
     }
 }

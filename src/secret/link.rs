@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use percent_encoding::percent_decode_str;
 
 use super::REDACTED;
 use super::keys::is_secret;
@@ -23,11 +23,17 @@ pub(crate) fn redacted(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, 
         let name = text.as_bytes()[start..]
             .iter()
             .take_while(|byte| is_name(byte));
-        let end = start + name.count();
-        if text.as_bytes().get(end) != Some(&b'=') || !is_secret(&text[start..end]) {
+        let name = &text[start..start + name.count()];
+        // In a link that is encoded in another one, `=` is `%3D`.
+        let encoded = name.find("%3D").or_else(|| name.find("%3d"));
+        let (name, value) = match encoded {
+            Some(len) => (&name[..len], start + len + "%3D".len()),
+            None if text[start + name.len()..].starts_with('=') => (name, start + name.len() + 1),
+            None => continue,
+        };
+        if !is_secret(&percent_decode_str(name).decode_utf8_lossy()) {
             continue;
         }
-        let value = end + 1;
         let ends = |c: char| c.is_whitespace() || "&#\"'<>\\`".contains(c);
         at = text[value..]
             .find(ends)
@@ -45,13 +51,16 @@ pub(crate) fn redacted(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, 
     Cow::Owned(shown)
 }
 
-/// Returns where the next parameter may begin.
+/// Returns where the next parameter may begin: behind `?`, `&`, `#` and `;`, behind `\u0026`, which is
+/// `&` in JSON, and behind each of these where a link stands percent-encoded in another.
 fn next(text: &str, at: usize) -> Option<usize> {
     let rest = &text.as_bytes()[at..];
-    let query = memchr2(b'?', b'&', rest);
-    // Some servers pass tokens behind `#`.
-    let fragment = memchr::memchr(b'#', &rest[..query.unwrap_or(rest.len())]);
-    Some(at + fragment.or(query)? + 1)
+    let found = rest.iter().position(|byte| b"?&#;%\\".contains(byte))?;
+    let marks = [&b"\\u0026"[..], b"\\u003f", b"%26", b"%3F", b"%3f", b"%23"];
+    let mark = marks
+        .into_iter()
+        .find(|mark| rest[found..].starts_with(mark));
+    Some(at + found + mark.map_or(1, <[u8]>::len))
 }
 
 #[cfg(test)]
@@ -71,6 +80,21 @@ mod tests {
             ("https://p/#auth=s3", "https://p/#auth=[redacted]"),
             ("p?data[token]=s3", "p?data[token]=[redacted]"),
             ("p?&&auth=s3", "p?&&auth=[redacted]"),
+            (
+                "p?a=1&amp;auth=s3&amp;b=2",
+                "p?a=1&amp;auth=[redacted]&amp;b=2",
+            ),
+            ("p?a=1;auth=s3", "p?a=1;auth=[redacted]"),
+            ("p?%61uth=s3", "p?%61uth=[redacted]"),
+            (r"p?a=1\u0026auth=s3", r"p?a=1\u0026auth=[redacted]"),
+            (
+                "r?to=https%3A%2F%2Fp%3Fauth=s3",
+                "r?to=https%3A%2F%2Fp%3Fauth=[redacted]",
+            ),
+            (
+                "r?to=https%3A%2F%2Fp%3Fauth%3Ds3&b=2",
+                "r?to=https%3A%2F%2Fp%3Fauth%3D[redacted]&b=2",
+            ),
             (
                 "?auth=s3 and ?auth=s4",
                 "?auth=[redacted] and ?auth=[redacted]",

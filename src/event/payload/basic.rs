@@ -63,9 +63,10 @@ pub struct AppUserReady {
     pub domain: Option<String>,
     /// The authorization server's REST address.
     pub server_endpoint: Option<String>,
-    /// The portal's REST address.
+    /// The portal's REST address, as the data claim it.
     pub client_endpoint: Option<String>,
-    /// The portal's id.
+    /// The portal's id, **as the data claim it**: any portal can send any id here. The verified one is
+    /// that of [`Event::auth`](crate::Event::auth); keep tokens under that.
     pub member_id: Option<String>,
     /// The system user's id on the portal.
     #[serde(default, deserialize_with = "optional_number")]
