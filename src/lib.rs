@@ -154,6 +154,8 @@ pub mod rejection;
 #[cfg(feature = "portals")]
 pub mod rest;
 pub mod secret;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 mod telemetry;
 #[cfg(any(feature = "tracing", feature = "metrics"))]

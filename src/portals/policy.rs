@@ -1,31 +1,33 @@
 //! `InstallPolicy`: what happens to the token of a new installation.
 
+use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use http::{Request, Response};
+use http_body::Body;
+use tower::Service;
 
-use super::lifecycle::Brought;
-use super::now;
-use crate::secret::Secret;
-use crate::verify::VerifyError;
+use super::introspection::{Introspect, TokenIntrospection};
 
-/// What [`PortalVerifier`](super::PortalVerifier) does with the token that an installation brings, which nothing
-/// is stored to check against.
+/// Decides whether [`PortalVerifier`](super::PortalVerifier) accepts the token of an installation
+/// that no stored token verifies.
 ///
-/// It decides over ONAPPINSTALL and ONAPPUPDATE with a token that is not known, and over what an
-/// application's own install page tells ([`PortalVerifier::install`](super::PortalVerifier::install)). An
-/// installation that brings a known token is always accepted.
+/// The policy applies to ONAPPINSTALL and ONAPPUPDATE with an unknown token, and to
+/// [`PortalVerifier::install`](super::PortalVerifier::install). An installation with a known token
+/// is always accepted.
 ///
-/// It also decides over ONAPPUSERREADY with a token that is not known. That event comes with every
-/// installation, perhaps before ONAPPINSTALL, and is never repeated. Under
-/// [`prove`](Self::prove) it is proven by its own access token (in `auth`; those in `data` are of
-/// another endpoint), and under [`complete_pending`](Self::complete_pending) it is accepted while
-/// the installation is expected. Neither makes its token known: ONAPPINSTALL does. Under
-/// [`trust_on_first_use`](Self::trust_on_first_use) it is a first token like that of ONAPPINSTALL.
-/// No policy lets it replace a token.
+/// The policy also applies to ONAPPUSERREADY with an unknown token. That event comes with every
+/// installation, perhaps before ONAPPINSTALL, and is never repeated:
+///
+/// - Under [`introspect`](Self::introspect) it is verified by the access token in `auth`. The one in
+///   `data` belongs to another endpoint.
+/// - Under [`complete_pending`](Self::complete_pending) it is accepted while the installation is
+///   expected.
+/// - Under [`trust_on_first_use`](Self::trust_on_first_use) its token is a first token like that of
+///   ONAPPINSTALL.
+///
+/// The first two do not store its token: ONAPPINSTALL does. Under no policy does it replace a token.
 #[derive(Clone)]
 pub struct InstallPolicy(pub(super) Policy);
 
@@ -34,38 +36,55 @@ pub(super) enum Policy {
     Reject,
     TrustOnFirstUse,
     CompletePending,
-    Prove(Arc<dyn Prove>),
+    Introspect(Arc<dyn Introspect>),
 }
 
 impl InstallPolicy {
-    /// Rejects every installation: tokens are recorded by the application alone
-    /// ([`PortalVerifier::set_token`](super::PortalVerifier::set_token)). This is the default.
+    /// Rejects every installation. The application sets tokens itself with
+    /// [`PortalVerifier::set_token`](super::PortalVerifier::set_token). This is the default.
     pub const fn reject() -> Self {
         Self(Policy::Reject)
     }
 
-    /// Takes the first token of a portal that is not known, and none after it.
+    /// Accepts the first token of an unknown portal, and none after it.
     ///
-    /// **Whoever sends the first token is trusted**: anybody who knows the address can claim a
-    /// portal that has not installed the application yet, and its real events are then rejected. A
-    /// token of a known portal is never replaced, so a portal that gets another one has to be
-    /// recorded by the application. ONAPPUPDATE brings no first token, and a portal of which any
-    /// token is known, of a webhook say, is known. Strangers can fill the store with portals.
+    /// **Whoever sends the first token is trusted.** Anybody who knows the URL can claim a portal
+    /// that has not installed the application yet, and its real events are then rejected. Strangers
+    /// can also fill the store with portals.
     ///
-    /// ONAPPUSERREADY is trusted and kept in the same way. If it were accepted without being kept,
-    /// every stranger could have a system user of theirs accepted for a portal that is not known;
-    /// kept, it is the first or is rejected, and a stranger gains no more by it than by
-    /// ONAPPINSTALL.
+    /// A token of a known portal is never replaced. If such a portal gets another token, the
+    /// application has to set it. A portal is known if any token of it is, for example that of a
+    /// webhook. ONAPPUPDATE never has a first token.
+    ///
+    /// ONAPPUSERREADY is trusted and stored in the same way. If it were accepted without being
+    /// stored, every stranger could have a system user of theirs accepted for an unknown portal.
+    /// Stored, it gains a stranger no more than ONAPPINSTALL.
     pub const fn trust_on_first_use() -> Self {
         Self(Policy::TrustOnFirstUse)
     }
 
-    /// Takes the first token of a portal whose installation the application
-    /// [expects](super::PortalVerifier::expect_install), once for each time that it does, in place of the
-    /// one that the portal has. If that was issued later, the token is late: it is valid for the
-    /// [grace](super::PortalVerifier::grace_period).
+    /// Accepts the first token of a portal whose installation is
+    /// [expected](super::PortalVerifier::expect_install), once for each call that expects it.
+    ///
+    /// The token replaces the portal's current one. If the current one was issued later, the new
+    /// token is late instead: it is valid for the
+    /// [grace period](super::PortalVerifier::grace_period).
     pub const fn complete_pending() -> Self {
         Self(Policy::CompletePending)
+    }
+
+    /// Accepts a token whose installation is [verified](TokenIntrospection) by the authorization
+    /// server. The token replaces the portal's current one.
+    pub fn introspect<C, B>(introspection: TokenIntrospection<C>) -> Self
+    where
+        C: Service<Request<String>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        C::Error: Into<Box<dyn Error + Send + Sync>>,
+        C::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self(Policy::Introspect(Arc::new(introspection)))
     }
 }
 
@@ -75,63 +94,32 @@ impl fmt::Debug for InstallPolicy {
             Policy::Reject => "InstallPolicy::reject()",
             Policy::TrustOnFirstUse => "InstallPolicy::trust_on_first_use()",
             Policy::CompletePending => "InstallPolicy::complete_pending()",
-            Policy::Prove(_) => "InstallPolicy::introspect(..)",
+            Policy::Introspect(_) => "InstallPolicy::introspect(..)",
         })
     }
 }
 
-/// What an application's own install page is told about an installation; see
-/// [`PortalVerifier::install`](super::PortalVerifier::install).
-///
-/// It is read from the page's form with serde, by the names that the platform gives its fields:
-/// `member_id`, `APPLICATION_TOKEN`, `AUTH_ID`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Installation {
-    pub(super) member_id: String,
-    #[serde(rename = "APPLICATION_TOKEN")]
-    pub(super) application_token: Secret,
-    #[serde(rename = "AUTH_ID")]
-    access_token: Option<Secret>,
-}
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
 
-impl Installation {
-    /// An installation in the portal of this `member_id`, by this `application_token`.
-    pub fn new(member_id: impl Into<String>, application_token: Secret) -> Self {
-        Self {
-            member_id: member_id.into(),
-            application_token,
-            access_token: None,
-        }
+    use super::*;
+    use crate::rest::AuthorizationServer;
+    use crate::secret::Secret;
+
+    #[tokio::test]
+    async fn introspect_policy_verifies_by_its_introspection() {
+        let client = tower::service_fn(|_: Request<String>| async {
+            let install = r#"{"client_id": "app.1", "install": {"member_id": "a"}}"#;
+            Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
+        });
+        let server = AuthorizationServer::default();
+        let introspection = TokenIntrospection::new("app.1", server, client).unwrap();
+        let Policy::Introspect(introspection) = InstallPolicy::introspect(introspection).0 else {
+            panic!("another policy");
+        };
+        let token = Secret::new("c7ae9a66");
+        assert!(introspection.introspect("a", &token).await.is_ok());
+        assert!(introspection.introspect("b", &token).await.is_err());
     }
-
-    /// Adds the access token (`AUTH_ID`) that came with it, for a policy that proves.
-    #[must_use]
-    pub fn access_token(mut self, access_token: Secret) -> Self {
-        self.access_token = Some(access_token);
-        self
-    }
-
-    /// The portal that it claims to be in.
-    pub fn member_id(&self) -> &str {
-        &self.member_id
-    }
-
-    pub(super) fn brought(&self) -> Brought {
-        Brought {
-            ts: Some(now()),
-            access_token: self.access_token.clone(),
-            is_first: true,
-        }
-    }
-}
-
-/// Finds out whether an access token belongs to an installation of the application in the portal.
-pub(super) trait Prove: Send + Sync {
-    /// `Ok` where it does, rejected where it does not, unavailable where that could not be found
-    /// out.
-    fn prove<'a>(
-        &'a self,
-        member_id: &'a str,
-        access_token: &'a Secret,
-    ) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + 'a>>;
 }

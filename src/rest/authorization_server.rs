@@ -1,4 +1,4 @@
-//! The address of Bitrix24's authorization server.
+//! `AuthorizationServer`: the origin of Bitrix24's authorization server.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,10 @@ use http::Uri;
 
 use crate::error::ConfigError;
 
-/// The authorization server that Bitrix24's tokens come from.
+/// The authorization server that issues Bitrix24's tokens.
 ///
-/// It is fixed when the application starts. An event names a server too (`auth[server_endpoint]`),
-/// and whoever forges the event chooses what it names: that server is never asked.
+/// It is fixed when the application starts. An event also names a server
+/// (`auth[server_endpoint]`), but whoever forges the event chooses it. That server is never called.
 ///
 /// ```
 /// use tower_bitrix24::rest::AuthorizationServer;
@@ -42,17 +42,22 @@ impl AuthorizationServer {
         }
     }
 
-    /// Another server: a stand-in, for tests and examples.
+    /// Creates another server: a stand-in for tests and examples.
     ///
-    /// **It decides whose installations are proven** and gets to know the access tokens. An event
-    /// must never have a say in which server this is.
+    /// **It decides which installations are verified**, and it receives the access tokens. The origin
+    /// must never come from an event.
     ///
     /// # Errors
     ///
-    /// Where it is not `http://` or `https://` with a host and nothing else but a port.
+    /// Returns an error if `origin` is not `http://` or `https://` with a host, an optional port and
+    /// nothing else.
     pub fn insecure_custom(origin: &str) -> Result<Self, ConfigError> {
-        // Not quoted in the messages: it may hold a password.
-        let wrong = || ConfigError::new("an authorization server is http(s)://host or host:port");
+        // The message does not quote the origin, which may contain a password.
+        let wrong = || {
+            ConfigError::new(
+                "the authorization server must be http(s)://host or http(s)://host:port",
+            )
+        };
         let uri: Uri = origin.parse().map_err(|_| wrong())?;
         let (Some(scheme @ ("http" | "https")), Some(authority)) =
             (uri.scheme_str(), uri.authority())
@@ -68,14 +73,14 @@ impl AuthorizationServer {
     }
 }
 
-/// [`BITRIX_INFO`](Self::BITRIX_INFO).
+/// Returns [`BITRIX_INFO`](Self::BITRIX_INFO).
 impl Default for AuthorizationServer {
     fn default() -> Self {
         Self::BITRIX_INFO
     }
 }
 
-/// Shows its scheme, host and port.
+/// Writes the scheme, the host and the port.
 impl fmt::Display for AuthorizationServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.origin)
@@ -87,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_custom_server_is_an_origin_and_nothing_else() {
+    fn custom_authorization_server_is_only_an_origin() {
         for (origin, shown) in [
             ("https://localhost", "https://localhost"),
             ("http://[::1]:80/", "http://[::1]:80"),

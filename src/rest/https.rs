@@ -1,4 +1,4 @@
-//! An HTTPS client.
+//! `HttpsClient`: an HTTPS client.
 
 use std::error::Error;
 use std::fmt;
@@ -21,28 +21,27 @@ use hyper_util::rt::TokioExecutor;
 use rustls::crypto::ring;
 use tower::Service;
 
-/// How long it may take until a server is connected to, unless a deadline ends it before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A client for [`TokenIntrospection`](super::TokenIntrospection), over HTTP/1.1 and TLS (feature
-/// `https-client`).
+/// A client over HTTP/1.1 and TLS, for
+/// [`TokenIntrospection`](../portals/struct.TokenIntrospection.html) (feature `https-client`).
 ///
-/// It trusts the roots that Mozilla does, compiled in: it works the same on every machine, in a
-/// container without certificates too, and gets new roots when its dependencies are updated. It
-/// follows no redirects, reads no proxy from the environment and gives up connecting to an address
-/// after 3 seconds. Where the way out is a proxy, or a private authority signs certificates, bring
-/// another client.
+/// It trusts Mozilla's root certificates, which are compiled in. So it works the same on every
+/// machine, also in a container without certificates, and gets new roots when its dependencies are
+/// updated. It follows no redirects and reads no proxy from the environment. A connection attempt
+/// fails after 3 seconds. If you need a proxy, or a private authority signs certificates, use another
+/// client.
 ///
-/// Without TLS it talks to loopback addresses (`http://127.0.0.1:8080`, `http://[::1]:8080`) and to
-/// nothing else: to a stand-in in a test.
+/// Without TLS it calls only loopback addresses (`http://127.0.0.1:8080`, `http://[::1]:8080`), for
+/// example a stand-in in a test.
 ///
 /// ```
 /// use tower_bitrix24::portals::{InstallPolicy, TokenIntrospection};
 /// use tower_bitrix24::rest::{AuthorizationServer, HttpsClient};
 ///
 /// let server = AuthorizationServer::default();
-/// let proof = TokenIntrospection::new("app.5f1a", server, HttpsClient::new())?;
-/// let policy = InstallPolicy::introspect(proof);
+/// let introspection = TokenIntrospection::new("app.5f1a", server, HttpsClient::new())?;
+/// let policy = InstallPolicy::introspect(introspection);
 /// # let _ = policy;
 /// assert!(TokenIntrospection::new("", AuthorizationServer::default(), HttpsClient::new()).is_err());
 /// # Ok::<(), tower_bitrix24::ConfigError>(())
@@ -51,9 +50,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct HttpsClient(Client<HttpsConnector<HttpConnector>, String>);
 
 impl HttpsClient {
-    /// A client without connections. Clones of it share those that it makes.
+    /// Creates a client without connections. Clones share their connections.
     pub fn new() -> Self {
-        // Named, because a process may have several providers and then has no default one.
+        // Explicit, because a process with several providers has no default one.
         let provider = ring::default_provider();
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(provider)
@@ -61,12 +60,12 @@ impl HttpsClient {
         Self::of(connector)
     }
 
-    /// Tests trust a certificate of their own through it.
+    /// Tests use it to trust a certificate of their own.
     pub(crate) fn of(connector: HttpsConnectorBuilder<WantsSchemes>) -> Self {
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
-        // Which addresses are asked without TLS is decided by `is_allowed`.
+        // `is_allowed` decides which addresses are called without TLS.
         http.enforce_http(false);
         let connector = connector
             .https_or_http()
@@ -88,7 +87,7 @@ impl fmt::Debug for HttpsClient {
     }
 }
 
-/// Whether the address may be asked: over TLS each, without it one of this machine.
+/// Allows every address over TLS, and without it those of this machine.
 fn is_allowed(uri: &Uri) -> bool {
     if uri.scheme() == Some(&Scheme::HTTPS) {
         return true;
@@ -110,17 +109,20 @@ impl Service<Request<String>> for HttpsClient {
     }
 
     fn call(&mut self, request: Request<String>) -> Self::Future {
-        let answer = is_allowed(request.uri()).then(|| self.0.request(request));
+        let response = is_allowed(request.uri()).then(|| self.0.request(request));
         Box::pin(async {
-            let answer = answer.ok_or("without TLS only loopback addresses are asked");
-            let answer = answer.map_err(HttpsError::new)?.await;
-            let body = |body| HttpsBody(BodyExt::map_err(body, HttpsError::new).boxed_unsync());
-            Ok(answer.map_err(HttpsError::new)?.map(body))
+            let Some(response) = response else {
+                return Err(HttpsError::new(
+                    "without TLS only loopback addresses are allowed",
+                ));
+            };
+            let response = response.await.map_err(HttpsError::new)?;
+            Ok(response.map(|body| HttpsBody(body.map_err(HttpsError::new).boxed_unsync())))
         })
     }
 }
 
-/// The body of an answer that an [`HttpsClient`] got, as it comes in.
+/// The body of a response that an [`HttpsClient`] receives.
 #[derive(Debug)]
 pub struct HttpsBody(UnsyncBoxBody<Bytes, HttpsError>);
 
@@ -144,7 +146,7 @@ impl Body for HttpsBody {
     }
 }
 
-/// Why an [`HttpsClient`] got no answer, or not the whole of it.
+/// The error of an [`HttpsClient`] that receives no response or an incomplete one.
 #[derive(Debug)]
 pub struct HttpsError(Box<dyn Error + Send + Sync>);
 
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_without_tls_is_told_nothing_over_https() {
+    async fn https_client_sends_nothing_without_tls_over_https() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = tokio::spawn(async move {
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn without_tls_only_loopback_is_asked() {
+    fn https_client_allows_only_loopback_without_tls() {
         for (uri, allowed) in [
             ("https://oauth.bitrix.info/", true),
             ("HTTPS://oauth.bitrix.info/", true),
@@ -214,13 +216,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_to_be_asked_is_an_error_and_never_connected_to() {
+    async fn https_client_rejects_other_addresses_without_connecting() {
         let request = Request::get("http://192.0.2.1/?auth=canary7f3a");
         let answer = HttpsClient::new().oneshot(request.body(String::new()).unwrap());
         let error = answer.await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "without TLS only loopback addresses are asked"
+            "without TLS only loopback addresses are allowed"
         );
     }
 }

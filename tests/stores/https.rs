@@ -72,11 +72,11 @@ impl TlsServer {
     }
 
     /// How a proof by this server ends, when the server is called by this name.
-    async fn prove(&self, host: &str, client: HttpsClient) -> Result<(), String> {
+    async fn verify(&self, host: &str, client: HttpsClient) -> Result<(), String> {
         let server = format!("https://{host}:{}", self.address.port());
         let server = AuthorizationServer::insecure_custom(&server).unwrap();
         let proof = TokenIntrospection::new("app.1", server, client).unwrap();
-        let proven = proof.prove("a", &Secret::new("canary7f3a")).await;
+        let proven = proof.verify("a", &Secret::new("canary7f3a")).await;
         proven.map_err(|error| error.source().unwrap().to_string())
     }
 
@@ -96,7 +96,7 @@ impl TlsServer {
 #[tokio::test]
 async fn a_server_with_a_certificate_of_its_own_is_told_nothing() {
     let mut server = TlsServer::start().await;
-    let error = server.prove("localhost", HttpsClient::new()).await;
+    let error = server.verify("localhost", HttpsClient::new()).await;
     let error = error.unwrap_err();
     assert!(error.contains("UnknownIssuer"), "{error}");
     server.requests.try_recv().unwrap_err();
@@ -105,7 +105,7 @@ async fn a_server_with_a_certificate_of_its_own_is_told_nothing() {
 #[tokio::test]
 async fn a_server_with_a_trusted_certificate_is_asked() {
     let mut server = TlsServer::start().await;
-    assert_eq!(server.prove("localhost", server.trusted()).await, Ok(()));
+    assert_eq!(server.verify("localhost", server.trusted()).await, Ok(()));
     assert_eq!(
         server.requests.recv().await.unwrap(),
         "GET /rest/app.info?auth=canary7f3a HTTP/1.1"
@@ -115,7 +115,7 @@ async fn a_server_with_a_trusted_certificate_is_asked() {
 #[tokio::test]
 async fn a_server_with_the_certificate_of_another_is_told_nothing() {
     let mut server = TlsServer::start().await;
-    let error = server.prove("127.0.0.1", server.trusted()).await;
+    let error = server.verify("127.0.0.1", server.trusted()).await;
     let error = error.unwrap_err();
     assert!(error.contains("not valid for name"), "{error}");
     server.requests.try_recv().unwrap_err();

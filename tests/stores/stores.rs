@@ -321,7 +321,7 @@ mod sqlite {
         let store = SqliteStore::open(directory.file()).await.unwrap();
         let known = [application("plain:a").with_issued_at(1).with_expires_at(2)];
         assert_eq!(store.tokens("portal").await.unwrap(), known);
-        let used = [known[0].clone().added_at(3).used_at(4)];
+        let used = [known[0].clone().with_added_at(3).with_used_at(4)];
         set(&store, "portal", &used).await.unwrap();
         assert_eq!(store.tokens("portal").await.unwrap(), used);
         store_conformance::check(&store).await.unwrap();

@@ -5,68 +5,64 @@ use std::fmt;
 
 use crate::secret::REDACTED;
 
-/// Why it could not be found out whether an installation is the application's.
 #[derive(Debug)]
-pub(super) enum Failure {
-    Late,
-    /// As many proofs wait as may.
+pub(super) enum IntrospectionError {
+    Timeout,
     Busy,
     Client(String),
-    BrokenOff(String),
-    TooLong(usize),
+    Incomplete(String),
+    TooLarge(usize),
     Status(u16),
-    Code(String),
+    OAuth(String),
     Unreadable(&'static str),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for IntrospectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let server = "the authorization server";
         match self {
-            Self::Late => write!(f, "{server} did not answer in time"),
-            Self::Busy => write!(f, "{server} is being asked about too many installations"),
-            Self::Client(why) => write!(f, "{server} cannot be asked: {why}"),
-            Self::BrokenOff(why) => write!(f, "the answer of {server} broke off: {why}"),
-            Self::TooLong(limit) => write!(f, "the answer of {server} is above {limit} bytes"),
-            Self::Status(status) => write!(f, "{server} answered with status {status}"),
-            Self::Code(code) => write!(f, "{server} answered with the error {code}"),
-            Self::Unreadable(why) => write!(f, "the answer of {server} {why}"),
+            Self::Timeout => write!(f, "{server} did not respond in time"),
+            Self::Busy => write!(f, "too many calls of {server} run and wait"),
+            Self::Client(why) => write!(f, "{server} cannot be called: {why}"),
+            Self::Incomplete(why) => write!(f, "the response of {server} is incomplete: {why}"),
+            Self::TooLarge(limit) => write!(f, "the response of {server} is above {limit} bytes"),
+            Self::Status(status) => write!(f, "{server} responded with status {status}"),
+            Self::OAuth(code) => write!(f, "{server} responded with the error {code}"),
+            Self::Unreadable(why) => write!(f, "the response of {server} {why}"),
         }
     }
 }
 
-impl Error for Failure {}
+impl Error for IntrospectionError {}
 
-/// What others write about a request may quote its URI, which the access token is in.
+/// Removes the access token from the errors of clients, which may quote the URI.
 pub(super) struct Redaction<'a> {
     pub(super) token: &'a str,
     pub(super) encoded: &'a str,
 }
 
-/// More causes than any client gives.
-const MOST_CAUSES: usize = 8;
+const MAX_CAUSES: usize = 8;
 
 impl Redaction<'_> {
-    /// The text, unless it may tell the token.
-    pub(super) fn text(&self, text: String) -> String {
-        let tells = [self.token, self.encoded, "auth="]
+    pub(super) fn string(&self, string: String) -> String {
+        let has_token = [self.token, self.encoded, "auth="]
             .into_iter()
-            .any(|secret| text.contains(secret));
-        match tells {
-            true => REDACTED.to_owned(),
-            false => text,
+            .any(|secret| string.contains(secret));
+        if has_token {
+            REDACTED.to_owned()
+        } else {
+            string
         }
     }
 
-    /// The texts of the error and of its causes, without those that may tell the token.
     pub(super) fn error(&self, error: &(dyn Error + 'static)) -> String {
-        let mut texts: Vec<String> = Vec::new();
+        let mut messages: Vec<String> = Vec::new();
         let mut next = Some(error);
-        while let Some(error) = next.filter(|_| texts.len() < MOST_CAUSES) {
-            texts.push(self.text(error.to_string()));
+        while let Some(error) = next.filter(|_| messages.len() < MAX_CAUSES) {
+            messages.push(self.string(error.to_string()));
             next = error.source();
         }
-        texts.join(": ")
+        messages.join(": ")
     }
 }
 
@@ -90,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cause_is_told_but_those_that_quote_the_request() {
+    fn redaction_keeps_every_cause_except_those_that_quote_the_request() {
         let redaction = Redaction {
             token: "canary 7f3a",
             encoded: "canary%207f3a",

@@ -1,7 +1,7 @@
-//! Asks the authorization server whose access token it is.
+//! `TokenIntrospection`: verifies an access token with the authorization server.
 
 mod error;
-mod places;
+mod permits;
 mod response;
 
 use std::error::Error;
@@ -20,73 +20,65 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 use tower::Service;
 
-use self::error::{Failure, Redaction};
-use self::places::Places;
-use self::response::Answer;
-use super::InstallPolicy;
-use super::policy::{Policy, Prove};
+use self::error::{IntrospectionError, Redaction};
+use self::permits::Permits;
+use self::response::Introspected;
 use crate::error::ConfigError;
 use crate::rest::AuthorizationServer;
 use crate::secret::Secret;
 use crate::verify::VerifyError;
 
-/// How long one proof may take, unless set: 5 seconds.
-pub const DEFAULT_PROOF_DEADLINE: Duration = Duration::from_secs(5);
+/// Real ones have about 70 bytes.
+const MAX_TOKEN_LEN: usize = 512;
 
-/// How long the answer of the authorization server may be, unless set: 64 KiB. A real one has about
-/// 1 KiB.
-pub const DEFAULT_PROOF_ANSWER_LIMIT: usize = 64 * 1024;
-
-/// How many proofs run at a time, unless set.
-pub const DEFAULT_PROOF_CONCURRENCY: usize = 16;
-
-/// The longest access token that the server is asked about, in bytes. Real ones have about 70.
-const LONGEST_TOKEN: usize = 512;
-
-/// What a query takes as it is.
+/// Everything except RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Proves an installation: the authorization server is asked which application and which portal the
-/// event's access token belongs to.
+/// Verifies an installation by its access token: the authorization server responds with the
+/// application and the portal that the token belongs to.
 ///
-/// It asks `GET https://<authorization server>/rest/app.info?auth=<access token>` (the
-/// documentation's page "app.info"). The installation is proven where the answer has the
-/// application's own `client_id` and, as `install.member_id`, the portal that the event claims to
-/// come from, both compared exactly. Whether the installation is finished (`install.installed`) is
-/// not asked: its event may come before that.
+/// It calls `GET https://<authorization server>/rest/app.info?auth=<access token>` (the
+/// documentation's page "app.info"). The installation is verified if the response has the
+/// application's own `client_id` and, as `install.member_id`, the portal that the event claims. Both
+/// are compared exactly. `install.installed` is ignored, since the event may come before it is set.
 ///
 /// Three outcomes stay apart:
 ///
-/// - **Proven**: both are as they should be.
-/// - **Rejected**: one is not, or the server says that the token is not known, has expired or has
-///   too little scope. An empty member id, and an access token that is empty, above 512 bytes or has
-///   a control character, are rejected without asking.
-/// - **Unavailable**: the server is not reached or not done in time, answers with a redirect, 429
-///   or 5xx, with an error that is not about the token (the page "Error codes"), with too many bytes
-///   or with what is no answer of `app.info`.
+/// - **Verified**: both are as they should be.
+/// - **Rejected**: one is not, or the server responds that the token is unknown, has expired or has
+///   too little scope. An empty member id is rejected without a call, and so is an access token that
+///   is empty, above 512 bytes or has a control character.
+/// - **Unavailable**: the server is not reached or does not respond in time, or it responds with a
+///   redirect, 429 or 5xx, with an error that is not about the token (the page "Error codes"), with
+///   too many bytes, or with something else than `app.info` does.
 ///
-/// Only the given server is asked, never an address that stands in the event. A forged installation
-/// costs it one request, and no more than [`concurrency`](Self::concurrency) run at a time. Others
-/// wait for a place, as long as their deadline lets them. One portal has a quarter of the places at
-/// the most and its others wait apart, 64 in all, so a flood of installations that claim one portal
-/// delays no other portal. One that claims many portals does: a limit on how often strangers may
-/// call the application belongs before it. No more than 4,096 run and wait; what comes beyond either
-/// number is unavailable at once.
+/// Only the given server is called, never an address from the event. A forged installation costs it
+/// one request.
 ///
-/// What is proven is that the sender holds an access token of the application for the portal. The
-/// portal has it, and so has everybody in it who the application is open to and who looks for it in
-/// the browser.
+/// # Limits
+///
+/// At most [`concurrency`](Self::concurrency) calls run at a time. Others wait for a permit within
+/// their [`timeout`](Self::timeout). One portal has at most a quarter of the permits, and 64 of its
+/// calls run or wait. So a flood of installations that claim one portal delays no other portal. A
+/// flood that claims many portals does: put a limit on how often strangers may call the application
+/// in front of it. At most 4,096 calls run or wait. Calls beyond either number are unavailable at
+/// once.
+///
+/// # What it verifies
+///
+/// The sender holds an access token of the application for the portal. Every portal user with access
+/// to the application can obtain such a token from the browser.
 ///
 /// # The client
 ///
 /// Requests go through any `tower` service: the `HttpsClient` of the feature `https-client`, or one
-/// of the application's own, with a proxy, say. It must follow no redirects, because those would
-/// take the access token elsewhere. Deadline and size are kept here. The request has an empty
-/// `String` for its body. Proofs run on a tokio runtime with its time enabled.
+/// of the application's own, for example with a proxy. It must not follow redirects, which would
+/// send the access token elsewhere. The timeout and the size limit are applied here. The request has
+/// an empty `String` for its body. Calls run on a tokio runtime with time enabled.
 ///
 /// ```
 /// use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -94,16 +86,17 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// use tower_bitrix24::portals::{InstallPolicy, TokenIntrospection};
 /// use tower_bitrix24::rest::AuthorizationServer;
 ///
-/// // In place of a connector with TLS, through a proxy for example.
+/// // In place of a connector with TLS, for example through a proxy.
 /// let connector = HttpConnector::new();
 /// let client = Client::builder(TokioExecutor::new()).build(connector);
-/// let proof = TokenIntrospection::new("app.5f1a", AuthorizationServer::default(), client)?;
-/// let policy = InstallPolicy::introspect(proof);
+/// let server = AuthorizationServer::default();
+/// let introspection = TokenIntrospection::new("app.5f1a", server, client)?;
+/// let policy = InstallPolicy::introspect(introspection);
 /// # let _ = policy;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # From the application's own install page
+/// # On the application's own install page
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -121,12 +114,13 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///     let install = r#"{"client_id": "app.5f1a", "install": {"member_id": "a223c6b3"}}"#;
 ///     Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
 /// });
-/// let proof = TokenIntrospection::new("app.5f1a", AuthorizationServer::default(), client)?;
+/// let server = AuthorizationServer::default();
+/// let introspection = TokenIntrospection::new("app.5f1a", server, client)?;
 ///
 /// let access_token = Secret::new("c7ae9a66");
-/// assert!(proof.prove("a223c6b3", &access_token).await.is_ok());
+/// assert!(introspection.verify("a223c6b3", &access_token).await.is_ok());
 ///
-/// let error = proof.prove("another portal", &access_token).await.unwrap_err();
+/// let error = introspection.verify("another portal", &access_token).await.unwrap_err();
 /// assert_eq!(error.kind(), VerifyErrorKind::Rejected);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -138,19 +132,33 @@ pub struct TokenIntrospection<C> {
     client_id: Box<str>,
     server: AuthorizationServer,
     client: C,
-    deadline: Duration,
+    timeout: Duration,
     response_limit: usize,
-    places: Arc<Places>,
+    permits: Arc<Permits>,
+}
+
+// Not of every `C`, so that the constants can be named without one.
+impl TokenIntrospection<()> {
+    /// The default of [`timeout`](TokenIntrospection::timeout): 5 seconds.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The default of [`response_limit`](TokenIntrospection::response_limit): 64 KiB. Real responses
+    /// have about 1 KiB.
+    pub const DEFAULT_RESPONSE_LIMIT: usize = 64 * 1024;
+
+    /// The default of [`concurrency`](TokenIntrospection::concurrency): 16 calls.
+    pub const DEFAULT_CONCURRENCY: usize = 16;
 }
 
 impl<C> TokenIntrospection<C> {
-    /// Asks `server` through `client` whether an installation is that of the application with this
-    /// `client_id`: the application's code, `local.5f1a…` or `app.5f1a…`, as its page in Bitrix24
-    /// shows it.
+    /// Creates an introspection that calls `server` through `client`.
+    ///
+    /// The `client_id` is the application's code, `local.5f1a…` or `app.5f1a…`, which its page in
+    /// Bitrix24 shows.
     ///
     /// # Errors
     ///
-    /// Where the client id is empty.
+    /// Returns an error if the client id is empty.
     pub fn new(
         client_id: impl Into<String>,
         server: AuthorizationServer,
@@ -164,35 +172,37 @@ impl<C> TokenIntrospection<C> {
             client_id,
             server,
             client,
-            deadline: DEFAULT_PROOF_DEADLINE,
-            response_limit: DEFAULT_PROOF_ANSWER_LIMIT,
-            places: Arc::new(Places::new(DEFAULT_PROOF_CONCURRENCY)),
+            timeout: TokenIntrospection::DEFAULT_TIMEOUT,
+            response_limit: TokenIntrospection::DEFAULT_RESPONSE_LIMIT,
+            permits: Arc::new(Permits::new(TokenIntrospection::DEFAULT_CONCURRENCY)),
         })
     }
 
-    /// How long a proof may take, from the wait for a place to the last byte of the answer; [5 seconds](DEFAULT_PROOF_DEADLINE) unless set.
-    pub const fn deadline(mut self, limit: Duration) -> Self {
-        self.deadline = limit;
+    /// Sets the maximum time of a call, from the wait for a permit to the last byte of the response.
+    /// Defaults to [5 seconds](TokenIntrospection::DEFAULT_TIMEOUT).
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// How many bytes the answer may have; [64 KiB](DEFAULT_PROOF_ANSWER_LIMIT) unless set. Of a
-    /// longer one no more is read.
+    /// Sets the maximum size of the response in bytes. No more of a larger one is read. Defaults to
+    /// [64 KiB](TokenIntrospection::DEFAULT_RESPONSE_LIMIT).
     pub const fn response_limit(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;
         self
     }
 
-    /// How many proofs run at a time, those of later clones together, and a quarter of it (at least
-    /// one) of the same portal; [16](DEFAULT_PROOF_CONCURRENCY) unless set.
+    /// Sets the maximum number of calls at a time, which later clones share. A quarter of it, but at
+    /// least one, can be of the same portal. Defaults to
+    /// [16](TokenIntrospection::DEFAULT_CONCURRENCY).
     ///
     /// # Panics
     ///
-    /// Where it is 0: nothing would ever be proven.
+    /// Panics if `calls` is 0.
     #[track_caller]
-    pub fn concurrency(mut self, proofs: usize) -> Self {
-        assert!(proofs > 0, "a concurrency of 0 proves nothing");
-        self.places = Arc::new(Places::new(proofs));
+    pub fn concurrency(mut self, calls: usize) -> Self {
+        assert!(calls > 0, "the concurrency must be at least 1");
+        self.permits = Arc::new(Permits::new(calls));
         self
     }
 }
@@ -204,26 +214,27 @@ where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// Finds out whether the access token belongs to the application's installation in this portal.
+    /// Verifies that the access token belongs to the application's installation in this portal.
     ///
     /// # Errors
     ///
-    /// [Rejected](crate::verify::VerifyErrorKind::Rejected) where it does not,
-    /// [unavailable](crate::verify::VerifyErrorKind::Unavailable) where that could not be found out. The
-    /// source of the latter says why; the access token is in neither.
-    pub async fn prove(&self, member_id: &str, access_token: &Secret) -> Result<(), VerifyError> {
+    /// Returns a [rejected](crate::verify::VerifyErrorKind::Rejected) error if it does not, and an
+    /// [unavailable](crate::verify::VerifyErrorKind::Unavailable) one if there is no usable
+    /// response. The source of the latter gives the reason, without the access token.
+    pub async fn verify(&self, member_id: &str, access_token: &Secret) -> Result<(), VerifyError> {
         let token = access_token.expose();
-        let can_be_one = (1..=LONGEST_TOKEN).contains(&token.len());
-        if member_id.is_empty() || !can_be_one || token.contains(char::is_control) {
+        let is_plausible =
+            (1..=MAX_TOKEN_LEN).contains(&token.len()) && !token.contains(char::is_control);
+        if member_id.is_empty() || !is_plausible {
             return Err(VerifyError::rejected());
         }
-        let answer = timeout(self.deadline, async {
-            let _place = self.places.wait(member_id).await?;
-            self.ask(token).await
+        let call = timeout(self.timeout, async {
+            let _permit = self.permits.acquire(member_id).await?;
+            self.call(token).await
         });
-        let answer = answer.await.unwrap_or(Err(Failure::Late));
-        match answer.map_err(VerifyError::unavailable)? {
-            Answer::Installation {
+        let introspected = call.await.unwrap_or(Err(IntrospectionError::Timeout));
+        match introspected.map_err(VerifyError::unavailable)? {
+            Introspected::Installation {
                 client_id,
                 member_id: installed_in,
             } if *client_id == *self.client_id && installed_in == member_id => Ok(()),
@@ -231,7 +242,7 @@ where
         }
     }
 
-    async fn ask(&self, token: &str) -> Result<Answer, Failure> {
+    async fn call(&self, token: &str) -> Result<Introspected, IntrospectionError> {
         let encoded = utf8_percent_encode(token, ENCODED).to_string();
         let redaction = Redaction {
             token,
@@ -247,34 +258,38 @@ where
             .body(String::new())
             .expect("an origin, a path and an encoded token are a URI");
 
-        let failed = |error: C::Error| Failure::Client(redaction.error(&*error.into()));
+        let failed = |error: C::Error| IntrospectionError::Client(redaction.error(&*error.into()));
         let mut client = self.client.clone();
         poll_fn(|cx| client.poll_ready(cx)).await.map_err(failed)?;
         let response = client.call(request).await.map_err(failed)?;
         let (head, body) = response.into_parts();
-        Answer::expect_in(head.status)?;
+        Introspected::check_status(head.status)?;
         let body = self.collect(body, &redaction).await?;
-        Answer::read(head.status, &body).map_err(|failure| match failure {
-            Failure::Code(code) => Failure::Code(redaction.text(code)),
-            failure => failure,
+        Introspected::read(head.status, &body).map_err(|error| match error {
+            IntrospectionError::OAuth(code) => IntrospectionError::OAuth(redaction.string(code)),
+            error => error,
         })
     }
 
-    async fn collect(&self, body: B, redaction: &Redaction<'_>) -> Result<Vec<u8>, Failure> {
+    async fn collect(
+        &self,
+        body: B,
+        redaction: &Redaction<'_>,
+    ) -> Result<Vec<u8>, IntrospectionError> {
         let mut body = pin!(body);
         let limit = self.response_limit;
         let mut collected = Vec::new();
         if body.size_hint().lower() > limit as u64 {
-            return Err(Failure::TooLong(limit));
+            return Err(IntrospectionError::TooLarge(limit));
         }
         while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|error| Failure::BrokenOff(redaction.error(&*error.into())))?;
+            let frame = frame
+                .map_err(|error| IntrospectionError::Incomplete(redaction.error(&*error.into())))?;
             let Ok(mut data) = frame.into_data() else {
                 continue;
             };
             if data.remaining() > limit - collected.len() {
-                return Err(Failure::TooLong(limit));
+                return Err(IntrospectionError::TooLarge(limit));
             }
             while data.has_remaining() {
                 let chunk = data.chunk();
@@ -287,19 +302,28 @@ where
     }
 }
 
-/// Shows whose installations it proves and its limits.
+/// Omits the client.
 impl<C> fmt::Debug for TokenIntrospection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenIntrospection")
             .field("client_id", &self.client_id)
             .field("server", &self.server)
-            .field("deadline", &self.deadline)
+            .field("timeout", &self.timeout)
             .field("response_limit", &self.response_limit)
             .finish_non_exhaustive()
     }
 }
 
-impl<C, B> Prove for TokenIntrospection<C>
+/// A [`TokenIntrospection`] of any client.
+pub(super) trait Introspect: Send + Sync {
+    fn introspect<'a>(
+        &'a self,
+        member_id: &'a str,
+        access_token: &'a Secret,
+    ) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + 'a>>;
+}
+
+impl<C, B> Introspect for TokenIntrospection<C>
 where
     C: Service<Request<String>, Response = Response<B>> + Clone + Send + Sync,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -308,50 +332,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    fn prove<'a>(
+    fn introspect<'a>(
         &'a self,
         member_id: &'a str,
         access_token: &'a Secret,
     ) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + 'a>> {
-        Box::pin(self.prove(member_id, access_token))
-    }
-}
-
-impl InstallPolicy {
-    /// Takes a token whose installation is [proven](TokenIntrospection), also in place of one that the
-    /// portal has.
-    pub fn introspect<C, B>(proof: TokenIntrospection<C>) -> Self
-    where
-        C: Service<Request<String>, Response = Response<B>> + Clone + Send + Sync + 'static,
-        C::Error: Into<Box<dyn Error + Send + Sync>>,
-        C::Future: Send,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        Self(Policy::Prove(Arc::new(proof)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_policy_proves_as_its_proof_does() {
-        let client = tower::service_fn(|_: Request<String>| async {
-            let install = r#"{"client_id": "app.1", "install": {"member_id": "a"}}"#;
-            Ok::<_, Infallible>(Response::new(format!(r#"{{"result": {install}}}"#)))
-        });
-        let proof =
-            TokenIntrospection::new("app.1", AuthorizationServer::default(), client).unwrap();
-        let Policy::Prove(proof) = InstallPolicy::introspect(proof).0 else {
-            panic!("another policy");
-        };
-        let token = Secret::new("c7ae9a66");
-        assert!(proof.prove("a", &token).await.is_ok());
-        assert!(proof.prove("b", &token).await.is_err());
+        Box::pin(self.verify(member_id, access_token))
     }
 }

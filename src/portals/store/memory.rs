@@ -1,27 +1,29 @@
-//! Tokens in memory.
+//! `MemoryStore`: tokens in memory.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{PortalToken, TokenStore};
+use super::TokenStore;
+use super::token::PortalToken;
 
-/// A [`TokenStore`] in memory, for development and tests: what it knows is gone when the process
-/// ends, and with it every portal's events.
-#[derive(Default)]
+/// A [`TokenStore`] in memory, for development and tests.
+///
+/// Its tokens are gone when the process ends, and then all events of the portals are rejected. Clones
+/// share the tokens.
+#[derive(Clone, Default)]
 pub struct MemoryStore {
-    portals: Mutex<HashMap<Box<str>, Vec<PortalToken>>>,
+    portals: Arc<Mutex<HashMap<Box<str>, Vec<PortalToken>>>>,
 }
 
 impl MemoryStore {
-    /// A store without portals.
+    /// Creates a store without portals.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn portals(&self) -> MutexGuard<'_, HashMap<Box<str>, Vec<PortalToken>>> {
-        // Nothing that may panic happens under the lock.
         self.portals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,7 +55,7 @@ impl TokenStore for MemoryStore {
     }
 }
 
-/// Shows how many portals it knows.
+/// Shows the number of portals, and no token.
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore")

@@ -1,7 +1,8 @@
-//! `TokenStore`: where the tokens of portals are kept.
+//! `TokenStore`, and the stores that implement it.
 
-#[cfg(feature = "cache")]
+#[cfg_attr(not(feature = "cache"), path = "cache_disabled.rs")]
 pub(super) mod cache;
+pub(super) mod hash;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
@@ -13,34 +14,38 @@ use std::sync::Arc;
 
 #[cfg(feature = "cache")]
 pub use self::cache::TokenCache;
+pub use self::hash::TokenKey;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::sql::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite")]
 pub use self::sql::{SqliteStore, SqliteStoreBuilder};
+pub use self::token::{PortalToken, TokenKind, UnknownTokenKind};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use self::sql::{StoreError, StoreErrorKind};
-pub use self::token::{PortalToken, TokenKey, TokenKind};
+pub use crate::sql::{StoreError, StoreErrorKind};
 
-/// Keeps the tokens of portals, several for each, by the portal's `member_id`.
+/// A store of the tokens of portals, several for each portal's `member_id`.
 ///
-/// Implement it to keep tokens in a database of one's own: the module `testing::store_conformance`
-/// (feature `testing`) checks every rule here against an implementation. A store keeps what it is
-/// given and decides nothing: [`PortalVerifier`](super::PortalVerifier) compares tokens, hashes them, and knows
-/// which have ended and which takes the place of which.
+/// Implement it to keep tokens in a database of your own. The module `testing::store_conformance`
+/// (feature `testing`) checks an implementation by every rule here. A store keeps what it is given
+/// and decides nothing: [`PortalVerifier`](super::PortalVerifier) compares and hashes tokens,
+/// and decides which have expired and which replaces which.
 ///
-/// There is one call that changes anything, and it carries the condition under which it may:
+/// Only one call changes anything, and it carries its condition.
 /// [`compare_exchange`](Self::compare_exchange) names the tokens that a decision was made by. If
-/// another instance of the application has changed them since, nothing happens and the decision is
-/// made again, so no decision rests on what is no longer there.
+/// another instance of the application has changed them since, nothing happens, and the decision is
+/// made again.
 ///
-/// A member id has 1 to 128 bytes and a token's text 1 to 512, neither with control characters (a
-/// database may reject them): [`PortalVerifier`](super::PortalVerifier) rejects others before a store sees them.
-/// Both are compared byte for byte.
+/// A member id has 1 to 128 bytes and an encoded token 1 to 512, neither with control characters,
+/// which a database may reject. [`PortalVerifier`](super::PortalVerifier) rejects others before a
+/// store gets them. Both are compared byte for byte.
 ///
-/// Every call is one step that others see whole or not at all, also those of other instances of the
-/// application that share the database. Calls are cancel safe: one whose future is dropped takes
-/// full effect or none.
+/// Every call is one step. Others see all of it or nothing, also from other instances of the
+/// application that share the database. Calls must be cancel safe: a dropped future takes full
+/// effect or none.
+///
+/// The trait returns `impl Future`, so there is no `dyn TokenStore`. An [`Arc`] of a store is a
+/// store.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -66,7 +71,7 @@ pub use self::token::{PortalToken, TokenKey, TokenKind};
 ///         expected: &[PortalToken],
 ///         tokens: &[PortalToken],
 ///     ) -> Result<bool, Infallible> {
-///         // In a database this is one transaction, alone with the portal from its begin on.
+///         // In a database this is one transaction, which locks the portal first.
 ///         let mut portals = self.0.lock().unwrap();
 ///         let known = portals.entry(member_id.to_owned()).or_default();
 ///         let is_expected = PortalToken::are_same(known, expected);
@@ -83,11 +88,11 @@ pub use self::token::{PortalToken, TokenKey, TokenKind};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait TokenStore: Send + Sync {
-    /// What went wrong with the store. It is logged, so keep tokens out of it.
+    /// The error of the store. It is logged, so it must not contain tokens.
     type Error: Into<Box<dyn Error + Send + Sync>>;
 
-    /// Returns the tokens of the portal in any order, those that have ended too; none if the portal
-    /// is not known.
+    /// Returns the tokens of the portal in any order, also expired ones. Returns none if the portal is
+    /// unknown.
     fn tokens(
         &self,
         member_id: &str,
@@ -96,11 +101,10 @@ pub trait TokenStore: Send + Sync {
     /// Replaces all tokens of the portal by `tokens` and returns `true`, if the portal has exactly
     /// the `expected` ones. Otherwise changes nothing and returns `false`.
     ///
-    /// `expected` is what [`tokens`](Self::tokens) returned, in any order: each token counts with
-    /// its text and all that is known of it ([`PortalToken::are_same`]). None are expected of a
-    /// portal that is not known, and a portal that is left without tokens is not known. No two of
-    /// `tokens` have the same text. Of several calls at once that expect the same and change it,
-    /// one returns `true`.
+    /// `expected` is what [`tokens`](Self::tokens) returned, in any order. All fields of each token
+    /// are compared ([`PortalToken::are_same`]). Of an unknown portal none are expected, and a portal
+    /// without tokens is unknown. No two of `tokens` have the same encoded string. Of several
+    /// concurrent calls that expect the same tokens and change them, one returns `true`.
     fn compare_exchange(
         &self,
         member_id: &str,

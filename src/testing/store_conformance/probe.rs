@@ -160,8 +160,8 @@ impl<'a> Texts<'a> {
             token.kind().as_str(),
             time(token.issued_at()),
             time(token.expires_at()),
-            time(token.added()),
-            time(token.used())
+            time(token.added_at()),
+            time(token.used_at())
         )
     }
 }

@@ -106,8 +106,8 @@ async fn kept<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
                     token
                         .with_issued_at(is(0))
                         .with_expires_at(is(1))
-                        .added_at(is(2))
-                        .used_at(is(3)),
+                        .with_added_at(is(2))
+                        .with_used_at(is(3)),
                 );
             }
         }
@@ -218,7 +218,7 @@ async fn replaced<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
         application("plain:stays").with_issued_at(1),
         application("plain:changes").with_issued_at(2),
         application("plain:goes"),
-        token(TokenKind::Webhook, "plain:webhook").added_at(3),
+        token(TokenKind::Webhook, "plain:webhook").with_added_at(3),
         token(TokenKind::Pending, "pending").with_expires_at(END),
     ];
     let portal = of.portal_with(&before).await?;
@@ -230,14 +230,14 @@ async fn replaced<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
         changed.clone(),
         changed.clone().with_issued_at(7),
         changed.clone().with_issued_at(8).with_expires_at(END),
-        changed.clone().with_expires_at(END).added_at(9),
-        changed.clone().used_at(10),
+        changed.clone().with_expires_at(END).with_added_at(9),
+        changed.clone().with_used_at(10),
         before[1].clone(),
     ] {
         let next = vec![
             before[0].clone(),
             changed,
-            application("plain:comes").added_at(END),
+            application("plain:comes").with_added_at(END),
             before[3].clone(),
         ];
         of.change(&portal, &now, &next).await?;
@@ -283,13 +283,13 @@ async fn compared<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     let token = application("plain:a")
         .with_issued_at(1)
         .with_expires_at(END)
-        .added_at(2)
-        .used_at(3);
+        .with_added_at(2)
+        .with_used_at(3);
     let webhook = PortalToken::new(TokenKind::Webhook, token.encoded().clone())
         .with_issued_at(1)
         .with_expires_at(END)
-        .added_at(2)
-        .used_at(3);
+        .with_added_at(2)
+        .with_used_at(3);
     let portal = of.portal_with(from_ref(&token)).await?;
     for (what, expected) in [
         ("kind", webhook),
@@ -297,10 +297,10 @@ async fn compared<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
         ("issued", token.clone().with_issued_at(None)),
         ("expires", token.clone().with_expires_at(END + 1)),
         ("expires", token.clone().with_expires_at(None)),
-        ("added", token.clone().added_at(1)),
-        ("added", token.clone().added_at(None)),
-        ("used", token.clone().used_at(4)),
-        ("used", token.clone().used_at(None)),
+        ("added", token.clone().with_added_at(1)),
+        ("added", token.clone().with_added_at(None)),
+        ("used", token.clone().with_used_at(4)),
+        ("used", token.clone().with_used_at(None)),
     ] {
         for tokens in [&[][..], from_ref(&expected)] {
             let exchanged = of.exchange(&portal, from_ref(&expected), tokens).await?;
@@ -320,7 +320,7 @@ async fn in_any_order<S: TokenStore + ?Sized>(of: &Probe<'_, S>) -> Outcome {
     for _ in 0..AT_ONCE {
         tokens.rotate_left(1);
         let mut next = tokens.clone();
-        next[0] = next[0].clone().used_at(END);
+        next[0] = next[0].clone().with_used_at(END);
         of.change(&portal, &tokens, &next).await?;
         tokens = next;
         tokens.reverse();

@@ -307,7 +307,11 @@ async fn cache_keeps_a_token_whose_first_use_could_not_be_stored() {
     }
     store.is(Health::Well).await;
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    assert!(store.store.tokens("a").await.unwrap()[0].used().is_some());
+    assert!(
+        store.store.tokens("a").await.unwrap()[0]
+            .used_at()
+            .is_some()
+    );
 }
 
 #[tokio::test]

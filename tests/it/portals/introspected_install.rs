@@ -207,7 +207,7 @@ async fn first_use_of_an_introspected_token_is_stored_once() {
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     assert_eq!(store.asked(), 2);
     let token = store.store.tokens("a").await.unwrap().remove(0);
-    assert!(token.used().is_some() && token.added().is_some());
+    assert!(token.used_at().is_some() && token.added_at().is_some());
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     assert_eq!(store.asked(), 1);
     // A new installation of it is none of another token.

@@ -1,4 +1,4 @@
-//! Installations proven by an authorization server, and by what is none.
+//! Introspection by an authorization server, and by servers that are none.
 
 #[path = "../../../examples/support/authorization_server.rs"]
 mod authorization_server;
@@ -34,19 +34,19 @@ const TOKEN: &str = "canary7f3a";
 const ANSWER: &str =
     r#"{"result": {"client_id": "app.5f1a", "install": {"member_id": "a223c6b3"}}}"#;
 
-fn proof<C>(origin: &str, client: C) -> TokenIntrospection<C> {
+fn introspection<C>(origin: &str, client: C) -> TokenIntrospection<C> {
     let server = AuthorizationServer::insecure_custom(origin).unwrap();
     TokenIntrospection::new(CLIENT_ID, server, client).unwrap()
 }
 
 fn over_http(origin: &str) -> TokenIntrospection<HttpsClient> {
-    proof(origin, HttpsClient::new())
+    introspection(origin, HttpsClient::new())
 }
 
 /// The outcome, and for an unavailable one the reason. None tells the token.
 fn outcome(result: Result<(), VerifyError>) -> String {
     let Err(error) = result else {
-        return "proven".to_owned();
+        return "verified".to_owned();
     };
     assert_silent(&error);
     match error.kind() {
@@ -69,9 +69,9 @@ fn assert_silent(error: &VerifyError) {
     assert!(!texts.concat().contains(TOKEN), "{texts:?}");
 }
 
-async fn prove(origin: &str) -> String {
-    let proof = over_http(origin);
-    outcome(proof.prove(PORTAL, &Secret::new(TOKEN)).await)
+async fn verify(origin: &str) -> String {
+    let introspection = over_http(origin);
+    outcome(introspection.verify(PORTAL, &Secret::new(TOKEN)).await)
 }
 
 /// A server that reads the head of one request a connection, and answers as it is told to.
@@ -133,25 +133,31 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-async fn answered(status: &str, body: &str) -> String {
+async fn respond(status: &str, body: &str) -> String {
     let server = Raw::saying(http(status, "", body.as_bytes())).await;
-    prove(&server.origin).await
+    verify(&server.origin).await
 }
 
 #[tokio::test]
-async fn the_access_token_of_the_application_in_the_portal_proves_the_installation() {
+async fn introspection_verifies_an_access_token_of_the_application_in_the_portal() {
     let server = StandIn::start().await.unwrap();
-    let proof = over_http(server.origin());
+    let introspection = over_http(server.origin());
     let token = Secret::new(TOKEN);
-    assert_eq!(outcome(proof.prove(PORTAL, &token).await), "rejected");
+    assert_eq!(
+        outcome(introspection.verify(PORTAL, &token).await),
+        "rejected"
+    );
 
     server.install(TOKEN, CLIENT_ID, PORTAL);
-    assert_eq!(outcome(proof.prove(PORTAL, &token).await), "proven");
+    assert_eq!(
+        outcome(introspection.verify(PORTAL, &token).await),
+        "verified"
+    );
     assert_eq!(server.asked(), 2);
 }
 
 #[tokio::test]
-async fn the_access_token_of_another_portal_or_another_application_is_rejected() {
+async fn introspection_rejects_an_access_token_of_another_portal_or_application() {
     let server = StandIn::start().await.unwrap();
     server.install("of another portal", CLIENT_ID, "b334d7c4");
     server.install("of another application", "app.6a2b", PORTAL);
@@ -160,7 +166,7 @@ async fn the_access_token_of_another_portal_or_another_application_is_rejected()
     server.install("longer", CLIENT_ID, "a223c6b3 ");
     server.install("of nobody", CLIENT_ID, "");
     server.install("of nothing", "", PORTAL);
-    let proof = over_http(server.origin());
+    let introspection = over_http(server.origin());
     for token in [
         "of another portal",
         "of another application",
@@ -172,31 +178,31 @@ async fn the_access_token_of_another_portal_or_another_application_is_rejected()
         "not known",
     ] {
         let asked = server.asked();
-        let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "rejected", "{token}");
+        let verified = introspection.verify(PORTAL, &Secret::new(token)).await;
+        assert_eq!(outcome(verified), "rejected", "{token}");
         assert_eq!(server.asked(), asked + 1);
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_access_token_or_a_portal_is_rejected_without_a_request() {
+async fn introspection_rejects_an_implausible_access_token_without_a_request() {
     let server = StandIn::start().await.unwrap();
-    let proof = over_http(server.origin());
+    let introspection = over_http(server.origin());
     for token in ["", &"a".repeat(513), "a\nb", "a\0", "a\u{85}"] {
         server.install(token, CLIENT_ID, PORTAL);
-        let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "rejected", "{token}");
+        let verified = introspection.verify(PORTAL, &Secret::new(token)).await;
+        assert_eq!(outcome(verified), "rejected", "{token}");
     }
     server.install(TOKEN, CLIENT_ID, "");
-    let proven = proof.prove("", &Secret::new(TOKEN)).await;
-    assert_eq!(outcome(proven), "rejected");
+    let verified = introspection.verify("", &Secret::new(TOKEN)).await;
+    assert_eq!(outcome(verified), "rejected");
     assert_eq!(server.asked(), 0);
 }
 
 #[tokio::test]
-async fn an_access_token_cannot_be_more_than_a_parameter_of_the_query() {
+async fn introspection_percent_encodes_the_access_token() {
     let server = StandIn::start().await.unwrap();
-    let proof = over_http(server.origin());
+    let introspection = over_http(server.origin());
     server.install("other", CLIENT_ID, PORTAL);
     for token in [
         "x&auth=other",
@@ -206,8 +212,8 @@ async fn an_access_token_cannot_be_more_than_a_parameter_of_the_query() {
         "other ",
         "../other",
     ] {
-        let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "rejected", "{token}");
+        let verified = introspection.verify(PORTAL, &Secret::new(token)).await;
+        assert_eq!(outcome(verified), "rejected", "{token}");
     }
     for token in [
         "a&auth=b",
@@ -218,13 +224,13 @@ async fn an_access_token_cannot_be_more_than_a_parameter_of_the_query() {
         &"z".repeat(512),
     ] {
         server.install(token, CLIENT_ID, PORTAL);
-        let proven = proof.prove(PORTAL, &Secret::new(token)).await;
-        assert_eq!(outcome(proven), "proven", "{token}");
+        let verified = introspection.verify(PORTAL, &Secret::new(token)).await;
+        assert_eq!(outcome(verified), "verified", "{token}");
     }
 }
 
 #[tokio::test]
-async fn the_server_is_asked_for_app_info_and_told_the_access_token_alone() {
+async fn introspection_sends_only_the_access_token_to_app_info() {
     let (heads, mut head) = tokio::sync::mpsc::unbounded_channel();
     let server = Raw::start(move |head, mut stream| {
         heads.send(head).unwrap();
@@ -236,7 +242,7 @@ async fn the_server_is_asked_for_app_info_and_told_the_access_token_alone() {
         }
     })
     .await;
-    assert_eq!(prove(&server.origin).await, "proven");
+    assert_eq!(verify(&server.origin).await, "verified");
     let head = head.recv().await.unwrap().to_lowercase();
     let mut lines: Vec<&str> = head.trim_end().lines().collect();
     lines[1..].sort_unstable();
@@ -254,49 +260,49 @@ async fn the_server_is_asked_for_app_info_and_told_the_access_token_alone() {
 }
 
 #[tokio::test]
-async fn an_access_token_that_the_server_calls_expired_is_rejected() {
+async fn introspection_rejects_an_expired_access_token() {
     let body = r#"{"error": "expired_token", "error_description": "has expired"}"#;
-    assert_eq!(answered("401 Unauthorized", body).await, "rejected");
+    assert_eq!(respond("401 Unauthorized", body).await, "rejected");
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_proves_and_rejects_nothing() {
+async fn introspection_is_unavailable_while_the_server_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let outcome = prove(&origin).await;
-    assert!(outcome.starts_with("it cannot be asked: "), "{outcome}");
+    let outcome = verify(&origin).await;
+    assert!(outcome.starts_with("it cannot be called: "), "{outcome}");
     assert!(outcome.contains("refused (os error"), "{outcome}");
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_proves_and_rejects_nothing() {
+async fn introspection_is_unavailable_if_the_server_hangs_up() {
     let server = Raw::saying("").await;
-    let outcome = prove(&server.origin).await;
-    assert!(outcome.starts_with("it cannot be asked: "), "{outcome}");
+    let outcome = verify(&server.origin).await;
+    assert!(outcome.starts_with("it cannot be called: "), "{outcome}");
 }
 
 /// Proves with a deadline of 0.2 seconds.
-async fn prove_late(server: &Raw) -> String {
-    let proof = over_http(&server.origin).deadline(Duration::from_millis(200));
+async fn verify_late(server: &Raw) -> String {
+    let introspection = over_http(&server.origin).timeout(Duration::from_millis(200));
     let started = Instant::now();
-    let outcome = outcome(proof.prove(PORTAL, &Secret::new(TOKEN)).await);
+    let outcome = outcome(introspection.verify(PORTAL, &Secret::new(TOKEN)).await);
     assert!(started.elapsed() < Duration::from_secs(5));
     outcome
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_given_up_at_the_deadline() {
+async fn introspection_times_out_without_a_response() {
     let server = Raw::start(|_, stream| async move {
         pending::<()>().await;
         drop(stream);
     })
     .await;
-    assert_eq!(prove_late(&server).await, "it did not answer in time");
+    assert_eq!(verify_late(&server).await, "it did not respond in time");
 }
 
 #[tokio::test]
-async fn an_answer_after_the_deadline_proves_nothing() {
+async fn introspection_times_out_before_a_late_response() {
     let server = Raw::start(|_, mut stream| async move {
         sleep(Duration::from_millis(400)).await;
         let _ = stream
@@ -304,11 +310,11 @@ async fn an_answer_after_the_deadline_proves_nothing() {
             .await;
     })
     .await;
-    assert_eq!(prove_late(&server).await, "it did not answer in time");
+    assert_eq!(verify_late(&server).await, "it did not respond in time");
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_is_given_up_at_the_deadline() {
+async fn introspection_times_out_during_a_dripping_response() {
     let server = Raw::start(|_, mut stream| async move {
         for byte in http("200 OK", "", ANSWER.as_bytes()) {
             if stream.write_u8(byte).await.is_err() {
@@ -318,32 +324,32 @@ async fn an_answer_that_drips_is_given_up_at_the_deadline() {
         }
     })
     .await;
-    assert_eq!(prove_late(&server).await, "it did not answer in time");
+    assert_eq!(verify_late(&server).await, "it did not respond in time");
 }
 
 #[tokio::test]
-async fn a_server_in_trouble_proves_and_rejects_nothing_whatever_it_says() {
+async fn introspection_is_unavailable_for_server_errors_whatever_the_body() {
     for (status, outcome) in [
-        ("429 Too Many Requests", "it answered with status 429"),
-        ("500 Internal Server Error", "it answered with status 500"),
-        ("502 Bad Gateway", "it answered with status 502"),
-        ("503 Service Unavailable", "it answered with status 503"),
+        ("429 Too Many Requests", "it responded with status 429"),
+        ("500 Internal Server Error", "it responded with status 500"),
+        ("502 Bad Gateway", "it responded with status 502"),
+        ("503 Service Unavailable", "it responded with status 503"),
     ] {
-        assert_eq!(answered(status, ANSWER).await, outcome);
+        assert_eq!(respond(status, ANSWER).await, outcome);
         assert_eq!(
-            answered(status, r#"{"error": "expired_token"}"#).await,
+            respond(status, r#"{"error": "expired_token"}"#).await,
             outcome
         );
     }
     let overloaded = r#"{"error": "OVERLOAD_LIMIT"}"#;
     assert_eq!(
-        answered("401 Unauthorized", overloaded).await,
-        "it answered with the error OVERLOAD_LIMIT"
+        respond("401 Unauthorized", overloaded).await,
+        "it responded with the error OVERLOAD_LIMIT"
     );
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn introspection_does_not_follow_a_redirect() {
     let elsewhere = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
     for status in [
         "301 Moved Permanently",
@@ -357,8 +363,8 @@ async fn a_redirect_is_not_followed() {
         let server = Raw::saying(http(status, &location, ANSWER.as_bytes())).await;
         let code = &status[..3];
         assert_eq!(
-            prove(&server.origin).await,
-            format!("it answered with status {code}")
+            verify(&server.origin).await,
+            format!("it responded with status {code}")
         );
         assert_eq!(server.connections(), 1);
     }
@@ -366,54 +372,54 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn garbage_proves_and_rejects_nothing() {
+async fn introspection_is_unavailable_for_garbage() {
     for (body, outcome) in [
-        ("", "the answer of it ends early"),
-        (&ANSWER[..40], "the answer of it ends early"),
+        ("", "the response of it ends early"),
+        (&ANSWER[..40], "the response of it ends early"),
         (
             "<html>Sign in to the network</html>",
-            "the answer of it is not JSON",
+            "the response of it is not JSON",
         ),
-        ("\u{feff}{}", "the answer of it is not JSON"),
-        ("null", "the answer of it is not that of app.info"),
-        ("[]", "the answer of it is not that of app.info"),
+        ("\u{feff}{}", "the response of it is not JSON"),
+        ("null", "the response of it is not that of app.info"),
+        ("[]", "the response of it is not that of app.info"),
         (
             r#"{"result": []}"#,
-            "the answer of it is not that of app.info",
+            "the response of it is not that of app.info",
         ),
     ] {
-        assert_eq!(answered("200 OK", body).await, outcome, "{body}");
+        assert_eq!(respond("200 OK", body).await, outcome, "{body}");
     }
     let server = Raw::saying("SSH-2.0-OpenSSH_9.6\r\n").await;
-    let outcome = prove(&server.origin).await;
-    assert!(outcome.starts_with("it cannot be asked: "), "{outcome}");
+    let outcome = verify(&server.origin).await;
+    assert!(outcome.starts_with("it cannot be called: "), "{outcome}");
 }
 
 #[tokio::test]
-async fn an_answer_that_says_a_thing_twice_proves_and_rejects_nothing() {
+async fn introspection_is_unavailable_for_a_duplicate_key() {
     let twice = ANSWER.replace(
         "{\"client_id\"",
         "{\"client_id\": \"app.6a2b\", \"client_id\"",
     );
     assert_eq!(
-        answered("200 OK", &twice).await,
-        "the answer of it is not that of app.info"
+        respond("200 OK", &twice).await,
+        "the response of it is not that of app.info"
     );
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_proves_and_rejects_nothing() {
+async fn introspection_is_unavailable_for_an_incomplete_response() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
     let server = Raw::saying(format!("{head}{ANSWER}")).await;
-    let outcome = prove(&server.origin).await;
+    let outcome = verify(&server.origin).await;
     assert!(
-        outcome.starts_with("the answer of it broke off: "),
+        outcome.starts_with("the response of it is incomplete: "),
         "{outcome}"
     );
 }
 
 #[tokio::test]
-async fn a_compressed_answer_which_nobody_asked_for_proves_and_rejects_nothing() {
+async fn introspection_is_unavailable_for_a_compressed_response() {
     // `ANSWER`.
     let body =
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x4a\x2d\x2e\xcd\x29\x51\xb2\x52\
@@ -421,19 +427,22 @@ async fn a_compressed_answer_which_nobody_asked_for_proves_and_rejects_nothing()
         \x13\x95\x74\x14\x94\x32\xf3\x8a\x4b\x12\x73\x72\xc0\x8a\x72\x53\x73\x93\x52\x8b\x60\
         \x8a\x8c\x8c\x8c\x93\xcd\x92\x8c\x95\x6a\x6b\x6b\x01\x01\x03\xcc\x0b\x4b\x00\x00\x00";
     let server = Raw::saying(http("200 OK", "content-encoding: gzip\r\n", body)).await;
-    assert_eq!(prove(&server.origin).await, "the answer of it is not JSON");
+    assert_eq!(
+        verify(&server.origin).await,
+        "the response of it is not JSON"
+    );
 }
 
 /// Proves through a client that counts the bytes of the answer's body that were read.
-async fn prove_counting(origin: &str) -> (String, usize) {
+async fn verify_counting(origin: &str) -> (String, usize) {
     let read = Arc::new(AtomicUsize::new(0));
     let count = read.clone();
     let client = HttpsClient::new().map_response(move |answer: Response<_>| {
         let read = count.clone();
         answer.map(|body| Counted { body, read })
     });
-    let result = proof(origin, client)
-        .prove(PORTAL, &Secret::new(TOKEN))
+    let result = introspection(origin, client)
+        .verify(PORTAL, &Secret::new(TOKEN))
         .await;
     (outcome(result), read.load(Ordering::Relaxed))
 }
@@ -464,7 +473,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
     }
 }
 
-const TOO_LONG: &str = "the answer of it is above 65536 bytes";
+const TOO_LONG: &str = "the response of it is above 65536 bytes";
 
 /// What a server may have sent of an answer when it is found to be too long, in bytes: the limit,
 /// and what the client had read from the socket.
@@ -479,25 +488,25 @@ fn ten_megabytes() -> String {
 }
 
 #[tokio::test]
-async fn ten_megabytes_of_json_are_not_read() {
+async fn introspection_does_not_read_ten_megabytes_of_known_length() {
     let server = Raw::saying(http("200 OK", "", ten_megabytes().as_bytes())).await;
     assert_eq!(
-        prove_counting(&server.origin).await,
+        verify_counting(&server.origin).await,
         (TOO_LONG.to_owned(), 0)
     );
 }
 
 #[tokio::test]
-async fn ten_megabytes_of_json_whose_length_is_not_told_are_read_to_the_limit() {
+async fn introspection_reads_ten_megabytes_of_unknown_length_to_the_limit() {
     let body = ten_megabytes();
     let server = Raw::saying(format!("HTTP/1.1 200 OK\r\n\r\n{body}")).await;
-    let (outcome, read) = prove_counting(&server.origin).await;
+    let (outcome, read) = verify_counting(&server.origin).await;
     assert_eq!(outcome, TOO_LONG);
     assert!(read < MOST_READ, "{read}");
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_read_to_the_limit_and_hung_up_on() {
+async fn introspection_reads_an_endless_response_to_the_limit() {
     let (ends, mut end) = tokio::sync::mpsc::unbounded_channel();
     let server = Raw::start(move |_, mut stream| {
         let ends = ends.clone();
@@ -510,7 +519,7 @@ async fn an_endless_answer_is_read_to_the_limit_and_hung_up_on() {
         }
     })
     .await;
-    let (outcome, read) = prove_counting(&server.origin).await;
+    let (outcome, read) = verify_counting(&server.origin).await;
     assert_eq!(outcome, TOO_LONG);
     assert!(read < MOST_READ, "{read}");
     let end = timeout(Duration::from_secs(5), end.recv()).await;
@@ -518,32 +527,32 @@ async fn an_endless_answer_is_read_to_the_limit_and_hung_up_on() {
 }
 
 #[tokio::test]
-async fn endless_headers_are_hung_up_on() {
+async fn introspection_closes_the_connection_on_endless_headers() {
     let server = Raw::start(|_, mut stream| async move {
         stream.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
         while stream.write_all(b"a: b\r\n").await.is_ok() {}
     })
     .await;
-    let outcome = prove(&server.origin).await;
-    assert!(outcome.starts_with("it cannot be asked: "), "{outcome}");
+    let outcome = verify(&server.origin).await;
+    assert!(outcome.starts_with("it cannot be called: "), "{outcome}");
 }
 
 #[tokio::test]
-async fn the_limit_is_the_length_of_the_longest_answer() {
+async fn introspection_response_limit_is_inclusive() {
     let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
     let token = Secret::new(TOKEN);
     let enough = over_http(&server.origin).response_limit(ANSWER.len());
-    assert_eq!(outcome(enough.prove(PORTAL, &token).await), "proven");
+    assert_eq!(outcome(enough.verify(PORTAL, &token).await), "verified");
     let limit = ANSWER.len() - 1;
     let short = over_http(&server.origin).response_limit(limit);
     assert_eq!(
-        outcome(short.prove(PORTAL, &token).await),
-        format!("the answer of it is above {limit} bytes")
+        outcome(short.verify(PORTAL, &token).await),
+        format!("the response of it is above {limit} bytes")
     );
 }
 
 #[tokio::test]
-async fn only_the_given_server_is_asked() {
+async fn introspection_calls_only_the_given_server() {
     let client = service_fn(|request: Request<String>| async move {
         assert_eq!(request.method(), "GET");
         assert_eq!(
@@ -554,14 +563,20 @@ async fn only_the_given_server_is_asked() {
         Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
     });
     let server = AuthorizationServer::BITRIX24_TECH;
-    let proof = TokenIntrospection::new(CLIENT_ID, server, client).unwrap();
+    let introspection = TokenIntrospection::new(CLIENT_ID, server, client).unwrap();
     let token = Secret::new(TOKEN);
-    assert_eq!(outcome(proof.prove(PORTAL, &token).await), "proven");
-    assert_eq!(outcome(proof.prove("b334d7c4", &token).await), "rejected");
+    assert_eq!(
+        outcome(introspection.verify(PORTAL, &token).await),
+        "verified"
+    );
+    assert_eq!(
+        outcome(introspection.verify("b334d7c4", &token).await),
+        "rejected"
+    );
 }
 
 #[tokio::test]
-async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
+async fn introspection_concurrency_is_bounded_and_others_wait() {
     let go = Arc::new(Notify::new());
     let running = Arc::new(AtomicUsize::new(0));
     let client = {
@@ -575,11 +590,13 @@ async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
             }
         })
     };
-    let proof = proof("http://127.0.0.1", client).concurrency(2);
+    let introspection = introspection("http://127.0.0.1", client).concurrency(2);
     let start = |portal: &'static str| {
         // Clones have the same places.
-        let proof = proof.clone();
-        tokio::spawn(async move { outcome(proof.prove(portal, &Secret::new(TOKEN)).await) })
+        let introspection = introspection.clone();
+        tokio::spawn(
+            async move { outcome(introspection.verify(portal, &Secret::new(TOKEN)).await) },
+        )
     };
     let (first, second) = (start("one"), start("other"));
     while running.load(Ordering::Relaxed) < 2 {
@@ -597,66 +614,77 @@ async fn no_more_proofs_run_than_may_and_the_others_wait_for_their_turn() {
     }
     go.notify_waiters();
     assert_eq!(second.await.unwrap(), "rejected");
-    assert_eq!(third.await.unwrap(), "proven");
+    assert_eq!(third.await.unwrap(), "verified");
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_many_claim_one_portal_another_is_proven_at_once() {
+async fn introspection_of_one_portal_does_not_delay_another() {
     let client = service_fn(|request: Request<String>| async move {
         if request.uri().query() != Some("auth=canary7f3a") {
             std::future::pending::<()>().await;
         }
         Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
     });
-    let proof = proof("http://127.0.0.1", client);
+    let introspection = introspection("http://127.0.0.1", client);
     let flood: Vec<_> = (0..1_000)
         .map(|_| {
-            let proof = proof.clone();
-            tokio::spawn(async move { outcome(proof.prove("flood", &Secret::new("x")).await) })
+            let introspection = introspection.clone();
+            tokio::spawn(
+                async move { outcome(introspection.verify("flood", &Secret::new("x")).await) },
+            )
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(1)).await;
     let began = tokio::time::Instant::now();
     let token = Secret::new(TOKEN);
     for _ in 0..10 {
-        assert_eq!(outcome(proof.prove(PORTAL, &token).await), "proven");
+        assert_eq!(
+            outcome(introspection.verify(PORTAL, &token).await),
+            "verified"
+        );
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
 
     let mut late = 0;
     for flooding in flood {
         match &*flooding.await.unwrap() {
-            "it did not answer in time" => late += 1,
-            "it is being asked about too many installations" => {}
+            "it did not respond in time" => late += 1,
+            "too many calls of it run and wait" => {}
             other => panic!("{other}"),
         }
     }
     assert_eq!(late, 64);
-    assert_eq!(outcome(proof.prove("flood", &token).await), "rejected");
+    assert_eq!(
+        outcome(introspection.verify("flood", &token).await),
+        "rejected"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proof_waits_for_its_turn_no_longer_than_its_deadline() {
+async fn introspection_wait_for_a_permit_counts_for_the_timeout() {
     let client = service_fn(|_: Request<String>| {
         std::future::pending::<Result<Response<String>, Infallible>>()
     });
-    let proof = proof("http://127.0.0.1", client).concurrency(1);
+    let introspection = introspection("http://127.0.0.1", client).concurrency(1);
     let token = Secret::new(TOKEN);
     let began = tokio::time::Instant::now();
-    let (one, other) = tokio::join!(proof.prove(PORTAL, &token), proof.prove(PORTAL, &token));
-    let late = "it did not answer in time";
+    let (one, other) = tokio::join!(
+        introspection.verify(PORTAL, &token),
+        introspection.verify(PORTAL, &token)
+    );
+    let late = "it did not respond in time";
     assert_eq!((&*outcome(one), &*outcome(other)), (late, late));
     assert_eq!(began.elapsed(), Duration::from_secs(5));
 }
 
 #[test]
-#[should_panic = "a concurrency of 0 proves nothing"]
-fn a_concurrency_of_zero_is_a_mistake() {
+#[should_panic = "the concurrency must be at least 1"]
+fn introspection_concurrency_of_zero_panics() {
     let _ = over_http("http://127.0.0.1").concurrency(0);
 }
 
 #[test]
-fn an_empty_client_id_is_a_mistake() {
+fn introspection_without_a_client_id_is_an_error() {
     let error = TokenIntrospection::new("", AuthorizationServer::default(), ()).unwrap_err();
     assert_eq!(error.to_string(), "the application's client id is empty");
 }
@@ -689,52 +717,59 @@ impl Service<Request<String>> for Unready {
 }
 
 #[tokio::test]
-async fn the_client_is_called_when_it_is_ready() {
+async fn introspection_calls_the_client_when_it_is_ready() {
     let token = Secret::new(TOKEN);
-    let prove = async |polls, error| {
+    let verify = async |polls, error| {
         let client = Unready { polls, error };
-        let proof = proof("http://127.0.0.1", client).deadline(Duration::from_millis(200));
-        outcome(proof.prove(PORTAL, &token).await)
+        let introspection =
+            introspection("http://127.0.0.1", client).timeout(Duration::from_millis(200));
+        outcome(introspection.verify(PORTAL, &token).await)
     };
-    assert_eq!(prove(0, None).await, "proven");
-    assert_eq!(prove(3, None).await, "proven");
-    assert_eq!(prove(1, Some("closed")).await, "it cannot be asked: closed");
-    assert_eq!(prove(usize::MAX, None).await, "it did not answer in time");
+    assert_eq!(verify(0, None).await, "verified");
+    assert_eq!(verify(3, None).await, "verified");
+    assert_eq!(
+        verify(1, Some("closed")).await,
+        "it cannot be called: closed"
+    );
+    assert_eq!(verify(usize::MAX, None).await, "it did not respond in time");
 }
 
 #[tokio::test]
-async fn no_error_tells_the_access_token() {
+async fn introspection_errors_do_not_contain_the_access_token() {
     let token = Secret::new(TOKEN);
     // A client that quotes the request, as many do.
     let quoting = service_fn(|request: Request<String>| async move {
         let quoted = format!("error for {}: broken", request.uri());
         Err::<Response<String>, _>(io::Error::other(quoted))
     });
-    let proven = proof("http://127.0.0.1", quoting)
-        .prove(PORTAL, &token)
+    let verified = introspection("http://127.0.0.1", quoting)
+        .verify(PORTAL, &token)
         .await;
-    assert_eq!(outcome(proven), "it cannot be asked: [redacted]");
+    assert_eq!(outcome(verified), "it cannot be called: [redacted]");
 
     let breaking_off = service_fn(|request: Request<String>| async move {
         let error = io::Error::other(request.uri().to_string());
         let frames = [Ok(Frame::data(Bytes::from("{"))), Err(error)];
         Ok::<_, Infallible>(Response::new(Frames(frames.into_iter())))
     });
-    let proven = proof("http://127.0.0.1", breaking_off)
-        .prove(PORTAL, &token)
+    let verified = introspection("http://127.0.0.1", breaking_off)
+        .verify(PORTAL, &token)
         .await;
-    assert_eq!(outcome(proven), "the answer of it broke off: [redacted]");
+    assert_eq!(
+        outcome(verified),
+        "the response of it is incomplete: [redacted]"
+    );
 
     // A server that quotes it.
     let error = format!(r#"{{"error": "no {TOKEN}"}}"#);
     assert_eq!(
-        answered("400 Bad Request", &error).await,
-        "it answered with the error [redacted]"
+        respond("400 Bad Request", &error).await,
+        "it responded with the error [redacted]"
     );
     let mistyped = format!(r#"{{"result": "{TOKEN}"}}"#);
     assert_eq!(
-        answered("200 OK", &mistyped).await,
-        "the answer of it is not that of app.info"
+        respond("200 OK", &mistyped).await,
+        "the response of it is not that of app.info"
     );
 }
 
@@ -754,7 +789,7 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn no_line_of_a_log_tells_the_access_token() {
+async fn introspection_logs_do_not_contain_the_access_token() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -763,9 +798,9 @@ async fn no_line_of_a_log_tells_the_access_token() {
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
-    assert_eq!(prove(&server.origin).await, "proven");
-    let down = prove("http://127.0.0.1:1").await;
-    assert!(down.starts_with("it cannot be asked: "), "{down}");
+    assert_eq!(verify(&server.origin).await, "verified");
+    let down = verify("http://127.0.0.1:1").await;
+    assert!(down.starts_with("it cannot be called: "), "{down}");
     drop(guard);
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
@@ -775,27 +810,27 @@ async fn no_line_of_a_log_tells_the_access_token() {
 }
 
 #[tokio::test]
-async fn a_proof_and_its_policy_show_no_access_token_and_not_the_client() {
+async fn introspection_debug_shows_no_access_token_and_no_client() {
     let server = StandIn::start().await.unwrap();
-    let proof = over_http(server.origin());
-    let rejected = proof.prove(PORTAL, &Secret::new(TOKEN)).await;
+    let introspection = over_http(server.origin());
+    let rejected = introspection.verify(PORTAL, &Secret::new(TOKEN)).await;
     assert_eq!(outcome(rejected), "rejected");
-    let shown = format!("{proof:?}");
+    let shown = format!("{introspection:?}");
     assert!(
         shown.contains(CLIENT_ID) && !shown.contains(TOKEN),
         "{shown}"
     );
-    let policy = InstallPolicy::introspect(proof);
+    let policy = InstallPolicy::introspect(introspection);
     assert_eq!(format!("{policy:?}"), "InstallPolicy::introspect(..)");
 }
 
 #[test]
-fn a_proof_can_be_shared_between_threads() {
+fn introspection_can_be_shared_between_threads() {
     fn assert_shared<T: Clone + Debug + Send + Sync + 'static>(_: &T) {}
     fn assert_send<T: Send>(_: T) {}
-    let proof = over_http("http://127.0.0.1");
-    assert_shared(&proof);
-    assert_send(proof.prove(PORTAL, &Secret::new(TOKEN)));
+    let introspection = over_http("http://127.0.0.1");
+    assert_shared(&introspection);
+    assert_send(introspection.verify(PORTAL, &Secret::new(TOKEN)));
 }
 
 /// A body of these frames.

@@ -102,8 +102,8 @@ impl Broken {
         PortalToken::new(kind, Secret::new(text))
             .with_issued_at(time(Fault::LosesWhenIssued, token.issued_at()))
             .with_expires_at(token.expires_at())
-            .added_at(time(Fault::LosesWhenAdded, token.added()))
-            .used_at(time(Fault::LosesWhenUsed, token.used()))
+            .with_added_at(time(Fault::LosesWhenAdded, token.added_at()))
+            .with_used_at(time(Fault::LosesWhenUsed, token.used_at()))
     }
 
     async fn all(&self, id: &str) -> Vec<PortalToken> {
@@ -139,13 +139,13 @@ impl Broken {
                 PortalToken::new(TokenKind::Application, token.encoded().clone())
                     .with_issued_at(token.issued_at())
                     .with_expires_at(token.expires_at())
-                    .added_at(token.added())
-                    .used_at(token.used())
+                    .with_added_at(token.added_at())
+                    .with_used_at(token.used_at())
             }),
             Fault::ComparesAllButIssued => same(|token| token.clone().with_issued_at(None)),
             Fault::ComparesAllButExpires => same(|token| token.clone().with_expires_at(None)),
-            Fault::ComparesAllButAdded => same(|token| token.clone().added_at(None)),
-            Fault::ComparesAllButUsed => same(|token| token.clone().used_at(None)),
+            Fault::ComparesAllButAdded => same(|token| token.clone().with_added_at(None)),
+            Fault::ComparesAllButUsed => same(|token| token.clone().with_used_at(None)),
             Fault::WantsTheExpectedAmongOthers => {
                 expected.iter().all(|token| known.contains(token))
             }
@@ -218,7 +218,7 @@ impl TokenStore for Broken {
             Fault::KeepsWhatIsNotGiven => kept.extend(others(&known, &kept)),
             Fault::KeepsTheOldFields => kept = kept.iter().map(old).collect(),
             Fault::KeepsTheOldTimeOfUse => {
-                let used = |token: &PortalToken| token.clone().used_at(old(token).used());
+                let used = |token: &PortalToken| token.clone().with_used_at(old(token).used_at());
                 kept = kept.iter().map(used).collect();
             }
             Fault::ChangesNothing => return Ok(true),

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a database did not do what it should. Neither its texts nor those of its source hold tokens,
-/// passwords or the address of the database.
+/// The error of a store in a database. Its message and those of its sources never contain tokens,
+/// passwords or the database's URL.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -12,41 +12,61 @@ pub struct StoreError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What a [`StoreError`] is about.
+/// The kinds of [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
     /// The database could not be opened, or there is no connection to it.
     Connection,
-    /// The tables were laid out by a later version of this crate, which this one must not write to.
+    /// A later version of this crate created the tables, so this one must not write to them.
     NewerSchema,
-    /// The database could lose what it has committed: an SQLite with the WAL-reset bug, or settings
-    /// that the file rejected.
+    /// The database could lose what it has committed: SQLite has the WAL-reset bug, or the file does
+    /// not accept the settings.
     NotDurable,
-    /// The database did not do what it was asked for.
+    /// A statement failed.
     Query,
 }
 
+impl StoreErrorKind {
+    /// Returns the kind as a snake_case string, for example for a log or a metric.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::NewerSchema => "newer_schema",
+            Self::NotDurable => "not_durable",
+            Self::Query => "query",
+        }
+    }
+}
+
+/// Writes [`as_str`](StoreErrorKind::as_str).
+impl fmt::Display for StoreErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl StoreError {
-    pub(super) fn connection(message: &'static str) -> Self {
+    pub(crate) fn connection(message: &'static str) -> Self {
         Self::new(StoreErrorKind::Connection, message)
     }
 
-    pub(super) fn newer_schema() -> Self {
-        let message = "the tables of tokens were laid out by a later version of tower-bitrix24";
+    pub(crate) fn newer_schema() -> Self {
+        let message =
+            "a later version of tower-bitrix24 created the tables: update this application";
         Self::new(StoreErrorKind::NewerSchema, message)
     }
 
-    pub(super) fn timed_out() -> Self {
-        Self::connection("the database did not answer in time")
+    pub(crate) fn timed_out() -> Self {
+        Self::connection("the database did not respond in time")
     }
 
     #[cfg(feature = "sqlite")]
-    pub(super) fn not_durable(message: &'static str) -> Self {
+    pub(crate) fn not_durable(message: &'static str) -> Self {
         Self::new(StoreErrorKind::NotDurable, message)
     }
 
-    pub(super) fn query(message: &'static str) -> Self {
+    pub(crate) fn query(message: &'static str) -> Self {
         Self::new(StoreErrorKind::Query, message)
     }
 
@@ -58,12 +78,12 @@ impl StoreError {
         }
     }
 
-    pub(super) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// What it is about.
+    /// Returns the kind of this error.
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -81,15 +101,14 @@ impl Error for StoreError {
     }
 }
 
-/// What a database answered, without its own error, which is no part of this crate's API.
-pub(super) trait Answered<T> {
-    /// The answer, or why there is none.
-    fn answered(self) -> Result<T, StoreError>;
+pub(crate) trait ResultExt<T> {
+    /// Keeps only the message of the database's error, which is not part of this crate's API. Its
+    /// `Debug` has the rows that the database complains about.
+    fn store_err(self) -> Result<T, StoreError>;
 }
 
-impl<T> Answered<T> for Result<T, sqlx::Error> {
-    /// Keeps the text of the error alone: its `Debug` has the rows that a database complains of.
-    fn answered(self) -> Result<T, StoreError> {
+impl<T> ResultExt<T> for Result<T, sqlx::Error> {
+    fn store_err(self) -> Result<T, StoreError> {
         self.map_err(|error| {
             let failed = match error {
                 sqlx::Error::Configuration(_)
@@ -98,9 +117,9 @@ impl<T> Answered<T> for Result<T, sqlx::Error> {
                 | sqlx::Error::WorkerCrashed => {
                     StoreError::connection("there is no connection to the database")
                 }
-                _ => StoreError::query("the database did not do what it was asked for"),
+                _ => StoreError::query("the statement failed"),
             };
-            failed.because(error.to_string())
+            failed.with_source(error.to_string())
         })
     }
 }
@@ -110,17 +129,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_what_happened_and_why() {
+    fn store_error_has_a_kind_and_the_message_of_its_source() {
         let rejected = std::io::Error::other("connection refused");
         let error = Err::<(), _>(sqlx::Error::Io(rejected))
-            .answered()
+            .store_err()
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Connection);
         assert_eq!(error.to_string(), "there is no connection to the database");
         assert!(error.source().unwrap().to_string().contains("refused"));
 
         let error = Err::<(), _>(sqlx::Error::RowNotFound)
-            .answered()
+            .store_err()
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Query);
     }

@@ -1,8 +1,8 @@
-//! A pool of connections in which nothing waits without a bound.
+//! A pool of connections without unbounded waits.
 //!
-//! That of sqlx tests a connection that is given back for as long as the network likes, and its
-//! place is taken meanwhile. Here nothing is sent when a connection is given back: only a connection
-//! whose last statement succeeded is used again, and all others are closed.
+//! The pool of sqlx tests a returned connection for as long as the network allows, and its permit is
+//! held meanwhile. Here nothing is sent when a connection is returned. Only a connection whose last
+//! statement succeeded is used again, and all others are closed.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::StoreError;
 use super::dialect::Dialect;
+use super::error::StoreError;
 
 /// A connection older than this is not used again, so that a store follows a server that moved.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -21,21 +21,21 @@ const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) struct Settings<D: Dialect> {
-    pub(super) options: <D::Connection as Connection>::Options,
-    pub(super) max_connections: usize,
+pub(crate) struct PoolConfig<D: Dialect> {
+    pub(crate) options: <D::Connection as Connection>::Options,
+    pub(crate) max_connections: usize,
     /// Bounds each attempt to connect.
-    pub(super) connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// Bounds the first statement of a connection that was idle, which may be dead. `None` if a
     /// connection cannot die.
-    pub(super) idle_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
-pub(super) struct Pool<D: Dialect>(Arc<Shared<D>>);
+pub(crate) struct Pool<D: Dialect>(Arc<Shared<D>>);
 
 struct Shared<D: Dialect> {
-    settings: Settings<D>,
-    places: Arc<Semaphore>,
+    config: PoolConfig<D>,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Live<D>>>,
 }
 
@@ -44,14 +44,14 @@ struct Live<D: Dialect> {
     since: Instant,
 }
 
-/// A connection and its place in the pool. Dropping it closes the connection and frees the place;
+/// A connection with its permit. Dropping it closes the connection and returns the permit;
 /// [`release`](Self::release) keeps the connection.
-pub(super) struct Lease<D: Dialect> {
+pub(crate) struct Lease<D: Dialect> {
     live: Live<D>,
     was_idle: bool,
     pool: Pool<D>,
     deadline: Instant,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<D: Dialect> Clone for Pool<D> {
@@ -61,19 +61,19 @@ impl<D: Dialect> Clone for Pool<D> {
 }
 
 impl<D: Dialect> Pool<D> {
-    pub(super) fn new(settings: Settings<D>) -> Self {
+    pub(crate) fn new(config: PoolConfig<D>) -> Self {
         Self(Arc::new(Shared {
-            places: Arc::new(Semaphore::new(settings.max_connections)),
+            permits: Arc::new(Semaphore::new(config.max_connections)),
             idle: Mutex::default(),
-            settings,
+            config,
         }))
     }
 
-    /// Waits for a place, and connects if no connection is idle.
-    pub(super) async fn lease(&self, deadline: Instant) -> Result<Lease<D>, StoreError> {
-        let places = Arc::clone(&self.0.places);
-        let place = match timeout_at(deadline, places.acquire_owned()).await {
-            Ok(Ok(place)) => place,
+    /// Waits for a permit, and connects if no connection is idle.
+    pub(crate) async fn lease(&self, deadline: Instant) -> Result<Lease<D>, StoreError> {
+        let permits = Arc::clone(&self.0.permits);
+        let permit = match timeout_at(deadline, permits.acquire_owned()).await {
+            Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(StoreError::connection("the store is closed")),
             Err(_) => return Err(StoreError::timed_out()),
         };
@@ -88,19 +88,19 @@ impl<D: Dialect> Pool<D> {
             was_idle,
             pool: self.clone(),
             deadline,
-            _place: place,
+            _permit: permit,
         })
     }
 
     /// Closes all connections, after the calls that have begun.
-    pub(super) async fn close(&self, limit: Duration) {
-        let all = u32::try_from(self.0.settings.max_connections).unwrap_or(u32::MAX);
-        let places = timeout(limit, self.0.places.acquire_many(all)).await;
-        self.0.places.close();
-        drop(places);
+    pub(crate) async fn close(&self, limit: Duration) {
+        let all = u32::try_from(self.0.config.max_connections).unwrap_or(u32::MAX);
+        let permits = timeout(limit, self.0.permits.acquire_many(all)).await;
+        self.0.permits.close();
+        drop(permits);
         let idle = std::mem::take(&mut *self.idle());
         for live in idle {
-            // A connection that does not end in time is dropped.
+            // Dropped if it does not close in time.
             let _ = timeout(limit, live.connection.close()).await;
         }
     }
@@ -111,15 +111,15 @@ impl<D: Dialect> Pool<D> {
         idle.pop()
     }
 
-    /// Connects, again and again while the server is not there or not ready yet.
+    /// Repeats the attempt while the server is not there or not ready yet.
     async fn connect(&self, deadline: Instant) -> Result<Live<D>, StoreError> {
-        let settings = &self.0.settings;
+        let config = &self.0.config;
         let mut pause = FIRST_PAUSE;
         loop {
-            let limit = deadline.min(Instant::now() + settings.connect_timeout);
-            let failed = match timeout_at(limit, settings.options.connect()).await {
+            let limit = deadline.min(Instant::now() + config.connect_timeout);
+            let failed = match timeout_at(limit, config.options.connect()).await {
                 Ok(Ok(mut connection)) => {
-                    within(Some(settings.connect_timeout), D::prepare(&mut connection)).await?;
+                    within(Some(config.connect_timeout), D::prepare(&mut connection)).await?;
                     let since = Instant::now();
                     return Ok(Live { connection, since });
                 }
@@ -141,23 +141,22 @@ impl<D: Dialect> Pool<D> {
 }
 
 impl<D: Dialect> Lease<D> {
-    pub(super) fn connection(&mut self) -> &mut D::Connection {
+    pub(crate) fn connection(&mut self) -> &mut D::Connection {
         &mut self.live.connection
     }
 
-    /// The bound of the first statement.
-    pub(super) fn first_limit(&self) -> Option<Duration> {
-        self.pool.0.settings.idle_timeout.filter(|_| self.was_idle)
+    pub(crate) fn first_timeout(&self) -> Option<Duration> {
+        self.pool.0.config.idle_timeout.filter(|_| self.was_idle)
     }
 
-    /// Connects anew if the first statement failed and the connection was idle, hence possibly dead:
-    /// the statement is to be repeated then. The other idle connections are closed as well, since
-    /// what happened to one happened to all.
-    pub(super) async fn reconnect_if_dead<T>(
+    /// Connects again if the first statement failed and the connection was idle, hence possibly dead.
+    /// Returns `true` if so: the statement must be repeated. Also closes the other idle connections,
+    /// since whatever happened to one happened to all.
+    pub(crate) async fn reconnect_if_dead<T>(
         &mut self,
         first: &Result<T, StoreError>,
     ) -> Result<bool, StoreError> {
-        if first.is_ok() || self.first_limit().is_none() {
+        if first.is_ok() || self.first_timeout().is_none() {
             return Ok(false);
         }
         self.pool.idle().clear();
@@ -168,26 +167,25 @@ impl<D: Dialect> Lease<D> {
 
     /// Keeps the connection for the next call. Its last statement must have succeeded, and no
     /// transaction may be open.
-    pub(super) fn release(self) {
-        if !self.pool.0.places.is_closed() {
+    pub(crate) fn release(self) {
+        if !self.pool.0.permits.is_closed() {
             self.pool.idle().push(self.live);
         }
     }
 }
 
 fn not_connected(error: &sqlx::Error) -> StoreError {
-    StoreError::connection("there is no connection to the database").because(error.to_string())
+    StoreError::connection("there is no connection to the database").with_source(error.to_string())
 }
 
-/// Bounds the wait for the database's answer, if there is a limit.
-pub(super) async fn within<T>(
+/// Bounds a call, if there is a limit.
+pub(crate) async fn within<T>(
     limit: Option<Duration>,
-    answer: impl Future<Output = Result<T, StoreError>>,
+    call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    match limit {
-        Some(limit) => timeout(limit, answer)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::timed_out())),
-        None => answer.await,
-    }
+    let Some(limit) = limit else {
+        return call.await;
+    };
+    let result = timeout(limit, call).await;
+    result.unwrap_or_else(|_| Err(StoreError::timed_out()))
 }

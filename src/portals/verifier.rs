@@ -1,0 +1,489 @@
+//! `PortalVerifier`: looks tokens up and decides.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::access::{MAX_ATTEMPTS, TokenAccess, contended};
+use super::claim::{self, Claim, ClaimKind, InstallClaim};
+use super::clock::unix_now;
+use super::error::{PortalsError, PortalsErrorKind};
+use super::install_page::Installation;
+use super::lifecycle::{self, Decision, Install};
+use super::policy::{InstallPolicy, Policy};
+use super::store::TokenStore;
+#[cfg(feature = "cache")]
+use super::store::cache::{Cache, TokenCache};
+use super::store::hash::{PresentedToken, TokenKey};
+use super::store::token::{PortalToken, TokenKind, upsert};
+use super::tokens::PortalTokens;
+use crate::envelope::Envelope;
+use crate::secret::Secret;
+use crate::verify::{OnHandled, VerifyError, VerifyErrorKind, VerifyToken};
+
+/// A verifier for the events of many portals, by the tokens in a store. See the
+/// [module](super).
+///
+/// Clones are cheap and share everything. The application keeps one to report what happens outside
+/// of events: [`install`](Self::install) from its install page,
+/// [`remove_portal`](Self::remove_portal), and so on.
+///
+/// It runs on a tokio runtime with time enabled.
+#[must_use]
+pub struct PortalVerifier<S> {
+    shared: Arc<Shared<S>>,
+}
+
+struct Shared<S> {
+    access: TokenAccess<S>,
+    policy: InstallPolicy,
+    key: Option<TokenKey>,
+    grace: Duration,
+}
+
+// Not of every `S`, so that the constants can be named without one.
+impl PortalVerifier<()> {
+    /// The maximum length of a `member_id`, in bytes. Real ones have 32.
+    ///
+    /// Requests with a longer one, or with control characters in it, are rejected without a call of
+    /// the store.
+    pub const MAX_MEMBER_ID_LEN: usize = claim::MAX_MEMBER_ID_LEN;
+
+    /// The maximum length of an application token, in bytes. Real ones have 32.
+    ///
+    /// Requests with a longer one, or with control characters in it, are rejected without a call of
+    /// the store.
+    pub const MAX_TOKEN_LEN: usize = claim::MAX_TOKEN_LEN;
+
+    /// The default of [`grace_period`](PortalVerifier::grace_period): one day.
+    pub const DEFAULT_GRACE_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The default of [`store_timeout`](PortalVerifier::store_timeout): 2 seconds.
+    pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(2);
+}
+
+impl<S> PortalVerifier<S> {
+    /// Creates a verifier by the tokens in `store`. It [rejects](InstallPolicy::reject) every
+    /// installation until [`install_policy`](Self::install_policy) is called.
+    pub fn new(store: S) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                access: TokenAccess::new(store, PortalVerifier::DEFAULT_STORE_TIMEOUT),
+                policy: InstallPolicy::reject(),
+                key: None,
+                grace: PortalVerifier::DEFAULT_GRACE_PERIOD,
+            }),
+        }
+    }
+
+    /// Sets the policy for the tokens of new installations. Defaults to
+    /// [`InstallPolicy::reject`].
+    pub fn install_policy(self, policy: InstallPolicy) -> Self {
+        self.with(|shared| shared.policy = policy)
+    }
+
+    /// Sets how long a token stays valid after another one replaces it, in whole seconds. Events
+    /// that were queued before still have the previous one.
+    ///
+    /// A portal has at most 8 previous tokens. Of more, the youngest unused one is removed, then the
+    /// youngest of all, and never the oldest. So many verified installations do not end the grace
+    /// period of the token from before them. The first event with a token stores that it is used.
+    ///
+    /// Defaults to [one day](PortalVerifier::DEFAULT_GRACE_PERIOD).
+    pub fn grace_period(self, grace: Duration) -> Self {
+        self.with(|shared| shared.grace = grace)
+    }
+
+    /// Hashes every token with this key before the store gets it. Tokens that were stored before
+    /// are still recognized. Defaults to no hashing.
+    pub fn hash_tokens(self, key: TokenKey) -> Self {
+        self.with(|shared| shared.key = Some(key))
+    }
+
+    /// Sets the maximum time of each call of the store. After it the event is rejected with 503.
+    /// Defaults to [2 seconds](PortalVerifier::DEFAULT_STORE_TIMEOUT).
+    pub fn store_timeout(self, timeout: Duration) -> Self {
+        self.with(|shared| shared.access.timeout = timeout)
+    }
+
+    /// Caches the tokens of the store. Clones from before this call do not use the cache. Defaults
+    /// to no cache.
+    #[cfg(feature = "cache")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+    pub fn cache(self, cache: TokenCache) -> Self {
+        self.with(|shared| shared.access.cache = Some(Arc::new(Cache::new(cache))))
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Shared<S>)) -> Self {
+        set(Arc::make_mut(&mut self.shared));
+        self
+    }
+
+    fn present(&self, member_id: &str, token: &Secret) -> PresentedToken {
+        PresentedToken::new(self.shared.key.as_ref(), member_id, token)
+    }
+
+    fn validate(&self, member_id: &str, token: &Secret) -> Result<PresentedToken, PortalsError> {
+        validate_member_id(member_id)?;
+        if !claim::is_storable(token.expose(), claim::MAX_TOKEN_LEN) {
+            return Err(PortalsError::new(PortalsErrorKind::InvalidToken));
+        }
+        Ok(self.present(member_id, token))
+    }
+}
+
+fn validate_member_id(member_id: &str) -> Result<(), PortalsError> {
+    if claim::is_storable(member_id, claim::MAX_MEMBER_ID_LEN) {
+        Ok(())
+    } else {
+        Err(PortalsError::new(PortalsErrorKind::InvalidMemberId))
+    }
+}
+
+impl<S: TokenStore> PortalVerifier<S> {
+    /// Stores a token from the application's own install page, if the
+    /// [policy](Self::install_policy) accepts it as it would from ONAPPINSTALL.
+    ///
+    /// Applications with a user interface get no ONAPPINSTALL. Instead the administrator's browser
+    /// opens their install page by a POST. Newer builds of the platform send `APPLICATION_TOKEN` in
+    /// it, beside `member_id` and `AUTH_ID`. [`Installation`] deserializes from it.
+    ///
+    /// Anybody can send such a POST. Only [`InstallPolicy::introspect`] verifies the sender.
+    /// Documentation page: *Application installation*.
+    ///
+    /// ```
+    /// use tower_bitrix24::portals::{Installation, InstallPolicy, MemoryStore, PortalVerifier};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let portals = PortalVerifier::new(MemoryStore::new()).install_policy(InstallPolicy::complete_pending());
+    ///
+    /// // The application itself knows which portal to expect, for example from an order. The page
+    /// // only claims one.
+    /// let ordered = "a223c6b3710f85df22e9377d6c4f7553";
+    ///
+    /// let page: Installation = serde_urlencoded::from_str(
+    ///     "AUTH_ID=s6p6eclrvim6da22ft9ch94ekreb52lv&member_id=a223c6b3710f85df22e9377d6c4f7553\
+    ///      &APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce&PLACEMENT=DEFAULT",
+    /// )?;
+    /// assert!(portals.install(page.clone()).await.is_err());
+    /// portals.expect_install(ordered, std::time::Duration::from_secs(600)).await?;
+    /// portals.install(page).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Rejected`](PortalsErrorKind::Rejected) if the policy rejects the installation, and
+    /// any other of the [kinds](PortalsErrorKind).
+    pub async fn install(&self, installation: Installation) -> Result<(), PortalsError> {
+        let member_id = &*installation.member_id;
+        let presented = self.validate(member_id, &installation.application_token)?;
+        self.verify_install(member_id, &presented, &installation.claim())
+            .await
+            .map_err(PortalsError::from_verify)
+    }
+
+    /// Stores a token of the application, whatever the policy. **The caller must have verified
+    /// that it is the portal's**, for example by an OAuth response of the authorization server.
+    ///
+    /// The previous token stays valid for the [grace period](Self::grace_period). The token counts
+    /// as issued now, so an uninstallation from before is late.
+    ///
+    /// # Errors
+    ///
+    /// Returns any of the [kinds](PortalsErrorKind) except `Rejected`.
+    pub async fn set_token(
+        &self,
+        member_id: &str,
+        application_token: &Secret,
+    ) -> Result<(), PortalsError> {
+        let presented = self.validate(member_id, application_token)?;
+        self.change(member_id, |tokens| {
+            lifecycle::set_token(tokens, presented.to_store(), self.shared.grace);
+        })
+        .await
+    }
+
+    /// Stores the token of an outgoing webhook of the portal, beside its other tokens. A token that
+    /// is stored already stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// Returns any of the [kinds](PortalsErrorKind) except `Rejected`.
+    pub async fn add_webhook(&self, member_id: &str, token: &Secret) -> Result<(), PortalsError> {
+        let presented = self.validate(member_id, token)?;
+        self.change(member_id, |tokens| {
+            if presented.find(tokens, unix_now()).is_none() {
+                let token = PortalToken::new(TokenKind::Webhook, presented.to_store());
+                upsert(tokens, token);
+            }
+        })
+        .await
+    }
+
+    /// Removes one token of the portal, for example that of a webhook. Returns `true` if it was
+    /// stored.
+    ///
+    /// # Errors
+    ///
+    /// Returns any of the [kinds](PortalsErrorKind) except `Rejected`.
+    pub async fn remove_token(
+        &self,
+        member_id: &str,
+        token: &Secret,
+    ) -> Result<bool, PortalsError> {
+        let presented = self.validate(member_id, token)?;
+        self.change(member_id, |tokens| {
+            let before = tokens.len();
+            tokens.retain(|token| !presented.forms().any(|form| form == token.encoded()));
+            tokens.len() < before
+        })
+        .await
+    }
+
+    /// Expects one installation of the portal within this time, for
+    /// [`InstallPolicy::complete_pending`].
+    ///
+    /// **The first installation is accepted**, and its token replaces that of a known portal. Take
+    /// the member id from somebody who is verified to be of that portal, and keep the time short.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidMemberId`](PortalsErrorKind::InvalidMemberId) or
+    /// [`Unavailable`](PortalsErrorKind::Unavailable).
+    pub async fn expect_install(
+        &self,
+        member_id: &str,
+        within: Duration,
+    ) -> Result<(), PortalsError> {
+        validate_member_id(member_id)?;
+        self.change(member_id, |tokens| {
+            lifecycle::expect_install(tokens, within)
+        })
+        .await
+    }
+
+    /// Removes the portal with all its tokens, also those of webhooks. Returns `true` if it was
+    /// known.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidMemberId`](PortalsErrorKind::InvalidMemberId) or
+    /// [`Unavailable`](PortalsErrorKind::Unavailable).
+    pub async fn remove_portal(&self, member_id: &str) -> Result<bool, PortalsError> {
+        validate_member_id(member_id)?;
+        self.change(member_id, |tokens| {
+            let was_known = !tokens.is_empty();
+            tokens.clear();
+            was_known
+        })
+        .await
+    }
+
+    async fn change<T>(
+        &self,
+        member_id: &str,
+        change: impl Fn(&mut Vec<PortalToken>) -> T,
+    ) -> Result<T, PortalsError> {
+        let changed = self.shared.access.change(member_id, change).await;
+        changed.map_err(PortalsError::from_verify)
+    }
+
+    /// Decides by the tokens in the store, since a cache may lack an uninstallation.
+    async fn verify_install(
+        &self,
+        member_id: &str,
+        presented: &PresentedToken,
+        claim: &InstallClaim,
+    ) -> Result<(), VerifyError> {
+        let access = &self.shared.access;
+        let install = Install {
+            policy: &self.shared.policy.0,
+            grace: self.shared.grace,
+            claim,
+            presented,
+        };
+        let mut is_introspected = false;
+        for _ in 0..MAX_ATTEMPTS {
+            let portal = PortalTokens::new(access.load(member_id).await?, presented);
+            let tokens = match install.decide(&portal, is_introspected) {
+                Decision::Accept => return Ok(()),
+                Decision::Reject => return Err(VerifyError::rejected()),
+                Decision::Introspect(introspection, access_token) => {
+                    match introspection.introspect(member_id, access_token).await {
+                        Ok(()) => is_introspected = true,
+                        Err(error) if is_rejected(&error) && portal.application().is_some() => {
+                            return Ok(());
+                        }
+                        Err(error) => return Err(error),
+                    }
+                    continue;
+                }
+                Decision::Replace(tokens) => tokens,
+            };
+            let _guard = access.invalidate_on_drop(member_id);
+            match access.exchange(member_id, &portal.tokens, &tokens).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // Verified by the current token, even if its new time cannot be stored.
+                Err(_) if portal.application().is_some_and(PortalToken::is_current) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(contended())
+    }
+}
+
+impl<S: TokenStore + 'static> PortalVerifier<S> {
+    async fn verify_claim(&self, claim: Claim) -> Result<(), VerifyError> {
+        let member_id = &*claim.member_id;
+        let presented = self.present(member_id, &claim.token);
+        match claim.kind {
+            ClaimKind::Event => self.verify_event(member_id, &presented).await,
+            ClaimKind::Install(install) => {
+                self.verify_install(member_id, &presented, &install).await
+            }
+            ClaimKind::UserReady(install) => {
+                self.verify_user_ready(member_id, &presented, &install)
+                    .await
+            }
+            ClaimKind::Uninstall { ts } => {
+                let tokens = self.shared.access.load(member_id).await?;
+                let portal = PortalTokens::new(tokens, &presented);
+                verified_if(lifecycle::is_current_uninstall(&portal, ts))
+            }
+        }
+    }
+
+    async fn verify_event(
+        &self,
+        member_id: &str,
+        presented: &PresentedToken,
+    ) -> Result<(), VerifyError> {
+        let portal = self.shared.access.look_up(member_id, presented).await?;
+        self.shared.access.mark_used(member_id, &portal);
+        verified_if(portal.matched.is_some())
+    }
+
+    /// Accepts an unknown token for this one event, if the policy would accept it from an
+    /// installation now. The token is not stored, unless the first one is trusted.
+    async fn verify_user_ready(
+        &self,
+        member_id: &str,
+        presented: &PresentedToken,
+        claim: &InstallClaim,
+    ) -> Result<(), VerifyError> {
+        let verified = self.verify_event(member_id, presented).await;
+        if verified.is_ok() {
+            return verified;
+        }
+        match &self.shared.policy.0 {
+            Policy::Reject => verified,
+            Policy::TrustOnFirstUse => self.verify_install(member_id, presented, claim).await,
+            Policy::CompletePending => {
+                let tokens = self.shared.access.load(member_id).await?;
+                let portal = PortalTokens::new(tokens, presented);
+                verified_if(portal.matched.is_some() || portal.has_pending())
+            }
+            Policy::Introspect(introspection) => {
+                let Some(access_token) = &claim.access_token else {
+                    return verified;
+                };
+                match introspection.introspect(member_id, access_token).await {
+                    // The store may have failed, and then the token may still be the portal's.
+                    Err(error) if is_rejected(&error) => verified,
+                    introspected => introspected,
+                }
+            }
+        }
+    }
+}
+
+fn verified_if(is_verified: bool) -> Result<(), VerifyError> {
+    if is_verified {
+        Ok(())
+    } else {
+        Err(VerifyError::rejected())
+    }
+}
+
+fn is_rejected(error: &VerifyError) -> bool {
+    error.kind() == VerifyErrorKind::Rejected
+}
+
+impl<S> VerifyToken for PortalVerifier<S>
+where
+    S: TokenStore + 'static,
+{
+    type Future = Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send>>;
+
+    fn verify(&self, envelope: &Envelope) -> Self::Future {
+        let (verifier, claim) = (self.clone(), Claim::from_envelope(envelope));
+        Box::pin(async move {
+            match claim {
+                Some(claim) => verifier.verify_claim(claim).await,
+                None => Err(VerifyError::rejected()),
+            }
+        })
+    }
+
+    fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
+        let Claim {
+            member_id,
+            kind: ClaimKind::Uninstall { ts },
+            ..
+        } = Claim::from_envelope(envelope)?
+        else {
+            return None;
+        };
+        let (access, portal) = (self.shared.access.clone(), member_id.clone());
+        let removal = async move {
+            access
+                .change(&portal, |tokens| lifecycle::uninstall(tokens, ts))
+                .await
+        };
+        Some(Box::pin(async move {
+            // A task of its own, since the sender may hang up although the handler has succeeded.
+            if let Ok(Err(error)) = tokio::spawn(removal).await {
+                crate::telemetry::not_forgotten(&member_id, &error);
+            }
+        }))
+    }
+}
+
+impl<S> Clone for PortalVerifier<S> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<S> Clone for Shared<S> {
+    fn clone(&self) -> Self {
+        Self {
+            access: self.access.clone(),
+            policy: self.policy.clone(),
+            key: self.key.clone(),
+            grace: self.grace,
+        }
+    }
+}
+
+/// Omits the store, which may be the application's own and hold tokens.
+impl<S> fmt::Debug for PortalVerifier<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortalVerifier")
+            .field("install_policy", &self.shared.policy)
+            .field("hash_tokens", &self.shared.key.is_some())
+            .field("grace_period", &self.shared.grace)
+            .field("store_timeout", &self.shared.access.timeout)
+            .finish_non_exhaustive()
+    }
+}

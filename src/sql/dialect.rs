@@ -1,0 +1,109 @@
+//! The differences between the databases, and how statements reach them.
+
+use std::future::Future;
+
+use sqlx::query::Query;
+use sqlx::{Database, Encode, Executor, IntoArguments, SqlStr, Type, raw_sql};
+
+use super::error::{ResultExt, StoreError};
+
+/// A database that stores use. The placeholders `$1` of statements mean the same in each.
+pub(crate) trait Dialect: Database {
+    /// Returns `true` if another attempt to connect may succeed.
+    fn is_transient(error: &sqlx::Error) -> bool;
+
+    /// Checks a new connection.
+    fn prepare(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Executes a statement, or several if there are no values.
+    fn execute(
+        connection: &mut Self::Connection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    fn fetch(
+        connection: &mut Self::Connection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
+
+    /// Reads the only column of a row.
+    fn number(row: &Self::Row) -> Result<Option<i64>, StoreError>;
+}
+
+/// The value of a placeholder.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Text(&'a str),
+    Number(Option<i64>),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+fn query<'q, D: Database>(sql: SqlStr, values: &[Value<'q>]) -> Query<'q, D, D::Arguments>
+where
+    &'q str: Encode<'q, D> + Type<D>,
+    Option<i64>: Encode<'q, D> + Type<D>,
+{
+    values
+        .iter()
+        .fold(sqlx::query(sql), |query, value| match *value {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+        })
+}
+
+/// Implements [`Dialect::execute`].
+pub(crate) async fn execute<D: Database>(
+    connection: &mut D::Connection,
+    sql: SqlStr,
+    values: &[Value<'_>],
+) -> Result<(), StoreError>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    for<'q> &'q str: Encode<'q, D> + Type<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    D::Arguments: IntoArguments<D>,
+{
+    // A prepared statement is one statement.
+    let result = if values.is_empty() {
+        connection.execute(raw_sql(sql)).await
+    } else {
+        connection.execute(query(sql, values)).await
+    };
+    result.map(drop).store_err()
+}
+
+/// Implements [`Dialect::fetch`].
+pub(crate) async fn fetch<D: Database>(
+    connection: &mut D::Connection,
+    sql: SqlStr,
+    values: &[Value<'_>],
+) -> Result<Vec<D::Row>, StoreError>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    for<'q> &'q str: Encode<'q, D> + Type<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    D::Arguments: IntoArguments<D>,
+{
+    connection.fetch_all(query(sql, values)).await.store_err()
+}

@@ -1,0 +1,69 @@
+//! Migrations: the statements that bring tables up to date.
+
+use super::dialect::Dialect;
+use super::error::StoreError;
+use super::transaction::Transaction;
+
+/// The statements that lead from each version of a store's tables to the next.
+///
+/// A table of the store has a row for each version that the database has reached.
+pub(crate) struct Migrations {
+    /// Waits for migrations of other processes, if the begin of a transaction does not.
+    pub(crate) lock: Option<&'static str>,
+    /// Selects 1 if the table of versions exists, and 0 otherwise. `IF NOT EXISTS` does not do: a
+    /// role that may not create anything can use an existing table.
+    pub(crate) has_versions: &'static str,
+    pub(crate) create_versions: &'static str,
+    /// Selects the highest version.
+    pub(crate) version: &'static str,
+    /// Inserts the version `$1`.
+    pub(crate) insert_version: &'static str,
+    pub(crate) steps: &'static [&'static str],
+}
+
+impl Migrations {
+    pub(crate) async fn run<D: Dialect>(
+        &self,
+        transaction: &mut Transaction<D>,
+    ) -> Result<(), StoreError> {
+        if let Some(lock) = self.lock {
+            transaction.execute(lock, &[]).await?;
+        }
+        if transaction.number(self.has_versions).await? != Some(1) {
+            transaction.execute(self.create_versions, &[]).await?;
+        }
+        let version = transaction.number(self.version).await?;
+        for (version, step) in pending(self.steps, version.unwrap_or(0))? {
+            transaction.execute(step, &[]).await?;
+            transaction
+                .execute(self.insert_version, &[version.into()])
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns each version after this one, with the step that leads to it.
+fn pending(
+    steps: &'static [&'static str],
+    version: i64,
+) -> Result<impl Iterator<Item = (i64, &'static str)>, StoreError> {
+    let done = usize::try_from(version).unwrap_or_default();
+    let pending = steps.get(done..).ok_or_else(StoreError::newer_schema)?;
+    Ok((version.max(0) + 1..).zip(pending.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::StoreErrorKind;
+    use super::*;
+
+    #[test]
+    fn pending_steps_are_those_after_the_version_and_none_of_a_newer_one() {
+        let pending = |version| pending(&["one", "two"], version).map(Iterator::collect::<Vec<_>>);
+        assert_eq!(pending(0).unwrap(), [(1, "one"), (2, "two")]);
+        assert_eq!(pending(1).unwrap(), [(2, "two")]);
+        assert_eq!(pending(2).unwrap(), []);
+        assert_eq!(pending(3).unwrap_err().kind(), StoreErrorKind::NewerSchema);
+    }
+}

@@ -1,0 +1,18 @@
+//! What SQL stores share: connections, transactions that are safe to drop, migrations, errors.
+
+pub(crate) mod dialect;
+mod error;
+pub(crate) mod migrations;
+pub(crate) mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+pub(crate) mod transaction;
+
+pub(crate) use self::error::ResultExt;
+pub use self::error::{StoreError, StoreErrorKind};
+#[cfg(feature = "postgres")]
+pub(crate) use self::postgres::{Session, parse_url};
+#[cfg(feature = "sqlite")]
+pub(crate) use self::sqlite::{create_file, file_options, open_error};

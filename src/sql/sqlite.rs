@@ -1,0 +1,171 @@
+//! SQLite: its files, their durability, and its errors.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Decode, Error, Row, SqlSafeStr, SqlStr, Sqlite, Type};
+
+use super::dialect::{self, Dialect, Value};
+use super::error::{ResultExt, StoreError};
+
+pub(crate) fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(busy_timeout)
+}
+
+/// Creates the file if it is missing, readable for its owner alone: it will hold secrets.
+pub(crate) fn create_file(path: &Path) -> Result<(), StoreError> {
+    if path.parent().is_some_and(|directory| !directory.is_dir()) {
+        return Err(StoreError::connection(
+            "the directory of the SQLite file does not exist",
+        ));
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(open_error)
+}
+
+pub(crate) fn open_error(
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::connection("the SQLite file cannot be opened").with_source(source)
+}
+
+/// Returns `true` if the version lacks the WAL-reset bug.
+fn is_fixed(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse().ok());
+    let mut number = || numbers.next().flatten().unwrap_or(0);
+    let version: (u32, u32, u32) = (number(), number(), number());
+    match version {
+        (3, 44, patch) => patch >= 6,
+        (3, 50, patch) => patch >= 7,
+        version => version >= (3, 51, 3),
+    }
+}
+
+async fn one<T>(connection: &mut SqliteConnection, sql: &'static str) -> Result<T, StoreError>
+where
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
+{
+    let rows = dialect::fetch::<Sqlite>(connection, sql.into_sql_str(), &[]).await?;
+    match rows.first() {
+        Some(row) => row.try_get(0).store_err(),
+        None => Err(StoreError::query("the database returned no row")),
+    }
+}
+
+impl Dialect for Sqlite {
+    /// SQLite does not wait while another process puts a new file in write-ahead mode.
+    fn is_transient(error: &Error) -> bool {
+        const SQLITE_BUSY: i32 = 5;
+        let code = error.as_database_error().and_then(|error| error.code());
+        // The lowest byte is the primary code.
+        code.and_then(|code| code.parse::<i32>().ok())
+            .is_some_and(|code| code & 0xff == SQLITE_BUSY)
+    }
+
+    /// Checks that nothing that is committed can be lost.
+    async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let version = one::<String>(connection, "SELECT sqlite_version()").await?;
+        if !is_fixed(&version) {
+            return Err(StoreError::not_durable(
+                "this program's SQLite has the WAL-reset bug and can lose what it committed: \
+                 update libsqlite3-sys to 0.37 or later, or link SQLite 3.51.3 or later",
+            )
+            .with_source(format!("its version is {version}")));
+        }
+        let mode = one::<String>(connection, "PRAGMA journal_mode").await?;
+        // 2 is FULL.
+        let synchronous = one::<i64>(connection, "PRAGMA synchronous").await?;
+        if mode != "wal" || synchronous != 2 {
+            return Err(StoreError::not_durable(
+                "the SQLite file cannot be put in write-ahead mode with synchronous=FULL",
+            )
+            .with_source(format!(
+                "journal_mode is {mode}, synchronous is {synchronous}"
+            )));
+        }
+        Ok(())
+    }
+
+    async fn execute(
+        connection: &mut SqliteConnection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<(), StoreError> {
+        dialect::execute::<Self>(connection, sql, values).await
+    }
+
+    async fn fetch(
+        connection: &mut SqliteConnection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        dialect::fetch::<Self>(connection, sql, values).await
+    }
+
+    fn number(row: &SqliteRow) -> Result<Option<i64>, StoreError> {
+        row.try_get(0).store_err()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{ConnectOptions, Connection};
+
+    use super::super::error::StoreErrorKind;
+    use super::*;
+
+    #[test]
+    fn sqlite_versions_with_the_wal_reset_bug_are_rejected() {
+        for fixed in ["3.44.6", "3.50.7", "3.51.3", "3.52.0", "4.0.0"] {
+            assert!(is_fixed(fixed), "{fixed}");
+        }
+        for faulty in [
+            "3.7.0", "3.44.5", "3.45.9", "3.46.0", "3.49.99", "3.50.6", "3.51.2", "", "x",
+        ] {
+            assert!(!is_fixed(faulty), "{faulty}");
+        }
+    }
+
+    #[tokio::test]
+    async fn sqlite_connection_with_less_than_full_synchronous_is_rejected() {
+        let path = format!("bitrix24-synchronous-{}.db", std::process::id());
+        let path = std::env::temp_dir().join(path);
+        create_file(&path).unwrap();
+        let options = file_options(&path, Duration::from_secs(1));
+        let mut connection = options.connect().await.unwrap();
+        Sqlite::prepare(&mut connection).await.unwrap();
+
+        let less = "PRAGMA synchronous = NORMAL".into_sql_str();
+        dialect::execute::<Sqlite>(&mut connection, less, &[])
+            .await
+            .unwrap();
+        let error = Sqlite::prepare(&mut connection).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::NotDurable);
+        connection.close().await.unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn sqlite_connection_without_write_ahead_mode_is_rejected() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let error = Sqlite::prepare(&mut connection).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::NotDurable);
+        assert!(
+            std::error::Error::source(&error)
+                .unwrap()
+                .to_string()
+                .contains("memory")
+        );
+    }
+}
