@@ -53,8 +53,8 @@ pub enum RejectionKind {
     BodyTimeout,
     /// The body ended early, or reading it failed.
     BodyIncomplete,
-    /// The bodies of unverified requests fill the
-    /// [budget](crate::EventLayer::body_budget), so there is no room for this one.
+    /// Waiting bodies fill the [budget](crate::EventLayer::body_budget): either there is no room for this
+    /// one, or it was the oldest incomplete body and made room for another.
     BodyBudgetExhausted,
     /// The body is ambiguous or not a valid form.
     Malformed,

@@ -888,8 +888,8 @@ where
         }
     };
     let exhausted = Some(RejectionKind::BodyBudgetExhausted);
-    let (first, _second) = (call(), call());
-    assert!(first.is_ok());
+    let (first, second) = (call(), call());
+    assert!(first.is_ok() && second.is_ok());
     assert_eq!(call().err(), exhausted);
     assert_eq!(call().err(), exhausted);
     drop(first);
@@ -912,21 +912,110 @@ async fn an_unverified_body_counts_wherever_it_waits() {
         move || Full::new(body.clone())
     };
     let event = whole(&format!("event=E&auth[application_token]={TOKEN}&x="));
-    // For the rest of it, for the verifier, and for the service.
-    assert_two_fit(layer(), || endless(&["event=E&x=", &"a".repeat(990)]));
+    // For the verifier and, in a budget of its own once it is verified, for the service.
     let verifier = |_: &Envelope| std::future::pending();
     assert_two_fit(EventLayer::new(verifier), &event);
     assert_two_fit(layer().pass_other_callbacks(), whole("a="));
+    assert_two_fit(layer(), &event);
+}
 
-    // Verified, it waits without being counted.
+/// Polls once, without a waker.
+fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn the_oldest_incomplete_body_makes_room_for_the_newest() {
     let layer = layer().body_budget(3000);
-    let calls = std::iter::repeat_with(|| {
-        let mut call = Box::pin(layer.layer(Busy).call(post(event())));
-        let poll = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(poll.is_pending());
+    let call = || {
+        let body = endless(&[&"a".repeat(1000)]);
+        let mut call = Box::pin(layer.layer(Handler).call(post(body)));
+        assert!(poll_once(&mut call).is_pending());
         call
+    };
+    let mut calls: Vec<_> = (0..5).map(|_| call()).collect();
+    let polls = calls.iter_mut().map(poll_once);
+    let kinds = polls.map(|poll| match poll {
+        Poll::Ready(answer) => Some(rejection(&answer.unwrap())),
+        Poll::Pending => None,
     });
-    assert_eq!(calls.take(10).collect::<Vec<_>>().len(), 10);
+    let exhausted = Some(RejectionKind::BodyBudgetExhausted);
+    let expected = [exhausted, exhausted, exhausted, None, None];
+    assert_eq!(kinds.collect::<Vec<_>>(), expected);
+}
+
+/// Sends events of the usual sizes while incomplete bodies of all sizes hold the whole budget.
+async fn assert_events_get_through<V: tower_bitrix24::VerifyToken>(layer: EventLayer<V>) {
+    let mut strangers = Vec::new();
+    for (count, size) in [
+        (48, 1 << 20),
+        (1024, 8 << 10),
+        (1024, 4 << 10),
+        (1024, 2 << 10),
+    ]
+    .into_iter()
+    .chain([(1024, 1 << 10), (10_000, 100)])
+    {
+        let frame = "a".repeat(size);
+        for _ in 0..count {
+            let mut call = Box::pin(layer.layer(Handler).call(post(endless(&[&frame]))));
+            assert!(poll_once(&mut call).is_pending());
+            strangers.push(call);
+        }
+    }
+    for size in [1_710, 4_010, 100_000] {
+        let body = with_token("E", TOKEN, &"a".repeat(size));
+        // At once, and in two segments.
+        let whole = post(Full::new(body.clone()));
+        let answer = layer.layer(Handler).oneshot(whole).await.unwrap();
+        assert_eq!(event(&answer).body(), &body);
+        let (mut sender, channel) = Channel::<Bytes>::new(1);
+        let mut call = Box::pin(layer.layer(Handler).call(post(channel)));
+        for segment in [body.slice(..size / 2), body.slice(size / 2..)] {
+            sender.send_data(segment).await.unwrap();
+            assert!(poll_once(&mut call).is_pending());
+        }
+        drop(sender);
+        assert_eq!(event(&call.await.unwrap()).body(), &body);
+    }
+    let evicted = strangers.iter_mut().map(poll_once).filter(Poll::is_ready);
+    assert!((1..48).contains(&evicted.count()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_get_through_while_incomplete_bodies_hold_the_whole_budget() {
+    assert_events_get_through(layer()).await;
+    let verifier = |_: &Envelope| async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(())
+    };
+    assert_events_get_through(EventLayer::new(verifier)).await;
+}
+
+#[tokio::test]
+async fn an_incomplete_body_keeps_no_larger_buffer_alive() {
+    /// A buffer that shows when it is freed.
+    struct Owner(Vec<u8>, #[expect(dead_code)] std::sync::Arc<()>);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let alive = std::sync::Arc::new(());
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let buffer = Bytes::from_owner(Owner(vec![b'e'; 1 << 20], alive.clone()));
+    sender.send_data(buffer.slice(..1)).await.unwrap();
+    drop(buffer);
+    let mut call = Box::pin(layer().layer(Handler).call(post(body)));
+    assert!(poll_once(&mut call).is_pending());
+    assert_eq!(std::sync::Arc::strong_count(&alive), 1);
+    // What has arrived is still there.
+    let rest = Bytes::from(SEED).slice(1..);
+    sender.send_data(rest).await.unwrap();
+    drop(sender);
+    assert_eq!(event(&call.await.unwrap()).body(), SEED);
 }
 
 #[tokio::test]

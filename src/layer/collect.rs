@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -39,6 +39,8 @@ const MAX_FRAMES_PER_POLL: usize = 64;
 
 pub(super) struct Collected {
     pub(super) bytes: Bytes,
+    /// The allocated bytes, which may be more than those that have arrived.
+    pub(super) allocated: usize,
     pub(super) trailers: Option<Box<HeaderMap>>,
 }
 
@@ -62,9 +64,16 @@ impl<B> Collect<B> {
         }
     }
 
-    /// Returns the allocated bytes, which may be more than those that have arrived.
-    pub(super) fn held(&self) -> usize {
-        self.buffer.held()
+    /// Takes what has arrived out of a body that waits.
+    pub(super) fn detach(self: Pin<&mut Self>) -> Vec<u8> {
+        self.project().buffer.detach()
+    }
+
+    /// Puts back what [`detach`](Self::detach) has taken.
+    pub(super) fn attach(self: Pin<&mut Self>, bytes: Vec<u8>) {
+        if bytes.capacity() > 0 {
+            *self.project().buffer = Buffer::Joined(bytes);
+        }
     }
 }
 
@@ -118,12 +127,11 @@ where
             this.timer
                 .set(Some(DeadlineBody::new(*this.timeout, NeverBody)));
         }
-        if let Some(timer) = this.timer.as_pin_mut() {
-            // Polled to register the waker. A timeout of zero is over already.
-            let _: Option<_> = ready!(timer.poll_frame(cx));
+        // Polled to register the waker. A timeout of zero is over already.
+        let timer = this.timer.as_pin_mut();
+        if timer.is_some_and(|timer| timer.poll_frame(cx).is_ready()) {
             return Poll::Ready(Err(RejectionKind::BodyTimeout));
         }
-        this.buffer.detach();
         Poll::Pending
     }
 }
@@ -131,6 +139,7 @@ where
 impl Collected {
     fn take(buffer: &mut Buffer, trailers: &mut Option<Box<HeaderMap>>) -> Self {
         Self {
+            allocated: buffer.allocated(),
             bytes: std::mem::replace(buffer, Buffer::Empty).into_bytes(),
             trailers: trailers.take(),
         }
@@ -158,14 +167,16 @@ impl Buffer {
         }
     }
 
-    /// Copies a frame that stays in memory, so that its size is known.
-    fn detach(&mut self) {
-        if let Self::Single(bytes) = self {
-            *self = Self::Joined(bytes.to_vec());
+    /// Copies a single frame, so that its size is known and a larger buffer is freed.
+    fn detach(&mut self) -> Vec<u8> {
+        match std::mem::replace(self, Self::Empty) {
+            Self::Empty => Vec::new(),
+            Self::Single(bytes) => bytes.to_vec(),
+            Self::Joined(bytes) => bytes,
         }
     }
 
-    fn held(&self) -> usize {
+    fn allocated(&self) -> usize {
         match self {
             Self::Empty => 0,
             Self::Single(bytes) => bytes.len(),

@@ -66,8 +66,9 @@ struct PendingRequest<S, V> {
     service: S,
     shared: Arc<Shared<V>>,
     timer: VerificationTimer,
-    /// The bytes of the body in memory, zero once it is verified.
-    unverified: usize,
+    /// The bytes of the complete body in memory.
+    held: usize,
+    is_verified: bool,
     reservation: Reservation,
 }
 
@@ -78,18 +79,24 @@ impl<S, V> PendingRequest<S, V> {
             service,
             shared,
             timer: VerificationTimer::default(),
-            unverified: 0,
+            held: 0,
+            is_verified: false,
             reservation: Reservation::default(),
         }
     }
 
     /// Called only before waiting: a body that never waits needs no reservation.
     fn try_reserve(&mut self) -> bool {
-        self.reservation.grow(&self.shared.budget, self.unverified)
+        let budget = if self.is_verified {
+            &self.shared.verified_budget
+        } else {
+            &self.shared.budget
+        };
+        self.reservation.complete(budget, self.held)
     }
 
     fn release(&mut self) {
-        self.unverified = 0;
+        self.is_verified = true;
         self.reservation = Reservation::default();
     }
 
@@ -179,7 +186,7 @@ impl<B, F, C, T> State<B, F, C, T> {
 
 const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
 
-/// Rejects the request instead of waiting if the budget has no room for its body.
+/// Rejects the request instead of waiting if the budget has no room for its complete body.
 fn wait_or_reject<S, B, V, F, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
@@ -193,6 +200,31 @@ fn wait_or_reject<S, B, V, F, C, T>(
     Poll::Ready(request.reject(telemetry, rejection))
 }
 
+/// Collects the body. While it is incomplete, the budget keeps its buffer and may evict it.
+fn poll_collect<S, B, V>(
+    request: &mut PendingRequest<S, V>,
+    mut collect: Pin<&mut Collect<B>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Collected, RejectionKind>>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let Some(buffer) = request.reservation.resume() else {
+        return Poll::Ready(Err(RejectionKind::BodyBudgetExhausted));
+    };
+    collect.as_mut().attach(buffer);
+    if let Poll::Ready(collected) = collect.as_mut().poll(cx) {
+        return Poll::Ready(collected);
+    }
+    let (budget, buffer) = (&request.shared.budget, collect.detach());
+    if request.reservation.park(budget, buffer, cx.waker()) {
+        Poll::Pending
+    } else {
+        Poll::Ready(Err(RejectionKind::BodyBudgetExhausted))
+    }
+}
+
 /// Scans the collected body and starts its verification.
 fn scan<S, B, V, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
@@ -203,7 +235,7 @@ where
     V: VerifyToken,
 {
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-    request.unverified = body.bytes.len();
+    request.held = body.allocated;
     request.timer = telemetry.collected(&body.bytes);
     let rejection = match Envelope::scan(body.bytes.clone()) {
         Ok(envelope) => {
@@ -276,13 +308,9 @@ where
         let _guard = telemetry.enter();
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Collect { mut collect } => {
-                    let Poll::Ready(collected) = collect.as_mut().poll(cx) else {
-                        let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-                        request.unverified = collect.held();
-                        state.set(ready!(wait_or_reject(pending, telemetry)));
-                        continue;
-                    };
+                StateProj::Collect { collect } => {
+                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    let collected = ready!(poll_collect(request, collect, cx));
                     // If the verifier panics, polling again must panic too.
                     state.set(State::Done);
                     match collected {

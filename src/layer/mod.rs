@@ -90,6 +90,7 @@ impl<V> EventLayer<V> {
                 body_limit: EventConfig::DEFAULT_BODY_LIMIT,
                 body_timeout: EventConfig::DEFAULT_BODY_TIMEOUT,
                 budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
+                verified_budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
                 pass_other_callbacks: false,
                 respond_to_probes: false,
                 response_policy: ResponsePolicy::Policy(RejectionPolicy::Reject),
@@ -151,22 +152,37 @@ impl<V> EventLayer<V> {
     /// clones and all their services share the budget. Defaults to
     /// [64 MiB](EventConfig::DEFAULT_BODY_BUDGET).
     ///
-    /// Small bodies still find room when large ones do not. A body may hold `n` bytes only if there is
-    /// room for 1,024 more of that size, or if a quarter of the budget is free. Bodies of 16 KiB and
-    /// more can therefore fill three quarters of the default budget, and bodies of 1 KiB all but 1 MiB.
-    /// The budget should be at least twice the [`body_limit`](Self::body_limit), because a single body
-    /// can hold three quarters of it.
+    /// **Incomplete bodies** can hold three quarters of the budget. If these are full, a new body is not
+    /// rejected: the oldest incomplete body is, and its memory is freed at once. Slow senders therefore
+    /// do not keep events out. An event that arrives in several pieces is lost only if its rest takes
+    /// longer than others need to send at least 12 MiB after it, with the default budget and while
+    /// complete bodies hold at most a quarter of that. Bodies below and above 16 KiB (a 4,096th of the
+    /// budget) make room for each other only if their side holds more than the other.
     ///
-    /// A body counts whenever its request waits for more of the body, for the verifier or, if it is
-    /// another callback that passes, for the inner service. It counts with its allocated size, not with
-    /// its announced size, until it is verified, rejected or dropped. A body that arrives in one piece
-    /// and is verified without waiting does not count, so it is accepted even if the budget is full.
-    /// The buffers of connections and the heads of requests do not count: limit the number of
-    /// connections in the server.
+    /// **Complete bodies** that wait for the verifier are never evicted. Neither are those of other
+    /// callbacks that wait for the inner service. They may use the whole budget, and incomplete bodies
+    /// are evicted for them. A complete body of `n` bytes is admitted if there is room for 1,024 more of
+    /// that size beside the complete bodies, or if these leave a quarter of the budget free. Small
+    /// bodies thus still find room when large ones do not.
+    ///
+    /// **Verified bodies** that wait for the inner service have a second budget of the same size, and
+    /// are admitted like complete ones. A verified event without room gets the same 503.
+    ///
+    /// A body counts with its allocated size, not with its announced size, and only while its request
+    /// waits. While a thread polls a request, what its body grows by in this poll is not yet counted: up
+    /// to the [`body_limit`](Self::body_limit) for each thread, and twice that while the buffer is moved
+    /// to a larger one. A body that arrives in one piece and is verified without waiting does not count,
+    /// so it is accepted even if the budget is full. If it waits, it stays in the buffer of its
+    /// connection and counts with its own length. The buffers of connections and the heads of requests
+    /// do not count: limit the number of connections in the server. The budget should be at least twice
+    /// the [`body_limit`](Self::body_limit).
     ///
     /// There is no `Retry-After`, because Bitrix24 does not send an event again.
     pub fn body_budget(self, bytes: usize) -> Self {
-        self.with(|shared| shared.budget = Arc::new(Budget::new(bytes)))
+        self.with(|shared| {
+            shared.budget = Arc::new(Budget::new(bytes));
+            shared.verified_budget = Arc::new(Budget::new(bytes));
+        })
     }
 
     /// Passes requests that are not events to the inner service instead of rejecting them: forms without

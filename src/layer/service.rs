@@ -38,8 +38,10 @@ use crate::verify::VerifyToken;
 /// This decides where limits belong:
 ///
 /// - **Behind the layer** they limit what is handled, and only verified events occupy slots. An event
-///   without a slot waits, with its body in memory. `RateLimit` and `Balance` are not `Clone`, so they
-///   belong behind a `Buffer`.
+///   without a slot waits, with its body in memory. Those that wait share a second
+///   [`body_budget`](crate::EventLayer::body_budget): an event without room in it is rejected with 503
+///   and lost, so queue long work, for example with `BackgroundQueue`. `RateLimit` and `Balance` are
+///   not `Clone`, so they belong behind a `Buffer`.
 /// - **Outside the layer** they limit requests, including unverified ones. Each can occupy a slot for
 ///   as long as [`body_timeout`](crate::EventLayer::body_timeout).
 /// - **`LoadShed`** directly outside the layer sheds nothing, because this service is always ready.

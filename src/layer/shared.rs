@@ -17,6 +17,8 @@ pub(super) struct Shared<V> {
     pub(super) body_limit: usize,
     pub(super) body_timeout: Duration,
     pub(super) budget: Arc<Budget>,
+    /// For verified bodies that wait for the inner service.
+    pub(super) verified_budget: Arc<Budget>,
     pub(super) pass_other_callbacks: bool,
     pub(super) respond_to_probes: bool,
     pub(super) response_policy: ResponsePolicy,
@@ -47,6 +49,7 @@ impl<V> Clone for Shared<V> {
             body_limit: self.body_limit,
             body_timeout: self.body_timeout,
             budget: self.budget.clone(),
+            verified_budget: self.verified_budget.clone(),
             pass_other_callbacks: self.pass_other_callbacks,
             respond_to_probes: self.respond_to_probes,
             response_policy: self.response_policy.clone(),
