@@ -38,7 +38,7 @@ pub(super) fn not_forgotten() {
     metrics::counter!("bitrix24_portals_not_forgotten_total").increment(1);
 }
 
-#[cfg(feature = "cache")]
+#[cfg(feature = "portals")]
 pub(super) fn accepted_stale() {
     metrics::counter!("bitrix24_portals_accepted_stale_total").increment(1);
 }

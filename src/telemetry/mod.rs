@@ -220,7 +220,7 @@ pub(crate) fn mismatch(event: &Event) {
     metrics::mismatch(event);
 }
 
-#[cfg(feature = "cache")]
+#[cfg(feature = "portals")]
 pub(crate) fn accepted_stale(member_id: &str, error: &VerifyError) {
     span::accepted_stale(member_id, error);
     metrics::accepted_stale();

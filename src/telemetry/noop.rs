@@ -57,7 +57,7 @@ pub(super) mod span {
     #[cfg(feature = "portals")]
     pub(in crate::telemetry) fn not_forgotten(_: &str, _: &VerifyError) {}
 
-    #[cfg(feature = "cache")]
+    #[cfg(feature = "portals")]
     pub(in crate::telemetry) fn accepted_stale(_: &str, _: &VerifyError) {}
 }
 
@@ -82,7 +82,7 @@ pub(super) mod metrics {
     #[cfg(feature = "portals")]
     pub(in crate::telemetry) fn not_forgotten() {}
 
-    #[cfg(feature = "cache")]
+    #[cfg(feature = "portals")]
     pub(in crate::telemetry) fn accepted_stale() {}
 }
 

@@ -159,7 +159,7 @@ pub(super) fn not_forgotten(member_id: &str, error: &VerifyError) {
     );
 }
 
-#[cfg(feature = "cache")]
+#[cfg(feature = "portals")]
 pub(super) fn accepted_stale(member_id: &str, error: &VerifyError) {
     tracing::warn!(
         target: "tower_bitrix24",
