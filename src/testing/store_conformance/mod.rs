@@ -1,8 +1,7 @@
-//! The rules of a [`TokenStore`], checked against a store of one's own (features `testing` and
-//! `portals`).
+//! Conformance tests for your own [`TokenStore`] (features `testing` and `portals`).
 //!
-//! One call does it. It makes portals of its own, with ids that nobody else has, and removes them
-//! again, so it can be run against a database in use:
+//! [`check`] runs all of them. It creates portals with random ids and removes them afterwards, so
+//! it can run against a database in use:
 //!
 //! ```
 //! use tower_bitrix24::portals::MemoryStore;
@@ -11,99 +10,45 @@
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let store = MemoryStore::new();
 //! store_conformance::check(&store).await?;
-//! # Ok::<(), token_store::ConformanceError>(())
+//! # Ok::<(), store_conformance::ConformanceError>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod probe;
+mod concurrent;
+mod harness;
+mod report;
 mod rules;
-mod together;
 
-use std::error::Error;
-use std::fmt;
-
-use self::probe::Probe;
+use self::harness::Harness;
+pub use self::report::{ConformanceError, ConformanceFailure};
 use crate::portals::TokenStore;
 
-/// Checks every rule that the documentation of [`TokenStore`] has against the store, with calls one
-/// after another, at once, and given up half-way.
+/// Checks the store against every rule that [`TokenStore`] documents, with sequential, concurrent
+/// and cancelled calls.
 ///
-/// It takes some hundred calls. What happens at once does so in the task of the caller, so a store
-/// with a pool of connections needs more than one for that to be a test. A store that never answers
-/// is waited for: set a limit around the call where that matters.
+/// This makes several hundred calls. Concurrent calls are polled in the caller's task. A store with
+/// a pool needs at least two connections for them to overlap. A call that never completes blocks the
+/// check: wrap it in a timeout if that matters.
 ///
-/// Dropped before its end, it leaves portals whose ids begin with `token-store-check-`.
+/// If the future is dropped early, portals whose ids start with `token-store-check-` remain.
 ///
 /// # Errors
 ///
-/// With every rule that does not hold.
+/// Returns an error if the store breaks a rule. It lists every broken rule.
 pub async fn check<S: TokenStore + ?Sized>(store: &S) -> Result<(), ConformanceError> {
-    let probe = Probe::new(store);
+    let harness = Harness::new(store);
     let mut broken = Vec::new();
-    rules::check(&probe, |rule, outcome| {
+    rules::check(&harness, |rule, outcome| {
         if let Err(found) = outcome {
             broken.push(ConformanceFailure { rule, found });
         }
     })
     .await;
-    probe.clean_up().await;
+    harness.clean_up().await;
     if broken.is_empty() {
         Ok(())
     } else {
         Err(ConformanceError(broken))
-    }
-}
-
-/// The rules that a store does not keep. It holds no token's text.
-///
-/// Its `Debug` text is a list for people to read, so that `unwrap` is enough in a test.
-#[derive(Clone)]
-pub struct ConformanceError(Vec<ConformanceFailure>);
-
-impl ConformanceError {
-    /// One at the least.
-    pub fn rules(&self) -> &[ConformanceFailure] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ConformanceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the store breaks {} of the rules:", self.0.len())?;
-        self.0.iter().try_for_each(|rule| write!(f, "\n- {rule}"))
-    }
-}
-
-impl fmt::Debug for ConformanceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Error for ConformanceError {}
-
-/// A rule that a store does not keep.
-#[derive(Clone, Debug)]
-pub struct ConformanceFailure {
-    rule: &'static str,
-    found: String,
-}
-
-impl ConformanceFailure {
-    /// The rule, in words.
-    pub fn rule(&self) -> &'static str {
-        self.rule
-    }
-
-    /// What was expected, and what was found instead.
-    pub fn found(&self) -> &str {
-        &self.found
-    }
-}
-
-impl fmt::Display for ConformanceFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rule, self.found)
     }
 }

@@ -263,7 +263,7 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
     let at_once = "of several that expect the same at once, one changes it";
     let decided = "of decisions at once, none is lost";
     let seen_whole = "a call is seen whole or not at all";
-    let given_up = "a call given up has happened or not";
+    let cancelled = "a cancelled call takes full effect or none";
 
     for (fault, rules) in [
         (KnowsEveryPortal, &[unknown][..]),
@@ -300,8 +300,8 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
         (ComparesThenWrites, &[at_once, decided]),
         (ComparesThenWritesTheFirst, &[at_once]),
         (ComparesThenRemoves, &[at_once]),
-        (RemovesThenAdds, &[seen_whole, given_up]),
-        (AddsThenRemoves, &[seen_whole, given_up]),
+        (RemovesThenAdds, &[seen_whole, cancelled]),
+        (AddsThenRemoves, &[seen_whole, cancelled]),
     ] {
         let broken = broken_by(fault).await;
         let found: Vec<_> = broken.rules().iter().map(|broken| broken.rule()).collect();

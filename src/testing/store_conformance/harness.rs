@@ -1,4 +1,4 @@
-//! The calls of a store, with portals of our own.
+//! The store under test: its calls, with portals that only this run uses.
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
@@ -8,19 +8,24 @@ use std::sync::{Mutex, PoisonError};
 use crate::portals::{PortalToken, TokenKind, TokenStore};
 use crate::secret::Secret;
 
-/// What was found in place of what a rule expects.
+/// The number of calls that run at once.
+pub(super) const CONCURRENT_CALLS: usize = 8;
+
+/// The expiry of expiring tokens, in Unix seconds.
+pub(super) const END: i64 = 1_800_000_000;
+
+/// The outcome of a rule. The error says what was expected and what was found.
 pub(super) type Outcome<T = ()> = Result<T, String>;
 
-/// A store under check. Each call remembers its portal, for it to be removed in the end.
-pub(super) struct Probe<'a, S: ?Sized> {
+/// A store under test. It records the portals that it uses, so that `clean_up` can remove them.
+pub(super) struct Harness<'a, S: ?Sized> {
     store: &'a S,
-    /// What the ids of this check begin with, and those of no other.
     prefix: String,
     next: AtomicU32,
     used: Mutex<Vec<String>>,
 }
 
-impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
+impl<'a, S: TokenStore + ?Sized> Harness<'a, S> {
     pub(super) fn new(store: &'a S) -> Self {
         // The keys of a `RandomState` are random, so the hash of anything is.
         let random = RandomState::new().hash_one(std::process::id());
@@ -32,22 +37,20 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
         }
     }
 
-    /// The id of a portal that is not known.
-    pub(super) fn portal(&self) -> String {
+    pub(super) fn unknown_portal(&self) -> String {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         self.use_id(format!("{}-{next}", self.prefix))
     }
 
-    /// Takes an id made of one that [`portal`](Self::portal) gave.
+    /// Records a member id derived from one of [`unknown_portal`](Self::unknown_portal).
     pub(super) fn use_id(&self, member_id: String) -> String {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.push(member_id.clone());
         member_id
     }
 
-    /// A portal with these tokens.
     pub(super) async fn portal_with(&self, tokens: &[PortalToken]) -> Outcome<String> {
-        let portal = self.portal();
+        let portal = self.unknown_portal();
         self.change(&portal, &[], tokens).await?;
         Ok(portal)
     }
@@ -68,7 +71,7 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
         exchanged.map_err(|error| failed("compare_exchange", error))
     }
 
-    /// An exchange that has to happen.
+    /// Exchanges the tokens. Returns an error if the store does not.
     pub(super) async fn change(
         &self,
         member_id: &str,
@@ -79,13 +82,13 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
             Ok(())
         } else {
             Err(format!(
-                "expected compare_exchange with the portal's {} tokens to give true, found false",
+                "expected compare_exchange with the portal's {} tokens to return true, found false",
                 expected.len()
             ))
         }
     }
 
-    /// That the portal has these tokens, in any order, and no others.
+    /// Returns an error unless the portal has exactly these tokens, in any order.
     pub(super) async fn has(&self, member_id: &str, expected: &[PortalToken]) -> Outcome {
         let found = self.tokens(member_id).await?;
         if PortalToken::are_same(&found, expected) {
@@ -105,7 +108,7 @@ impl<'a, S: TokenStore + ?Sized> Probe<'a, S> {
         ))
     }
 
-    /// Removes what the check made. It has said already what is wrong with the store.
+    /// Removes the portals. Ignores errors: the rules have reported what is wrong with the store.
     pub(super) async fn clean_up(&self) {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         for member_id in used {
@@ -121,14 +124,13 @@ fn failed(call: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>
     let mut message = format!("{call} failed: {error}");
     let mut source = error.source();
     while let Some(error) = source {
-        // A String takes everything.
         let _ = write!(message, ": {error}");
         source = error.source();
     }
     message
 }
 
-/// Names for the texts of tokens, so that a report can tell them apart without them.
+/// Names for the texts of tokens, so that a report can report them apart without them.
 struct Texts<'a>(Vec<&'a Secret>);
 
 impl<'a> Texts<'a> {
@@ -136,7 +138,6 @@ impl<'a> Texts<'a> {
         Self(tokens.iter().map(PortalToken::encoded).collect())
     }
 
-    /// The tokens, but of many only so many as people read.
     fn list<'b>(&self, tokens: impl Iterator<Item = &'b PortalToken>) -> String {
         const SHOWN: usize = 4;
         let mut list: Vec<_> = tokens.map(|token| self.describe(token)).collect();
@@ -166,12 +167,26 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// A token of this kind.
 pub(super) fn token(kind: TokenKind, text: &str) -> PortalToken {
     PortalToken::new(kind, Secret::new(text))
 }
 
-/// A token of the application.
 pub(super) fn application(text: &str) -> PortalToken {
     token(TokenKind::Application, text)
+}
+
+pub(super) fn several_tokens() -> Vec<PortalToken> {
+    (0..CONCURRENT_CALLS)
+        .map(|at| application(&format!("plain:token-{at}")))
+        .collect()
+}
+
+pub(super) fn expect(what: &str, expected: bool, found: bool) -> Outcome {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!(
+            "expected {what} to return {expected}, found {found}"
+        ))
+    }
 }
