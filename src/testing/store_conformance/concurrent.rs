@@ -220,7 +220,7 @@ pub(super) async fn cancelled_whole<S: TokenStore + ?Sized>(store: &Harness<'_, 
         store.change(&change.portal, &found, &change.before).await?;
     }
     for changes in changes.chunks(CONCURRENT_CALLS) {
-        let calls = changes.iter().map(|change| change.call());
+        let calls = changes.iter().map(Exchange::call);
         let outcomes = join_all(calls.collect()).await;
         for done in outcomes {
             expect("compare_exchange", true, done?)?;
