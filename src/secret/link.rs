@@ -12,6 +12,9 @@ pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
     redacted(text, |name| is_secret(name) || name == "_esd")
 }
 
+/// Longer names are not read, so that the cost is bounded by the length of the text.
+const MAX_NAME_LEN: usize = 128;
+
 /// Redacts the value of every query parameter whose name is a secret's.
 pub(crate) fn redacted(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let mut shown = String::new();
@@ -22,6 +25,7 @@ pub(crate) fn redacted(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, 
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.%[]".contains(byte);
         let name = text.as_bytes()[start..]
             .iter()
+            .take(MAX_NAME_LEN)
             .take_while(|byte| is_name(byte));
         let name = &text[start..start + name.count()];
         // In a link that is encoded in another one, `=` is `%3D`.
@@ -51,16 +55,19 @@ pub(crate) fn redacted(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, 
     Cow::Owned(shown)
 }
 
-/// Returns where the next parameter may begin: behind `?`, `&`, `#` and `;`, behind `\u0026`, which is
-/// `&` in JSON, and behind each of these where a link stands percent-encoded in another.
+/// Returns the index at which the next parameter may begin: behind `?`, `&`, `#` and `;`, and behind
+/// `?` and `&` as JSON or an encoded link writes them.
 fn next(text: &str, at: usize) -> Option<usize> {
-    let rest = &text.as_bytes()[at..];
-    let found = rest.iter().position(|byte| b"?&#;%\\".contains(byte))?;
-    let marks = [&b"\\u0026"[..], b"\\u003f", b"%26", b"%3F", b"%3f", b"%23"];
-    let mark = marks
-        .into_iter()
-        .find(|mark| rest[found..].starts_with(mark));
-    Some(at + found + mark.map_or(1, <[u8]>::len))
+    const MARKS: [&[u8]; 6] = [b"\\u0026", b"\\u003f", b"%26", b"%3F", b"%3f", b"%23"];
+    let text = text.as_bytes();
+    (at..text.len()).find_map(|at| match text[at] {
+        b'?' | b'&' | b'#' | b';' => Some(at + 1),
+        b'%' | b'\\' => {
+            let mark = MARKS.into_iter().find(|mark| text[at..].starts_with(mark));
+            mark.map(|mark| at + mark.len())
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]
