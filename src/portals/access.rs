@@ -13,6 +13,7 @@ use super::store::cache::{Cache, Lookup};
 use super::store::hash::PresentedToken;
 use super::store::token::PortalToken;
 use super::tokens::PortalTokens;
+use super::uninstalls::VerifiedUninstalls;
 use crate::verify::VerifyError;
 
 /// Attempts to make a change while others change the same portal.
@@ -23,6 +24,7 @@ pub(super) struct TokenAccess<S> {
     pub(super) timeout: Duration,
     pub(super) cache: Option<Arc<Cache>>,
     marking: MarkedPortals,
+    pub(super) uninstalls: VerifiedUninstalls,
 }
 
 impl<S> TokenAccess<S> {
@@ -32,6 +34,7 @@ impl<S> TokenAccess<S> {
             timeout,
             cache: None,
             marking: MarkedPortals::default(),
+            uninstalls: VerifiedUninstalls::default(),
         }
     }
 
@@ -169,6 +172,7 @@ impl<S> Clone for TokenAccess<S> {
             timeout: self.timeout,
             cache: self.cache.clone(),
             marking: self.marking.clone(),
+            uninstalls: self.uninstalls.clone(),
         }
     }
 }

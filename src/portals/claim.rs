@@ -24,10 +24,17 @@ pub(super) enum ClaimKind {
 }
 
 pub(super) struct InstallClaim {
-    pub(super) ts: Option<i64>,
+    pub(super) time: InstallTime,
     pub(super) access_token: Option<Secret>,
     /// `false` for an update of an existing installation.
     pub(super) is_new_install: bool,
+}
+
+pub(super) enum InstallTime {
+    /// By the portal's clock, if the event has a time.
+    Portal(Option<i64>),
+    /// The request has no time of its own.
+    Now,
 }
 
 impl Claim {
@@ -52,7 +59,7 @@ impl ClaimKind {
     fn from_envelope(envelope: &Envelope) -> Self {
         let ts = envelope.timestamp();
         let claim = |is_new_install| InstallClaim {
-            ts,
+            time: InstallTime::Portal(ts),
             // Not that of `data`, which is for another endpoint.
             access_token: envelope.auth().access_token().cloned(),
             is_new_install,

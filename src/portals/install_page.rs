@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use super::claim::InstallClaim;
-use super::clock::unix_now;
+use super::claim::{InstallClaim, InstallTime};
 use crate::secret::Secret;
 
 /// An installation as the application's own install page receives it. See
@@ -45,7 +44,7 @@ impl Installation {
 
     pub(super) fn claim(&self) -> InstallClaim {
         InstallClaim {
-            ts: Some(unix_now()),
+            time: InstallTime::Now,
             access_token: self.access_token.clone(),
             is_new_install: true,
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::claim::InstallClaim;
+use super::claim::{InstallClaim, InstallTime};
 use super::clock::{unix_after, unix_now};
 use super::introspection::Introspect;
 use super::policy::Policy;
@@ -34,8 +34,11 @@ impl<'a> Install<'a> {
     pub(super) fn decide(&self, portal: &PortalTokens, is_introspected: bool) -> Decision<'a> {
         let now = unix_now();
         let token = PortalToken::new(TokenKind::Application, self.presented.to_store())
-            // The portal's clock, but not ahead of ours: a later token could never replace it.
-            .with_issued_at(self.claim.ts.map(|ts| ts.min(now)));
+            .with_issued_at(match self.claim.time {
+                // Not ahead of our clock: a later token could never replace it.
+                InstallTime::Portal(ts) => ts.map(|ts| ts.min(now)),
+                InstallTime::Now => Some(issued_now(&portal.tokens)),
+            });
         let matched = portal.application();
         let current = matched.filter(|token| token.is_current());
         if let Some(current) = current {
@@ -90,22 +93,47 @@ pub(super) fn is_current_uninstall(portal: &PortalTokens, ts: Option<i64>) -> bo
         .is_some_and(|token| token.is_current() && !token.is_issued_after(ts))
 }
 
-/// Removes the application's tokens except those of a later installation.
-pub(super) fn uninstall(tokens: &mut Vec<PortalToken>, ts: Option<i64>) {
-    tokens.retain(|token| token.kind() != TokenKind::Application || token.is_issued_after(ts));
+/// Removes the application's tokens except those of a later installation: the ones that were not
+/// `verified` with the uninstallation, or were issued again since.
+pub(super) fn uninstall(
+    tokens: &mut Vec<PortalToken>,
+    ts: Option<i64>,
+    verified: Option<&[PortalToken]>,
+) {
+    let ts = ts.map(|ts| ts.min(unix_now()));
+    tokens.retain(|token| {
+        if token.kind() != TokenKind::Application {
+            return true;
+        }
+        let Some(verified) = verified else {
+            return token.is_issued_after(ts);
+        };
+        !verified.iter().any(|other| {
+            other.encoded() == token.encoded() && other.issued_at() == token.issued_at()
+        })
+    });
 }
 
 /// Makes a token that the application itself sets the current one.
 pub(super) fn set_token(tokens: &mut Vec<PortalToken>, encoded: Secret, grace: Duration) {
     let now = unix_now();
-    // Not late, even if the clock of the portal is ahead.
-    let issued_at = latest_issued_at(tokens).map_or(now, |latest| latest.max(now));
+    let issued_at = issued_now(tokens);
     let token = PortalToken::new(TokenKind::Application, encoded).with_issued_at(issued_at);
     activate_token(tokens, token, now, unix_after(now, grace));
 }
 
 pub(super) fn expect_install(tokens: &mut Vec<PortalToken>, within: Duration) {
     upsert(tokens, pending(unix_after(unix_now(), within)));
+}
+
+/// How far the clock of a portal may be behind ours, in seconds.
+const MAX_CLOCK_SKEW: i64 = 60;
+
+/// Returns a time on the portal's clock for a token that is issued now. A real uninstallation is not
+/// from before it if the portal's clock is behind, and the token is not late if it is ahead.
+fn issued_now(tokens: &[PortalToken]) -> i64 {
+    let issued_at = unix_now().saturating_sub(MAX_CLOCK_SKEW);
+    latest_issued_at(tokens).map_or(issued_at, |latest| latest.max(issued_at))
 }
 
 /// Makes a verified token the current one, and lets the previous ones end at `end`. If the current

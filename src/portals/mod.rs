@@ -59,6 +59,7 @@ mod lifecycle;
 mod policy;
 pub mod store;
 mod tokens;
+mod uninstalls;
 mod verifier;
 
 pub use self::error::{PortalsError, PortalsErrorKind};

@@ -191,7 +191,8 @@ impl<S: TokenStore> PortalVerifier<S> {
     /// that it is the portal's**, for example by an OAuth response of the authorization server.
     ///
     /// The previous token stays valid for the [grace period](Self::grace_period). The token counts
-    /// as issued now, so an uninstallation from before is late.
+    /// as issued a minute ago, so an uninstallation from before that is late. The clock of a portal
+    /// may be a minute behind.
     ///
     /// # Errors
     ///
@@ -316,9 +317,8 @@ impl<S: TokenStore> PortalVerifier<S> {
                 Decision::Introspect(introspection, access_token) => {
                     match introspection.introspect(member_id, access_token).await {
                         Ok(()) => is_introspected = true,
-                        Err(error) if is_rejected(&error) && portal.application().is_some() => {
-                            return Ok(());
-                        }
+                        // A known token is accepted, but does not become current.
+                        Err(_) if portal.application().is_some() => return Ok(()),
                         Err(error) => return Err(error),
                     }
                     continue;
@@ -356,7 +356,12 @@ impl<S: TokenStore + 'static> PortalVerifier<S> {
             ClaimKind::Uninstall { ts } => {
                 let tokens = self.shared.access.load(member_id).await?;
                 let portal = PortalTokens::new(tokens, &presented);
-                verified_if(lifecycle::is_current_uninstall(&portal, ts))
+                let verified = verified_if(lifecycle::is_current_uninstall(&portal, ts));
+                if verified.is_ok() {
+                    let uninstalls = &self.shared.access.uninstalls;
+                    uninstalls.insert(member_id, ts, &portal.tokens);
+                }
+                verified
             }
         }
     }
@@ -443,10 +448,12 @@ where
             return None;
         };
         let (access, portal) = (self.shared.access.clone(), member_id.clone());
+        let verified = access.uninstalls.take(&portal, ts);
         let removal = async move {
-            access
-                .change(&portal, |tokens| lifecycle::uninstall(tokens, ts))
-                .await
+            let uninstall = |tokens: &mut Vec<_>| {
+                lifecycle::uninstall(tokens, ts, verified.as_deref());
+            };
+            access.change(&portal, uninstall).await
         };
         Some(Box::pin(async move {
             // A task of its own, since the sender may hang up although the handler has succeeded.

@@ -290,3 +290,21 @@ async fn introspected_install_page_is_accepted() {
     portals.install(page("of-a")).await.unwrap();
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
 }
+
+#[tokio::test]
+async fn known_token_is_accepted_if_the_authorization_server_is_down() {
+    let (portals, _, _) = proving();
+    for (ts, token) in [(100, "old"), (200, "new")] {
+        let installed = install(&portals, (ts, INSTALL), "a", token, "of-a").await;
+        assert_eq!(installed, Ok(()));
+    }
+    for code in [INSTALL, UPDATE] {
+        let known = install(&portals, (300, code), "a", "old", "down").await;
+        assert_eq!(known, Ok(()));
+        let unknown = install(&portals, (300, code), "a", "guess", "down").await;
+        assert_eq!(unknown, UNAVAILABLE);
+    }
+    // It does not become the current one.
+    let uninstall = body_at(400, UNINSTALL, "a", "old");
+    assert_eq!(outcome_of(&portals, uninstall).await, REJECTED);
+}

@@ -135,3 +135,39 @@ async fn uninstall_does_not_remove_a_portal_installed_again_meanwhile() {
     event.mark_handled(&portals).await;
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
 }
+
+#[tokio::test]
+async fn uninstall_keeps_a_reinstall_meanwhile_whatever_the_clock_of_the_portal() {
+    for skew in [-60, -5, 0, 5, 60] {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        let clock = now() + skew;
+        let first = body_at(clock - 100, INSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, first).await, Ok(()));
+        let uninstall = body_at(clock - 3, UNINSTALL, "a", "one");
+        let uninstall = Envelope::scan(uninstall).unwrap();
+        let event = Event::verify(uninstall, &portals).await.unwrap();
+        let again = body_at(clock, INSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, again).await, Ok(()));
+        event.mark_handled(&portals).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "{skew}");
+        // A real one still ends it.
+        let uninstall = body_at(clock + 1, UNINSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, uninstall).await, Ok(()), "{skew}");
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED, "{skew}");
+    }
+}
+
+#[tokio::test]
+async fn uninstall_of_a_token_set_by_our_clock_is_not_late_if_the_portals_clock_is_behind() {
+    for skew in [-58, -5, 0, 5, 60] {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        portals.set_token("a", &secret("one")).await.unwrap();
+        let page = Installation::new("b", secret("one"));
+        portals.install(page).await.unwrap();
+        for member_id in ["a", "b"] {
+            let uninstall = body_at(now() + skew, UNINSTALL, member_id, "one");
+            assert_eq!(outcome_of(&portals, uninstall).await, Ok(()), "{skew}");
+            assert_eq!(send(&portals, DEAL, member_id, "one").await, REJECTED);
+        }
+    }
+}
