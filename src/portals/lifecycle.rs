@@ -78,7 +78,7 @@ impl<'a> Install<'a> {
     fn is_allowed(&self, portal: &PortalTokens) -> bool {
         match self.policy {
             Policy::Reject => false,
-            Policy::TrustOnFirstUse => self.claim.is_new_install && portal.tokens.is_empty(),
+            Policy::TrustOnFirstUse => self.claim.is_new_install && !portal.has_valid(),
             Policy::CompletePending => portal.has_pending(),
             // Introspection has succeeded, unless there was nothing to introspect.
             Policy::Introspect(_) => self.claim.access_token.is_some(),

@@ -53,8 +53,8 @@ impl InstallPolicy {
     /// can also fill the store with portals.
     ///
     /// A token of a known portal is never replaced. If such a portal gets another token, the
-    /// application has to set it. A portal is known if any token of it is, for example that of a
-    /// webhook. ONAPPUPDATE never has a first token.
+    /// application has to set it. A portal is known if any valid token of it is, for example that of
+    /// a webhook. ONAPPUPDATE never has a first token.
     ///
     /// ONAPPUSERREADY is trusted and stored in the same way. If it were accepted without being
     /// stored, every stranger could have a system user of theirs accepted for an unknown portal.

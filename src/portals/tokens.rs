@@ -24,6 +24,14 @@ impl PortalTokens {
         self.matched.as_ref().filter(is_application)
     }
 
+    /// Returns `true` if any token is valid. An expected installation is not a token.
+    pub(super) fn has_valid(&self) -> bool {
+        let now = unix_now();
+        self.tokens
+            .iter()
+            .any(|token| token.kind() != TokenKind::Pending && token.is_valid(now))
+    }
+
     pub(super) fn has_pending(&self) -> bool {
         let now = unix_now();
         self.tokens.iter().any(|token| token.is_pending(now))

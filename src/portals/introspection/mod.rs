@@ -193,7 +193,8 @@ impl<C> TokenIntrospection<C> {
     }
 
     /// Sets the maximum number of calls at a time, which later clones share. A quarter of it, but at
-    /// least one, can be of the same portal. Defaults to
+    /// least one, can be of the same portal. With less than 8 a flood that claims one portal takes a
+    /// large share, and with 1 it delays every other portal. Defaults to
     /// [16](TokenIntrospection::DEFAULT_CONCURRENCY).
     ///
     /// # Panics
