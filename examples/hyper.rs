@@ -4,8 +4,12 @@
 //! BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example hyper
 //! ```
 //!
-//! `BIND` sets the address. Defaults to `127.0.0.1:3000`. The variables of
+//! `BIND` sets the address and defaults to `127.0.0.1:3000`. The variables of
 //! `EventConfig::from_env` set the rest.
+
+mod support {
+    pub(crate) mod server;
+}
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,28 +21,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use support::server::{listen, read_config};
 use tower::{ServiceBuilder, service_fn};
-use tower_bitrix24::{Event, EventBody, EventConfig, Payload};
+use tower_bitrix24::{Event, EventBody, Payload};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut settings = EventConfig::from_env().unwrap_or_else(|error| {
-        eprintln!("{error}");
-        eprintln!("Set the token that the portal shows for your webhook or application:");
-        eprintln!("  BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example hyper");
-        std::process::exit(2);
-    });
-    settings
-        .path
-        .get_or_insert_with(|| "/bitrix24/events".to_owned());
+    let (_, config) = read_config("hyper");
     let service = ServiceBuilder::new()
-        .layer(settings.into_layer())
+        .layer(config.into_layer())
         .service(service_fn(on_request));
 
-    let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener = TcpListener::bind(&bind).await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let listener = listen().await?;
     loop {
         let (stream, _) = listener.accept().await?;
         let service = TowerToHyperService::new(service.clone());
@@ -47,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
-                eprintln!("connection: {error}");
+                eprintln!("connection failed: {error}");
             }
         });
     }
@@ -59,7 +53,7 @@ async fn on_request(
     let mut response = Response::default();
     match request.extensions().get::<Event>() {
         Some(event) => on_event(event),
-        // Not on the events' path.
+        // The path is not that of events.
         None => *response.status_mut() = StatusCode::NOT_FOUND,
     }
     Ok(response)

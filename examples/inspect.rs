@@ -1,16 +1,20 @@
-//! Shows what a portal really sends: answers every verified event with what was read of it.
+//! An axum application that responds to each verified event with JSON of what was read from it.
 //!
 //! ```text
 //! BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example inspect
 //! ```
 //!
-//! `POST /bitrix24/events` answers with JSON: `event` (the code), `kind` (the variant or null),
-//! `typed` (the payload or null), `mismatch` (the reason or null), `handler_id`, `ts`, `auth` with
-//! its tokens redacted, and `data` as PHP's `json_encode` would print it. `data` is exposed, with
-//! the tokens that some events carry in it: the answer goes to nobody but the sender.
+//! The JSON of `POST /bitrix24/events` has `event` (the code), `kind` (the variant or null), `typed`
+//! (the payload or null), `mismatch` (the reason or null), `handler_id`, `ts`, `auth` with redacted
+//! tokens, and `data` as PHP's `json_encode` prints it. `data` is exposed, with the tokens that some
+//! events carry in it, because only the sender gets the response.
 //!
 //! `BITRIX24_APPLICATION_TOKEN` may hold several tokens, separated by commas. `BIND` sets the
-//! address. Defaults to `127.0.0.1:3000`.
+//! address and defaults to `127.0.0.1:3000`. The variables of `EventConfig::from_env` set the rest.
+
+mod support {
+    pub(crate) mod server;
+}
 
 use std::error::Error;
 
@@ -19,28 +23,16 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde::Serialize;
-use tokio::net::TcpListener;
+use support::server::{listen, read_config};
 use tower_bitrix24::envelope::Auth;
-use tower_bitrix24::{Event, EventKind, EventLayer, Payload, TokenSet, Value};
+use tower_bitrix24::{Event, EventKind, Payload, Value};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let tokens = std::env::var("BITRIX24_APPLICATION_TOKEN").unwrap_or_default();
-    let tokens = TokenSet::from_list(&tokens).unwrap_or_else(|error| {
-        eprintln!("BITRIX24_APPLICATION_TOKEN is not set: {error}");
-        eprintln!("Set the token that the portal shows, or several separated by commas:");
-        eprintln!("  BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce cargo run --example inspect");
-        std::process::exit(2);
-    });
-    let app = Router::new().route(
-        "/bitrix24/events",
-        post(inspect).layer(EventLayer::new(tokens)),
-    );
+    let (path, config) = read_config("inspect");
+    let app = Router::new().route(&path, post(inspect).layer(config.into_layer()));
 
-    let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener = TcpListener::bind(&bind).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    axum::serve(listen().await?, app).await?;
     Ok(())
 }
 
@@ -67,7 +59,7 @@ async fn inspect(Extension(event): Extension<Event>) -> impl IntoResponse {
         auth: event.auth(),
         data: event.data().map(Value::expose),
     };
-    // Written straight from the event, which keeps the order of its keys.
-    let json = serde_json::to_string(&inspection).expect("an event has only texts for keys");
+    // Serialized directly from the event, which keeps the order of the keys.
+    let json = serde_json::to_string(&inspection).expect("the keys of an event are strings");
     ([(CONTENT_TYPE, "application/json")], json)
 }

@@ -1,13 +1,13 @@
-//! One application on many portals: a SQLite file with their tokens, installations that the
-//! authorization server verifies, and uninstallations.
+//! One application on many portals: it stores their tokens in a SQLite file, verifies installations
+//! with the authorization server, and removes the tokens when it is uninstalled.
 //!
 //! ```text
 //! cargo run --example portals --features cache,https-client,sqlite,testing
 //! ```
 //!
-//! walks through the life cycle over real sockets, with a stand-in for the authorization server
-//! and a database of its own. It prints each step, and exits with an error if one goes wrong. To
-//! serve real portals, verified by the real authorization server:
+//! walks through the life cycle over real sockets, with a stand-in for the authorization server and
+//! a temporary database. It prints each step and fails if one goes wrong. To serve real portals, and
+//! to query the real authorization server:
 //!
 //! ```text
 //! cargo run --example portals --features cache,https-client,sqlite,testing -- \
@@ -53,13 +53,13 @@ enum Command {
     Walk,
     /// Serve real portals.
     Serve {
-        /// The application's code, as its page in Bitrix24 shows it.
+        /// The application's client id, as its page in Bitrix24 shows it.
         #[arg(long, env = "BITRIX24_CLIENT_ID")]
         client_id: String,
-        /// The file with the portals' tokens, made if it is missing.
+        /// The file with the portals' tokens, created if it does not exist.
         #[arg(long, default_value = "portals.sqlite")]
         database: PathBuf,
-        /// A key of at least 32 bytes to hash the tokens with.
+        /// A key of at least 32 bytes that the tokens are hashed with.
         #[arg(long, env = "BITRIX24_TOKEN_KEY", hide_env_values = true)]
         token_key: Option<String>,
         /// The address to listen on.
@@ -81,16 +81,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-type Store = PortalVerifier<SqliteStore>;
+type Portals = PortalVerifier<SqliteStore>;
 
-fn portals(store: SqliteStore, introspection: TokenIntrospection<HttpsClient>) -> Store {
+fn portals(store: SqliteStore, introspection: TokenIntrospection<HttpsClient>) -> Portals {
     PortalVerifier::new(store)
         .install_policy(InstallPolicy::introspect(introspection))
         .cache(TokenCache::new())
 }
 
-/// The application: the events of all portals at one path, and its install page.
-fn app(portals: Store) -> Router {
+/// Returns the application: the events of all portals at one path, and the install page.
+fn app(portals: Portals) -> Router {
     Router::new()
         .route("/bitrix24/events", post(on_event))
         .layer(EventLayer::new(portals.clone()).path("/bitrix24/events"))
@@ -98,17 +98,17 @@ fn app(portals: Store) -> Router {
         .with_state(portals)
 }
 
-/// Handles the events of every portal. An ONAPPUNINSTALL that fails here leaves the portal known.
+/// Handles the events of every portal. If an ONAPPUNINSTALL fails here, the portal's tokens stay.
 async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
     let portal = event.auth().member_id().unwrap_or_default();
     println!("    handled {} of {portal}", event.code());
     StatusCode::OK
 }
 
-/// The page that an administrator's browser opens when an application with a user interface is
-/// installed. Such an application gets no ONAPPINSTALL.
+/// Handles the page that an administrator's browser opens when an application with a user interface
+/// is installed. Such an application receives no event of the installation.
 async fn install_page(
-    State(portals): State<Store>,
+    State(portals): State<Portals>,
     Form(installation): Form<Installation>,
 ) -> Result<&'static str, (StatusCode, String)> {
     match portals.install(installation).await {
@@ -168,7 +168,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         database.0.display()
     );
 
-    println!("two portals install the application");
+    println!("two portals install it");
     let installs = |[member_id, token]: [&'static str; 2], access_token| {
         event(EventKind::AppInstall, [member_id, token]).access_token(access_token)
     };
@@ -181,7 +181,7 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         .await?;
     server.expect(200, event(EventKind::TaskAdd, OSLO)).await?;
 
-    println!("the token of one does not verify the other's events");
+    println!("the token of one is not valid for the other");
     let crossed = event(EventKind::CrmDealAdd, [OSLO[0], RIGA[1]]);
     server.expect(403, crossed).await?;
 
@@ -197,7 +197,9 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         .expect(200, event(EventKind::CrmDealAdd, RIGA))
         .await?;
 
-    println!("the install page of one brings a new token; the earlier one stays valid for a while");
+    println!(
+        "the install page of one brings a new token; the previous one stays valid for a while"
+    );
     server
         .open_install_page(OSLO[0], "oslo-token-2", "access-oslo")
         .await?;
@@ -206,14 +208,14 @@ async fn walk() -> Result<(), Box<dyn Error>> {
         .await?;
     server.expect(200, event(EventKind::TaskAdd, OSLO)).await?;
 
-    println!("the application restarts, and still has the tokens");
+    println!("the application restarts and still has their tokens");
     server.stop().await;
     let server = Server::start(&database.0, &authorization).await?;
     server
         .expect(200, event(EventKind::CrmDealAdd, RIGA))
         .await?;
 
-    println!("one uninstalls the application, and its tokens are removed");
+    println!("one uninstalls it, and its tokens are removed");
     server
         .expect(200, event(EventKind::AppUninstall, RIGA))
         .await?;
@@ -229,8 +231,8 @@ async fn walk() -> Result<(), Box<dyn Error>> {
 
     server.stop().await;
     println!(
-        "done; the authorization server was called {} times",
-        authorization.asked()
+        "done; the authorization server received {} requests",
+        authorization.requests()
     );
     Ok(())
 }
@@ -239,7 +241,7 @@ fn event(kind: EventKind, [member_id, token]: [&str; 2]) -> TestEvent {
     TestEvent::new(kind).member_id(member_id).token(token)
 }
 
-/// A file in the directory of temporary files, removed at the end.
+/// A file in the temporary directory, removed on drop.
 struct Database(PathBuf);
 
 impl Database {
@@ -254,13 +256,13 @@ impl Drop for Database {
         for suffix in ["", "-wal", "-shm"] {
             let mut file = self.0.clone().into_os_string();
             file.push(suffix);
-            // The last connection removes the two others itself.
+            // The last connection has already removed the other two.
             let _ = std::fs::remove_file(file);
         }
     }
 }
 
-/// The application, running on a port of its own.
+/// The application, listening on a port of its own.
 struct Server {
     url: String,
     client: HttpClient,
@@ -276,7 +278,8 @@ impl Server {
         let app = app(portals(store.clone(), introspection).hash_tokens(TokenKey::new([7; 32])?));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let task = tokio::spawn(async { axum::serve(listener, app).await.expect("it serves") });
+        let task =
+            tokio::spawn(async { axum::serve(listener, app).await.expect("the server runs") });
         Ok(Self {
             url,
             client: HttpClient::new(),
@@ -290,13 +293,13 @@ impl Server {
         self.store.close().await;
     }
 
-    /// Sends the event as a portal would. Returns an error if the response has another status.
+    /// Sends the event as a portal would. Returns an error if the status is not the expected one.
     async fn expect(&self, status: u16, event: TestEvent) -> Result<(), Box<dyn Error>> {
         let form = event.form();
         self.post("/bitrix24/events", form, status).await
     }
 
-    /// Sends what the browser does when an administrator installs the application.
+    /// Sends the form that an administrator's browser sends when the application is installed.
     async fn open_install_page(
         &self,
         member_id: &str,

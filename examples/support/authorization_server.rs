@@ -1,5 +1,5 @@
-//! A stand-in for Bitrix24's authorization server, on loopback: it responds to
-//! `app.info` for the access tokens that are installed, and with an error for others.
+//! A stand-in for Bitrix24's authorization server, on loopback. It responds to `app.info` for the
+//! access tokens that were added, and with an error for any other.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Stops when it is dropped.
+/// A running stand-in, which stops on drop.
 pub(crate) struct StandIn {
     origin: String,
     server: Arc<Server>,
@@ -22,9 +22,9 @@ pub(crate) struct StandIn {
 
 #[derive(Default)]
 struct Server {
-    /// The client id and the member id, by the access token.
+    /// The client id and the member id by access token.
     installations: Mutex<HashMap<String, (String, String)>>,
-    asked: AtomicUsize,
+    requests: AtomicUsize,
 }
 
 #[allow(dead_code, reason = "each test and example uses its part")]
@@ -33,8 +33,8 @@ impl StandIn {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let server = Arc::new(Server::default());
-        let answering = server.clone();
-        let app_info = get(move |uri: Uri| async move { answering.app_info(&uri) });
+        let responder = server.clone();
+        let app_info = get(move |uri: Uri| async move { responder.app_info(&uri) });
         let app = Router::new().route("/rest/app.info", app_info);
         let task = tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self {
@@ -44,12 +44,12 @@ impl StandIn {
         })
     }
 
-    /// For `AuthorizationServer::insecure_custom`.
+    /// Returns the origin for `AuthorizationServer::insecure_custom`.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Makes the access token valid for this application in this portal.
+    /// Adds an access token of the application on the portal.
     pub(crate) fn install(&self, access_token: &str, client_id: &str, member_id: &str) {
         let installation = (client_id.to_owned(), member_id.to_owned());
         let mut installations = self.server.installations.lock().unwrap();
@@ -57,8 +57,8 @@ impl StandIn {
     }
 
     /// Returns the number of requests so far.
-    pub(crate) fn asked(&self) -> usize {
-        self.server.asked.load(Ordering::Relaxed)
+    pub(crate) fn requests(&self) -> usize {
+        self.server.requests.load(Ordering::Relaxed)
     }
 }
 
@@ -70,7 +70,7 @@ impl Drop for StandIn {
 
 impl Server {
     fn app_info(&self, uri: &Uri) -> Response {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let query = uri.query().unwrap_or_default();
         let query: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
         let tokens: Vec<_> = query.iter().filter(|(name, _)| name == "auth").collect();

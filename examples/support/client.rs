@@ -72,10 +72,8 @@ pub(crate) fn http_url(text: &str) -> Result<Uri, BoxError> {
     let url: Uri = text.parse()?;
     match url.scheme_str() {
         Some("http") => Ok(url),
-        Some("https") => {
-            Err("no https here: send to the application's own http port, without TLS".into())
-        }
-        Some(scheme) => Err(format!("{scheme} is not http").into()),
+        Some("https") => Err("https is not supported: use the application's own http port".into()),
+        Some(scheme) => Err(format!("the scheme is {scheme}, but must be http").into()),
         None => Err("the address must start with http://".into()),
     }
 }

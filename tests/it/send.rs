@@ -87,7 +87,7 @@ async fn a_fired_event_is_printed_by_the_application() {
     assert_eq!(sent.code, Some(0), "{}", sent.error);
     for part in [
         "4 at once",
-        "answered       30 in ",
+        "responses      30 in ",
         "200 OK         30",
         "median",
         "p99",
@@ -232,7 +232,7 @@ async fn a_mistake_is_explained() {
         (&["ONCRMDEALAD", "--token=x"][..], "Nearest: onCrmDealAdd, "),
         (
             &["ONCRMDEALADD"],
-            "give the application's with --token or BITRIX24_APPLICATION_TOKEN",
+            "set that of the application with --token or BITRIX24_APPLICATION_TOKEN",
         ),
         (&["ONAPPTEST", "--id=1", "--token=x"], "ONAPPTEST has no id"),
         (
@@ -245,13 +245,13 @@ async fn a_mistake_is_explained() {
         ),
         (
             &["ONAPPTEST", "--token=x", "--url=https://localhost/"],
-            "no https here",
+            "https is not supported",
         ),
         (
             &["ONAPPTEST", "--token=x", "--set=A[B=1"],
             "A[B is not a path",
         ),
-        (&["ONAPPTEST", "--token=x", "--set=A"], "it has no ="),
+        (&["ONAPPTEST", "--token=x", "--set=A"], "the value has no ="),
         (&["--replay=/no/such/file"], "/no/such/file: No such file"),
         (&["ONAPPTEST", "--burst=0"], "at least 1"),
         (&[], "required arguments were not provided"),

@@ -153,7 +153,7 @@ async fn introspection_verifies_an_access_token_of_the_application_in_the_portal
         outcome(introspection.verify(PORTAL, &token).await),
         "verified"
     );
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.requests(), 2);
 }
 
 #[tokio::test]
@@ -177,10 +177,10 @@ async fn introspection_rejects_an_access_token_of_another_portal_or_application(
         "of nothing",
         "not known",
     ] {
-        let asked = server.asked();
+        let asked = server.requests();
         let verified = introspection.verify(PORTAL, &Secret::new(token)).await;
         assert_eq!(outcome(verified), "rejected", "{token}");
-        assert_eq!(server.asked(), asked + 1);
+        assert_eq!(server.requests(), asked + 1);
     }
 }
 
@@ -196,7 +196,7 @@ async fn introspection_rejects_an_implausible_access_token_without_a_request() {
     server.install(TOKEN, CLIENT_ID, "");
     let verified = introspection.verify("", &Secret::new(TOKEN)).await;
     assert_eq!(outcome(verified), "rejected");
-    assert_eq!(server.asked(), 0);
+    assert_eq!(server.requests(), 0);
 }
 
 #[tokio::test]
