@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .on(kind::CrmRequisiteAdd, requisite_added)
         .on_prefix("ONCRMDEAL", deal_changed)
         .on_scope("task", |event| async move {
-            println!("a task: {:?}", event.payload())
+            println!("a task: {:?}", event.payload());
         })
         .on_code("ONSHIPMENT", shipment)
         .fallback(anything_else)

@@ -1,6 +1,6 @@
-//! Recipes: how the parts go together for what applications commonly need.
+//! Recipes for common tasks.
 //!
-//! How to test a handler is told by the module `testing`, which needs the feature of that name.
+//! To test a handler, see the module `testing` (feature `testing`).
 
 #[doc = include_str!("../docs/cookbook/existing_axum.md")]
 pub mod existing_axum {}
