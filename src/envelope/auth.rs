@@ -54,7 +54,7 @@ impl Auth {
     pub(super) fn read(envelope: &Envelope) -> Self {
         let text = |field| {
             let text = envelope.text(field).filter(|text| !text.is_empty());
-            text.map(|text| text.into_owned())
+            text.map(std::borrow::Cow::into_owned)
         };
         let secret = |field| text(field).map(Secret::new);
         Self {

@@ -232,9 +232,8 @@ fn is_index(key: &[u8]) -> bool {
 
 /// What stands between the first and the last bracket of `rest`, if it is all in brackets.
 fn between_brackets(rest: &[u8]) -> Option<&[u8]> {
-    let inner = match rest {
-        [b'[', inner @ ..] | [b'%', b'5', b'B' | b'b', inner @ ..] => inner,
-        _ => return None,
+    let ([b'[', inner @ ..] | [b'%', b'5', b'B' | b'b', inner @ ..]) = rest else {
+        return None;
     };
     match inner {
         [inner @ .., b']'] | [inner @ .., b'%', b'5', b'D' | b'd'] => Some(inner),

@@ -205,7 +205,7 @@ fn reserve(bytes: &mut Vec<u8>, more: usize, limit: usize) {
 /// Returns `true` if the body exceeds our limit, or that of an outer layer, whose error frameworks wrap.
 fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
     let mut errors = std::iter::successors(Some(error), |&error| error.source());
-    errors.any(|error| error.is::<LengthLimitError>())
+    errors.any(<dyn Error>::is::<LengthLimitError>)
 }
 
 struct NeverBody;

@@ -263,7 +263,7 @@ impl<S: TokenStore> PortalVerifier<S> {
     ) -> Result<(), PortalsError> {
         validate_member_id(member_id)?;
         self.change(member_id, |tokens| {
-            lifecycle::expect_install(tokens, within)
+            lifecycle::expect_install(tokens, within);
         })
         .await
     }

@@ -67,7 +67,9 @@ impl Dialect for Sqlite {
     /// SQLite does not wait while another process puts a new file in write-ahead mode.
     fn is_transient(error: &Error) -> bool {
         const SQLITE_BUSY: i32 = 5;
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         // The lowest byte is the primary code.
         code.and_then(|code| code.parse::<i32>().ok())
             .is_some_and(|code| code & 0xff == SQLITE_BUSY)

@@ -138,7 +138,7 @@ pub(super) fn in_current_span<F: Future>(work: F) -> impl Future<Output = F::Out
 
 pub(super) fn mismatch(event: &Event) {
     let member_id = event.member_id();
-    let path = event.mismatch().map(|mismatch| mismatch.path());
+    let path = event.mismatch().map(crate::form::Mismatch::path);
     tracing::error!(
         target: "tower_bitrix24",
         code = &*sanitize_field(event.code()),

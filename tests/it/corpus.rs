@@ -42,7 +42,7 @@ async fn the_data_equal_php_s_tree() {
     for sample in corpus() {
         let Some(token) = &sample.token else { continue };
         let event = verify(&sample, token).await.unwrap();
-        let data = serde_json::to_value(event.data().map(|data| data.expose())).unwrap();
+        let data = serde_json::to_value(event.data().map(tower_bitrix24::Value::expose)).unwrap();
         assert_eq!(
             data,
             *sample.tree.get("data").unwrap_or(&Value::Null),
@@ -83,15 +83,18 @@ async fn the_envelope_equals_php_s_tree() {
         assert_eq!(text(ours.client_endpoint()), auth["client_endpoint"]);
         assert_eq!(text(ours.server_endpoint()), auth["server_endpoint"]);
         assert_eq!(
-            text(ours.status().map(|status| status.as_str())),
+            text(
+                ours.status()
+                    .map(tower_bitrix24::envelope::ApplicationStatus::as_str)
+            ),
             auth["status"]
         );
         assert_eq!(
-            text(ours.access_token().map(|token| token.expose())),
+            text(ours.access_token().map(tower_bitrix24::Secret::expose)),
             auth["access_token"]
         );
         assert_eq!(
-            text(ours.refresh_token().map(|token| token.expose())),
+            text(ours.refresh_token().map(tower_bitrix24::Secret::expose)),
             auth["refresh_token"]
         );
         assert_eq!(

@@ -778,7 +778,7 @@ async fn a_body_that_stops_coming_is_rejected_at_the_deadline() {
     let start = tokio::time::Instant::now();
     let sending = async {
         sender.send_data(Bytes::from("event=")).await.unwrap();
-        pending::<()>().await
+        pending::<()>().await;
     };
     let response = tokio::select! {
         response = send(layer(), post(body)) => response,

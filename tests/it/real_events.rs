@@ -67,7 +67,7 @@ impl Row {
         let name = &self.name;
         assert_eq!(event.mismatch(), None, "{name}");
         if let Some(kind) = &self.want.kind {
-            let found = event.kind().map(|kind| kind.name());
+            let found = event.kind().map(tower_bitrix24::EventKind::name);
             assert_eq!(found, Some(&**kind), "{name}");
             assert_ne!(*event.payload(), Payload::Unknown, "{name}");
         }

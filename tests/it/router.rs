@@ -452,7 +452,7 @@ async fn a_handler_is_a_function_a_closure_or_an_async_closure() {
     let router = EventRouter::builder()
         .on_kind(EventKind::CrmDealAdd, function)
         .on(kind::CrmDealUpdate, |deal, _event| async move {
-            assert_eq!(deal.id, 1)
+            assert_eq!(deal.id, 1);
         })
         .on(kind::CrmDealDelete, async |deal: ItemId, event: Event| {
             tokio::task::yield_now().await;

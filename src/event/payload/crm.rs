@@ -417,7 +417,7 @@ mod tests {
         assert_eq!(params["myId"].as_str(), Some("123"));
         assert_eq!(params["someImportant"].as_str(), Some("qwerty"));
         assert_eq!(params["rows"]["7"]["9"].as_str(), Some("x"));
-        assert_eq!(params.as_array().map(|params| params.len()), Some(3));
+        assert_eq!(params.as_array().map(crate::form::Array::len), Some(3));
 
         let read = |form: &str| samples::data(form).data::<CrmTimelineAction>();
         let bare = read("event=ONCRMTIMELINEITEMACTION&data[id]=a").unwrap();

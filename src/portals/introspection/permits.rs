@@ -125,7 +125,7 @@ mod tests {
     fn call(permits: &Permits, portal: usize) -> Call<'_> {
         let mut call = Box::pin(async move {
             let _permit = permits.acquire(&portal.to_string()).await;
-            pending().await
+            pending::<()>().await;
         });
         poll(&mut call);
         call

@@ -304,7 +304,11 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
         (AddsThenRemoves, &[seen_whole, cancelled]),
     ] {
         let broken = broken_by(fault).await;
-        let found: Vec<_> = broken.rules().iter().map(|broken| broken.rule()).collect();
+        let found: Vec<_> = broken
+            .rules()
+            .iter()
+            .map(tower_bitrix24::testing::store_conformance::ConformanceFailure::rule)
+            .collect();
         for rule in rules {
             assert!(found.contains(rule), "{fault:?} breaks {rule:?}: {broken}");
         }
