@@ -11,7 +11,7 @@
 //! A request has no event if no [`EventLayer`](crate::EventLayer) selected it, which is a mistake in
 //! the application. It also has none if the layer
 //! [passed it as another callback](crate::EventLayer::pass_other_callbacks); the optional forms are
-//! for that case. [`HandlerErrorKind`](crate::handler::HandlerErrorKind) explains the 422.
+//! for that case. [`HandlerErrorKind`] explains the 422.
 //!
 //! ```
 //! use axum::body::Body;

@@ -89,11 +89,11 @@ pub(super) mod metrics {
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 pub(super) mod timer {
     #[derive(Clone, Copy, Default)]
-    pub(crate) struct VerificationTimer;
+    pub(crate) struct VerificationTimer {}
 
     impl VerificationTimer {
         pub(in crate::telemetry) fn start() -> Self {
-            Self
+            Self {}
         }
 
         pub(crate) fn stop(&mut self) {}
