@@ -174,6 +174,12 @@ pub use self::rejection::{Rejection, RejectionKind};
 pub use self::secret::Secret;
 pub use self::verify::{ApplicationToken, TokenSet, VerifyError, VerifyToken};
 
-#[cfg(doctest)]
+// The snippet of many portals needs these features; `cargo test --workspace` has them.
+#[cfg(all(
+    doctest,
+    feature = "cache",
+    feature = "https-client",
+    feature = "sqlite"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
