@@ -1,4 +1,4 @@
-//! What the example servers share: reading the settings and listening.
+//! The settings and the listener that the example servers share.
 
 use std::io;
 

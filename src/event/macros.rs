@@ -2,7 +2,7 @@
 
 use super::definitions::definitions;
 
-/// What the table says about an event.
+/// The row of an event in the table.
 pub(super) struct Definition {
     pub(super) code: &'static str,
     pub(super) documented_name: &'static str,

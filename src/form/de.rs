@@ -203,7 +203,7 @@ impl<'a> Data<'a> {
     }
 }
 
-/// What a body without `data` reads as.
+/// A body without `data` reads as this.
 const NOTHING: &[u8] = b"data=";
 
 impl Place {

@@ -7,7 +7,7 @@ use serde_path_to_error::{Path, Segment};
 use super::value::Value;
 use crate::secret::{is_secret, without_secrets};
 
-/// Where and why `data` does not fit a type.
+/// The field of `data` that does not fit a type, and the reason.
 ///
 /// The reason quotes at most 64 characters of what was found. Secrets and the values of secret
 /// parameters in links are never quoted.

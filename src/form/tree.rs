@@ -303,7 +303,7 @@ mod tests {
         for ((key, value), (name, text)) in keys.into_iter().zip(&expected) {
             assert_eq!((key, value.as_str()), (name.as_str(), Some(text.as_str())));
         }
-        // What only resembles an escape is as it came.
+        // Text that only resembles an escape stays as it came.
         for key in ["100%", "%41", "%7F", "%2541", "%GG", "%8", "50%25"] {
             let form = format!("data[{}]=1", key.replace('%', "%25"));
             assert_eq!(tree_of(form.as_bytes())[key].as_str(), Some("1"));

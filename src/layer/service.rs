@@ -73,7 +73,7 @@ impl<S, V> EventService<S, V> {
     }
 }
 
-/// What to do with a request, decided from its head.
+/// The action for a request, decided from its head.
 enum Decision {
     Skip,
     PassThrough,

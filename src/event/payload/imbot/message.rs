@@ -1,4 +1,4 @@
-//! What a message has beside its text: files, attachments and parameters.
+//! The files, attachments and parameters of a message.
 
 use std::ops::Deref;
 
