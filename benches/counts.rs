@@ -222,10 +222,12 @@ fn show_wrong_tokens(counts: &WrongTokens) -> String {
     table
 }
 
+/// A count is the mean of many runs, rounded down, so equal ones differ by 1 at most. A comparison that
+/// stops early differs by several instructions for each letter.
 fn is_constant(counts: &WrongTokens) -> bool {
     let constant = counts
         .iter()
-        .all(|[none, first, last]| none == first && first == last);
+        .all(|[none, first, last]| none.abs_diff(*first) <= 1 && none.abs_diff(*last) <= 1);
     if !constant {
         eprintln!("the time to reject depends on the token: {counts:?}");
     }
