@@ -2,7 +2,7 @@
 //! with the authorization server, and removes the tokens when it is uninstalled.
 //!
 //! ```text
-//! cargo run --example portals --features cache,https-client,sqlite,testing
+//! cargo run --example portals --features cache,https-client,portals,sqlite,testing
 //! ```
 //!
 //! walks through the life cycle over real sockets, with a stand-in for the authorization server and
@@ -10,7 +10,7 @@
 //! to query the real authorization server:
 //!
 //! ```text
-//! cargo run --example portals --features cache,https-client,sqlite,testing -- \
+//! cargo run --example portals --features cache,https-client,portals,sqlite,testing -- \
 //!     serve --client-id app.5f1a
 //! ```
 

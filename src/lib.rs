@@ -130,8 +130,8 @@
 //! | `portals` | a verifier for many portals, with a store in memory (`portals`) | hmac, sha2, serde_json | 1.85 |
 //! | `cache` | a cache before a slow store; implies `portals` | moka | 1.85 |
 //! | `https-client` | an HTTPS client that verifies installations; implies `portals` | hyper-rustls, hyper-util, rustls (needs a C compiler, for ring) | 1.85 |
-//! | `sqlite` | a store in a SQLite file; implies `portals` | sqlx, SQLite (compiled from C) | 1.94 |
-//! | `postgres` | a store in PostgreSQL, over TLS if the server has it; implies `portals` | sqlx, rustls (needs a C compiler, for ring) | 1.94 |
+//! | `sqlite` | the driver of SQLite: with `portals`, a store in a file | sqlx, SQLite (compiled from C) | 1.94 |
+//! | `postgres` | the driver of PostgreSQL, over TLS if the server has it: with `portals`, a store | sqlx, rustls (needs a C compiler, for ring) | 1.94 |
 //! | `tracing` | spans and log lines (`telemetry`) | tracing | 1.85 |
 //! | `metrics` | counters and a histogram (`telemetry`) | metrics | 1.85 |
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -154,7 +154,7 @@ pub mod rejection;
 #[cfg(feature = "portals")]
 pub mod rest;
 pub mod secret;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(all(feature = "portals", any(feature = "postgres", feature = "sqlite")))]
 mod sql;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 mod telemetry;
@@ -179,6 +179,7 @@ pub use self::verify::{ApplicationToken, TokenSet, VerifyError, VerifyToken};
     doctest,
     feature = "cache",
     feature = "https-client",
+    feature = "portals",
     feature = "sqlite"
 ))]
 #[doc = include_str!("../README.md")]
