@@ -32,7 +32,7 @@ start_postgres() {
     for try in 1 2 3; do
         port=$((20000 + RANDOM % 10000))
         if as_postgres "$postgres_bin/pg_ctl" -D "$postgres/data" -l "$postgres/log" -w start \
-            -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$postgres" >/dev/null; then
+            -o "-p $port -c max_connections=400 -c listen_addresses=127.0.0.1 -c unix_socket_directories=$postgres" >/dev/null; then
             BITRIX24_TEST_POSTGRES=postgres://postgres:secret@127.0.0.1:$port/postgres
             return
         fi

@@ -24,6 +24,7 @@ pub(crate) trait Dialect: Database {
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Fetches the rows of a statement, or of several if there are no values.
     fn fetch(
         connection: &mut Self::Connection,
         sql: SqlStr,
@@ -105,5 +106,11 @@ where
     for<'q> Option<i64>: Encode<'q, D> + Type<D>,
     D::Arguments: IntoArguments<D>,
 {
-    connection.fetch_all(query(sql, values)).await.store_err()
+    // A prepared statement is one statement.
+    let rows = if values.is_empty() {
+        connection.fetch_all(raw_sql(sql)).await
+    } else {
+        connection.fetch_all(query(sql, values)).await
+    };
+    rows.store_err()
 }

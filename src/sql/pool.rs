@@ -4,15 +4,17 @@
 //! held meanwhile. Here nothing is sent when a connection is returned. Only a connection whose last
 //! statement succeeded is used again, and all others are closed.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqlStr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Value};
 use super::error::StoreError;
 
 /// A connection older than this is not used again, so that a store follows a server that moved.
@@ -26,8 +28,9 @@ pub(crate) struct PoolConfig<D: Dialect> {
     pub(crate) max_connections: usize,
     /// Bounds each attempt to connect.
     pub(crate) connect_timeout: Duration,
-    /// Bounds the first statement of a connection that was idle, which may be dead. `None` if a
-    /// connection cannot die.
+    /// After this time the first statement of a connection that was idle is repeated on another,
+    /// which counts beside `max_connections` until one of the two responds. `None` if a connection
+    /// cannot die.
     pub(crate) idle_timeout: Option<Duration>,
 }
 
@@ -145,24 +148,42 @@ impl<D: Dialect> Lease<D> {
         &mut self.live.connection
     }
 
-    pub(crate) fn first_timeout(&self) -> Option<Duration> {
-        self.pool.0.config.idle_timeout.filter(|_| self.was_idle)
-    }
-
-    /// Connects again if the first statement failed and the connection was idle, hence possibly dead.
-    /// Returns `true` if so: the statement must be repeated. Also closes the other idle connections,
-    /// since whatever happened to one happened to all.
-    pub(crate) async fn reconnect_if_dead<T>(
+    /// Returns the rows of a call's first statement, which may be executed twice, on two connections.
+    ///
+    /// An idle connection may be dead. If the statement fails on it, it is repeated on a new
+    /// connection. If it takes longer than the timeout of an idle connection, a new one is opened
+    /// beside it, and the first that responds is kept: a server that is slow is not one that is gone.
+    pub(crate) async fn fetch_first(
         &mut self,
-        first: &Result<T, StoreError>,
-    ) -> Result<bool, StoreError> {
-        if first.is_ok() || self.first_timeout().is_none() {
-            return Ok(false);
-        }
-        self.pool.idle().clear();
-        self.live = self.pool.connect(self.deadline).await?;
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<D::Row>, StoreError> {
+        let idle_timeout = self.pool.0.config.idle_timeout;
+        let Some(idle_timeout) = idle_timeout.filter(|_| self.was_idle) else {
+            return D::fetch(&mut self.live.connection, sql, values).await;
+        };
         self.was_idle = false;
-        Ok(true)
+        let pool = self.pool.clone();
+        let fresh = async {
+            let mut live = pool.connect(self.deadline).await?;
+            let rows = D::fetch(&mut live.connection, sql.clone(), values).await?;
+            Ok((live, rows))
+        };
+        let (live, rows) = {
+            let mut idle = pin!(D::fetch(&mut self.live.connection, sql.clone(), values));
+            match timeout(idle_timeout, &mut idle).await {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(_)) => fresh.await?,
+                Err(_) => match first_success(idle, fresh).await? {
+                    First::Left(rows) => return Ok(rows),
+                    First::Right(fresh) => fresh,
+                },
+            }
+        };
+        // Whatever happened to this connection happened to the idle ones.
+        self.pool.idle().clear();
+        self.live = live;
+        Ok(rows)
     }
 
     /// Keeps the connection for the next call. Its last statement must have succeeded, and no
@@ -176,6 +197,42 @@ impl<D: Dialect> Lease<D> {
 
 fn not_connected(error: &sqlx::Error) -> StoreError {
     StoreError::connection("there is no connection to the database").with_source(error.to_string())
+}
+
+enum First<L, R> {
+    Left(L),
+    Right(R),
+}
+
+/// Waits for both at once. Returns what the first successful one does, or the error of `right` if
+/// neither is successful.
+async fn first_success<L, R, E>(
+    mut left: Pin<&mut impl Future<Output = Result<L, E>>>,
+    right: impl Future<Output = Result<R, E>>,
+) -> Result<First<L, R>, E> {
+    let mut right = pin!(right);
+    let (mut left_failed, mut right_error) = (false, None);
+    poll_fn(|context| {
+        if !left_failed {
+            match left.as_mut().poll(context) {
+                Poll::Ready(Ok(value)) => return Poll::Ready(Ok(First::Left(value))),
+                Poll::Ready(Err(_)) => left_failed = true,
+                Poll::Pending => {}
+            }
+        }
+        if right_error.is_none() {
+            match right.as_mut().poll(context) {
+                Poll::Ready(Ok(value)) => return Poll::Ready(Ok(First::Right(value))),
+                Poll::Ready(Err(error)) => right_error = Some(error),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        match right_error.take_if(|_| left_failed) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Bounds a call, if there is a limit.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::dialect::{Dialect, Value};
 use super::error::StoreError;
-use super::pool::{Lease, Pool, within};
+use super::pool::{Lease, Pool};
 
 /// A transaction that closes its connection if dropped before [`commit`](Self::commit), so that the
 /// database rolls back.
@@ -23,15 +23,9 @@ impl<D: Dialect> Transaction<D> {
         begin: &Arc<str>,
         deadline: Instant,
     ) -> Result<Self, StoreError> {
-        let begin = || AssertSqlSafe(Arc::clone(begin)).into_sql_str();
         let mut lease = pool.lease(deadline).await?;
-        let limit = lease.first_timeout();
-        let begun = within(limit, D::execute(lease.connection(), begin(), &[])).await;
-        if lease.reconnect_if_dead(&begun).await? {
-            D::execute(lease.connection(), begin(), &[]).await?;
-        } else {
-            begun?;
-        }
+        let begin = AssertSqlSafe(Arc::clone(begin)).into_sql_str();
+        lease.fetch_first(begin, &[]).await?;
         Ok(Self(lease))
     }
 

@@ -29,10 +29,33 @@ enum Fault {
     Swallow,
     /// Every connection is reset.
     Reset,
-    /// Whatever is sent arrives later.
+    /// Whatever is sent arrives later by 20 milliseconds.
     Delay,
+    /// Whatever is sent arrives later than an idle connection may take to respond.
+    LongDelay,
     /// The client reads the end, while the server learns nothing.
     HalfClose,
+}
+
+impl Fault {
+    /// How much later everything arrives that is sent.
+    fn delay(self) -> Option<Duration> {
+        match self {
+            Self::Delay => Some(Duration::from_millis(20)),
+            // A response takes two of them.
+            Self::LongDelay => Some(PostgresStoreBuilder::DEFAULT_CALL_TIMEOUT / 7),
+            _ => None,
+        }
+    }
+
+    fn is_delay(self) -> bool {
+        self.delay().is_some()
+    }
+
+    /// Returns `true` if connections work.
+    fn connects(self) -> bool {
+        self == Self::None || self.is_delay()
+    }
 }
 
 /// A network between a store and the server.
@@ -68,11 +91,8 @@ async fn accept(listener: TcpListener, host: String, fault: watch::Receiver<Faul
 async fn connect(client: TcpStream, host: String, mut fault: watch::Receiver<Fault>) {
     client.set_nodelay(true).unwrap();
     let now = *fault.borrow();
-    let server = match now {
-        Fault::None | Fault::Delay => Some(TcpStream::connect(host).await.unwrap()),
-        _ => None,
-    };
-    if let Some(server) = server {
+    if now.connects() {
+        let server = TcpStream::connect(host).await.unwrap();
         server.set_nodelay(true).unwrap();
         let (from_client, mut to_client) = client.into_split();
         let (from_server, mut to_server) = server.into_split();
@@ -82,7 +102,7 @@ async fn connect(client: TcpStream, host: String, mut fault: watch::Receiver<Fau
         let met = tokio::select! {
             () = forth.run(&mut to_server) => None,
             () = back.run(&mut to_client) => None,
-            met = fault.wait_for(|fault| !matches!(fault, Fault::None | Fault::Delay)) => met.ok().map(|met| *met),
+            met = fault.wait_for(|fault| !fault.connects()) => met.ok().map(|met| *met),
         };
         if let Some(met) = met {
             let client = forth.from.reunite(to_client).unwrap();
@@ -128,8 +148,9 @@ impl Pump {
     async fn run(&mut self, to: &mut OwnedWriteHalf) {
         let mut chunk = [0; 4096];
         while let Ok(read @ 1..) = self.from.read(&mut chunk).await {
-            if *self.fault.borrow() == Fault::Delay {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            let delay = self.fault.borrow().delay();
+            if let Some(delay) = delay {
+                tokio::time::sleep(delay).await;
             }
             if to.write_all(&chunk[..read]).await.is_err() {
                 return;
@@ -243,11 +264,12 @@ async fn every_method_survives(fault: Fault) {
         let is_over = Arc::clone(&is_over);
         calling.spawn(async move {
             // A call in the middle of which the fault begins, and calls that begin after it.
-            let mut failed = 0;
+            let (mut calls, mut errors) = (0, Vec::new());
             while !is_over.load(Ordering::Relaxed) {
-                failed += usize::from(call_ends(&store, method, method).await.is_err());
+                calls += 1;
+                errors.extend(call_ends(&store, method, method).await.err());
             }
-            (method, failed)
+            (method, calls, errors)
         });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -264,8 +286,18 @@ async fn every_method_survives(fault: Fault) {
     for (method, took) in recovering.join_all().await {
         assert!(took < RECOVERY, "{method} works again after {took:?}");
     }
-    for (method, failed) in calling.join_all().await {
-        assert_eq!(failed > 0, fault != Fault::Delay, "{method}: {failed}");
+    for (method, calls, errors) in calling.join_all().await {
+        // A machine that is busy may delay a call beyond its bound, but not many.
+        let expected = if fault.is_delay() {
+            0..=calls / 10
+        } else {
+            1..=calls
+        };
+        let failed = errors.len();
+        assert!(
+            expected.contains(&failed),
+            "{method}: {errors:?} of {calls}"
+        );
     }
     namespace.remove().await;
 }
@@ -286,6 +318,20 @@ async fn every_method_survives_a_network_that_resets() {
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
 async fn every_method_survives_a_network_that_delays() {
     every_method_survives(Fault::Delay).await;
+}
+
+/// A read is one statement, so it responds within its bound. A change is several and cannot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
+async fn a_read_succeeds_on_a_network_slower_than_an_idle_connection_may_be() {
+    let namespace = Namespace::new("slow").await;
+    let store = namespace.store().await;
+    call_ends(&store, "tokens", "portal").await.unwrap();
+    namespace.network.set(Fault::LongDelay);
+    for _ in 0..3 {
+        call_ends(&store, "tokens", "portal").await.unwrap();
+    }
+    namespace.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -103,13 +103,7 @@ impl<D: TokenDialect> TokenStore for SqlStore<D> {
     async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, StoreError> {
         let mut lease = self.readers.lease(self.deadline()).await?;
         let values = [member_id.into()];
-        let limit = lease.first_timeout();
-        let first = D::fetch(lease.connection(), SELECT.into_sql_str(), &values);
-        let mut rows = within(limit, first).await;
-        if lease.reconnect_if_dead(&rows).await? {
-            rows = D::fetch(lease.connection(), SELECT.into_sql_str(), &values).await;
-        }
-        let rows = rows?;
+        let rows = lease.fetch_first(SELECT.into_sql_str(), &values).await?;
         lease.release();
         rows.iter().map(token::<D>).collect()
     }
