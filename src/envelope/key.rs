@@ -7,7 +7,7 @@
 //! rejected. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
 //! form and fills a struct from it in order, whatever the fields are called.
 
-use crate::form::percent::decoded_bytes;
+use crate::form::key::{LooseKey, folds_into, in_brackets, is_index};
 
 /// A field of the envelope. The discriminant is its place in the scan's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,10 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    /// How many fields there are.
+    /// The number of fields.
     pub(crate) const COUNT: usize = Self::ErrorDescription as usize + 1;
 
-    /// The key as the platform spells it.
+    /// Returns the key as the platform spells it.
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -95,16 +95,16 @@ impl Field {
     }
 }
 
-/// What a key means to the envelope.
+/// The meaning of a key to the envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// An envelope field, spelled as the platform spells it (percent-encoding aside).
+    /// An envelope field, spelled as the platform spells it except for percent-encoding.
     Field(Field),
     /// `data` itself or a key beneath it.
     Data,
-    /// Another spelling that some parsers take for an envelope key.
+    /// Another spelling that some parsers read as an envelope key.
     Alias(Root),
-    /// Nothing of the envelope.
+    /// Any other key.
     Other,
 }
 
@@ -115,67 +115,40 @@ impl Key {
         Self::parse_canonical(key).unwrap_or_else(|| Self::parse_any(key))
     }
 
-    /// The spellings that real bodies use, without decoding anything.
+    /// Reads the spellings that real bodies use, without decoding.
     #[inline]
     fn parse_canonical(key: &[u8]) -> Option<Self> {
         if let Some(rest) = key.strip_prefix(b"data") {
-            return between_brackets(rest).map(|_| Self::Data);
+            return in_brackets(rest).map(|_| Self::Data);
         }
         if let Some(rest) = key.strip_prefix(b"auth") {
-            return Field::of_auth(between_brackets(rest)?).map(Self::Field);
+            return Field::of_auth(in_brackets(rest)?).map(Self::Field);
         }
         Field::top_level(key).map(Self::Field)
     }
 
-    /// Every spelling, the way PHP folds keys: leading spaces dropped, the name cut at NUL, spaces and
-    /// dots in it read as `_`, and so a bracket that is never closed. And the way serde_qs
-    /// does: a name may stand in brackets itself.
+    /// Reads every spelling.
     #[cold]
     fn parse_any(key: &[u8]) -> Self {
-        // Longer than any envelope key and what may stand behind it: the rest decides nothing.
-        let mut head = [0; 64];
-        let mut len = 0;
-        let mut odd = false;
-        for byte in decoded_bytes(key) {
-            if len == 0 && matches!(byte, b' ' | b'[') {
-                odd = true;
-            } else if byte == 0 && !head[..len].contains(&b'[') {
-                odd = true;
-                break;
-            } else if len < head.len() {
-                head[len] = byte;
-                len += 1;
-            } else {
-                break;
-            }
-        }
-        let head = &head[..len];
-
-        let end = head
-            .iter()
-            .position(|&byte| byte == b'[' || odd && byte == b']');
-        let closed = || decoded_bytes(key).any(|byte| byte == b']');
-        let (spelled, brackets) = match end {
-            Some(end) if closed() => (&head[..end], Some(&head[end + 1..])),
-            _ => (head, None),
-        };
         if key.is_empty() || is_index(key) {
             return Self::Alias(Root::Field(Field::Event));
         }
-        let Some(root) = Root::normalize(spelled) else {
+        let split = LooseKey::split(key);
+        let Some(root) = Root::normalize(split.name()) else {
             return Self::Other;
         };
-        match (root, brackets) {
-            (root, _) if odd || spelled != root.as_str().as_bytes() => Self::Alias(root),
+        let is_canonical = split.is_canonical() && split.name() == root.as_str().as_bytes();
+        match (root, split.brackets()) {
+            _ if !is_canonical => Self::Alias(root),
             (Root::Data, _) => Self::Data,
             (Root::Field(field), None) => Self::Field(field),
-            (Root::Auth, Some(inner)) => Self::read_auth(inner),
+            (Root::Auth, Some(inner)) => Self::parse_auth(inner),
             (root, _) => Self::Alias(root),
         }
     }
 
-    /// What follows `auth[`: a known field must be all of it.
-    fn read_auth(inner: &[u8]) -> Self {
+    /// Reads what follows `auth[`. An alias if more follows than the name of a field.
+    fn parse_auth(inner: &[u8]) -> Self {
         let Some(close) = inner.iter().position(|&byte| byte == b']') else {
             return Self::Other;
         };
@@ -188,7 +161,7 @@ impl Key {
     }
 }
 
-/// A key of the envelope: of a field, or what the keys of several begin with.
+/// A key of the envelope, or the common beginning of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Root {
     Field(Field),
@@ -197,22 +170,17 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    /// The root that PHP would make of `spelled`.
-    fn normalize(spelled: &[u8]) -> Option<Self> {
-        let mut folded = [0; Field::EventHandlerId.key().len()];
-        let folded = folded.get_mut(..spelled.len())?;
-        for (to, from) in folded.iter_mut().zip(spelled) {
-            *to = if matches!(from, b' ' | b'.' | b'[') {
-                b'_'
-            } else {
-                *from
-            };
-        }
-        match &*folded {
-            b"auth" => Some(Self::Auth),
-            b"data" => Some(Self::Data),
-            name => Field::top_level(name).map(Self::Field),
-        }
+    /// Returns the root that PHP would make of `name`.
+    fn normalize(name: &[u8]) -> Option<Self> {
+        [
+            Self::Auth,
+            Self::Data,
+            Self::Field(Field::Event),
+            Self::Field(Field::EventHandlerId),
+            Self::Field(Field::Ts),
+        ]
+        .into_iter()
+        .find(|root| folds_into(name, root.as_str().as_bytes()))
     }
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -221,23 +189,6 @@ impl Root {
             Self::Auth => "auth",
             Self::Data => "data",
         }
-    }
-}
-
-/// Returns `true` if `key` is `[]` or `[…]` with digits alone, whatever stands behind it.
-fn is_index(key: &[u8]) -> bool {
-    let mut bytes = decoded_bytes(key);
-    bytes.next() == Some(b'[') && bytes.find(|byte| !byte.is_ascii_digit()) == Some(b']')
-}
-
-/// What stands between the first and the last bracket of `rest`, if it is all in brackets.
-fn between_brackets(rest: &[u8]) -> Option<&[u8]> {
-    let ([b'[', inner @ ..] | [b'%', b'5', b'B' | b'b', inner @ ..]) = rest else {
-        return None;
-    };
-    match inner {
-        [inner @ .., b']'] | [inner @ .., b'%', b'5', b'D' | b'd'] => Some(inner),
-        _ => None,
     }
 }
 

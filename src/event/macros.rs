@@ -126,12 +126,12 @@ macro_rules! expand {
         impl Payload {
             pub(super) fn read(
                 kind: EventKind,
-                data: &crate::form::Data<'_>,
+                data: &crate::form::FormReader<'_>,
             ) -> Result<Self, crate::form::Mismatch> {
                 match kind {
                     $($(EventKind::$variant => data
                         .payload(
-                            crate::form::Data::$place,
+                            crate::form::FormReader::$place,
                             is_fields!($place),
                             has_id!($payload $(, $entity)?),
                         )

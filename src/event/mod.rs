@@ -28,7 +28,7 @@ use self::payload::BotAuth;
 use self::subject::HasObjectId;
 pub use self::subject::{Action, ObjectId, Subject};
 use crate::envelope::{Auth, Envelope};
-use crate::form::{Data, LazyTree, Mismatch, Value};
+use crate::form::{FormReader, LazyTree, Mismatch, Value};
 use crate::verify::{VerifyError, VerifyToken};
 
 /// A verified event.
@@ -118,7 +118,7 @@ impl Event {
             _ => Some(code.into()),
         };
         let tree = LazyTree::new();
-        let data = Data::new(envelope.data(), &tree);
+        let data = FormReader::new(envelope.data(), &tree);
         let (payload, mismatch) = match kind.map(|kind| Payload::read(kind, &data)) {
             Some(Ok(payload)) => (payload, None),
             Some(Err(mismatch)) => (Payload::Unknown, Some(mismatch)),
@@ -292,7 +292,7 @@ impl Event {
     pub fn data(&self) -> Option<&Value> {
         match self.0.tree.get() {
             Some(tree) => tree.as_ref().ok()?.as_ref(),
-            None => Data::new(self.0.envelope.data(), &self.0.tree)
+            None => FormReader::new(self.0.envelope.data(), &self.0.tree)
                 .tree()
                 .ok()?,
         }
@@ -359,7 +359,7 @@ impl Event {
     /// Returns an error if the data do not fit `T`, or are [not read](Value::MAX_ARRAYS). The message
     /// quotes values of the data.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
-        Data::new(self.0.envelope.data(), &self.0.tree).data()
+        FormReader::new(self.0.envelope.data(), &self.0.tree).data()
     }
 
     /// Returns an upper bound of the event's memory, computed from its body. Strings are held in the

@@ -20,7 +20,7 @@ use super::value::Value;
 pub(crate) type LazyTree = OnceLock<Result<Option<Value>, TooManyArrays>>;
 
 /// The pairs of `data`, still encoded, and their tree.
-pub(crate) struct Data<'a> {
+pub(crate) struct FormReader<'a> {
     /// `None` for a body without `data`, which reads as a type without required fields.
     pairs: Option<Cow<'a, [u8]>>,
     tree: &'a LazyTree,
@@ -45,7 +45,7 @@ enum Place {
     Fields,
 }
 
-impl<'a> Data<'a> {
+impl<'a> FormReader<'a> {
     pub(crate) const fn new(pairs: Option<Cow<'a, [u8]>>, tree: &'a LazyTree) -> Self {
         Self { pairs, tree }
     }
@@ -248,8 +248,8 @@ mod tests {
     use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
     use crate::form::field::{Flag, UndefinedOr};
 
-    fn data(pairs: &str) -> Data<'_> {
-        Data::alone(Some(Cow::Borrowed(pairs.as_bytes())))
+    fn data(pairs: &str) -> FormReader<'_> {
+        FormReader::alone(Some(Cow::Borrowed(pairs.as_bytes())))
     }
 
     #[test]
@@ -385,8 +385,8 @@ mod tests {
         assert_eq!(gone.clean.map(bool::from), Some(false));
         assert_eq!(gone.language_id.as_deref(), Some(""));
 
-        assert!(Data::alone(None).data::<NoData>().is_ok());
-        assert!(Data::alone(None).data::<AppTest>().is_ok());
+        assert!(FormReader::alone(None).data::<NoData>().is_ok());
+        assert!(FormReader::alone(None).data::<AppTest>().is_ok());
         assert!(data("data[whatever][else]=1").data::<NoData>().is_ok());
     }
 

@@ -55,13 +55,18 @@ impl FormWriter {
     /// Writes the pairs of `value` beneath the current key.
     pub(crate) fn value(&mut self, value: &Value) {
         match value {
-            Value::Text(string) => self.pair(string.as_bytes()),
+            Value::Text(string) => self.text(string),
             Value::Bytes(bytes) if self.escape == Escape::MinimalLossy => {
                 self.pair(String::from_utf8_lossy(bytes).as_bytes());
             }
             Value::Bytes(bytes) => self.pair(bytes),
             Value::Array(array) => self.array(array),
         }
+    }
+
+    /// Writes `string` under the current key.
+    pub(crate) fn text(&mut self, string: &str) {
+        self.pair(string.as_bytes());
     }
 
     fn array(&mut self, array: &Array) {

@@ -5,6 +5,8 @@ use std::iter::from_fn;
 use memchr::memchr;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
+use super::percent::decoded_bytes;
+
 /// The maximum depth of arrays.
 pub(super) const MAX_DEPTH: usize = 64;
 
@@ -98,4 +100,130 @@ pub(super) fn php_index(key: &str) -> Option<i64> {
     let digits = key.strip_prefix('-').unwrap_or(key);
     let plain = digits == "0" && key == "0" || !digits.starts_with(['0', '+']);
     plain.then_some(index)
+}
+
+/// The beginning of a key, decoded and split at the first bracket.
+///
+/// PHP drops leading spaces and cuts the name at NUL. serde_qs reads a name in brackets as a name.
+/// A key that either of them would change is not canonical.
+pub(crate) struct LooseKey {
+    head: [u8; Self::MAX_LEN],
+    len: usize,
+    name_len: usize,
+    has_brackets: bool,
+    is_canonical: bool,
+}
+
+impl LooseKey {
+    /// Longer than the keys of the envelope, and a bracket. What follows decides nothing.
+    const MAX_LEN: usize = 64;
+
+    /// Splits an encoded key.
+    pub(crate) fn split(key: &[u8]) -> Self {
+        let mut head = [0; Self::MAX_LEN];
+        let mut len = 0;
+        let mut is_canonical = true;
+        for byte in decoded_bytes(key) {
+            if len == 0 && matches!(byte, b' ' | b'[') {
+                is_canonical = false;
+            } else if byte == 0 && !head[..len].contains(&b'[') {
+                is_canonical = false;
+                break;
+            } else if len < head.len() {
+                head[len] = byte;
+                len += 1;
+            } else {
+                break;
+            }
+        }
+        let bracket = |&byte: &u8| byte == b'[' || !is_canonical && byte == b']';
+        let bracket = head[..len].iter().position(bracket);
+        // PHP reads a bracket that is never closed as a part of the name.
+        let bracket = bracket.filter(|_| decoded_bytes(key).any(|byte| byte == b']'));
+        Self {
+            head,
+            len,
+            name_len: bracket.unwrap_or(len),
+            has_brackets: bracket.is_some(),
+            is_canonical,
+        }
+    }
+
+    /// Returns `true` if neither PHP nor serde_qs changes the name, except by folding.
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.is_canonical
+    }
+
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.head[..self.name_len]
+    }
+
+    /// Returns what follows the first bracket, if there is one.
+    pub(crate) fn brackets(&self) -> Option<&[u8]> {
+        self.has_brackets
+            .then(|| &self.head[self.name_len + 1..self.len])
+    }
+}
+
+/// Returns `true` if PHP makes `name` of `spelled`: it replaces spaces, dots and unclosed brackets.
+pub(crate) fn folds_into(spelled: &[u8], name: &[u8]) -> bool {
+    let fold = |byte: &u8| match byte {
+        b' ' | b'.' | b'[' => b'_',
+        byte => *byte,
+    };
+    spelled.iter().map(fold).eq(name.iter().copied())
+}
+
+/// Returns `true` if an encoded key begins with `[]` or with digits in brackets. serde_qs makes a list
+/// of a form with such keys.
+pub(crate) fn is_index(key: &[u8]) -> bool {
+    let mut bytes = decoded_bytes(key);
+    bytes.next() == Some(b'[') && bytes.find(|byte| !byte.is_ascii_digit()) == Some(b']')
+}
+
+/// Returns what stands between the first and the last bracket of an encoded key's end, if all of it is
+/// in brackets.
+#[inline]
+pub(crate) fn in_brackets(end: &[u8]) -> Option<&[u8]> {
+    let ([b'[', inner @ ..] | [b'%', b'5', b'B' | b'b', inner @ ..]) = end else {
+        return None;
+    };
+    match inner {
+        [inner @ .., b']'] | [inner @ .., b'%', b'5', b'D' | b'd'] => Some(inner),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_key_is_split_at_the_first_closed_bracket() {
+        for (key, name, brackets, is_canonical) in [
+            ("event", "event", None, true),
+            ("auth[ts]", "auth", Some("ts]"), true),
+            ("auth%5Bts%5D", "auth", Some("ts]"), true),
+            ("auth[ts", "auth[ts", None, true),
+            ("+event", "event", None, false),
+            ("event%00x", "event", None, false),
+            ("data[%00]", "data", Some("\0]"), true),
+            ("[auth][ts]", "auth", Some("[ts]"), false),
+        ] {
+            let split = LooseKey::split(key.as_bytes());
+            assert_eq!(split.name(), name.as_bytes(), "{key}");
+            assert_eq!(split.brackets(), brackets.map(str::as_bytes), "{key}");
+            assert_eq!(split.is_canonical(), is_canonical, "{key}");
+        }
+    }
+
+    #[test]
+    fn spaces_dots_and_brackets_fold_into_underscores() {
+        for spelled in ["event_id", "event id", "event.id", "event[id"] {
+            assert!(folds_into(spelled.as_bytes(), b"event_id"), "{spelled}");
+        }
+        for spelled in ["event", "event_id_", "event-id", "Event_id"] {
+            assert!(!folds_into(spelled.as_bytes(), b"event_id"), "{spelled}");
+        }
+    }
 }

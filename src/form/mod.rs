@@ -1,6 +1,8 @@
 //! Form bodies the way PHP reads and writes them.
 
 mod de;
+#[cfg(feature = "testing")]
+mod edit;
 pub(crate) mod encode;
 mod fast_path;
 pub mod field;
@@ -14,6 +16,6 @@ mod tree;
 mod value;
 mod value_de;
 
-pub(crate) use self::de::{Data, LazyTree};
+pub(crate) use self::de::{FormReader, LazyTree};
 pub use self::mismatch::Mismatch;
 pub use self::value::{Array, Value};

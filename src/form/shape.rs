@@ -267,15 +267,15 @@ mod tests {
         CalendarItem, ConnectorLineId, CrmTimelineAction, FeedPost, InvoiceUserField, ItemId,
         TaskChange, User, UserField,
     };
-    use crate::form::de::Data;
+    use crate::form::de::FormReader;
     use crate::form::mismatch::Mismatch;
 
-    fn data(pairs: &str) -> Data<'_> {
-        Data::alone(Some(Cow::Borrowed(pairs.as_bytes())))
+    fn data(pairs: &str) -> FormReader<'_> {
+        FormReader::alone(Some(Cow::Borrowed(pairs.as_bytes())))
     }
 
     fn item(pairs: &str) -> Result<u64, Mismatch> {
-        let item = data(pairs).payload(Data::fields::<ItemId>, true, Some(|_| true));
+        let item = data(pairs).payload(FormReader::fields::<ItemId>, true, Some(|_| true));
         item.map(|item| item.id)
     }
 
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn a_key_is_known_in_the_spelling_of_another_event() {
         let pairs = "data[id]=6977&data[entityId]=CRM_13&data[fieldName]=UF_CRM_13_1742999523";
-        let field = data(pairs).payload(Data::fields::<UserField>, true, Some(|_| true));
+        let field = data(pairs).payload(FormReader::fields::<UserField>, true, Some(|_| true));
         let field = field.unwrap();
         assert_eq!(
             (field.id, field.entity_id.as_deref()),
@@ -359,24 +359,26 @@ mod tests {
         assert_eq!(field.field_name.as_deref(), Some("UF_CRM_13_1742999523"));
 
         let pairs = "data[FIELDS][ID]=7&data[FIELDS][ENTITY_ID]=CRM_INVOICE&data[FIELDS][id]=";
-        let field = data(pairs).payload(Data::fields::<InvoiceUserField>, true, Some(|_| true));
+        let field =
+            data(pairs).payload(FormReader::fields::<InvoiceUserField>, true, Some(|_| true));
         let field = field.unwrap();
         assert_eq!(
             (field.id, field.entity_id.as_deref()),
             (7, Some("CRM_INVOICE"))
         );
 
-        let post = data("data[postId]=9").payload(Data::fields::<FeedPost>, true, Some(|_| true));
+        let post =
+            data("data[postId]=9").payload(FormReader::fields::<FeedPost>, true, Some(|_| true));
         assert_eq!(post.unwrap().post_id, 9);
         let item = data("data[FIELDS][ID]=9");
-        let item = item.payload(Data::data::<CalendarItem>, false, Some(|_| true));
+        let item = item.payload(FormReader::data::<CalendarItem>, false, Some(|_| true));
         assert_eq!(item.unwrap().id, 9);
     }
 
     #[test]
     fn a_list_stays_a_list_and_a_wrapper_s_other_fields_are_read() {
         let pairs = "data[FIELDS][ID]=5&data[FIELDS][NAME]=A&data[FIELDS][UF_DEPARTMENT][0]=1";
-        let user = data(pairs).payload(Data::data::<User>, false, Some(|_| true));
+        let user = data(pairs).payload(FormReader::data::<User>, false, Some(|_| true));
         let user = user.unwrap();
         assert_eq!((user.id, user.name.as_deref()), (5, Some("A")));
         assert_eq!(*user.departments, [1]);
@@ -393,7 +395,7 @@ mod tests {
             "data[0][FIELDS_AFTER][ID]=5",
         ] {
             let has_id: fn(&TaskChange) -> bool = |task| task.id().is_some();
-            let task = data(pairs).payload(Data::data::<TaskChange>, false, Some(has_id));
+            let task = data(pairs).payload(FormReader::data::<TaskChange>, false, Some(has_id));
             assert_eq!(task.unwrap().id(), Some(5), "{pairs}");
         }
     }
@@ -407,7 +409,8 @@ mod tests {
             "data[FIELDS][id]=107",
             "data[FIELDS][ID][0]=107",
         ] {
-            let line = data(pairs).payload(Data::data::<ConnectorLineId>, false, Some(|_| true));
+            let line =
+                data(pairs).payload(FormReader::data::<ConnectorLineId>, false, Some(|_| true));
             assert_eq!(line.unwrap().0, 107, "{pairs}");
         }
         for pairs in [
@@ -416,7 +419,8 @@ mod tests {
             "data[0]=1&data[1]=2",
             "data[FIELDS]=",
         ] {
-            let line = data(pairs).payload(Data::data::<ConnectorLineId>, false, Some(|_| true));
+            let line =
+                data(pairs).payload(FormReader::data::<ConnectorLineId>, false, Some(|_| true));
             assert!(line.is_err(), "{pairs}");
         }
     }
@@ -424,7 +428,7 @@ mod tests {
     #[test]
     fn what_is_not_documented_stays_as_it_came() {
         let action = data("data[FIELDS][id]=a&data[FIELDS][rows][Id]=1&data[FIELDS][my_id][0]=2")
-            .payload(Data::data::<CrmTimelineAction>, false, None)
+            .payload(FormReader::data::<CrmTimelineAction>, false, None)
             .unwrap();
         assert_eq!(action.id, "a");
         let params = action.action_params.unwrap();

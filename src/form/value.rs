@@ -65,7 +65,7 @@ pub enum Value {
 
 /// The values of an array by their keys, in the order in which they came.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Array(Vec<(String, Value)>);
+pub struct Array(pub(super) Vec<(String, Value)>);
 
 impl Value {
     /// The maximum depth of arrays. Deeper keys are one key at the last level, brackets included.
@@ -138,6 +138,18 @@ impl Value {
             Self::Bytes(_) => true,
             Self::Array(array) => array.values().any(Self::has_bytes),
         }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(string: &str) -> Self {
+        Self::Text(string.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(string: String) -> Self {
+        Self::Text(string)
     }
 }
 

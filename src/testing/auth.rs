@@ -1,6 +1,6 @@
 //! The fields of `auth`.
 
-use super::tree::{Entries, entries};
+use super::literals::{Entries, entries};
 use crate::event::EventKind;
 
 /// What raised the event, which decides what `auth` has.

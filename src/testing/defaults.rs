@@ -2,8 +2,9 @@
 //! documentation's samples.
 
 use super::auth::OAuth;
-use super::tree::{Entries, Tree, array, entries};
+use super::literals::{Entries, array, entries};
 use crate::event::{EventKind, definitions};
+use crate::form::Value;
 
 macro_rules! is_in_fields {
     (fields) => {
@@ -37,7 +38,7 @@ definitions!(places);
 
 /// Returns the data of an event about the object `id`, or about the sample's object without one.
 /// Returns `None` if the event has no data.
-pub(super) fn data(kind: EventKind, id: Option<&str>, auth: &OAuth<'_>) -> Option<Tree> {
+pub(super) fn data(kind: EventKind, id: Option<&str>, auth: &OAuth<'_>) -> Option<Value> {
     let payload = payload(kind, |sample| id.unwrap_or(sample).to_owned(), auth)?;
     Some(if is_in_fields(kind) {
         array! { "FIELDS": payload }
@@ -49,7 +50,7 @@ pub(super) fn data(kind: EventKind, id: Option<&str>, auth: &OAuth<'_>) -> Optio
 /// Returns the contents of `data[FIELDS]`, or of `data` for events without `FIELDS`.
 ///
 /// `id` maps the sample's id to the one to use.
-fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Option<Tree> {
+fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Option<Value> {
     Some(match kind {
         EventKind::OfflineEvent | EventKind::SubscriptionRenew => return None,
 
@@ -181,7 +182,7 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
         // Tasks: the platform sends "undefined" for a missing value.
         EventKind::TaskAdd | EventKind::TaskDelete | EventKind::TaskUpdate => {
             let task = || array! { "ID": id("123") };
-            let undefined = || Tree::from("undefined");
+            let undefined = || Value::from("undefined");
             let [before, after, seen_before, seen_after] = match kind {
                 EventKind::TaskAdd => [undefined(), task(), "N".into(), undefined()],
                 EventKind::TaskDelete => [task(), undefined(), undefined(), "N".into()],
@@ -456,14 +457,14 @@ fn owner_of_field(kind: EventKind) -> String {
     }
 }
 
-fn message(id: String) -> Tree {
+fn message(id: String) -> Value {
     array! {
         "id": id, "chatId": "5", "authorId": "1", "date": "2025-01-15T10:30:00+02:00",
         "text": "Hello everyone!", "isSystem": "0", "uuid": "", "viewedByOthers": "0",
     }
 }
 
-fn chat(id: &str) -> Tree {
+fn chat(id: &str) -> Value {
     array! {
         "id": id, "dialogId": format!("chat{id}"), "type": "chat", "name": "Project Chat",
         "entityType": "", "owner": "1", "avatar": "", "color": "#ab7761",
@@ -471,7 +472,7 @@ fn chat(id: &str) -> Tree {
 }
 
 /// A chat as applications without a bot see it.
-fn portal_chat(id: &str) -> Tree {
+fn portal_chat(id: &str) -> Value {
     array! {
         "id": id, "dialogId": format!("chat{id}"), "name": "Project Chat", "type": "chat",
         "messageType": "C", "owner": "1", "color": "#ab7761", "avatar": "", "description": "",
@@ -482,7 +483,7 @@ fn portal_chat(id: &str) -> Tree {
 }
 
 /// A user as applications without a bot see them.
-fn portal_user() -> Tree {
+fn portal_user() -> Value {
     array! {
         "id": "1", "active": "1", "name": "John Smith", "firstName": "John", "lastName": "Smith",
         "workPosition": "Developer", "color": "#df532d", "avatar": "", "gender": "M",
@@ -494,7 +495,7 @@ fn portal_user() -> Tree {
     }
 }
 
-fn user() -> Tree {
+fn user() -> Value {
     array! {
         "id": "1", "active": "1", "name": "John Smith", "firstName": "John", "lastName": "Smith",
         "workPosition": "Developer", "color": "#df532d", "avatar": "", "gender": "M",
@@ -505,15 +506,15 @@ fn user() -> Tree {
     }
 }
 
-fn bot(id: &str, auth: &OAuth<'_>) -> Tree {
+fn bot(id: &str, auth: &OAuth<'_>) -> Value {
     array! {
-        "id": id, "code": "support_bot", "auth": Tree::Array(auth.for_bot(id)), "type": "bot", "isHidden": "0", "isSupportOpenline": "0",
+        "id": id, "code": "support_bot", "auth": Value::from_entries(auth.for_bot(id)), "type": "bot", "isHidden": "0", "isSupportOpenline": "0",
         "isReactionsEnabled": "1", "language": "en", "moduleId": "rest", "eventMode": "webhook",
         "countMessage": "150", "countCommand": "3", "countChat": "12", "countUser": "45",
     }
 }
 
-fn old_bot(id: &str, auth: &OAuth<'_>) -> Tree {
+fn old_bot(id: &str, auth: &OAuth<'_>) -> Value {
     by_id(
         id,
         auth.for_bot(id),
@@ -522,14 +523,14 @@ fn old_bot(id: &str, auth: &OAuth<'_>) -> Tree {
 }
 
 /// An entry under its id: its tokens, the same again in `AUTH`, and the rest.
-fn by_id(id: &str, auth: Entries, rest: Entries) -> Tree {
+fn by_id(id: &str, auth: Entries, rest: Entries) -> Value {
     let mut entry = auth.clone();
-    entry.extend(entries! { "AUTH": Tree::Array(auth) });
+    entry.extend(entries! { "AUTH": Value::from_entries(auth) });
     entry.extend(rest);
-    array! { id: Tree::Array(entry) }
+    array! { id: Value::from_entries(entry) }
 }
 
-fn old_user() -> Tree {
+fn old_user() -> Value {
     array! {
         "ID": "27", "NAME": "Svetlana Ivanova", "FIRST_NAME": "Svetlana", "LAST_NAME": "Ivanova",
         "WORK_POSITION": "", "GENDER": "F", "IS_BOT": "N", "IS_CONNECTOR": "N",
@@ -537,11 +538,11 @@ fn old_user() -> Tree {
     }
 }
 
-fn connector() -> Tree {
+fn connector() -> Value {
     array! { "connector_id": "livechat", "line_id": "128", "chat_id": "10585", "user_id": "1984" }
 }
 
-fn session(kind: EventKind, id: String) -> Tree {
+fn session(kind: EventKind, id: String) -> Value {
     let closed = match kind {
         EventKind::SessionFinish | EventKind::ImConnectorDialogFinish => "Y",
         _ => "N",
@@ -553,7 +554,7 @@ fn session(kind: EventKind, id: String) -> Tree {
     }
 }
 
-fn connector_message(id: String, message: Tree) -> Tree {
+fn connector_message(id: String, message: Value) -> Value {
     array! {
         "CONNECTOR": "myconnector", "LINE": "107",
         "MESSAGES": array! { "0": array! {

@@ -74,12 +74,12 @@
 
 mod auth;
 mod defaults;
+mod literals;
 #[cfg(feature = "portals")]
 #[cfg_attr(docsrs, doc(cfg(feature = "portals")))]
 pub mod store_conformance;
 mod tamper;
 mod text;
-mod tree;
 
 use std::fmt;
 use std::future::Future;
@@ -90,11 +90,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 
 use self::auth::{OAuth, Sender};
+use self::literals::array;
 pub use self::tamper::Tamper;
 pub use self::text::Text;
-use self::tree::{Tree, array, encode, write_pair};
 use crate::envelope::Envelope;
 use crate::event::{Event, EventKind};
+use crate::form::Value;
+use crate::form::encode::{Escape, FormWriter};
 use crate::secret::REDACTED;
 use crate::verify::ApplicationToken;
 
@@ -395,35 +397,39 @@ impl TestEvent {
 
     /// The body, as PHP encodes it.
     pub fn form(&self) -> String {
-        let mut form = String::new();
+        let mut writer = FormWriter::new(Escape::UrlEncode);
         if self.tamper == Some(Tamper::RepeatedToken) {
-            write_pair(TOKEN_KEY, &self.wrong_token(), &mut form);
+            write_token(&mut writer, &self.wrong_token());
         }
         if self.tamper != Some(Tamper::WithoutEvent) {
-            write_pair("event", &self.code, &mut form);
+            writer.root("event", |writer| writer.text(&self.code));
         }
         if let Some(id) = self.handler_id {
-            write_pair("event_handler_id", &id.to_string(), &mut form);
+            writer.root("event_handler_id", |writer| writer.text(&id.to_string()));
         }
         if let Some(data) = self.data() {
-            data.write("data", &mut form);
+            writer.root("data", |writer| writer.value(&data));
         }
-        write_pair("ts", &self.ts.to_string(), &mut form);
-        Tree::Array(self.oauth().sent_by(self.sender)).write("auth", &mut form);
-
+        writer.root("ts", |writer| writer.text(&self.ts.to_string()));
+        let auth = Value::from_entries(self.oauth().sent_by(self.sender));
+        writer.root("auth", |writer| writer.value(&auth));
         match self.tamper {
             Some(Tamper::WithoutToken) => {}
-            Some(Tamper::WrongToken) => write_pair(TOKEN_KEY, &self.wrong_token(), &mut form),
-            _ => write_pair(TOKEN_KEY, &self.token, &mut form),
+            Some(Tamper::WrongToken) => write_token(&mut writer, &self.wrong_token()),
+            _ => write_token(&mut writer, &self.token),
         }
-        match self.tamper {
-            Some(Tamper::Truncated) => {
-                form.truncate(form.len() - encode(&self.token).len().div_ceil(2));
-            }
-            Some(Tamper::AliasedToken) => {
-                write_pair(&format!("{TOKEN_KEY}[]"), &self.wrong_token(), &mut form);
-            }
-            _ => {}
+        if self.tamper == Some(Tamper::AliasedToken) {
+            writer.root("auth", |writer| {
+                writer.entry("application_token", |writer| {
+                    writer.entry("", |writer| writer.text(&self.wrong_token()));
+                });
+            });
+        }
+        let form = String::from_utf8(writer.into_form());
+        let mut form = form.expect("a URL-encoded form is ASCII");
+        if self.tamper == Some(Tamper::Truncated) {
+            let token = form.rfind('=').map_or(0, |equals| equals + 1);
+            form.truncate(token + (form.len() - token) / 2);
         }
         form
     }
@@ -490,7 +496,7 @@ impl TestEvent {
         }
     }
 
-    fn data(&self) -> Option<Tree> {
+    fn data(&self) -> Option<Value> {
         let mut data = self.data_about(self.id.as_ref().map(Text::as_str));
         for Change { path, text } in &self.changes {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -504,7 +510,7 @@ impl TestEvent {
     }
 
     /// The data of the sample.
-    fn data_about(&self, id: Option<&str>) -> Option<Tree> {
+    fn data_about(&self, id: Option<&str>) -> Option<Value> {
         match self.kind {
             Some(kind) => defaults::data(kind, id, &self.oauth()),
             None => Some(array! { "FIELDS": array! { "ID": id.unwrap_or("1") } }),
@@ -531,7 +537,11 @@ impl TestEvent {
     }
 }
 
-const TOKEN_KEY: &str = "auth[application_token]";
+fn write_token(writer: &mut FormWriter, token: &str) {
+    writer.root("auth", |writer| {
+        writer.entry("application_token", |writer| writer.text(token));
+    });
+}
 
 /// The keys of a path such as `FIELDS[ID]` or `data[FIELDS][ID]`, below `data`; `None` where its
 /// brackets do not match.

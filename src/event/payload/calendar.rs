@@ -15,7 +15,7 @@ pub struct CalendarItem {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_calendars_are_read() {
@@ -27,7 +27,7 @@ mod tests {
             "ONCALENDARSECTIONDELETE",
             "ONCALENDARSECTIONUPDATE",
         ];
-        let items = samples::read(&codes, Data::data::<CalendarItem>);
+        let items = samples::read(&codes, FormReader::data::<CalendarItem>);
         let ids = [1414, 1412, 1414, 202, 202, 202];
         assert!(items.iter().map(|item| item.id).eq(ids));
     }

@@ -41,7 +41,7 @@ open_enum! {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_products_are_read() {
@@ -50,7 +50,7 @@ mod tests {
             "CATALOG.PRODUCT.ON.DELETE",
             "CATALOG.PRODUCT.ON.UPDATE",
         ];
-        for product in samples::read(&codes, Data::fields::<CatalogProduct>) {
+        for product in samples::read(&codes, FormReader::fields::<CatalogProduct>) {
             assert_eq!(
                 (product.id, product.product_type),
                 (1, Some(ProductType::Simple))

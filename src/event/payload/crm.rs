@@ -313,7 +313,7 @@ impl<'de> Deserialize<'de> for CrmTimelineAction {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_currencies_are_read() {
@@ -322,19 +322,19 @@ mod tests {
             "ONCRMCURRENCYDELETE",
             "ONCRMCURRENCYUPDATE",
         ];
-        let currencies = samples::read(&codes, Data::fields::<CrmCurrency>);
+        let currencies = samples::read(&codes, FormReader::fields::<CrmCurrency>);
         assert!(currencies.iter().all(|currency| currency.id == "CHE"));
     }
 
     #[test]
     fn samples_of_deals_are_read() {
         let codes = ["ONCRMDEALMOVETOCATEGORY"];
-        let moved = samples::read(&codes, Data::fields::<CrmDealMove>);
+        let moved = samples::read(&codes, FormReader::fields::<CrmDealMove>);
         assert_eq!((moved[0].id, moved[0].category_id), (6675, Some(1)));
         assert_eq!(moved[0].stage_id.as_deref(), Some("C1:NEW"));
 
         let codes = ["ONCRMDEALRECURRINGADD", "ONCRMDEALRECURRINGUPDATE"];
-        let templates = samples::read(&codes, Data::fields::<CrmRecurringDeal>);
+        let templates = samples::read(&codes, FormReader::fields::<CrmRecurringDeal>);
         assert_eq!(
             (templates[0].id, templates[0].recurring_deal_id),
             (11, Some(6797))
@@ -345,7 +345,7 @@ mod tests {
         );
 
         let codes = ["ONCRMDEALRECURRINGEXPOSE"];
-        let deals = samples::read(&codes, Data::fields::<CrmRecurringDealExpose>);
+        let deals = samples::read(&codes, FormReader::fields::<CrmRecurringDealExpose>);
         let deal = &deals[0];
         assert_eq!(
             (deal.id, deal.recurring_deal_id, deal.deal_id),
@@ -360,7 +360,7 @@ mod tests {
             "ONCRMDOCUMENTGENERATORDOCUMENTDELETE",
             "ONCRMDOCUMENTGENERATORDOCUMENTUPDATE",
         ];
-        for document in samples::read(&codes, Data::fields::<CrmDocument>) {
+        for document in samples::read(&codes, FormReader::fields::<CrmDocument>) {
             assert_eq!((document.id, document.entity_type_id), (1869, Some(1)));
             assert_eq!(document.entity_id, Some(1_000_993));
         }
@@ -373,7 +373,7 @@ mod tests {
             "ONCRMDYNAMICITEMDELETE",
             "ONCRMDYNAMICITEMUPDATE",
         ];
-        let items = samples::read(&codes, Data::fields::<CrmDynamicItem>);
+        let items = samples::read(&codes, FormReader::fields::<CrmDynamicItem>);
         assert!(items.iter().all(|item| item.entity_type_id == Some(1220)));
         assert!(items.iter().map(|item| item.id).eq([22, 23, 24]));
     }

@@ -16,7 +16,7 @@ pub struct FeedPost {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_posts_are_read() {
@@ -25,7 +25,7 @@ mod tests {
             "ONLIVEFEEDPOSTDELETE",
             "ONLIVEFEEDPOSTUPDATE",
         ];
-        let posts = samples::read(&codes, Data::fields::<FeedPost>);
+        let posts = samples::read(&codes, FormReader::fields::<FeedPost>);
         let ids: Vec<u64> = posts.iter().map(|post| post.post_id).collect();
         assert_eq!(ids, [209, 209, 205]);
     }

@@ -36,12 +36,12 @@ open_enum! {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_orders_are_read() {
         let codes = ["ONSALEORDERSAVED", "ONSALEBEFOREORDERDELETE"];
-        let orders = samples::read(&codes, Data::fields::<SaleOrder>);
+        let orders = samples::read(&codes, FormReader::fields::<SaleOrder>);
         assert!(orders.iter().all(|order| order.id == 300));
         assert!(
             orders

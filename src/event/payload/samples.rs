@@ -7,15 +7,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::envelope::Envelope;
-use crate::form::{Data, Mismatch};
+use crate::form::{FormReader, Mismatch};
 
 /// The `data` of a form.
-pub(super) fn data(form: impl Into<Vec<u8>>) -> Data<'static> {
+pub(super) fn data(form: impl Into<Vec<u8>>) -> FormReader<'static> {
     let data = Envelope::scan(form.into())
         .unwrap()
         .data()
         .map(Cow::into_owned);
-    Data::alone(data.map(Cow::Owned))
+    FormReader::alone(data.map(Cow::Owned))
 }
 
 /// Reads the type that the `data` of a form is.
@@ -30,7 +30,7 @@ pub(super) fn parse<T: DeserializeOwned>(form: impl Into<Vec<u8>>) -> Result<T, 
 /// Panics if a code has no sample, or if a sample does not fit.
 pub(super) fn read<T>(
     codes: &[&str],
-    place: impl Fn(&Data<'static>) -> Result<T, Mismatch>,
+    place: impl Fn(&FormReader<'static>) -> Result<T, Mismatch>,
 ) -> Vec<T> {
     let mut payloads = Vec::new();
     for code in codes {

@@ -15,7 +15,7 @@ pub struct ItemId {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_ids_beside_fields_are_read() {
@@ -36,7 +36,7 @@ mod tests {
             "ONCRMTIMELINECOMMENTDELETE",
             "ONCRMTIMELINECOMMENTUPDATE",
         ];
-        let items = samples::read(&codes, Data::data::<ItemId>);
+        let items = samples::read(&codes, FormReader::data::<ItemId>);
         let ids = [66, 66, 10, 10, 9, 9, 9, 10, 66, 1, 1, 1, 999, 999, 999];
         assert!(items.iter().map(|item| item.id).eq(ids));
     }

@@ -54,23 +54,23 @@ pub struct SignHcmLinkDocument {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_signing_are_read() {
         let codes = ["ONSIGNB2EDOCUMENTSTATUSCHANGED"];
-        let documents = samples::read(&codes, Data::data::<SignDocumentStatus>);
+        let documents = samples::read(&codes, FormReader::data::<SignDocumentStatus>);
         assert_eq!(documents[0].document_uid, "R-LK-50JI-3AAK-WS1A");
         assert_eq!(documents[0].company_uid, None);
         assert_eq!(documents[0].status_code.as_deref(), Some("signing"));
 
         let codes = ["ONSIGNB2EMEMBERSTATUSCHANGED"];
-        let members = samples::read(&codes, Data::data::<SignMemberStatus>);
+        let members = samples::read(&codes, FormReader::data::<SignMemberStatus>);
         assert_eq!(members[0].member_uid, "2ditmm6vjoolzbygaeua2jltkjb9hgks");
         assert_eq!(members[0].status_name.as_deref(), Some("Signed"));
 
         let codes = ["ONSIGNHCMLINKB2EDOCUMENTSIGNED"];
-        let signed = samples::read(&codes, Data::data::<SignHcmLinkDocument>);
+        let signed = samples::read(&codes, FormReader::data::<SignHcmLinkDocument>);
         assert_eq!(signed[0].id, 3942);
         assert_eq!(signed[0].company.as_deref(), Some("acme-hr"));
     }

@@ -164,12 +164,12 @@ open_enum! {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_tasks_are_read() {
         let codes = ["ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"];
-        let tasks = samples::read(&codes, Data::data::<TaskChange>);
+        let tasks = samples::read(&codes, FormReader::data::<TaskChange>);
         let [added, updated, deleted] = &tasks[..] else {
             panic!("{tasks:?}")
         };
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn samples_of_added_comments_are_read() {
-        let comments = samples::read(&["ONTASKCOMMENTADD"], Data::data::<TaskCommentAdd>);
+        let comments = samples::read(&["ONTASKCOMMENTADD"], FormReader::data::<TaskCommentAdd>);
         let comments: Vec<_> = comments
             .iter()
             .map(|comment| comment.after.value().unwrap())
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn samples_of_changed_comments_are_read() {
         let codes = ["ONTASKCOMMENTUPDATE", "ONTASKCOMMENTDELETE"];
-        let comments = samples::read(&codes, Data::data::<TaskCommentChange>);
+        let comments = samples::read(&codes, FormReader::data::<TaskCommentChange>);
         assert!(comments.iter().all(|comment| comment.id() == Some(123)));
         let before = TaskComment {
             id: Some(123),

@@ -218,11 +218,11 @@ open_enum! {
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn samples_of_external_calls_are_read() {
-        let calls = samples::read(&["ONEXTERNALCALLSTART"], Data::data::<ExternalCall>);
+        let calls = samples::read(&["ONEXTERNALCALLSTART"], FormReader::data::<ExternalCall>);
         let call = &calls[0];
         assert_eq!(call.phone_number.as_deref(), Some("+494951234567"));
         assert_eq!((call.user_id, call.call_list_id), (Some(1269), Some(0)));
@@ -231,7 +231,10 @@ mod tests {
         assert_eq!(call.crm_entity_type, Some(CrmEntityType::Contact));
         assert_eq!(call.crm_entity_id, Some(797));
 
-        let calls = samples::read(&["ONEXTERNALCALLBACKSTART"], Data::data::<ExternalCallback>);
+        let calls = samples::read(
+            &["ONEXTERNALCALLBACKSTART"],
+            FormReader::data::<ExternalCallback>,
+        );
         assert_eq!(calls[0].phone_number, "+494951234567");
         assert_eq!(calls[0].crm_entity_id, Some(5785));
         assert_eq!(calls[0].line_number.as_deref(), Some("7"));
@@ -280,7 +283,7 @@ mod tests {
 
     #[test]
     fn samples_of_voximplant_calls_are_read() {
-        let calls = samples::read(&["ONVOXIMPLANTCALLINIT"], Data::data::<CallInit>);
+        let calls = samples::read(&["ONVOXIMPLANTCALLINIT"], FormReader::data::<CallInit>);
         let [sip, application] = &calls[..] else {
             panic!("{calls:?}")
         };
@@ -290,11 +293,11 @@ mod tests {
         assert_eq!(application.phone_number, None);
         assert_eq!(application.rest_app_id, Some(3));
 
-        let calls = samples::read(&["ONVOXIMPLANTCALLSTART"], Data::data::<CallStart>);
+        let calls = samples::read(&["ONVOXIMPLANTCALLSTART"], FormReader::data::<CallStart>);
         assert_eq!(calls[0].call_id, application.call_id);
         assert_eq!(calls[0].user_id, Some(1269));
 
-        let calls = samples::read(&["ONVOXIMPLANTCALLEND"], Data::data::<CallEnd>);
+        let calls = samples::read(&["ONVOXIMPLANTCALLEND"], FormReader::data::<CallEnd>);
         let call = &calls[0];
         assert_eq!(call.call_id, application.call_id);
         assert_eq!(call.call_duration, Some(0));

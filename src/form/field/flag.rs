@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::event::payload::{AppUninstall, ImBotMessageAdd, OpenLineSession, User};
-    use crate::form::Data;
+    use crate::form::FormReader;
 
     #[test]
     fn letters_may_be_small_or_capital() {
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_flag_does_not_lose_the_payload() {
-        let data = |pairs: &'static str| Data::alone(Some(Cow::Borrowed(pairs.as_bytes())));
+        let data = |pairs: &'static str| FormReader::alone(Some(Cow::Borrowed(pairs.as_bytes())));
 
         let user: User = data("data[ID]=1&data[ACTIVE]=undefined").data().unwrap();
         assert_eq!((user.id, user.active), (1, None));
