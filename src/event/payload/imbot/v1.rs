@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::auth::with_auth_fields;
 use super::{
     BotAuth, ImBotCommandContext, ImBotCommandParams, ImBotJoinChatParams, ImBotMessageAddParams,
     ImBotMessageDeleteParams, ImBotMessageUpdateParams,
@@ -174,66 +175,27 @@ pub struct ImBotUser {
 
 /// Declares the wire format of an entry: its own fields, `AUTH`, and the same tokens beside it.
 macro_rules! wire_format {
-    ($wire:ident => $entry:ident {$($(#[$attribute:meta])* $field:ident: $type:ty,)+}) => {
+    (
+        [$($(#[$doc:meta])* $token:ident: $token_type:ty,)+]
+        $wire:ident => $entry:ident {$($key:literal $field:ident: $type:ty,)+}
+    ) => {
         #[derive(Deserialize)]
         struct $wire {
-            #[serde(default, deserialize_with = "lenient")]
-            access_token: Option<Secret>,
-            #[serde(default, deserialize_with = "lenient")]
-            expires: Option<u64>,
-            #[serde(default, deserialize_with = "lenient")]
-            expires_in: Option<u64>,
-            #[serde(default, deserialize_with = "lenient")]
-            scope: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            domain: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            server_endpoint: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            status: Option<ApplicationStatus>,
-            #[serde(default, deserialize_with = "lenient")]
-            client_endpoint: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            member_id: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            refresh_token: Option<Secret>,
-            #[serde(default, deserialize_with = "lenient")]
-            user_id: Option<u64>,
-            #[serde(default, deserialize_with = "lenient")]
-            client_id: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            application_token: Option<Secret>,
-            #[serde(default, deserialize_with = "lenient")]
-            date_finish: Option<u64>,
-            #[serde(default, deserialize_with = "lenient")]
-            error: Option<String>,
-            #[serde(default, deserialize_with = "lenient")]
-            error_description: Option<Secret>,
+            $(
+                #[serde(default, deserialize_with = "lenient")]
+                $token: Option<$token_type>,
+            )+
             #[serde(rename = "AUTH", default, deserialize_with = "optional_object")]
             auth: Option<BotAuth>,
-            $($(#[$attribute])* $field: $type,)+
+            $(
+                #[serde(rename = $key, default, deserialize_with = "lenient")]
+                $field: Option<$type>,
+            )+
         }
 
         impl From<$wire> for $entry {
             fn from(entry: $wire) -> Self {
-                let beside = BotAuth {
-                    access_token: entry.access_token,
-                    expires: entry.expires,
-                    expires_in: entry.expires_in,
-                    scope: entry.scope,
-                    domain: entry.domain,
-                    server_endpoint: entry.server_endpoint,
-                    status: entry.status,
-                    client_endpoint: entry.client_endpoint,
-                    member_id: entry.member_id,
-                    refresh_token: entry.refresh_token,
-                    user_id: entry.user_id,
-                    client_id: entry.client_id,
-                    application_token: entry.application_token,
-                    date_finish: entry.date_finish,
-                    error: entry.error,
-                    error_description: entry.error_description,
-                };
+                let beside = BotAuth { $($token: entry.$token,)+ };
                 let auth = entry.auth.unwrap_or_default().or(beside);
                 Self {
                     $($field: entry.$field,)+
@@ -244,30 +206,21 @@ macro_rules! wire_format {
     };
 }
 
-wire_format! {
-    Bot => ImBotEntry {
-        #[serde(rename = "BOT_ID", default, deserialize_with = "lenient")]
-        bot_id: Option<u64>,
-        #[serde(rename = "BOT_CODE", default, deserialize_with = "lenient")]
-        bot_code: Option<String>,
+with_auth_fields! {
+    wire_format Bot => ImBotEntry {
+        "BOT_ID" bot_id: u64,
+        "BOT_CODE" bot_code: String,
     }
 }
 
-wire_format! {
-    Command => ImBotCommandEntry {
-        #[serde(rename = "COMMAND", default, deserialize_with = "lenient")]
-        command: Option<String>,
-        #[serde(rename = "COMMAND_ID", default, deserialize_with = "lenient")]
-        command_id: Option<u64>,
-        #[serde(rename = "COMMAND_PARAMS", default, deserialize_with = "lenient")]
-        command_params: Option<String>,
-        #[serde(rename = "COMMAND_CONTEXT", default, deserialize_with = "lenient")]
-        command_context: Option<ImBotCommandContext>,
-        #[serde(rename = "MESSAGE_ID", default, deserialize_with = "lenient")]
-        message_id: Option<u64>,
-        #[serde(rename = "BOT_ID", default, deserialize_with = "lenient")]
-        bot_id: Option<u64>,
-        #[serde(rename = "BOT_CODE", default, deserialize_with = "lenient")]
-        bot_code: Option<String>,
+with_auth_fields! {
+    wire_format Command => ImBotCommandEntry {
+        "COMMAND" command: String,
+        "COMMAND_ID" command_id: u64,
+        "COMMAND_PARAMS" command_params: String,
+        "COMMAND_CONTEXT" command_context: ImBotCommandContext,
+        "MESSAGE_ID" message_id: u64,
+        "BOT_ID" bot_id: u64,
+        "BOT_CODE" bot_code: String,
     }
 }
