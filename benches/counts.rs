@@ -3,8 +3,9 @@
 //! `cargo bench -p benches --bench counts` prints the tables of `BASELINE.md`, counting instructions under
 //! valgrind, which must be installed (Debian's package `valgrind`); `-- --check` compares with them
 //! and fails where a count of instructions has grown by more than a tenth, a count of allocations at
-//! all, rejecting takes other instructions for another wrong token, or a wrong token of a known portal
-//! takes more than a fifteenth more or less than one of a portal that is not known.
+//! all, rejecting takes other instructions for another wrong token, a wrong token of a known portal
+//! takes more than a fifteenth more or less than one of a portal that is not known, or a hostile body
+//! takes more instructions for each of its bytes than is promised.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,6 +15,7 @@ use std::process::{Command, ExitCode};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bodies::hostile::hostile;
 use bodies::{Body, bodies};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -55,9 +57,16 @@ fn main() -> ExitCode {
             let wrong = count_wrong_tokens();
             let portals = count_portals();
             print!("{}\n{}", show(&table), show_wrong_tokens(&wrong));
+            let bytes = count_hostile();
             print!("\n{}", show_portals(&portals));
+            print!("\n{}", show_hostile(&bytes));
             let checked = arguments.iter().any(|argument| argument == "--check");
-            let fine = || is_no_worse(&table) & is_constant(&wrong) & tells_no_portal(&portals);
+            let fine = || {
+                is_no_worse(&table)
+                    & is_constant(&wrong)
+                    & tells_no_portal(&portals)
+                    & is_cheap(&bytes)
+            };
             if checked && !fine() {
                 ExitCode::FAILURE
             } else {
@@ -80,14 +89,7 @@ const CASES: [&str; 8] = [
 
 fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
     let verify = |token: ApplicationToken| {
-        move || {
-            let envelope = Envelope::scan(black_box(body).form.clone()).unwrap();
-            let verify = std::pin::pin!(Event::verify(envelope, &token));
-            let Poll::Ready(event) = verify.poll(&mut Context::from_waker(Waker::noop())) else {
-                unreachable!("a static token waits for nothing")
-            };
-            drop(black_box(event));
-        }
+        move || drop(black_box(read(black_box(body).form.clone(), &token)))
     };
     let wrong = body.token.replace(|_: char| true, "x");
     // The token of the body, but for one letter.
@@ -138,6 +140,12 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
         let service = layer.layer(service_fn(handle));
         Box::new(move || call(service.clone(), body))
     };
+    if let Some(shape) = case.strip_prefix("hostile, ") {
+        let bodies = hostile(&body.token, HOSTILE_BYTES);
+        let (_, form) = bodies.into_iter().find(|(name, _)| *name == shape).unwrap();
+        let token = ApplicationToken::new(&body.token).unwrap();
+        return Box::new(move || drop(black_box(read(black_box(form.clone()), &token))));
+    }
     if let Some(settings) = case.strip_prefix("known portal, ") {
         return Box::new(of_portals(settings, true));
     }
@@ -163,6 +171,15 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
         "layered rejected" => layered(&wrong, RejectionPolicy::Reject),
         "serde_qs" => Box::new(move || drop((body.by_serde_qs)(black_box(&body.form)))),
         case => panic!("no case {case}"),
+    }
+}
+
+fn read(form: Bytes, token: &ApplicationToken) -> Result<Event, VerifyError> {
+    let envelope = Envelope::scan(form).unwrap();
+    let verify = std::pin::pin!(Event::verify(envelope, token));
+    match verify.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(event) => event,
+        Poll::Pending => unreachable!("a static token waits for nothing"),
     }
 }
 
@@ -261,6 +278,43 @@ fn tells_no_portal(counts: &[[u64; 2]; 4]) -> bool {
         eprintln!("the time to reject tells whether a portal is known: {counts:?}");
     }
     tells_none
+}
+
+const HOSTILE_BYTES: usize = 256 << 10;
+
+/// What reading a verified body may cost for each of its bytes, whatever its shape.
+const MAX_INSTRUCTIONS_PER_BYTE: u64 = 150;
+
+/// The instructions for each byte of a hostile body, by its shape.
+fn count_hostile() -> Vec<(&'static str, u64)> {
+    let per_byte = |(shape, body): (&'static str, Bytes)| {
+        let instructions = instructions(&format!("hostile, {shape}"), "long");
+        (shape, instructions / body.len() as u64)
+    };
+    hostile("token", HOSTILE_BYTES)
+        .into_iter()
+        .map(per_byte)
+        .collect()
+}
+
+fn show_hostile(counts: &[(&str, u64)]) -> String {
+    let mut table = String::from("| hostile body | instructions for a byte |\n|---|---|\n");
+    for (shape, count) in counts {
+        table += &format!("| {shape} | {count} |\n");
+    }
+    table
+}
+
+fn is_cheap(counts: &[(&str, u64)]) -> bool {
+    let cheap = counts
+        .iter()
+        .all(|(_, count)| *count <= MAX_INSTRUCTIONS_PER_BYTE);
+    if !cheap {
+        eprintln!(
+            "a hostile body takes over {MAX_INSTRUCTIONS_PER_BYTE} instructions for a byte: {counts:?}"
+        );
+    }
+    cheap
 }
 
 /// Instructions and allocations of one run, by case and body.

@@ -36,7 +36,7 @@ use tower_bitrix24::{
     RejectionKind, Value,
 };
 
-type Answer = Response<EventBody<Full<Bytes>>>;
+type TestResponse = Response<EventBody<Full<Bytes>>>;
 
 /// A service that tells which event it got, and allocates as little as it can.
 #[derive(Clone)]
@@ -63,13 +63,13 @@ fn layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
 }
 
-/// The layer without a text to write in its answers, whose length would blur the counts.
+/// The layer without a text to write in its responses, whose length would blur the counts.
 fn silent() -> EventService<Handler, ApplicationToken> {
     let layer = layer().on_rejection(RejectionPolicy::Acknowledge);
     layer.body_limit(usize::MAX).layer(Handler)
 }
 
-async fn send<B>(layer: EventLayer<ApplicationToken>, request: Request<B>) -> Answer
+async fn send<B>(layer: EventLayer<ApplicationToken>, request: Request<B>) -> TestResponse
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -77,26 +77,26 @@ where
     layer.layer(Handler).oneshot(request).await.unwrap()
 }
 
-fn rejection(answer: &Answer) -> RejectionKind {
-    let rejection = answer.extensions().get::<Rejection>();
+fn rejection(response: &TestResponse) -> RejectionKind {
+    let rejection = response.extensions().get::<Rejection>();
     rejection.expect("the request is rejected").kind()
 }
 
-fn event(answer: &Answer) -> &Event {
-    answer.extensions().get().expect("the event is delivered")
+fn event(response: &TestResponse) -> &Event {
+    response.extensions().get().expect("the event is delivered")
 }
 
 /// What a call costs whose body is there at once.
-fn cost(body: &Bytes) -> (AllocationInfo, Answer) {
+fn cost(body: &Bytes) -> (AllocationInfo, TestResponse) {
     // A second handle, so that the layer's own is no first one and costs no count.
     let request = post(Full::new(body.clone()));
     let mut service = silent();
-    let mut answer = None;
+    let mut response = None;
     let info = measure(|| {
         let call = pin!(service.call(request));
-        answer = Some(now(call));
+        response = Some(now(call));
     });
-    (info, answer.unwrap().unwrap())
+    (info, response.unwrap().unwrap())
 }
 
 /// The output of a future that has nothing to wait for.
@@ -214,9 +214,9 @@ const LARGE: usize = 8 * SMALL;
 // Before the proof.
 
 #[test]
-fn refusing_takes_time_in_proportion_and_no_memory_whatever_the_body() {
-    // What an answer alone takes: that to a body that announces to be too long.
-    let answer = {
+fn rejecting_takes_time_in_proportion_and_no_memory_whatever_the_body() {
+    // What a response alone takes: that to a body that announces to be too long.
+    let response = {
         let mut request = post(Full::new(Bytes::new()));
         let length = HeaderValue::from_static("18446744073709551615");
         request.headers_mut().insert(CONTENT_LENGTH, length);
@@ -230,14 +230,14 @@ fn refusing_takes_time_in_proportion_and_no_memory_whatever_the_body() {
             let body = with_token("ONUSERADD", "guess", &shape.of(size));
             let (info, rejected) = cost(&body);
             assert_eq!(rejection(&rejected), RejectionKind::TokenRejected);
-            let more = info.count_total.saturating_sub(answer.count_total);
+            let more = info.count_total.saturating_sub(response.count_total);
             assert!(more <= 1, "{}: {more} allocations", shape.name);
             assert!(info.bytes_max < 2048, "{}: {info:?}", shape.name);
             body
         });
         assert_linear(shape.name, &small, &large, |body| drop(cost(body)));
     }
-    println!("the answer alone: {answer:?}");
+    println!("the response alone: {response:?}");
 }
 
 #[test]
@@ -478,8 +478,8 @@ async fn a_charset_changes_neither_the_token_nor_the_data() {
         let value = format!("application/x-www-form-urlencoded; charset={charset}");
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         request.headers_mut().insert(CONTENT_TYPE, value);
-        let answer = send(layer(), request).await;
-        assert_eq!(event(&answer).body(), SEED);
+        let response = send(layer(), request).await;
+        assert_eq!(event(&response).body(), SEED);
     }
 }
 
@@ -563,14 +563,14 @@ async fn one_byte_a_second_is_too_slow_and_with_more_patience_is_an_event() {
         });
         let start = tokio::time::Instant::now();
         let layer = layer().body_timeout(Duration::from_secs(patience));
-        let answer = send(layer, post(body)).await;
+        let response = send(layer, post(body)).await;
         match kind {
             Some(kind) => {
-                assert_eq!(rejection(&answer), kind);
+                assert_eq!(rejection(&response), kind);
                 assert_eq!(start.elapsed().as_secs(), patience);
             }
             None => {
-                assert_eq!(event(&answer).body(), SEED);
+                assert_eq!(event(&response).body(), SEED);
                 assert_eq!(start.elapsed().as_secs(), SEED.len() as u64);
             }
         }
@@ -708,8 +708,8 @@ where
             events(layer.clone()).await;
 
             let (mut late, mut rejected) = (0, 0);
-            while let Some(answer) = calls.join_next().await {
-                match rejection(&answer.unwrap()) {
+            while let Some(response) = calls.join_next().await {
+                match rejection(&response.unwrap()) {
                     RejectionKind::BodyTimeout => late += 1,
                     RejectionKind::BodyBudgetExhausted => rejected += 1,
                     kind => panic!("{kind:?}"),
@@ -719,8 +719,8 @@ where
             assert_eq!(rejected > 0, large > 0);
             assert!(late >= 10_000, "a small body found no room");
             let large = with_token("X", TOKEN, &"a".repeat(1 << 19));
-            let answer = send(layer, post(Full::new(large.clone()))).await;
-            assert_eq!(event(&answer).body(), &large);
+            let response = send(layer, post(Full::new(large.clone()))).await;
+            assert_eq!(event(&response).body(), &large);
         });
     });
     info.bytes_max
@@ -730,8 +730,8 @@ where
 fn a_flood_of_bodies_stays_within_the_budget_and_events_get_through() {
     let flooded = memory_of_a_flood([63, 2], async |layer| {
         // In one piece, and in pieces.
-        let answer = send(layer.clone(), post(Full::new(Bytes::from(SEED)))).await;
-        assert_eq!(event(&answer).body(), SEED);
+        let response = send(layer.clone(), post(Full::new(Bytes::from(SEED)))).await;
+        assert_eq!(event(&response).body(), SEED);
         let (mut sender, body) = Channel::<Bytes>::new(1);
         tokio::spawn(async move {
             for piece in SEED.as_bytes().chunks(50) {
@@ -739,8 +739,8 @@ fn a_flood_of_bodies_stays_within_the_budget_and_events_get_through() {
                 sender.send_data(Bytes::from_static(piece)).await.unwrap();
             }
         });
-        let answer = send(layer, post(body)).await;
-        assert_eq!(event(&answer).body(), SEED);
+        let response = send(layer, post(body)).await;
+        assert_eq!(event(&response).body(), SEED);
     });
     let bare = memory_of_a_flood([0, 0], async |_| ());
     println!("a flood: {flooded} bytes, of which {bare} without bodies");
@@ -799,9 +799,9 @@ where
             for _ in 0..20 {
                 let start = Instant::now();
                 let mut stream = connect(address, SEED.len(), SEED.to_owned()).await;
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).await.unwrap();
-                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+                let mut response = String::new();
+                stream.read_to_string(&mut response).await.unwrap();
+                assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
                 times.push(start.elapsed());
             }
             times.sort();
@@ -884,7 +884,7 @@ where
         let mut call = Box::pin(layer.layer(Busy).call(post(body())));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => Ok(call),
-            Poll::Ready(answer) => Err(rejection(&answer.unwrap())),
+            Poll::Ready(response) => Err(rejection(&response.unwrap())),
         }
     };
     let exhausted = Some(RejectionKind::BodyBudgetExhausted);
@@ -938,7 +938,7 @@ async fn the_oldest_incomplete_body_makes_room_for_the_newest() {
     let mut calls: Vec<_> = (0..5).map(|_| call()).collect();
     let polls = calls.iter_mut().map(poll_once);
     let kinds = polls.map(|poll| match poll {
-        Poll::Ready(answer) => Some(rejection(&answer.unwrap())),
+        Poll::Ready(response) => Some(rejection(&response.unwrap())),
         Poll::Pending => None,
     });
     let exhausted = Some(RejectionKind::BodyBudgetExhausted);
@@ -969,8 +969,8 @@ async fn assert_events_get_through<V: tower_bitrix24::VerifyToken>(layer: EventL
         let body = with_token("E", TOKEN, &"a".repeat(size));
         // At once, and in two segments.
         let whole = post(Full::new(body.clone()));
-        let answer = layer.layer(Handler).oneshot(whole).await.unwrap();
-        assert_eq!(event(&answer).body(), &body);
+        let response = layer.layer(Handler).oneshot(whole).await.unwrap();
+        assert_eq!(event(&response).body(), &body);
         let (mut sender, channel) = Channel::<Bytes>::new(1);
         let mut call = Box::pin(layer.layer(Handler).call(post(channel)));
         for segment in [body.slice(..size / 2), body.slice(size / 2..)] {
@@ -1029,8 +1029,8 @@ async fn a_request_without_room_for_its_body_is_told_to_come_later() {
         "too many bodies are being received, try again later\n"
     );
     // What need not wait needs no budget.
-    let answer = send(layer().body_budget(0), post(Full::new(Bytes::from(SEED)))).await;
-    assert_eq!(event(&answer).body(), SEED);
+    let response = send(layer().body_budget(0), post(Full::new(Bytes::from(SEED)))).await;
+    assert_eq!(event(&response).body(), SEED);
 }
 
 // After the proof: the sender has the token, and the body may still be hostile.
@@ -1044,7 +1044,7 @@ fn ask(event: &Event) {
 }
 
 #[test]
-fn reading_and_showing_a_proven_event_takes_time_and_memory_in_proportion() {
+fn reading_and_showing_a_verified_event_takes_time_and_memory_in_proportion() {
     for shape in &SHAPES {
         let [small, large] = [SMALL / 4, LARGE / 4].map(|size| {
             let body = with_token("ONTASKUPDATE", TOKEN, &shape.of(size));
@@ -1147,7 +1147,7 @@ fn assert_cheap(name: &str, code: &str, body: &Bytes) -> f64 {
 }
 
 #[test]
-fn a_proven_body_takes_at_most_sixteen_bytes_of_heap_for_a_byte_whatever_its_shape() {
+fn a_verified_body_takes_at_most_sixteen_bytes_of_heap_for_a_byte_whatever_its_shape() {
     for bytes in [64 << 10, 1 << 20] {
         for (name, body) in dear("ONAPPTEST", bytes) {
             let ratio = assert_cheap(name, "ONAPPTEST", &body);
@@ -1177,8 +1177,8 @@ fn a_body_of_too_many_arrays_is_delivered_with_its_data_as_bytes() {
         let data = format!("data[FIELDS]{}=1", "[]".repeat(60));
         let data = vec![&*data; 200].join("&");
         let body = with_token(code, TOKEN, &data);
-        let (info, answer) = cost(&body);
-        let event = event(&answer);
+        let (info, response) = cost(&body);
+        let event = event(&response);
         assert_eq!(event.body(), &body);
         assert_eq!(event.raw_data().as_deref(), Some(data.as_bytes()));
         assert!(event.data().is_none() && event.subject().is_none());

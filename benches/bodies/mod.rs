@@ -1,5 +1,7 @@
 //! The bodies that the benchmarks read, and the other ways to read them.
 
+pub mod hostile;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

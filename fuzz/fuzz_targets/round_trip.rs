@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::Value;
 use tower_bitrix24_fuzz::encode::{Spelling, to_form};
 use tower_bitrix24_fuzz::php::Node;
-use tower_bitrix24_fuzz::{TOKEN, ask, verified};
+use tower_bitrix24_fuzz::{TOKEN, ask, key_text, verified};
 
 #[derive(Arbitrary, Debug)]
 enum Tree {
@@ -49,6 +49,18 @@ fn tidy(tree: Tree, depth: usize) -> Option<Node> {
     (!tidied.is_empty()).then_some(Node::Array(tidied))
 }
 
+/// The tree with its keys as the product shows them.
+fn shown(tree: Node) -> Node {
+    match tree {
+        Node::Array(entries) => {
+            let entries = entries.into_iter();
+            let shown = entries.map(|(key, value)| (key_text(&key).into_bytes(), shown(value)));
+            Node::Array(shown.collect())
+        }
+        text => text,
+    }
+}
+
 fn node(value: &Value) -> Node {
     match value {
         Value::Array(array) => {
@@ -70,6 +82,6 @@ fuzz_target!(|input: (Tree, Spelling)| {
     if event.mismatch().is_some() {
         return; // Too many arrays are not read.
     }
-    assert_eq!(node(event.data().expect("the event has data")), tree);
+    assert_eq!(node(event.data().expect("the event has data")), shown(tree));
     ask(&event);
 });

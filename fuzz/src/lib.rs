@@ -53,3 +53,25 @@ pub fn contains(body: &[u8], text: &str) -> bool {
     let finder = memchr::memmem::Finder::new(text);
     finder.find(body).is_some() || finder.find(&php::decode(body)).is_some()
 }
+
+/// A key as the tree shows it: the bytes of one that is not UTF-8 stay percent-encoded, and percent
+/// signs are encoded too if the key could be taken for such a one.
+pub fn key_text(bytes: &[u8]) -> String {
+    let escape = |&byte: &u8| match byte {
+        b'%' => "%25".to_owned(),
+        b' '..=b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    match std::str::from_utf8(bytes) {
+        Err(_) => bytes.iter().map(escape).collect(),
+        Ok(text) if text.split('%').skip(1).any(is_escape) => text.replace('%', "%25"),
+        Ok(text) => text.to_owned(),
+    }
+}
+
+/// Returns `true` if the text behind a `%` begins with an escape of a byte beyond ASCII, which may be
+/// escaped itself.
+fn is_escape(behind: &str) -> bool {
+    let digits = behind.trim_start_matches("25").get(..2);
+    digits.is_some_and(|digits| u8::from_str_radix(digits, 16).is_ok_and(|byte| byte >= 0x80))
+}
