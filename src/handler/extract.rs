@@ -167,6 +167,14 @@ impl<K: Kind> Clone for On<K> {
     }
 }
 
+impl<K: Kind<Payload: PartialEq>> PartialEq for On<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.payload == other.payload && self.event == other.event
+    }
+}
+
+impl<K: Kind<Payload: Eq>> Eq for On<K> {}
+
 impl<K: Kind> fmt::Debug for On<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("On")

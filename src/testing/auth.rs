@@ -3,16 +3,15 @@
 use super::literals::{Entries, entries};
 use crate::event::EventKind;
 
-/// What raised the event, which decides what `auth` has.
+/// The source of the event, which determines the fields of `auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
-    /// An application's handler.
+    /// An application's event handler.
     Application,
     /// An outgoing webhook, a robot or a workflow.
     Webhook,
 }
 
-/// What the fields are made of.
 pub(super) struct OAuth<'a> {
     pub(super) kind: Option<EventKind>,
     pub(super) ts: i64,
@@ -22,14 +21,13 @@ pub(super) struct OAuth<'a> {
     pub(super) application_token: &'a str,
 }
 
-/// How long an access token lives, in seconds.
+/// The lifetime of an access token, in seconds.
 const EXPIRES_IN: i64 = 3600;
 
-/// The authorization server.
 const SERVER: &str = "https://oauth.bitrix.info/rest/";
 
 impl OAuth<'_> {
-    /// The fields in the order of the wire; the application token comes behind them.
+    /// Returns the fields in the order of the wire. The application token follows them.
     pub(super) fn sent_by(&self, sender: Sender) -> Entries {
         if sender == Sender::Webhook || self.kind.is_some_and(is_without_tokens) {
             return entries! {
@@ -45,7 +43,7 @@ impl OAuth<'_> {
         fields
     }
 
-    /// The tokens of a bot, which stand in the data.
+    /// Returns the tokens of a bot, which are in the data.
     pub(super) fn for_bot(&self, user_id: &str) -> Entries {
         let mut fields = self.tokens("a98b9d690000071b0000084400000237");
         fields.extend(entries! {
@@ -75,8 +73,8 @@ impl OAuth<'_> {
     }
 }
 
-/// An application that is gone, unpaid or asks for a method gets no OAuth fields, and the events of
-/// bots have those of the bot in their data alone.
+/// Returns `true` if the platform sends the event without OAuth fields in `auth`. Events of bots have
+/// the bot's fields in their data.
 fn is_without_tokens(kind: EventKind) -> bool {
     matches!(
         kind,

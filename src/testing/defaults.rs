@@ -1,5 +1,4 @@
-//! The default data of each documented event: one arm per shape, with the values of the
-//! documentation's samples.
+//! The data of each documented event, with the values of the documentation's samples.
 
 use super::auth::OAuth;
 use super::literals::{Entries, array, entries};
@@ -88,7 +87,7 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
             "UF_EMPLOYMENT_DATE": "2024-04-05",
         },
 
-        // CRM, the catalogue, orders, the news feed.
+        // CRM, the catalog, orders, the feed.
         EventKind::CalendarEntryAdd
         | EventKind::CalendarEntryDelete
         | EventKind::CalendarEntryUpdate
@@ -446,12 +445,12 @@ fn payload(kind: EventKind, id: impl Fn(&str) -> String, auth: &OAuth<'_>) -> Op
 
 const CALL: &str = "externalCall.7b0c7de811455ef32b18dc5917e4306a.1773239327";
 
-/// The object that a custom field belongs to: `CRM_DEAL` for `ONCRMDEALUSERFIELDADD`.
+/// Returns the kind of object of a custom field, for example `CRM_DEAL` for `ONCRMDEALUSERFIELDADD`.
 fn owner_of_field(kind: EventKind) -> String {
     let code = kind.as_str();
     let code = code.strip_prefix("ONCRM").unwrap_or(code);
     match code.split("USERFIELD").next() {
-        // A smart process is known by its number.
+        // A smart process is named by its number.
         Some("TYPE") | None => "CRM_13".to_owned(),
         Some(object) => format!("CRM_{object}"),
     }
@@ -522,7 +521,7 @@ fn old_bot(id: &str, auth: &OAuth<'_>) -> Value {
     )
 }
 
-/// An entry under its id: its tokens, the same again in `AUTH`, and the rest.
+/// Returns an entry under its id. The platform sends the tokens in `AUTH` and beside it.
 fn by_id(id: &str, auth: Entries, rest: Entries) -> Value {
     let mut entry = auth.clone();
     entry.extend(entries! { "AUTH": Value::from_entries(auth) });

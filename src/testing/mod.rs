@@ -1,17 +1,17 @@
-//! Events to test a handler with (feature `testing`).
+//! A test kit for handlers and stores (feature `testing`).
 //!
-//! A [`TestEvent`] is any event in one line, with the data that the documentation shows for it
-//! unless the test says otherwise. It gives the body as a portal sends it, a request to put through
-//! the layer, and a verified [`Event`] for a handler alone.
+//! A [`TestEvent`] builds any event in one line, by default with the data of the documentation's
+//! sample. It returns the body as a portal sends it, a request for the layer, or a verified [`Event`]
+//! for a handler.
 //!
-//! Turn the feature on for tests only:
+//! Enable the feature for tests only:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! tower-bitrix24 = { version = "0.1", features = ["testing"] }
 //! ```
 //!
-//! # A handler alone
+//! # Testing a handler
 //!
 //! ```
 //! use axum::{Extension, http::StatusCode};
@@ -35,7 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # An application, layer and all
+//! # Testing an application with the layer
 //!
 //! ```
 //! use axum::routing::post;
@@ -60,7 +60,7 @@
 //! let text = axum::body::to_bytes(response.into_body(), 1024).await?;
 //! assert_eq!(text, "ONTASKADD from acme.bitrix24.eu");
 //!
-//! // What must be rejected never reaches the handler.
+//! // A rejected request never reaches the handler.
 //! for &tamper in Tamper::ALL {
 //!     let request = event.clone().tampered(tamper).request::<Body>("/bitrix24/events");
 //!     let response = app.clone().oneshot(request).await?;
@@ -76,7 +76,6 @@ mod auth;
 mod defaults;
 mod literals;
 #[cfg(feature = "portals")]
-#[cfg_attr(docsrs, doc(cfg(feature = "portals")))]
 pub mod store_conformance;
 mod tamper;
 mod text;
@@ -100,10 +99,10 @@ use crate::form::encode::{Escape, FormWriter};
 use crate::secret::REDACTED;
 use crate::verify::ApplicationToken;
 
-/// An event that no portal sent, for tests.
+/// An event for tests, built from the documentation's sample.
 ///
-/// It is made of the documentation's sample and what the test sets, and encoded as PHP encodes it,
-/// in the order of the wire: `event`, `event_handler_id`, `data`, `ts`, `auth`.
+/// Its form is encoded as PHP encodes it, in the order of the wire: `event`, `event_handler_id`,
+/// `data`, `ts`, `auth`.
 ///
 /// ```
 /// use tower_bitrix24::testing::TestEvent;
@@ -126,11 +125,10 @@ use crate::verify::ApplicationToken;
 /// );
 /// ```
 ///
-/// `Debug` shows no token and none of the values that were set.
+/// `Debug` shows neither tokens nor the values of the data.
 #[derive(Clone)]
 #[must_use]
 pub struct TestEvent {
-    /// What the data and the tokens are those of.
     kind: Option<EventKind>,
     code: String,
     id: Option<Text>,
@@ -145,29 +143,30 @@ pub struct TestEvent {
     tamper: Option<Tamper>,
 }
 
-/// A change to the data: the path below `data`, and the text to put there or, to take away what is
-/// there, `None`.
+/// A change to the data at a path below `data`.
 #[derive(Clone)]
 struct Change {
     path: Vec<String>,
+    /// `None` removes the value.
     text: Option<Text>,
 }
 
 impl TestEvent {
-    /// The application token unless [`token`](Self::token) sets another.
+    /// The default application token.
     pub const TOKEN: &'static str = "51856fefc120afa4b628cc82d3935cce";
 
     /// The user agent of the platform's requests.
     pub const USER_AGENT: &'static str = "Bitrix24 Webhook Engine";
 
-    /// A documented event with the data of its sample.
+    /// Creates a documented event with the data of its sample.
     pub fn new(kind: EventKind) -> Self {
         Self::with_code(kind.as_str())
     }
 
-    /// An event by its code, which is sent as it is given. Where the code is documented, in upper
-    /// or lower case, the data are those of the documented event; where it is not, they are an id
-    /// in `FIELDS`, as most events have.
+    /// Creates an event with this code, which is sent unchanged.
+    ///
+    /// If the code is documented, in upper or lower case, the data are those of the sample. Otherwise
+    /// they are an id in `FIELDS`, as for most events.
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -201,17 +200,17 @@ impl TestEvent {
         }
     }
 
-    /// Sends the same data under another code.
+    /// Sets the code, but keeps the data.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = code.into();
         self
     }
 
-    /// The id of the object, wherever the event has it: in `FIELDS`, in `data` itself, before and
-    /// after a change, as the key of a bot. For an event that is about no single object it is the
-    /// id that its payload is of no use without: of the job, the session, the command, the line.
+    /// Sets the id of the object in every place that the event has it: in `FIELDS`, in `data` itself,
+    /// before and after a change, or as the key of a bot. For an event that is not about one object,
+    /// sets the id that the payload requires, for example of a job, a session, a command or a line.
     ///
-    /// What is [set](Self::set) in the same place is sent instead.
+    /// A value [set](Self::set) at the same place takes precedence.
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -229,23 +228,22 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where the event has no id, as those of an application's life have none
-    /// ([`has_id`](Self::has_id)).
+    /// Panics if the event has no id ([`has_id`](Self::has_id)), for example ONAPPINSTALL.
     pub fn id(mut self, id: impl Into<Text>) -> Self {
         assert!(self.has_id(), "{} has no id", self.code);
         self.id = Some(id.into());
         self
     }
 
-    /// Whether the event has an id to [give](Self::id).
+    /// Returns `true` if the event has an [id](Self::id).
     pub fn has_id(&self) -> bool {
         let data = |id| self.data_about(Some(id));
         data("1") != data("2")
     }
 
-    /// Puts a value into the data, or replaces one. The path is that of the wire, from `data` or
-    /// from below it: `FIELDS[ID]` and `data[FIELDS][ID]` are the same, and `data` alone makes the
-    /// whole data one text. `[]` is the next index of a list.
+    /// Sets a value in the data. The path is that of the wire, with or without `data`: `FIELDS[ID]` and
+    /// `data[FIELDS][ID]` are the same. `data` alone replaces all data with one string. `[]` is the
+    /// next index of a list.
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -260,12 +258,12 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where it [is no path](Self::is_path): its brackets do not match.
+    /// Panics if `path` is not [a path](Self::is_path), for example because its brackets do not match.
     pub fn set(self, path: &str, value: impl Into<Text>) -> Self {
         self.change(path, Some(value.into()))
     }
 
-    /// Takes a value, or an array of them, out of the data. Removing `data` leaves none.
+    /// Removes a value or an array from the data. `data` removes all data.
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -278,12 +276,12 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where it [is no path](Self::is_path): its brackets do not match.
+    /// Panics if `path` is not [a path](Self::is_path), for example because its brackets do not match.
     pub fn remove(self, path: &str) -> Self {
         self.change(path, None)
     }
 
-    /// Whether this is a path in the data, for one that does not come from the test itself.
+    /// Returns `true` if `path` is a path in the data. Check it if it is not a constant of the test.
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -303,8 +301,8 @@ impl TestEvent {
         self
     }
 
-    /// The object type of a smart process item, in the data and at the end of the code, where a
-    /// handler for one type finds it (`ONCRMDYNAMICITEMADD_147`).
+    /// Sets the object type of a smart process item, in the data and at the end of the code
+    /// (`ONCRMDYNAMICITEMADD_147`).
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -317,85 +315,91 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where the event is of no smart process item, or its code names a type already.
+    /// Panics if the event is not about a smart process item, or if its code already has a type.
     pub fn entity_type_id(mut self, id: u64) -> Self {
         self.code = format!("{}_{id}", self.code);
         let typed = EventKind::parse_dynamic_item_code(&self.code).is_some();
-        assert!(typed, "{} is the code of no smart process item", self.code);
+        assert!(
+            typed,
+            "{} is not the code of a smart process item",
+            self.code
+        );
         self.set("FIELDS[ENTITY_TYPE_ID]", id)
     }
 
-    /// The id of the handler registration; 1 unless set.
+    /// Sets the id of the handler registration. Defaults to 1.
     pub fn handler_id(mut self, id: u64) -> Self {
         self.handler_id = Some(id);
         self
     }
 
-    /// Sends no `event_handler_id`, as older portals do.
+    /// Omits `event_handler_id`, as older portals do.
     pub fn without_handler_id(mut self) -> Self {
         self.handler_id = None;
         self
     }
 
-    /// When it happened, in unix seconds; a second of May 2024 unless set.
+    /// Sets the time of the event, in unix seconds. Defaults to 1714649632, in May 2024.
     pub fn ts(mut self, seconds: i64) -> Self {
         self.ts = seconds;
         self
     }
 
-    /// The portal's host; `some-domain.bitrix24.com` unless set.
+    /// Sets the portal's host. Defaults to `some-domain.bitrix24.com`.
     pub fn portal(mut self, domain: impl Into<String>) -> Self {
         self.domain = domain.into();
         self
     }
 
-    /// The portal's id.
+    /// Sets the portal's id. Defaults to `a223c6b3710f85df22e9377d6c4f7553`.
     pub fn member_id(mut self, id: impl Into<String>) -> Self {
         self.member_id = id.into();
         self
     }
 
-    /// The application token; [`TOKEN`](Self::TOKEN) unless set.
+    /// Sets the application token. Defaults to [`TOKEN`](Self::TOKEN).
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = token.into();
         self
     }
 
-    /// The access token, where the event has one: to call the portal with, and to prove an
-    /// installation. `s6p6eclrvim6da22ft9ch94ekreb52lv` unless set.
+    /// Sets the access token, which calls the portal and verifies an installation. Not every event has
+    /// one. Defaults to `s6p6eclrvim6da22ft9ch94ekreb52lv`.
     pub fn access_token(mut self, token: impl Into<String>) -> Self {
         self.access_token = token.into();
         self
     }
 
-    /// As to an application's handler, which is what it is unless set: with the OAuth fields of
-    /// `auth`, and a refresh token in the events that have one. An application that is removed or
-    /// unpaid gets none of them, as from the platform, and the events of bots have those of the bot in
-    /// their data.
+    /// Fills `auth` as for an application's handler: with the OAuth fields, and with a refresh token in
+    /// the events that have one. This is the default.
+    ///
+    /// As on the platform, an application that is removed or unpaid gets no OAuth fields. Events of
+    /// bots have the bot's fields in their data instead.
     pub fn application(mut self) -> Self {
         self.sender = Sender::Application;
         self
     }
 
-    /// As to an outgoing webhook: `auth` has the portal's addresses and id and the application
-    /// token, nothing else.
+    /// Fills `auth` as for an outgoing webhook: only with the portal's addresses and id and the
+    /// application token.
     pub fn webhook(mut self) -> Self {
         self.sender = Sender::Webhook;
         self
     }
 
-    /// As caused by a robot or a workflow, which fills `auth` like a [webhook](Self::webhook).
+    /// Fills `auth` as a robot or a workflow does, which is the same as for a
+    /// [webhook](Self::webhook).
     pub fn robot(self) -> Self {
         self.webhook()
     }
 
-    /// Spoils the event, so that the layer rejects it. The last way given counts.
+    /// Tampers with the event, so that the layer rejects it. A later call replaces an earlier one.
     pub fn tampered(mut self, tamper: Tamper) -> Self {
         self.tamper = Some(tamper);
         self
     }
 
-    /// The body, as PHP encodes it.
+    /// Returns the body, as PHP encodes it.
     pub fn form(&self) -> String {
         let mut writer = FormWriter::new(Escape::UrlEncode);
         if self.tamper == Some(Tamper::RepeatedToken) {
@@ -434,9 +438,9 @@ impl TestEvent {
         form
     }
 
-    /// The request that the platform would make, for a service that takes `Request<B>`: with
-    /// `axum::body::Body`, `http_body_util::Full<Bytes>`, `Bytes` or `String` for `B`. The address
-    /// is a path, or a whole URL.
+    /// Returns the request that the platform would make, for a service of `Request<B>`. `B` is for
+    /// example `axum::body::Body`, `http_body_util::Full<Bytes>`, `Bytes` or `String`. The address is a
+    /// path or a URL.
     ///
     /// ```
     /// use tower_bitrix24::testing::TestEvent;
@@ -453,7 +457,7 @@ impl TestEvent {
     ///
     /// # Panics
     ///
-    /// Where the address is not one.
+    /// Panics if `address` is not a valid URI.
     pub fn request<B: From<String>>(&self, address: &str) -> Request<B> {
         let form = self.form();
         let content_type = match self.tamper {
@@ -477,13 +481,13 @@ impl TestEvent {
         request
     }
 
-    /// The event as a handler gets it: scanned, verified with its own token and read, in the same
-    /// way as one that came.
+    /// Returns the event as a handler gets it: scanned, verified with its own token and parsed, by the
+    /// same code as an event that was received.
     ///
     /// # Panics
     ///
-    /// Where it would be rejected: its body was [tampered](Self::tampered) with, or its code or its
-    /// token is empty.
+    /// Panics if the event would be rejected, because its body was [tampered](Self::tampered) with, or
+    /// because its code or token is empty.
     pub fn event(&self) -> Event {
         let token = ApplicationToken::new(&*self.token);
         let token = token.unwrap_or_else(|error| panic!("{error}"));
@@ -492,7 +496,7 @@ impl TestEvent {
         let verification = pin!(Event::verify(envelope, &token));
         match verification.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(event) => event.unwrap_or_else(|error| panic!("{error}")),
-            Poll::Pending => unreachable!("a token in hand is compared at once"),
+            Poll::Pending => unreachable!("an ApplicationToken is compared without waiting"),
         }
     }
 
@@ -509,7 +513,7 @@ impl TestEvent {
         data
     }
 
-    /// The data of the sample.
+    /// Returns the data of the sample, about the object `id` if it is set.
     fn data_about(&self, id: Option<&str>) -> Option<Value> {
         match self.kind {
             Some(kind) => defaults::data(kind, id, &self.oauth()),
@@ -528,7 +532,7 @@ impl TestEvent {
         }
     }
 
-    /// As long as the right one, and right but for the last character.
+    /// Returns the token with another last character.
     fn wrong_token(&self) -> String {
         let mut wrong = self.token.clone();
         let last = wrong.pop();
@@ -543,8 +547,8 @@ fn write_token(writer: &mut FormWriter, token: &str) {
     });
 }
 
-/// The keys of a path such as `FIELDS[ID]` or `data[FIELDS][ID]`, below `data`; `None` where its
-/// brackets do not match.
+/// Returns the keys below `data` of a path such as `FIELDS[ID]` or `data[FIELDS][ID]`. Returns `None`
+/// if the brackets do not match.
 fn keys(path: &str) -> Option<Vec<&str>> {
     let (name, mut rest) = path.split_at(path.find('[').unwrap_or(path.len()));
     let mut keys = match name {

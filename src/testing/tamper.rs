@@ -1,8 +1,8 @@
-//! What may be wrong with a request.
+//! `Tamper`: ways to make a request invalid.
 
 use crate::rejection::RejectionKind;
 
-/// A way to spoil a [`TestEvent`](super::TestEvent), each of which the layer rejects.
+/// A way to tamper with a [`TestEvent`](super::TestEvent). The layer rejects each.
 ///
 /// ```
 /// use tower_bitrix24::testing::{Tamper, TestEvent};
@@ -16,13 +16,13 @@ use crate::rejection::RejectionKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tamper {
-    /// Another application token of the same length; those in the data stay right.
+    /// Another application token of the same length. Tokens in the data stay valid.
     WrongToken,
     /// No application token.
     WithoutToken,
-    /// A wrong application token before the right one.
+    /// A wrong application token before the valid one.
     RepeatedToken,
-    /// The right application token, and another in a spelling that PHP reads as the same key.
+    /// The valid application token, and another one under a key that PHP reads as the same.
     AliasedToken,
     /// A body that ends in the middle of the application token.
     Truncated,
@@ -37,7 +37,7 @@ pub enum Tamper {
 }
 
 impl Tamper {
-    /// Every way.
+    /// All ways.
     pub const ALL: &'static [Self] = &[
         Self::WrongToken,
         Self::WithoutToken,
@@ -50,8 +50,8 @@ impl Tamper {
         Self::Gzip,
     ];
 
-    /// Why the layer rejects the request, unless it is set to let such requests
-    /// [pass](crate::EventLayer::pass_other_callbacks).
+    /// Returns why the layer rejects the request, if it does not
+    /// [pass other callbacks](crate::EventLayer::pass_other_callbacks).
     pub const fn rejection(self) -> RejectionKind {
         match self {
             Self::WrongToken | Self::Truncated => RejectionKind::TokenRejected,

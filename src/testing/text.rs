@@ -1,9 +1,9 @@
-//! Values of a form.
+//! `Text`: a string of a form.
 
 use std::fmt;
 
-/// A value for a [`TestEvent`](super::TestEvent), as PHP sends it: everything is a text, `true` is
-/// `1` and `false` is `0`. Flags that are `Y` and `N` on the wire are given as such.
+/// A string for a [`TestEvent`](super::TestEvent), converted from a value as PHP does it: `true` is
+/// `1` and `false` is `0`. For a flag that is `Y` or `N` on the wire, pass that string.
 ///
 /// ```
 /// use tower_bitrix24::testing::Text;

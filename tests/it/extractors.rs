@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tower_bitrix24::event::kind;
 use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::handler::extract::On;
+use tower_bitrix24::testing::TestEvent;
 use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
 
 const NO_EVENT: &str = "the request has no Bitrix24 event: check that an EventLayer wraps this route, \
@@ -230,4 +231,17 @@ async fn the_event_of_one_type_of_items_is_of_their_kind() {
     let (status, text) = send(address, "/", body).await;
     assert_eq!(status, 200);
     assert!(text.contains("147"), "{text}");
+}
+
+#[test]
+fn on_is_equal_if_payload_and_event_are() {
+    let on = |id: u64| {
+        let event = TestEvent::new(EventKind::CrmDealAdd).id(id).event();
+        let payload = event.payload_of::<kind::CrmDealAdd>().cloned().unwrap();
+        On::<kind::CrmDealAdd> { payload, event }
+    };
+    assert_eq!(on(1), on(1));
+    assert_ne!(on(1), on(2));
+    let payload = on(2).payload;
+    assert_ne!(on(1), On { payload, ..on(1) });
 }

@@ -12,8 +12,8 @@ use crate::secret::Secret;
 #[non_exhaustive]
 pub struct NoData {}
 
-/// An application was installed on a portal. Its `auth` brings the portal's application token for
-/// the first time. Documentation page: *OnAppInstall*.
+/// An application was installed on a portal. Its `auth` has the portal's application token for the
+/// first time. Documentation page: *OnAppInstall*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AppInstall {
@@ -35,7 +35,7 @@ pub struct AppInstall {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AppUninstall {
-    /// Yes if the user chose to have the application's data wiped (`CLEAN`).
+    /// Yes if the user chose to delete the application's data (`CLEAN`).
     #[serde(rename = "CLEAN", default, deserialize_with = "optional_flag")]
     pub clean: Option<Flag>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
@@ -54,7 +54,7 @@ pub struct AppUserReady {
     pub access_token: Option<Secret>,
     /// The system user's refresh token, which gives new access tokens.
     pub refresh_token: Option<Secret>,
-    /// The lifetime of the access token from the event on, in seconds.
+    /// The lifetime of the access token after the event, in seconds.
     #[serde(default, deserialize_with = "optional_number")]
     pub expires_in: Option<u64>,
     /// The permissions of the application, such as `crm`, separated by commas.
@@ -63,10 +63,10 @@ pub struct AppUserReady {
     pub domain: Option<String>,
     /// The authorization server's REST address.
     pub server_endpoint: Option<String>,
-    /// The portal's REST address, as the data claim it.
+    /// The portal's REST address, **as the data claim it**.
     pub client_endpoint: Option<String>,
-    /// The portal's id, **as the data claim it**: any portal can send any id here. The verified one is
-    /// that of [`Event::auth`](crate::Event::auth); keep tokens under that.
+    /// The portal's id, **as the data claim it**: any portal can send any id here. The verified id is in
+    /// [`Event::auth`](crate::Event::auth); store tokens under that one.
     pub member_id: Option<String>,
     /// The system user's id on the portal.
     #[serde(default, deserialize_with = "optional_number")]
@@ -78,11 +78,11 @@ pub struct AppUserReady {
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
     #[serde(rename = "LANGUAGE_ID")]
     pub language_id: Option<String>,
-    /// When the subscription ends (`date_finish`), as it was sent; only if the portal knows.
+    /// The end of the subscription (`date_finish`), as it was sent. `None` if the portal does not know it.
     pub date_finish: Option<String>,
 }
 
-/// A new version of an application was installed. Its `auth` may bring a new application token.
+/// A new version of an application was installed. Its `auth` may have a new application token.
 /// Documentation page: *OnAppUpdate*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
@@ -90,7 +90,7 @@ pub struct AppUpdate {
     /// The version that is now installed (`VERSION`).
     #[serde(rename = "VERSION")]
     pub version: Option<String>,
-    /// The version before (`PREVIOUS_VERSION`).
+    /// The previous version (`PREVIOUS_VERSION`).
     #[serde(rename = "PREVIOUS_VERSION")]
     pub previous_version: Option<String>,
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
@@ -126,12 +126,12 @@ pub struct AppPayment {
     pub language_id: Option<String>,
 }
 
-/// An administrator allowed or rejected a REST method that asks for permission. Documentation page:
-/// *onAppMethodConfirm*.
+/// An administrator allowed or denied the use of a REST method that needs permission. Documentation
+/// page: *onAppMethodConfirm*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AppMethodConfirm {
-    /// The OAuth token that the permission was asked for (`TOKEN`). It is live.
+    /// The OAuth token that the permission is for (`TOKEN`). It is valid.
     #[serde(rename = "TOKEN")]
     pub token: Option<Secret>,
     /// The method (`METHOD`), such as `voximplant.user.get`.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::form::Value;
 use crate::form::field::{NumberOrName, optional_number};
 
-/// An address of a requisite or a lead. The documentation shows the kinds as numbers, and portals send
-/// them by their names. Documentation pages: *onCrmAddressRegister* and *onCrmAddressUnregister*.
+/// An address of a requisite or a lead. The documentation shows the kinds as numbers, but portals send
+/// their names. Documentation pages: *onCrmAddressRegister* and *onCrmAddressUnregister*.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmAddress {
@@ -23,10 +23,10 @@ pub struct CrmAddress {
     /// The id of the object that the address belongs to (`ENTITY_ID`).
     #[serde(rename = "ENTITY_ID")]
     pub entity_id: u64,
-    /// The id of that object's own parent (`ANCHOR_ID`), for the platform's inner use.
+    /// The id of that object's parent (`ANCHOR_ID`), for the platform's internal use.
     #[serde(rename = "ANCHOR_ID", default, deserialize_with = "optional_number")]
     pub anchor_id: Option<u64>,
-    /// The kind of that parent (`ANCHOR_TYPE_ID`), for the platform's inner use.
+    /// The kind of that parent (`ANCHOR_TYPE_ID`), for the platform's internal use.
     #[serde(
         rename = "ANCHOR_TYPE_ID",
         default,
@@ -36,12 +36,12 @@ pub struct CrmAddress {
 }
 
 /// A unit of measure or a product section in the outdated part of the CRM. Documentation pages:
-/// *onCrmMeasureAdd*, *onCrmProductSectionAdd* and their neighbours, which show a template in the
-/// place of an id: it is kept as it comes.
+/// *onCrmMeasureAdd*, *onCrmProductSectionAdd* and the like. They show a template instead of an id, so
+/// the id is kept as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmOutdatedItem {
-    /// The id (`ID`), a number by all that is known.
+    /// The id (`ID`), probably a number.
     #[serde(rename = "ID")]
     pub id: String,
 }
@@ -62,8 +62,8 @@ pub struct UserField {
     pub field_name: Option<String>,
 }
 
-/// A custom field of old-style invoices. Documentation page: *onCrmInvoiceUserFieldAdd* and its
-/// neighbours. The keys may also be spelled as those of [`UserField`].
+/// A custom field of old-style invoices. Documentation page: *onCrmInvoiceUserFieldAdd* and
+/// the like. The keys may also be spelled like those of [`UserField`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -86,17 +86,17 @@ pub struct CrmCurrency {
     pub id: String,
 }
 
-/// A deal that went to another sales funnel. Documentation page: *onCrmDealMoveToCategory*.
+/// A deal that was moved to another sales funnel. Documentation page: *onCrmDealMoveToCategory*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmDealMove {
     /// The deal's id (`ID`).
     #[serde(rename = "ID")]
     pub id: u64,
-    /// The id of the funnel that the deal is in now (`CATEGORY_ID`).
+    /// The id of the deal's new funnel (`CATEGORY_ID`).
     #[serde(rename = "CATEGORY_ID", default, deserialize_with = "optional_number")]
     pub category_id: Option<u64>,
-    /// The code of the stage that the deal is in now (`STAGE_ID`), such as `C1:NEW`.
+    /// The code of the deal's new stage (`STAGE_ID`), such as `C1:NEW`.
     #[serde(rename = "STAGE_ID")]
     pub stage_id: Option<String>,
 }
@@ -109,15 +109,15 @@ pub struct CrmDocument {
     /// The document's id (`ID`).
     #[serde(rename = "ID")]
     pub id: u64,
-    /// The kind of object that the document is of (`ENTITY_TYPE_ID`), as `crm.enum.ownertype` lists
-    /// them.
+    /// The kind of object that the document belongs to (`ENTITY_TYPE_ID`), as listed by
+    /// `crm.enum.ownertype`.
     #[serde(
         rename = "ENTITY_TYPE_ID",
         default,
         deserialize_with = "optional_number"
     )]
     pub entity_type_id: Option<u64>,
-    /// The id of the object that the document is of (`ENTITY_ID`).
+    /// The id of the object that the document belongs to (`ENTITY_ID`).
     #[serde(rename = "ENTITY_ID", default, deserialize_with = "optional_number")]
     pub entity_id: Option<u64>,
 }
@@ -127,11 +127,11 @@ pub struct CrmDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmDynamicItem {
-    /// The item's id (`ID`) among those of its kind.
+    /// The item's id (`ID`), unique within its kind.
     #[serde(rename = "ID")]
     pub id: u64,
-    /// The kind of object that the item is (`ENTITY_TYPE_ID`): the smart process. Where it is absent
-    /// the event's code may tell, and [`Event::entity_type_id`](crate::Event::entity_type_id) does.
+    /// The item's kind (`ENTITY_TYPE_ID`): the smart process. If it is absent, it may be in the event's
+    /// code; [`Event::entity_type_id`](crate::Event::entity_type_id) returns either.
     #[serde(
         rename = "ENTITY_TYPE_ID",
         default,
@@ -145,7 +145,7 @@ pub struct CrmDynamicItem {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmRecurringDeal {
-    /// The id of the template's settings (`ID`), which is not that of a deal.
+    /// The id of the template's settings (`ID`), not of a deal.
     #[serde(rename = "ID")]
     pub id: u64,
     /// The id of the template (`RECURRING_DEAL_ID`).
@@ -162,7 +162,7 @@ pub struct CrmRecurringDeal {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmRecurringDealExpose {
-    /// The id of the template's settings (`ID`), which is not that of a deal.
+    /// The id of the template's settings (`ID`), not of a deal.
     #[serde(rename = "ID", default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// The id of the template (`RECURRING_DEAL_ID`).
@@ -182,7 +182,7 @@ pub struct CrmRecurringDealExpose {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmRecurringInvoice {
-    /// The id of the template's settings (`ID`), which is not that of an invoice.
+    /// The id of the template's settings (`ID`), not of an invoice.
     #[serde(rename = "ID")]
     pub id: u64,
     /// The id of the template (`RECURRING_INVOICE_ID`).
@@ -199,7 +199,7 @@ pub struct CrmRecurringInvoice {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct CrmRecurringInvoiceExpose {
-    /// The id of the template's settings (`ID`), which is not that of an invoice.
+    /// The id of the template's settings (`ID`), not of an invoice.
     #[serde(rename = "ID", default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// The id of the template (`RECURRING_INVOICE_ID`).
@@ -214,7 +214,7 @@ pub struct CrmRecurringInvoiceExpose {
     pub invoice_id: u64,
 }
 
-/// A user pressed something in a timeline record of the application that has a `restEvent` action.
+/// A user clicked an element with a `restEvent` action in a timeline record of the application.
 /// Documentation page: *Click Reaction*
 /// (`api-reference/crm/timeline/activities/configurable/structure/action.md`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -223,17 +223,17 @@ pub struct CrmRecurringInvoiceExpose {
 pub struct CrmTimelineAction {
     /// The id that the application gave to the action (`id`), such as `resetButtonClick`.
     pub id: String,
-    /// The kind of object that the record is of (`entityTypeId`), as `crm.enum.ownertype` lists
-    /// them.
+    /// The kind of object that the record belongs to (`entityTypeId`), as listed by
+    /// `crm.enum.ownertype`.
     pub entity_type_id: Option<u64>,
-    /// The id of the object that the record is of (`entityId`).
+    /// The id of the object that the record belongs to (`entityId`).
     pub entity_id: Option<u64>,
     /// The id of the activity (`activityId`).
     pub activity_id: Option<u64>,
-    /// The id of the user who pressed (`userId`).
+    /// The id of the user who clicked (`userId`).
     pub user_id: Option<u64>,
-    /// The parameters that the application gave to the action (`actionParams`), which are sent
-    /// beside the other keys. They have passed through the user's browser. `None` if there are no
+    /// The parameters that the application gave to the action (`actionParams`). They are sent beside
+    /// the other keys and come from the user's browser, so do not trust them. `None` if there are no
     /// other keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_params: Option<Value>,

@@ -6,7 +6,7 @@ use crate::form::field::List;
 
 /// A job for the HR system that a company is linked to. Documentation page: *e-Signature
 /// Integration with HR Systems* (`api-reference/sign/hcm-link/index.md`), which names `jobId` and
-/// `company`; the key of the date is the platform's own.
+/// `company`. The key of the date is that of the platform's source.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -15,14 +15,14 @@ pub struct HcmLinkJob {
     pub job_id: u64,
     /// The code of the company in HCM Link (`company`).
     pub company: Option<String>,
-    /// When the job was given (`date`), in ISO 8601.
+    /// The time of the job (`date`), in ISO 8601.
     pub date: Option<String>,
 }
 
-/// A job for the HR system to send the values of fields that a document is to be filled with.
+/// A job for the HR system: send the values of fields for a document.
 /// Documentation page: *e-Signature Integration with HR Systems*
-/// (`api-reference/sign/hcm-link/index.md`), which names `jobId` and what else is sent; the other
-/// keys are the platform's own.
+/// (`api-reference/sign/hcm-link/index.md`), which names `jobId` and describes the rest. The
+/// other keys are those of the platform's source.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub struct HcmLinkFieldValues {
     /// The codes of the fields (`fields`) in the HR system.
     #[serde(default)]
     pub fields: List<String>,
-    /// When the job was given (`date`), in ISO 8601.
+    /// The time of the job (`date`), in ISO 8601.
     pub date: Option<String>,
 }
 

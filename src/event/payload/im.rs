@@ -6,8 +6,8 @@ use crate::form::Value;
 use crate::form::field::{Flag, List, optional_flag, optional_number, optional_object};
 use crate::macros::open_enum;
 
-/// A message came into a chat or was edited. The documentation gives this event to those who poll
-/// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+/// A message was added to a chat or edited. According to the documentation, only `im.v2.Event.get`
+/// returns this event. Documentation page: *Events*, of `im.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -15,36 +15,36 @@ pub struct ImV2Message {
     /// The message; after an edit, with the new text.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ImMessage>,
-    /// The chat it is in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// Its author.
+    /// The message's author.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
     pub language: Option<String>,
 }
 
-/// A message was deleted from a chat. The documentation gives this event to those who poll
-/// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+/// A message was deleted from a chat. According to the documentation, only `im.v2.Event.get` returns
+/// this event. Documentation page: *Events*, of `im.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ImV2MessageDelete {
     /// The id of the deleted message.
     pub message_id: u64,
-    /// The chat it was in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// Its author.
+    /// The message's author.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
     pub language: Option<String>,
 }
 
-/// A member was added to a chat. The documentation gives this event to those who poll
-/// `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+/// A member was added to a chat. According to the documentation, only `im.v2.Event.get` returns this
+/// event. Documentation page: *Events*, of `im.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -61,8 +61,8 @@ pub struct ImV2JoinChat {
     pub language: Option<String>,
 }
 
-/// A reaction to a message was set or removed. The documentation gives this event to those who
-/// poll `im.v2.Event.get`. Documentation page: *Events*, of `im.v2`.
+/// A reaction to a message was set or removed. According to the documentation, only `im.v2.Event.get`
+/// returns this event. Documentation page: *Events*, of `im.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -71,13 +71,13 @@ pub struct ImV2Reaction {
     pub reaction: Option<String>,
     /// The change: set or removed.
     pub action: Option<ImReactionAction>,
-    /// The message it is to.
+    /// The message with the reaction.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ImMessage>,
-    /// The chat that the message is in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// The user whose reaction it is.
+    /// The user who reacted.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
@@ -89,31 +89,30 @@ pub struct ImV2Reaction {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ImMessage {
-    /// The message's id. The documentation has a shortened sample without one.
+    /// The message's id. A shortened sample of the documentation has no id.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
-    /// The id of the chat it is in.
+    /// The id of the chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_id: Option<u64>,
-    /// The id of its author; 0 for a message of the system.
+    /// The author's id, or 0 for a system message.
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
-    /// When it was sent, in ISO 8601.
+    /// The time of sending, in ISO 8601.
     pub date: Option<String>,
-    /// The text. Of a text longer than 20000 characters the rest is cut off and ` (...)` put in its
-    /// place.
+    /// The text. The platform truncates it to 20000 characters and appends ` (...)`.
     pub text: Option<String>,
-    /// Yes if it is a message of the system.
+    /// Yes if it is a system message.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_system: Option<Flag>,
-    /// The id that its sender gave it to know a duplicate by; often empty.
+    /// The sender's id of the message, which identifies duplicates. Often empty.
     pub uuid: Option<String>,
     /// The origin of a forwarded message.
     #[serde(default, deserialize_with = "optional_object")]
     pub forward: Option<ImForward>,
     /// The parameters of the message: attachments, a keyboard, files and more.
     pub params: Option<Value>,
-    /// Yes if anybody but the author has read it.
+    /// Yes if a user other than the author has read it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub viewed_by_others: Option<Flag>,
 }
@@ -124,15 +123,15 @@ pub struct ImMessage {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ImForward {
-    /// The id of the message that was forwarded.
+    /// The id of the original message.
     pub id: Option<String>,
-    /// The id of its author.
+    /// The id of the original author.
     #[serde(default, deserialize_with = "optional_number")]
     pub user_id: Option<u64>,
-    /// The id of the chat it was in.
+    /// The id of the original chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_id: Option<u64>,
-    /// When it was sent.
+    /// The time of sending.
     pub date: Option<String>,
 }
 
@@ -144,8 +143,8 @@ pub struct ImChat {
     /// The chat's id.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
-    /// The dialog: `chat` and the chat's id, such as `chat5`; in a private chat the id of the user
-    /// on the other side.
+    /// The dialog: `chat` and the chat's id, such as `chat5`. In a private chat, the id of the other
+    /// user.
     pub dialog_id: Option<String>,
     /// The title.
     pub name: Option<String>,
@@ -163,13 +162,13 @@ pub struct ImChat {
     pub avatar: Option<String>,
     /// The description.
     pub description: Option<String>,
-    /// Yes if users from outside take part.
+    /// Yes if external users take part.
     #[serde(default, deserialize_with = "optional_flag")]
     pub extranet: Option<Flag>,
     /// Yes if collaborators take part.
     #[serde(default, deserialize_with = "optional_flag")]
     pub contains_collaber: Option<Flag>,
-    /// The kind of object that the chat belongs to; `LINES` for an open line.
+    /// The kind of object that the chat belongs to, such as `LINES` for an open line.
     pub entity_type: Option<String>,
     /// The id of that object.
     pub entity_id: Option<String>,
@@ -186,16 +185,16 @@ pub struct ImChat {
     pub disk_folder_id: Option<u64>,
     /// The user's permissions in the chat.
     pub permissions: Option<Value>,
-    /// Of a thread, the id of the chat it belongs to; otherwise 0.
+    /// The id of the chat that a thread belongs to, otherwise 0.
     #[serde(default, deserialize_with = "optional_number")]
     pub parent_chat_id: Option<u64>,
-    /// Of a thread, the id of the message it belongs to; otherwise 0.
+    /// The id of the message that a thread belongs to, otherwise 0.
     #[serde(default, deserialize_with = "optional_number")]
     pub parent_message_id: Option<u64>,
     /// Yes if the chat is new.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_new: Option<Flag>,
-    /// Yes if there is a field to write in.
+    /// Yes if the chat has an input field.
     #[serde(default, deserialize_with = "optional_flag")]
     pub text_field_enabled: Option<Flag>,
     /// The id of the background.
@@ -229,7 +228,7 @@ pub struct ImUser {
     pub gender: Option<ImGender>,
     /// The birthday, or empty.
     pub birthday: Option<String>,
-    /// Yes if the user is from outside.
+    /// Yes if the user is external.
     #[serde(default, deserialize_with = "optional_flag")]
     pub extranet: Option<Flag>,
     /// Yes if it is a bot.
@@ -242,17 +241,16 @@ pub struct ImUser {
     pub external_auth_id: Option<String>,
     /// The status that the user chose, such as `online` or `dnd`.
     pub status: Option<String>,
-    /// Since when the user has been away from the keyboard, in ISO 8601, or false. Events say
-    /// false.
+    /// The time since which the user is idle, in ISO 8601, or false. In events it is false.
     pub idle: Option<Value>,
-    /// When the user was last active, in ISO 8601, or false.
+    /// The time of the last activity, in ISO 8601, or false.
     pub last_activity_date: Option<Value>,
-    /// When the user was last active on a mobile device, in ISO 8601, or false. Events say false.
+    /// The time of the last activity on a mobile device, in ISO 8601, or false. In events it is false.
     pub mobile_last_date: Option<Value>,
-    /// When the user was last active in the desktop application, in ISO 8601, or false. Events say
-    /// false.
+    /// The time of the last activity in the desktop application, in ISO 8601, or false. In events it
+    /// is false.
     pub desktop_last_date: Option<Value>,
-    /// Until when the user is absent, in ISO 8601, or false.
+    /// The end of the user's absence, in ISO 8601, or false.
     pub absent: Option<Value>,
     /// The ids of the user's departments.
     #[serde(default)]
@@ -269,7 +267,7 @@ pub struct ImUser {
 }
 
 open_enum! {
-    /// The change of a reaction. Documentation page: *Events*, of `im.v2`.
+    /// A change of a reaction. Documentation page: *Events*, of `im.v2`.
     ImReactionAction {
         /// The reaction was set.
         Add = "add",
@@ -313,7 +311,7 @@ open_enum! {
         Open = "O",
         /// An open line.
         OpenLine = "L",
-        /// Notifications of the system.
+        /// System notifications.
         System = "S",
         /// A channel.
         Channel = "N",
@@ -336,9 +334,9 @@ open_enum! {
     ImUserType {
         /// An employee.
         Employee = "employee",
-        /// A user from outside.
+        /// An external user.
         Extranet = "extranet",
-        /// A user who is known by e-mail.
+        /// A user who is identified by e-mail.
         Email = "email",
         /// A collaborator.
         Collaber = "collaber",

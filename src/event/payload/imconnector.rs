@@ -35,10 +35,10 @@ pub struct ConnectorDialogRecord {
     /// The dialog's session.
     #[serde(default, deserialize_with = "optional_object")]
     pub session: Option<ConnectorSession>,
-    /// The chat in the outside system.
+    /// The chat in the external system.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ConnectorChat>,
-    /// The user in the outside system.
+    /// The user in the external system.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ConnectorUser>,
 }
@@ -53,10 +53,10 @@ pub struct ConnectorInfo {
     /// The id of the open line.
     #[serde(default, deserialize_with = "optional_number")]
     pub line_id: Option<u64>,
-    /// The chat's id. With messages it is the one of the outside system, whatever that is.
+    /// The chat's id. In events of messages it is the id in the external system, of any form.
     pub chat_id: Option<String>,
-    /// The customer's id; `0` if there is none. The documentation says on one page that it is
-    /// the outside system's and on another that it is Bitrix24's.
+    /// The customer's id, or `0`. The documentation calls it an id of the external system on one page,
+    /// and an id of Bitrix24 on another.
     pub user_id: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub struct ConnectorSession {
     /// Yes if the session is over.
     #[serde(default, deserialize_with = "optional_flag")]
     pub closed: Option<Flag>,
-    /// The id of the session before this one; 0 if there was none.
+    /// The id of the previous session, or 0.
     #[serde(default, deserialize_with = "optional_number")]
     pub parent_id: Option<u64>,
     /// The time until the session closes itself, in minutes.
@@ -78,25 +78,25 @@ pub struct ConnectorSession {
     pub close_term: Option<u64>,
 }
 
-/// A chat in the outside system. Documentation pages: *OnImConnectorMessageAdd* and
+/// A chat in the external system. Documentation pages: *OnImConnectorMessageAdd* and
 /// *OnImConnectorDialogStart*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorChat {
-    /// The chat's id in the outside system, such as `channel-123`.
+    /// The chat's id in the external system, such as `channel-123`.
     pub id: Option<String>,
 }
 
-/// A user in the outside system. Documentation pages: *OnImConnectorDialogStart* and
+/// A user in the external system. Documentation pages: *OnImConnectorDialogStart* and
 /// *OnSessionStart*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorUser {
-    /// The user's id, whatever the outside system has for one; `0` if there is none.
+    /// The user's id, in the form of the external system, or `0`.
     pub id: Option<String>,
 }
 
-/// An operator wrote a message that has to go out through a connector. Documentation page:
+/// An operator wrote a message that a connector must deliver. Documentation page:
 /// *OnImConnectorMessageAdd*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -112,17 +112,17 @@ pub struct ConnectorMessageAdd {
     pub messages: OneOrMany<ConnectorMessageAddRecord>,
 }
 
-/// A message that has to go out. Documentation page: *OnImConnectorMessageAdd*.
+/// A message to deliver. Documentation page: *OnImConnectorMessageAdd*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorMessageAddRecord {
     /// The message in Bitrix24.
     #[serde(default, deserialize_with = "optional_object")]
     pub im: Option<ConnectorIm>,
-    /// Its text and author.
+    /// The text and the author.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ConnectorNewMessage>,
-    /// The chat in the outside system.
+    /// The chat in the external system.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ConnectorChat>,
     /// The operator who wrote the message, as customers see them.
@@ -130,7 +130,7 @@ pub struct ConnectorMessageAddRecord {
     pub user: Option<ConnectorOperator>,
 }
 
-/// The content of a message that has to go out. Documentation page: *OnImConnectorMessageAdd*.
+/// The content of a message to deliver. Documentation page: *OnImConnectorMessageAdd*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorNewMessage {
@@ -139,19 +139,19 @@ pub struct ConnectorNewMessage {
     pub user_id: Option<u64>,
     /// The text, with BB codes.
     pub text: Option<String>,
-    /// The files, which have to go out too.
+    /// The files, which must be delivered too.
     #[serde(default, deserialize_with = "objects")]
     pub files: List<ConnectorFile>,
-    /// The attachments. The platform sends each as one text of JSON.
+    /// The attachments. The platform sends each as a string of JSON.
     #[serde(default)]
     pub attachments: OneOrMany<Value>,
     /// The message's parameters, such as `IS_DELIVERED`.
     pub params: Option<Value>,
 }
 
-/// A file of a message that has to go out through a connector.
+/// A file of a message that a connector must deliver.
 ///
-/// The links are secrets: they open the file to whoever has them.
+/// The links are secrets: anyone who has them can open the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -165,16 +165,16 @@ pub struct ConnectorFile {
     /// The media type, such as `image/jpeg`.
     #[serde(default, deserialize_with = "lenient")]
     pub mime: Option<String>,
-    /// The public address of the file, which leads to [`download_link`](Self::download_link).
+    /// The public address of the file, which redirects to [`download_link`](Self::download_link).
     #[serde(default, deserialize_with = "lenient")]
     pub link: Option<Secret>,
-    /// The address that downloads the file, without the portal's host; empty if there is none.
+    /// The address that downloads the file, without the portal's host, or empty.
     #[serde(default, deserialize_with = "lenient")]
     pub download_link: Option<Secret>,
     /// The size in bytes.
     #[serde(default, deserialize_with = "lenient")]
     pub size: Option<u64>,
-    /// The size in words of the portal's language (`sizef`), such as `33.7 KB`.
+    /// The size in the portal's language (`sizef`), such as `33.7 KB`.
     #[serde(default, deserialize_with = "lenient")]
     pub sizef: Option<String>,
     /// The width of a picture, in pixels.
@@ -208,7 +208,7 @@ pub struct ConnectorOperator {
     /// The gender.
     #[serde(default, deserialize_with = "lenient")]
     pub gender: Option<ImGender>,
-    /// The address of the picture; may be empty.
+    /// The address of the picture, or empty.
     #[serde(default, deserialize_with = "lenient")]
     pub avatar: Option<String>,
     /// The id of the picture; 0 if there is none.
@@ -219,7 +219,7 @@ pub struct ConnectorOperator {
     pub online: Option<Flag>,
 }
 
-/// An operator changed a message that went out through a connector. Documentation page:
+/// An operator changed a message that a connector delivered. Documentation page:
 /// *OnImConnectorMessageUpdate*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -242,10 +242,10 @@ pub struct ConnectorMessageUpdateRecord {
     /// The message in Bitrix24.
     #[serde(default, deserialize_with = "optional_object")]
     pub im: Option<ConnectorIm>,
-    /// Its ids and new text.
+    /// The message's ids and new text.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ConnectorChangedMessage>,
-    /// The chat in the outside system.
+    /// The chat in the external system.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ConnectorChat>,
 }
@@ -254,15 +254,15 @@ pub struct ConnectorMessageUpdateRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorChangedMessage {
-    /// The ids that the message has in the outside system. An update brings a list and a deletion a
-    /// single one.
+    /// The ids of the message in the external system: a list for an update, a single id for a
+    /// deletion.
     #[serde(default)]
     pub id: OneOrMany<String>,
     /// The new text, with BB codes.
     pub text: Option<String>,
 }
 
-/// An operator deleted a message that went out through a connector. Documentation page:
+/// An operator deleted a message that a connector delivered. Documentation page:
 /// *OnImConnectorMessageDelete*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -285,10 +285,10 @@ pub struct ConnectorMessageDeleteRecord {
     /// The message in Bitrix24.
     #[serde(default, deserialize_with = "optional_object")]
     pub im: Option<ConnectorIm>,
-    /// Its ids.
+    /// The message's ids.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ConnectorDeletedMessage>,
-    /// The chat in the outside system.
+    /// The chat in the external system.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ConnectorChat>,
 }
@@ -297,8 +297,8 @@ pub struct ConnectorMessageDeleteRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorDeletedMessage {
-    /// The ids that the message has in the outside system. An update brings a list and a deletion a
-    /// single one.
+    /// The ids of the message in the external system: a list for an update, a single id for a
+    /// deletion.
     #[serde(default)]
     pub id: OneOrMany<String>,
 }
@@ -308,7 +308,7 @@ pub struct ConnectorDeletedMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ConnectorIm {
-    /// The id of its chat.
+    /// The id of the message's chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_id: Option<u64>,
     /// The message's id.
@@ -327,7 +327,7 @@ pub struct ConnectorStatus {
     pub line: Option<u64>,
 }
 
-/// An open line was deleted: its id, which is the whole of `data`. Documentation page:
+/// An open line was deleted. Its id is the whole of `data`. Documentation page:
 /// *OnImConnectorLineDelete*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(record.chat.unwrap().id.as_deref(), Some("channel-123"));
     }
 
-    /// The one message that goes out with these pairs, each beneath it and behind an `&`.
+    /// Reads the only message of an event with these pairs, each beneath the message and after an `&`.
     fn outgoing(pairs: &str) -> ConnectorMessageAddRecord {
         let pairs = pairs.replace('&', "&data[MESSAGES][0]");
         let body = format!("event=ONIMCONNECTORMESSAGEADD{pairs}&data[MESSAGES][0][chat][id]=7");

@@ -6,24 +6,24 @@ use super::{ConnectorIm, ConnectorInfo, ConnectorSession, ConnectorUser};
 use crate::form::Value;
 use crate::form::field::{Flag, OneOrMany, optional_flag, optional_number, optional_object};
 
-/// A message came into the chat of an open line. Documentation pages: *OnOpenLineMessageAdd* and
+/// A message was added to the chat of an open line. Documentation pages: *OnOpenLineMessageAdd* and
 /// *Overview of Events When Working with Open Channels*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct OpenLineMessageAdd {
-    /// The connector's code, with a message that has to go out to the customer.
+    /// The connector's code, for a message to the customer.
     pub connector: Option<String>,
-    /// The id of the open line, with a message that has to go out to the customer.
+    /// The id of the open line, for a message to the customer.
     #[serde(default, deserialize_with = "optional_number")]
     pub line: Option<u64>,
-    /// The messages. The documentation shows a list on the event's own page and a single record on
-    /// that of all the events (`DATA`).
+    /// The messages (`DATA`). The documentation shows a list on the event's own page and a single
+    /// record in the overview.
     #[serde(rename = "DATA", default)]
     pub records: OneOrMany<OpenLineMessageAddRecord>,
 }
 
-/// A message that came. Documentation page: *OnOpenLineMessageAdd*.
+/// A message that was added. Documentation page: *OnOpenLineMessageAdd*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct OpenLineMessageAddRecord {
@@ -36,7 +36,7 @@ pub struct OpenLineMessageAddRecord {
     /// The message.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<OpenLineMessage>,
-    /// The tracker code `trackId`, which ties the message to an object of the CRM (`ref`).
+    /// The tracker code `trackId`, which connects the message with an object of the CRM (`ref`).
     #[serde(rename = "ref")]
     pub tracking: Option<Value>,
     /// More about the message.
@@ -44,36 +44,36 @@ pub struct OpenLineMessageAddRecord {
     pub extra: Option<OpenLineExtra>,
 }
 
-/// The content of a message that came. Documentation page: *OnOpenLineMessageAdd*.
+/// The content of a message that was added. Documentation page: *OnOpenLineMessageAdd*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct OpenLineMessage {
-    /// The message's ids: of a customer's message those it has in the outside system, whatever
-    /// they are, and otherwise its number in Bitrix24. The documentation shows a single one.
+    /// The message's ids: those of the external system for a customer's message, of any form, and
+    /// otherwise the number in Bitrix24. The documentation shows a single id.
     #[serde(default)]
     pub id: OneOrMany<String>,
-    /// When it was added; may be empty.
+    /// The time of the message, or empty.
     pub date: Option<String>,
     /// The text.
     pub text: Option<String>,
     /// The files.
     pub files: Option<Value>,
-    /// The attachments; may be empty.
+    /// The attachments, or empty.
     pub attach: Option<Value>,
-    /// Yes if it is a message of the system.
+    /// Yes if it is a system message.
     #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
-    /// The id of its author.
+    /// The author's id.
     #[serde(default, deserialize_with = "optional_number")]
     pub user_id: Option<u64>,
 }
 
-/// More about a message that came. Documentation page: *OnOpenLineMessageAdd*.
+/// More about a message that was added. Documentation page: *OnOpenLineMessageAdd*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct OpenLineExtra {
-    /// A link to the outside; may be empty.
+    /// An external link, or empty.
     pub extra_url: Option<String>,
 }
 
@@ -84,13 +84,13 @@ pub struct OpenLineExtra {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct OpenLineMessageChange {
-    /// The connector's code, with a message that has to go out to the customer.
+    /// The connector's code, for a message to the customer.
     pub connector: Option<String>,
-    /// The id of the open line, with a message that has to go out to the customer.
+    /// The id of the open line, for a message to the customer.
     #[serde(default, deserialize_with = "optional_number")]
     pub line: Option<u64>,
-    /// The messages. The documentation shows a list on the event's own page and a single record on
-    /// that of all the events (`DATA`).
+    /// The messages (`DATA`). The documentation shows a list on the event's own page and a single
+    /// record in the overview.
     #[serde(rename = "DATA", default)]
     pub records: OneOrMany<OpenLineMessageChangeRecord>,
 }
@@ -118,8 +118,8 @@ pub struct OpenLineMessageChangeRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct OpenLineChangedMessage {
-    /// The ids that the message has in the outside system. A change by an operator brings a list,
-    /// any other event a single one.
+    /// The ids of the message in the external system: a list for an operator's change, a single id
+    /// for any other event.
     #[serde(default)]
     pub id: OneOrMany<String>,
     /// The new text, after a change.
@@ -132,8 +132,8 @@ pub struct OpenLineChangedMessage {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct OpenLineSession {
-    /// The sessions. The documentation shows a list on the event's own page and a single record on
-    /// that of all the events (`DATA`).
+    /// The sessions (`DATA`). The documentation shows a list on the event's own page and a single
+    /// record in the overview.
     #[serde(rename = "DATA", default)]
     pub records: OneOrMany<OpenLineSessionRecord>,
 }
@@ -165,7 +165,7 @@ pub struct OpenLineSessionRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct OpenLineChat {
-    /// The chat's id. With messages it is the one of the outside system, whatever that is.
+    /// The chat's id. In events of messages it is the id in the external system, of any form.
     pub id: Option<String>,
     /// The chat's id in Bitrix24.
     #[serde(default, deserialize_with = "optional_number")]
@@ -179,7 +179,7 @@ pub struct OpenLine {
     /// The open line's id.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
-    /// Its name.
+    /// The open line's name.
     pub name: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The payloads of the documented events, by scope.
 //!
 //! Fields have the names of the wire in Rust's spelling. A field is optional unless the event is
-//! useless without it, since the documentation's own marks are not reliable.
+//! useless without it, since the documentation does not say reliably which are required.
 //!
 //! The platform puts ids in several places, and all of them are read: in `FIELDS` or beside it, as
 //! `ID`, `id` or `Id`, under its own name again (`[ID][ID]`), as the only element of a list, or in the

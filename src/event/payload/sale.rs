@@ -12,7 +12,7 @@ pub struct SaleOrder {
     /// The order's id (`ID`).
     #[serde(rename = "ID")]
     pub id: u64,
-    /// The order's id in another system (`XML_ID`); empty if it has none.
+    /// The order's id in an external system (`XML_ID`), or empty.
     #[serde(rename = "XML_ID")]
     pub xml_id: Option<String>,
     /// The change of the order (`ACTION`).

@@ -1,5 +1,5 @@
-//! The documentation's sample bodies, read into payload types. That a payload has everything that its
-//! sample has is tested for all of them in `tests/corpus.rs`.
+//! The documentation's sample bodies, read into payload types. `tests/it/corpus.rs` compares each
+//! payload with its sample.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::envelope::Envelope;
 use crate::form::{FormReader, Mismatch};
 
-/// The `data` of a form.
+/// Returns the `data` of a form.
 pub(super) fn data(form: impl Into<Vec<u8>>) -> FormReader<'static> {
     let data = Envelope::scan(form.into())
         .unwrap()
@@ -18,12 +18,12 @@ pub(super) fn data(form: impl Into<Vec<u8>>) -> FormReader<'static> {
     FormReader::alone(data.map(Cow::Owned))
 }
 
-/// Reads the type that the `data` of a form is.
+/// Deserializes the `data` of a form.
 pub(super) fn parse<T: DeserializeOwned>(form: impl Into<Vec<u8>>) -> Result<T, Mismatch> {
     data(form).data()
 }
 
-/// The payloads of the samples of each of the `codes`, in the corpus's order.
+/// Returns the payloads of the samples with these codes, in the order of the corpus.
 ///
 /// # Panics
 ///
@@ -46,12 +46,12 @@ pub(super) fn read<T>(
     payloads
 }
 
-/// The payload of the sample with this name.
+/// Returns the payload of the sample with this name.
 pub(super) fn sample<T: DeserializeOwned>(name: &str) -> T {
     with_tree(name).0
 }
 
-/// The payload of the sample with this name, and what PHP reads in its `data`.
+/// Returns the payload of the sample with this name, and its `data` as PHP reads them.
 pub(super) fn with_tree<T: DeserializeOwned>(name: &str) -> (T, Json) {
     let mut sample = corpus().find(|sample| sample["name"] == name).unwrap();
     let payload = parse(sample["form"].as_str().unwrap());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The id of what the event is about.
+/// The id of the object that the event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ItemId {

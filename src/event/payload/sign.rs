@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A document of e-Signature for HR got another status. Documentation page:
+/// The status of a document of e-Signature for HR changed. Documentation page:
 /// *OnSignB2eDocumentStatusChanged*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 pub struct SignDocumentStatus {
     /// The document's id (`documentUid`), such as `R-LK-50JI-3AAK-WS1A`.
     pub document_uid: String,
-    /// The company's id (`companyUid`); only if the document is signed with the company that the
+    /// The company's id (`companyUid`). Only sent if the document is signed with the company that the
     /// integration was made for.
     pub company_uid: Option<String>,
-    /// The code of the status (`statusCode`), such as `signing`. The documentation does not list
-    /// them.
+    /// The code of the status (`statusCode`), such as `signing`. The documentation does not list the
+    /// codes.
     pub status_code: Option<String>,
     /// The status in words (`statusName`), in the portal's language.
     pub status_name: Option<String>,
 }
 
-/// A signer of a document of e-Signature for HR got another status. Documentation page:
+/// The status of a signer of a document of e-Signature for HR changed. Documentation page:
 /// *OnSignB2eMemberStatusChanged*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,16 +30,16 @@ pub struct SignMemberStatus {
     pub member_uid: String,
     /// The document's id (`documentUid`), such as `R-LK-50JI-3AAK-WS1A`.
     pub document_uid: Option<String>,
-    /// The company's id (`companyUid`); only if the document is signed with the company that the
+    /// The company's id (`companyUid`). Only sent if the document is signed with the company that the
     /// integration was made for.
     pub company_uid: Option<String>,
-    /// The code of the status (`statusCode`), such as `done`. The documentation does not list them.
+    /// The code of the status (`statusCode`), such as `done`. The documentation does not list the codes.
     pub status_code: Option<String>,
     /// The status in words (`statusName`), in the portal's language.
     pub status_name: Option<String>,
 }
 
-/// A document tied to an HR system was signed. Documentation page:
+/// A document connected with an HR system was signed. Documentation page:
 /// *OnSignHcmLinkB2eDocumentSigned*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]

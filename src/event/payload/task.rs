@@ -5,29 +5,29 @@ use serde::{Deserialize, Serialize};
 use crate::form::field::{Flag, UndefinedOr, optional_number};
 use crate::macros::open_enum;
 
-/// A task before and after what happened to it. Documentation pages: *OnTaskAdd*, *OnTaskUpdate*
+/// A task before and after a change. Documentation pages: *OnTaskAdd*, *OnTaskUpdate*
 /// and *OnTaskDelete*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct TaskChange {
-    /// The task before (`FIELDS_BEFORE`); undefined if it was added.
+    /// The task before (`FIELDS_BEFORE`). Undefined if it was added.
     #[serde(rename = "FIELDS_BEFORE", default)]
     pub before: UndefinedOr<TaskFields>,
-    /// The task after (`FIELDS_AFTER`); undefined if it was deleted.
+    /// The task after (`FIELDS_AFTER`). Undefined if it was deleted.
     #[serde(rename = "FIELDS_AFTER", default)]
     pub after: UndefinedOr<TaskFields>,
-    /// Yes if the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined if that was not
+    /// Yes if the task was readable before (`IS_ACCESSIBLE_BEFORE`). Undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
     pub accessible_before: UndefinedOr<Flag>,
-    /// Yes if the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined if that was not
+    /// Yes if the task is readable after (`IS_ACCESSIBLE_AFTER`). Undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
     pub accessible_after: UndefinedOr<Flag>,
 }
 
 impl TaskChange {
-    /// The task's id, from after or before the change. `None` if the platform sends neither.
+    /// Returns the task's id, from after or before the change. `None` if the platform sends neither.
     pub fn id(&self) -> Option<u64> {
         let after = self.after.value().and_then(|task| task.id);
         let before = self.before.value().and_then(|task| task.id);
@@ -48,25 +48,25 @@ pub struct TaskFields {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct TaskCommentAdd {
-    /// The comment before (`FIELDS_BEFORE`); undefined, since there was none.
+    /// The comment before (`FIELDS_BEFORE`). Always undefined.
     #[serde(rename = "FIELDS_BEFORE", default)]
     pub before: UndefinedOr<AddedTaskComment>,
     /// The comment (`FIELDS_AFTER`).
     #[serde(rename = "FIELDS_AFTER", default)]
     pub after: UndefinedOr<AddedTaskComment>,
-    /// Yes if the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined if that was not
+    /// Yes if the task was readable before (`IS_ACCESSIBLE_BEFORE`). Undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
     pub accessible_before: UndefinedOr<Flag>,
-    /// Yes if the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined if that was not
+    /// Yes if the task is readable after (`IS_ACCESSIBLE_AFTER`). Undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
     pub accessible_after: UndefinedOr<Flag>,
 }
 
 impl TaskCommentAdd {
-    /// The comment's id. `None` if the platform does not send it, as in the new task card, where it
-    /// sends 0 and the comment is the message of [`AddedTaskComment::message_id`].
+    /// Returns the comment's id. `None` if the platform does not send it. In the new task card it sends
+    /// 0, and the comment is the message [`AddedTaskComment::message_id`].
     pub fn id(&self) -> Option<u64> {
         self.after.value()?.id.filter(|&id| id != 0)
     }
@@ -75,45 +75,44 @@ impl TaskCommentAdd {
 /// The fields of a comment that was added to a task.
 ///
 /// In the new task card (module `tasks` 25.700.0 and later) a comment is a message in the task's
-/// chat: `id` is 0 there and `message_id` tells the message.
+/// chat: `id` is 0, and `message_id` is the id of the message.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AddedTaskComment {
-    /// The comment's id (`ID`); 0 in the new task card.
+    /// The comment's id (`ID`), or 0 in the new task card.
     #[serde(rename = "ID", default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// The id of the comment's task (`TASK_ID`).
     #[serde(rename = "TASK_ID", default, deserialize_with = "optional_number")]
     pub task_id: Option<u64>,
-    /// The id of the message in the task's chat (`MESSAGE_ID`); only in the new task card.
+    /// The id of the message in the task's chat (`MESSAGE_ID`). Only sent by the new task card.
     #[serde(rename = "MESSAGE_ID", default, deserialize_with = "optional_number")]
     pub message_id: Option<u64>,
 }
 
-/// A comment of a task before and after what happened to it. The new task card sends no such
-/// events. Documentation pages: *OnTaskCommentUpdate* and *OnTaskCommentDelete*.
+/// A comment of a task before and after a change. The new task card does not send such events. Documentation pages: *OnTaskCommentUpdate* and *OnTaskCommentDelete*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct TaskCommentChange {
     /// The comment before (`FIELDS_BEFORE`).
     #[serde(rename = "FIELDS_BEFORE", default)]
     pub before: UndefinedOr<TaskComment>,
-    /// The comment after (`FIELDS_AFTER`), and what was done to it.
+    /// The comment after (`FIELDS_AFTER`), and the change.
     #[serde(rename = "FIELDS_AFTER", default)]
     pub after: UndefinedOr<ChangedTaskComment>,
-    /// Yes if the task could be read before (`IS_ACCESSIBLE_BEFORE`); undefined if that was not
+    /// Yes if the task was readable before (`IS_ACCESSIBLE_BEFORE`). Undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_BEFORE", default)]
     pub accessible_before: UndefinedOr<Flag>,
-    /// Yes if the task can be read after (`IS_ACCESSIBLE_AFTER`); undefined if that was not
+    /// Yes if the task is readable after (`IS_ACCESSIBLE_AFTER`). Undefined if that was not
     /// checked.
     #[serde(rename = "IS_ACCESSIBLE_AFTER", default)]
     pub accessible_after: UndefinedOr<Flag>,
 }
 
 impl TaskCommentChange {
-    /// The comment's id, from after or before the change. `None` if the platform sends neither, or
-    /// 0, which is the id of no comment.
+    /// Returns the comment's id, from after or before the change. `None` if the platform sends neither,
+    /// or 0, which is not an id.
     pub fn id(&self) -> Option<u64> {
         let after = self.after.value().and_then(|comment| comment.id);
         let before = self.before.value().and_then(|comment| comment.id);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::form::field::{Flag, List, lenient, objects, optional_flag, optional_number};
 use crate::macros::open_enum;
 
-/// A user asked for an outgoing call through the application. Documentation page:
+/// A user started an outgoing call through the application. Documentation page:
 /// *OnExternalCallStart*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -15,7 +15,7 @@ pub struct ExternalCall {
     pub phone_number: Option<String>,
     /// The same number in international form (`PHONE_NUMBER_INTERNATIONAL`).
     pub phone_number_international: Option<String>,
-    /// The extension to dial (`EXTENSION`); empty if there is none.
+    /// The extension to dial (`EXTENSION`), or empty.
     pub extension: Option<String>,
     /// The id of the user that the call is for (`USER_ID`).
     #[serde(default, deserialize_with = "optional_number")]
@@ -25,10 +25,10 @@ pub struct ExternalCall {
     pub call_list_id: Option<u64>,
     /// The number of the external line to call from (`LINE_NUMBER`).
     pub line_number: Option<String>,
-    /// Yes if the user asked in the mobile application (`IS_MOBILE`).
+    /// Yes if the user started the call in the mobile application (`IS_MOBILE`).
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_mobile: Option<Flag>,
-    /// The call's id (`CALL_ID`). The call is registered already.
+    /// The call's id (`CALL_ID`). The call is already registered.
     pub call_id: Option<String>,
     /// The kind of CRM object that the call is about (`CRM_ENTITY_TYPE`).
     pub crm_entity_type: Option<CrmEntityType>,
@@ -56,16 +56,16 @@ pub struct CrmCreatedEntity {
     pub entity_id: Option<u64>,
 }
 
-/// A visitor asked for a call in a CRM form. Documentation page: *OnExternalCallBackStart*.
+/// A visitor requested a call in a CRM form. Documentation page: *OnExternalCallBackStart*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct ExternalCallback {
     /// The number to call (`PHONE_NUMBER`).
     pub phone_number: String,
-    /// The text to read out to the operator before the call (`TEXT`).
+    /// The text that is read to the operator before the call (`TEXT`).
     pub text: Option<String>,
-    /// The id of the voice to read it with (`VOICE`), as `voximplant.tts.voices.get` lists them.
+    /// The id of the voice that reads it (`VOICE`), as listed by `voximplant.tts.voices.get`.
     pub voice: Option<String>,
     /// The kind of CRM object that the call is about (`CRM_ENTITY_TYPE`).
     pub crm_entity_type: Option<CrmEntityType>,
@@ -76,7 +76,7 @@ pub struct ExternalCallback {
     pub line_number: Option<String>,
 }
 
-/// A call was initialized: it came in, or it was begun. Documentation page: *OnVoximplantCallInit*.
+/// An incoming or outgoing call was initialized. Documentation page: *OnVoximplantCallInit*.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
@@ -86,15 +86,14 @@ pub struct CallInit {
     /// The kind of call (`CALL_TYPE`).
     pub call_type: Option<CallType>,
     /// The id of the line (`ACCOUNT_SEARCH_ID`): a rented number, `reg…` for a cloud PBX, `sip…`
-    /// for an office PBX. An application's calls have none.
+    /// for an office PBX. `None` for an application's calls.
     pub account_search_id: Option<String>,
-    /// The number that is called (`PHONE_NUMBER`). An application's calls have none.
+    /// The number that is called (`PHONE_NUMBER`). `None` for an application's calls.
     pub phone_number: Option<String>,
-    /// The id of the line if the call is outgoing, the client's number if it is incoming
+    /// The line's id if the call is outgoing, or the client's number if it is incoming
     /// (`CALLER_ID`).
     pub caller_id: Option<String>,
-    /// The id of the application that makes the call (`REST_APP_ID`); only for an application's
-    /// calls.
+    /// The id of the application that makes the call (`REST_APP_ID`). `None` for other calls.
     #[serde(default, deserialize_with = "optional_number")]
     pub rest_app_id: Option<u64>,
 }
@@ -122,7 +121,7 @@ pub struct CallEnd {
     pub call_type: Option<CallType>,
     /// The client's number (`PHONE_NUMBER`).
     pub phone_number: Option<String>,
-    /// The portal's number (`PORTAL_NUMBER`), called or calling; `REST_APP:` for an application's
+    /// The number of the portal (`PORTAL_NUMBER`), called or calling. `REST_APP:` for an application's
     /// calls.
     pub portal_number: Option<String>,
     /// The id of the operator (`PORTAL_USER_ID`).
@@ -131,15 +130,15 @@ pub struct CallEnd {
     /// The duration of the call (`CALL_DURATION`), in seconds.
     #[serde(default, deserialize_with = "optional_number")]
     pub call_duration: Option<u64>,
-    /// When the call began (`CALL_START_DATE`), in ISO 8601.
+    /// The start of the call (`CALL_START_DATE`), in ISO 8601.
     pub call_start_date: Option<String>,
     /// The price of the call (`COST`), a decimal number.
     pub cost: Option<String>,
-    /// The currency of the price (`COST_CURRENCY`); may be empty.
+    /// The currency of the price (`COST_CURRENCY`), or empty.
     pub cost_currency: Option<String>,
-    /// The outcome of the call (`CALL_FAILED_CODE`).
+    /// The outcome of the call as a code (`CALL_FAILED_CODE`).
     pub call_failed_code: Option<CallFailedCode>,
-    /// The outcome of the call (`CALL_FAILED_REASON`), in words.
+    /// The outcome of the call in words (`CALL_FAILED_REASON`).
     pub call_failed_reason: Option<String>,
     /// The id of the call's activity in the CRM (`CRM_ACTIVITY_ID`).
     #[serde(default, deserialize_with = "optional_number")]
@@ -167,18 +166,18 @@ open_enum! {
 open_enum! {
     /// The outcome of a call (`CALL_FAILED_CODE`).
     ///
-    /// Documentation page: *OnVoximplantCallEnd*. It gives one meaning to 484 and 503; they are
-    /// named here as SIP names them.
+    /// Documentation page: *OnVoximplantCallEnd*. It has the same text for 484 and 503. The
+    /// names here are those of SIP.
     CallFailedCode {
-        /// The call was a success.
+        /// The call succeeded.
         Success = "200",
         /// The call was missed.
         Missed = "304",
-        /// Not enough money.
+        /// The account has not enough money.
         InsufficientFunds = "402",
         /// The call was forbidden.
         Forbidden = "403",
-        /// There is no such number.
+        /// The number does not exist.
         InvalidNumber = "404",
         /// The number was temporarily unavailable.
         TemporarilyUnavailable = "480",
@@ -194,7 +193,7 @@ open_enum! {
         Declined = "603",
         /// The call was canceled.
         Cancelled = "603-S",
-        /// The platform does not know.
+        /// The outcome is unknown.
         Undefined = "OTHER",
     }
 }

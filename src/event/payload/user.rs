@@ -30,10 +30,10 @@ pub struct User {
     /// The birthday (`PERSONAL_BIRTHDAY`), as `YYYY-MM-DD`.
     #[serde(rename = "PERSONAL_BIRTHDAY")]
     pub birthday: Option<String>,
-    /// The ids of the user's departments (`UF_DEPARTMENT`); none for a user from outside.
+    /// The ids of the user's departments (`UF_DEPARTMENT`). Empty for an external user.
     #[serde(rename = "UF_DEPARTMENT", default)]
     pub departments: List<u64>,
-    /// When the user registered (`DATE_REGISTER`), in ISO 8601.
+    /// The time of registration (`DATE_REGISTER`), in ISO 8601.
     #[serde(rename = "DATE_REGISTER")]
     pub registered: Option<String>,
     /// The job title (`WORK_POSITION`).

@@ -7,7 +7,7 @@ use crate::event::payload::ImMessageType;
 use crate::form::Value;
 use crate::form::field::{IdMap, lenient, objects_by_id, optional_object};
 
-/// A user opened the dialog with a bot by a link or an application that passes something on.
+/// A user opened the dialog with a bot from a link or an application that passes a context.
 ///
 /// The documentation only names the event. The fields are those of the platform's source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -17,7 +17,7 @@ pub struct ImBotContext {
     /// The bots that the event is for, by their ids (`BOT`).
     #[serde(rename = "BOT", default, deserialize_with = "objects_by_id")]
     pub bots: IdMap<ImBotEntry>,
-    /// The dialog and what is passed on.
+    /// The dialog and the context.
     #[serde(default, deserialize_with = "optional_object")]
     pub params: Option<ImBotContextParams>,
     /// The user who opened the dialog.
@@ -25,7 +25,7 @@ pub struct ImBotContext {
     pub user: Option<ImBotUser>,
 }
 
-/// The dialog that a user opened with a bot, and what is passed on.
+/// The dialog that a user opened with a bot, and the context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
@@ -33,7 +33,7 @@ pub struct ImBotContextParams {
     /// The kind of chat.
     #[serde(default, deserialize_with = "lenient")]
     pub chat_type: Option<ImMessageType>,
-    /// The kind of chat, once more.
+    /// The kind of chat, repeated.
     #[serde(default, deserialize_with = "lenient")]
     pub message_type: Option<ImMessageType>,
     /// The id of the user who opened the dialog.
@@ -42,7 +42,7 @@ pub struct ImBotContextParams {
     /// The id of the chat, in group chats.
     #[serde(default, deserialize_with = "lenient")]
     pub chat_id: Option<u64>,
-    /// The id of the user who owns the chat; 0 in private chats.
+    /// The id of the user who owns the chat, or 0 in private chats.
     #[serde(default, deserialize_with = "lenient")]
     pub chat_author_id: Option<u64>,
     /// The kind of object that the chat belongs to.
@@ -51,7 +51,7 @@ pub struct ImBotContextParams {
     /// The id of that object.
     #[serde(default, deserialize_with = "lenient")]
     pub chat_entity_id: Option<String>,
-    /// The context that is passed on, in any shape.
+    /// The context, in any shape.
     pub context: Option<Value>,
     /// The dialog: `chat` and the chat's id, such as `chat5`, or in a private chat the id of the
     /// user.

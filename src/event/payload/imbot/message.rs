@@ -11,7 +11,7 @@ use crate::secret::Secret;
 
 /// A file of a message to a bot (`FILES`).
 ///
-/// The links are secrets: they can carry a token that opens the file to whoever has the link. The
+/// The links are secrets: they can contain a token, with which anyone can open the file. The
 /// attributes of the portal's own viewer (`viewerAttrs`, `mediaUrl`) are in
 /// [`Event::data`](crate::Event::data) only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -21,10 +21,10 @@ pub struct ImBotFile {
     /// The file's id on the portal's drive.
     #[serde(default, deserialize_with = "lenient")]
     pub id: Option<u64>,
-    /// The id of the chat that the file was sent to.
+    /// The id of the chat with the file.
     #[serde(default, deserialize_with = "lenient")]
     pub chat_id: Option<u64>,
-    /// When the file was created, in ISO 8601.
+    /// The time of creation, in ISO 8601.
     #[serde(default, deserialize_with = "lenient")]
     pub date: Option<String>,
     /// The kind of file (`type`).
@@ -39,12 +39,12 @@ pub struct ImBotFile {
     /// The size in bytes.
     #[serde(default, deserialize_with = "lenient")]
     pub size: Option<u64>,
-    /// The picture's `width` and `height` in pixels; `0` if the file is not a picture.
+    /// The picture's `width` and `height` in pixels, or `0` if the file is not a picture.
     pub image: Option<Value>,
     /// The progress of the upload: `upload` or `done`.
     #[serde(default, deserialize_with = "lenient")]
     pub status: Option<String>,
-    /// The progress of the upload, in percent; absent before it began.
+    /// The progress of the upload, in percent. `None` before the start.
     #[serde(default, deserialize_with = "lenient")]
     pub progress: Option<u64>,
     /// The id of the user who sent the file.
@@ -53,7 +53,7 @@ pub struct ImBotFile {
     /// The full name of that user.
     #[serde(default, deserialize_with = "lenient")]
     pub author_name: Option<String>,
-    /// The address of a preview; empty if there is none.
+    /// The address of a preview, or empty.
     #[serde(default, deserialize_with = "lenient")]
     pub url_preview: Option<Secret>,
     /// The address that shows the file.
@@ -92,13 +92,13 @@ open_enum! {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", from = "Value")]
 #[non_exhaustive]
 pub struct ImAttach {
-    /// The attachment's id, whatever the sender chose.
+    /// The attachment's id, chosen by the sender.
     pub id: Option<String>,
     /// The color of its edge, such as `#29619b`.
     pub color: Option<String>,
-    /// The text for places that show no attachments.
+    /// The text for places that do not show attachments.
     pub description: Option<String>,
-    /// The blocks: each an object whose key says what it is, such as `MESSAGE`, `LINK`, `IMAGE`,
+    /// The blocks. Each is an object with its kind as the key, such as `MESSAGE`, `LINK`, `IMAGE`,
     /// `FILE` or `GRID`.
     pub blocks: Vec<Value>,
 }
@@ -115,7 +115,7 @@ impl From<Value> for ImAttach {
     }
 }
 
-/// The parameters of a message (`PARAMS`), in whatever shape they came.
+/// The parameters of a message (`PARAMS`), in any shape.
 ///
 /// It dereferences to the [`Value`] that was sent, and has methods for the most common parameters.
 ///

@@ -1,5 +1,7 @@
-//! Bots. Those of the older interface have tokens in upper-case entries by their ids; those of
-//! `imbot.v2` share the objects of `im.v2`.
+//! Payloads of the scope `imbot`: bots.
+//!
+//! Events of the older interface have entries by id, with tokens. Those of `imbot.v2` share objects
+//! with `im.v2`.
 
 mod auth;
 mod context;
@@ -196,7 +198,7 @@ mod tests {
         let event: ImBotV2JoinChat = sample("ONIMBOTV2JOINCHAT");
         assert_eq!(event.user.unwrap().name.as_deref(), Some("Klaus Weber"));
 
-        // These two show an element of the answer to polling, whose own `data` has the event.
+        // These two show an element of the response to polling. The event is in its own `data`.
         assert_eq!(count("ONIMBOTV2CONTEXTGET"), 3);
         for name in ["ONIMBOTV2CONTEXTGET-2-data", "ONIMBOTV2CONTEXTGET-3-data"] {
             let (event, tree) = with_tree::<ImBotV2Context>(name);

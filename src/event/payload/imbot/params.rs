@@ -16,7 +16,7 @@ use crate::form::field::{Flag, IdMap, List, optional_flag, optional_number};
 pub struct ImBotJoinChatParams {
     /// The kind of chat.
     pub chat_type: Option<ImMessageType>,
-    /// The kind of chat, once more.
+    /// The kind of chat, repeated.
     pub message_type: Option<ImMessageType>,
     /// The bot's id.
     #[serde(default, deserialize_with = "optional_number")]
@@ -24,10 +24,10 @@ pub struct ImBotJoinChatParams {
     /// The id of the user who added the bot.
     #[serde(default, deserialize_with = "optional_number")]
     pub user_id: Option<u64>,
-    /// The id of the user on one side, in private chats.
+    /// The id of one of the users, in private chats.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
-    /// The id of the user on the other side, in private chats.
+    /// The id of the other user, in private chats.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
     /// The chat's id, in group chats.
@@ -40,15 +40,13 @@ pub struct ImBotJoinChatParams {
     pub chat_entity_type: Option<String>,
     /// The id of that object.
     pub chat_entity_id: Option<String>,
-    /// Yes if the bot may read what was written before, in group chats.
+    /// Yes if the bot may read earlier messages, in group chats.
     #[serde(default, deserialize_with = "optional_flag")]
     pub access_history: Option<Flag>,
-    /// Yes if the bot was added without a message of the system, in group chats with the
-    /// AI assistant.
+    /// Yes if the bot was added without a system message, in group chats with the AI assistant.
     #[serde(default, deserialize_with = "optional_flag")]
     pub silent_join: Option<Flag>,
-    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
-    /// of a user.
+    /// The dialog to reply to: `chat` and the chat's id, such as `chat1157`, or a user's id.
     pub dialog_id: String,
     /// The portal's language, such as `de`.
     pub language: Option<String>,
@@ -65,22 +63,21 @@ pub struct ImBotMessageAddParams {
     pub template_id: Option<String>,
     /// The kind of chat that the message is in.
     pub message_type: Option<ImMessageType>,
-    /// The id of the user that the message is from.
+    /// The id of the sender.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
-    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
-    /// of a user.
+    /// The dialog to reply to: `chat` and the chat's id, such as `chat1157`, or a user's id.
     pub dialog_id: Option<String>,
-    /// The id of the chat that the message is to.
+    /// The id of the receiving chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_chat_id: Option<u64>,
     /// The id of the message's author.
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
-    /// Yes if it is a message of the system.
+    /// Yes if it is a system message.
     #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
-    /// The id of the user that the message is to.
+    /// The id of the receiving user.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
     /// The chat's id, in group chats.
@@ -93,7 +90,7 @@ pub struct ImBotMessageAddParams {
     pub chat_author_id: Option<u64>,
     /// The kind of chat.
     pub chat_type: Option<ImMessageType>,
-    /// The id of the chat's picture; `0` if it has none.
+    /// The id of the chat's picture, or `0`.
     pub chat_avatar: Option<String>,
     /// The name of the chat's color, such as `GREEN`.
     pub chat_color: Option<String>,
@@ -107,10 +104,10 @@ pub struct ImBotMessageAddParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// Yes if users from outside take part in the chat.
+    /// Yes if external users take part in the chat.
     #[serde(default, deserialize_with = "optional_flag")]
     pub chat_extranet: Option<Flag>,
-    /// The id of the chat's message before this one.
+    /// The id of the previous message of the chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_prev_message_id: Option<u64>,
     /// Who may write in the chat, such as `MEMBER`.
@@ -152,23 +149,23 @@ pub struct ImBotMessageAddParams {
     /// The sender's setting `NO_SESSION_OL`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub no_session_ol: Option<Flag>,
-    /// For the platform's inner use.
+    /// For the platform's internal use.
     #[serde(default, deserialize_with = "optional_number")]
     pub fake_relation: Option<u64>,
     /// The sender's setting `SKIP_URL_INDEX`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub skip_url_index: Option<Flag>,
-    /// The way in which the message was entered.
+    /// The place where the message was written.
     pub command_context: Option<ImBotCommandContext>,
     /// The number of the chat's members.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_user_count: Option<u64>,
-    /// The users and bots that the text mentions: each one's id, by the same id.
+    /// The ids of the users and bots that the text mentions, as keys and as values.
     #[serde(default)]
     pub mentioned_list: IdMap<u64>,
     /// The platform on which the message was written, such as `web`.
     pub platform_context: Option<String>,
-    /// The text with its BB codes.
+    /// The text with BB codes.
     pub message_original: Option<String>,
     /// The message's id.
     pub message_id: u64,
@@ -179,7 +176,7 @@ pub struct ImBotMessageAddParams {
     pub files: IdMap<ImBotFile>,
     /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
     pub params: Option<ImMessageParams>,
-    /// Parameters that the sender added, to be shown with the message.
+    /// Parameters that the sender added for display with the message.
     pub extra_params: Option<Value>,
     /// The previews of links in the text.
     #[serde(default, deserialize_with = "attachments")]
@@ -191,7 +188,7 @@ pub struct ImBotMessageAddParams {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct ImBotMessageUpdateParams {
-    /// The message's id, once more.
+    /// The message's id, repeated.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// The chat's id, in group chats.
@@ -217,24 +214,23 @@ pub struct ImBotMessageUpdateParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// The id of the user that the message is from.
+    /// The id of the sender.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
-    /// The id of the user that the message is to.
+    /// The id of the receiving user.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
     /// The number of the chat's members.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_user_count: Option<u64>,
-    /// The users and bots that the text mentions: each one's id, by the same id.
+    /// The ids of the users and bots that the text mentions, as keys and as values.
     #[serde(default)]
     pub mentioned_list: IdMap<u64>,
     /// The platform on which the message was written, such as `web`.
     pub platform_context: Option<String>,
-    /// The text with its BB codes.
+    /// The text with BB codes.
     pub message_original: Option<String>,
-    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
-    /// of a user.
+    /// The dialog to reply to: `chat` and the chat's id, such as `chat1157`, or a user's id.
     pub dialog_id: Option<String>,
     /// The message's id.
     pub message_id: u64,
@@ -247,7 +243,7 @@ pub struct ImBotMessageUpdateParams {
     pub files: IdMap<ImBotFile>,
     /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
     pub params: Option<ImMessageParams>,
-    /// Parameters that the sender added, to be shown with the message.
+    /// Parameters that the sender added for display with the message.
     pub extra_params: Option<Value>,
     /// The previews of links in the text.
     #[serde(default, deserialize_with = "attachments")]
@@ -259,7 +255,7 @@ pub struct ImBotMessageUpdateParams {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub struct ImBotMessageDeleteParams {
-    /// The message's id, once more.
+    /// The message's id, repeated.
     #[serde(default, deserialize_with = "optional_number")]
     pub id: Option<u64>,
     /// The chat's id, in group chats.
@@ -285,8 +281,7 @@ pub struct ImBotMessageDeleteParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
-    /// of a user.
+    /// The dialog to reply to: `chat` and the chat's id, such as `chat1157`, or a user's id.
     pub dialog_id: Option<String>,
     /// The message's id.
     pub message_id: u64,
@@ -294,10 +289,10 @@ pub struct ImBotMessageDeleteParams {
     pub chat_type: Option<ImMessageType>,
     /// The portal's language, such as `de`.
     pub language: Option<String>,
-    /// The id of the user that the message is from.
+    /// The id of the sender.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
-    /// The id of the user that the message is to.
+    /// The id of the receiving user.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
 }
@@ -313,22 +308,21 @@ pub struct ImBotCommandParams {
     pub template_id: Option<String>,
     /// The kind of chat that the message is in.
     pub message_type: Option<ImMessageType>,
-    /// The id of the user that the message is from.
+    /// The id of the sender.
     #[serde(default, deserialize_with = "optional_number")]
     pub from_user_id: Option<u64>,
-    /// The dialog, to which a reply goes: `chat` and the chat's id, such as `chat1157`, or the id
-    /// of a user.
+    /// The dialog to reply to: `chat` and the chat's id, such as `chat1157`, or a user's id.
     pub dialog_id: Option<String>,
-    /// The id of the chat that the message is to.
+    /// The id of the receiving chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_chat_id: Option<u64>,
     /// The id of the message's author.
     #[serde(default, deserialize_with = "optional_number")]
     pub author_id: Option<u64>,
-    /// Yes if it is a message of the system.
+    /// Yes if it is a system message.
     #[serde(default, deserialize_with = "optional_flag")]
     pub system: Option<Flag>,
-    /// The id of the user that the message is to.
+    /// The id of the receiving user.
     #[serde(default, deserialize_with = "optional_number")]
     pub to_user_id: Option<u64>,
     /// The sender's setting `SKIP_USER_CHECK`. The documentation does not explain it.
@@ -368,7 +362,7 @@ pub struct ImBotCommandParams {
     /// The sender's setting `NO_SESSION_OL`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub no_session_ol: Option<Flag>,
-    /// For the platform's inner use.
+    /// For the platform's internal use.
     #[serde(default, deserialize_with = "optional_number")]
     pub fake_relation: Option<u64>,
     /// The sender's setting `SKIP_URL_INDEX`. The documentation does not explain it.
@@ -384,10 +378,10 @@ pub struct ImBotCommandParams {
     /// The chat's id, in group chats.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_id: Option<u64>,
-    /// The id of the chat that this one belongs to, in group chats; otherwise 0.
+    /// The id of the parent chat in group chats, otherwise 0.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_parent_id: Option<u64>,
-    /// The id of the message that the chat belongs to, in group chats; otherwise 0.
+    /// The id of the parent message in group chats, otherwise 0.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_parent_mid: Option<u64>,
     /// The chat's title, in group chats.
@@ -395,7 +389,7 @@ pub struct ImBotCommandParams {
     /// The id of the user who owns the chat, in group chats.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_author_id: Option<u64>,
-    /// The id of the chat's picture; `0` if it has none.
+    /// The id of the chat's picture, or `0`.
     pub chat_avatar: Option<String>,
     /// The name of the chat's color, such as `GREEN`.
     pub chat_color: Option<String>,
@@ -409,10 +403,10 @@ pub struct ImBotCommandParams {
     pub chat_entity_data_2: Option<String>,
     /// More about that object.
     pub chat_entity_data_3: Option<String>,
-    /// Yes if users from outside take part in the chat.
+    /// Yes if external users take part in the chat.
     #[serde(default, deserialize_with = "optional_flag")]
     pub chat_extranet: Option<Flag>,
-    /// The id of the chat's message before this one.
+    /// The id of the previous message of the chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_prev_message_id: Option<u64>,
     /// Who may write in the chat, such as `MEMBER`.
@@ -423,7 +417,7 @@ pub struct ImBotCommandParams {
     /// The field `IS_MANAGER`. The documentation does not explain it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_manager: Option<Flag>,
-    /// The bots in the chat: each one's id, by the same id.
+    /// The ids of the bots in the chat, as keys and as values.
     #[serde(default)]
     pub bot_in_chat: IdMap<u64>,
     /// The files, by their ids.
@@ -431,7 +425,7 @@ pub struct ImBotCommandParams {
     pub files: IdMap<ImBotFile>,
     /// The message's parameters: attachments, the message that it replies to, a keyboard and more.
     pub params: Option<ImMessageParams>,
-    /// Parameters that the sender added, to be shown with the message.
+    /// Parameters that the sender added for display with the message.
     pub extra_params: Option<Value>,
     /// The previews of links in the text.
     #[serde(default, deserialize_with = "attachments")]

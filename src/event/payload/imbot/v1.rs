@@ -33,7 +33,7 @@ pub struct ImBotJoinChat {
     pub bots: IdMap<ImBotEntry>,
     /// The chat, and the user who added the bot.
     pub params: ImBotJoinChatParams,
-    /// The user who did it.
+    /// The user who caused the event.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImBotUser>,
 }
@@ -48,7 +48,7 @@ pub struct ImBotMessageAdd {
     pub bots: IdMap<ImBotEntry>,
     /// The message and its chat.
     pub params: ImBotMessageAddParams,
-    /// The user who did it.
+    /// The user who caused the event.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImBotUser>,
 }
@@ -63,7 +63,7 @@ pub struct ImBotMessageUpdate {
     pub bots: IdMap<ImBotEntry>,
     /// The message and its chat.
     pub params: ImBotMessageUpdateParams,
-    /// The user who did it.
+    /// The user who caused the event.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImBotUser>,
 }
@@ -78,7 +78,7 @@ pub struct ImBotMessageDelete {
     pub bots: IdMap<ImBotEntry>,
     /// The message and its chat.
     pub params: ImBotMessageDeleteParams,
-    /// The user who did it.
+    /// The user who caused the event.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImBotUser>,
 }
@@ -94,7 +94,7 @@ pub struct ImBotCommand {
     /// The message with the command and its chat.
     #[serde(default, deserialize_with = "optional_object")]
     pub params: Option<ImBotCommandParams>,
-    /// The user who did it.
+    /// The user who caused the event.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImBotUser>,
 }
@@ -108,8 +108,8 @@ pub struct ImBotEntry {
     pub bot_id: Option<u64>,
     /// The bot's code.
     pub bot_code: Option<String>,
-    /// The bot's tokens (`AUTH`). The platform sends them twice, in `AUTH` and beside it: what `AUTH`
-    /// has not is taken from there.
+    /// The bot's tokens (`AUTH`). The platform sends them in `AUTH` and beside it. Fields missing from
+    /// `AUTH` are taken from beside it.
     pub auth: Option<BotAuth>,
 }
 
@@ -122,13 +122,13 @@ pub struct ImBotCommandEntry {
     pub command: Option<String>,
     /// The command's id.
     pub command_id: Option<u64>,
-    /// The text behind the command.
+    /// The text after the command.
     pub command_params: Option<String>,
     /// The way in which the command was called.
     pub command_context: Option<ImBotCommandContext>,
     /// The id of the message with the command, to which a reply goes.
     pub message_id: Option<u64>,
-    /// The id of the bot whose command it is.
+    /// The id of the command's bot.
     pub bot_id: Option<u64>,
     /// The code of that bot.
     pub bot_code: Option<String>,
@@ -159,7 +159,7 @@ pub struct ImBotUser {
     /// The gender.
     #[serde(default, deserialize_with = "lenient")]
     pub gender: Option<ImGender>,
-    /// Yes if it is a bot. Only the events of messages have this field and those below.
+    /// Yes if it is a bot. Only events of messages have this field and those below.
     #[serde(default, deserialize_with = "lenient")]
     pub is_bot: Option<Flag>,
     /// Yes if it is a user of an open line's connector.
@@ -168,7 +168,7 @@ pub struct ImBotUser {
     /// Yes if it is a user of Bitrix24.Network.
     #[serde(default, deserialize_with = "lenient")]
     pub is_network: Option<Flag>,
-    /// Yes if the user is from outside.
+    /// Yes if the user is external.
     #[serde(default, deserialize_with = "lenient")]
     pub is_extranet: Option<Flag>,
 }

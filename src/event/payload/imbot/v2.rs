@@ -20,10 +20,10 @@ pub struct ImBotV2Message {
     /// The message; after an edit, with the new text.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ImMessage>,
-    /// The chat it is in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// Its author.
+    /// The message's author.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
@@ -40,10 +40,10 @@ pub struct ImBotV2MessageDelete {
     pub bot: Option<ImBotV2Bot>,
     /// The id of the deleted message.
     pub message_id: u64,
-    /// The chat it was in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// Its author.
+    /// The message's author.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
@@ -83,13 +83,13 @@ pub struct ImBotV2Reaction {
     pub reaction: Option<String>,
     /// The change: set or removed.
     pub action: Option<ImReactionAction>,
-    /// The message it is to.
+    /// The message with the reaction.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ImMessage>,
-    /// The chat that the message is in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// The user whose reaction it is.
+    /// The user who reacted.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
@@ -109,10 +109,10 @@ pub struct ImBotV2Command {
     /// The message with the command.
     #[serde(default, deserialize_with = "optional_object")]
     pub message: Option<ImMessage>,
-    /// The chat that the message is in.
+    /// The chat of the message.
     #[serde(default, deserialize_with = "optional_object")]
     pub chat: Option<ImChat>,
-    /// The user who called it.
+    /// The user who called the command.
     #[serde(default, deserialize_with = "optional_object")]
     pub user: Option<ImUser>,
     /// The portal's language, such as `en`.
@@ -128,13 +128,13 @@ pub struct ImBotV2CommandCall {
     pub id: u64,
     /// The command with its slash, such as `/help`.
     pub command: Option<String>,
-    /// The text behind the command.
+    /// The text after the command.
     pub params: Option<String>,
     /// The way in which the command was called.
     pub context: Option<ImBotV2CommandContext>,
 }
 
-/// A user opened the dialog with a bot by a link or an application that passes something on.
+/// A user opened the dialog with a bot from a link or an application that passes a context.
 /// Documentation page: *Events*, of `imbot.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,7 +146,7 @@ pub struct ImBotV2Context {
     /// The dialog: `chat` and the chat's id, such as `chat5`, or in a private chat the id of the
     /// user.
     pub dialog_id: Option<String>,
-    /// The context that is passed on, in any shape.
+    /// The context, in any shape.
     pub context: Option<Value>,
     /// The chat.
     #[serde(default, deserialize_with = "optional_object")]
@@ -167,8 +167,8 @@ pub struct ImBotV2Delete {
     pub bot: ImBotV2Bot,
 }
 
-/// A bot that an event is for. A handler's address gets `id`, `code` and `auth`; the answer to
-/// polling has all the rest and no `auth`. Documentation page: *Events*, of `imbot.v2`.
+/// A bot that an event is for. Events sent to a handler have `id`, `code` and `auth`. Events from
+/// polling have all fields except `auth`. Documentation page: *Events*, of `imbot.v2`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -190,7 +190,7 @@ pub struct ImBotV2Bot {
     /// Yes if the bot works in open lines.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_support_openline: Option<Flag>,
-    /// Yes if messages of the bot can be reacted to.
+    /// Yes if users can react to the bot's messages.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_reactions_enabled: Option<Flag>,
     /// The id of the background of its chats.
@@ -207,7 +207,7 @@ pub struct ImBotV2Bot {
     /// The number of its commands.
     #[serde(default, deserialize_with = "optional_number")]
     pub count_command: Option<u64>,
-    /// The number of chats that it is in.
+    /// The number of its chats.
     #[serde(default, deserialize_with = "optional_number")]
     pub count_chat: Option<u64>,
     /// The number of its users.
