@@ -68,12 +68,12 @@ fn event(id: u64) -> Request<Full<Bytes>> {
     TestEvent::new(EventKind::CrmDealAdd).id(id).request("/")
 }
 
-async fn send(app: &App, request: Request<Full<Bytes>>) -> Response<Bytes> {
+async fn respond(app: &App, request: Request<Full<Bytes>>) -> Response<Bytes> {
     app.clone().oneshot(request).await.unwrap()
 }
 
 async fn status(app: &App, id: u64) -> StatusCode {
-    send(app, event(id)).await.status()
+    respond(app, event(id)).await.status()
 }
 
 fn id(event: &Event) -> u64 {
@@ -106,7 +106,7 @@ fn total(stats: Stats) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
+async fn background_queue_full_of_large_events_has_room_for_small_ones() {
     let background = BackgroundQueue::builder()
         .concurrency(1)
         .capacity_bytes(1 << 20);
@@ -116,7 +116,7 @@ async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
     assert_eq!(status(&app, 1).await, StatusCode::OK);
 
     let mut accepted = 0;
-    while send(&app, large().request("/")).await.status() == StatusCode::OK {
+    while respond(&app, large().request("/")).await.status() == StatusCode::OK {
         accepted += 1;
         let stats = background.stats();
         assert_eq!(stats.queued, accepted);
@@ -125,7 +125,7 @@ async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
     assert_eq!(accepted, 2);
     assert_eq!(status(&app, 2).await, StatusCode::OK);
 
-    let rejected = send(&app, large().request("/")).await;
+    let rejected = respond(&app, large().request("/")).await;
     let error = rejected.extensions().get::<HandlerError>().unwrap();
     assert_eq!(error.kind(), HandlerErrorKind::QueueFull);
     assert!(error.event().unwrap().body().len() > 100_000);
@@ -137,7 +137,7 @@ async fn queue_is_full_of_few_large_events_and_has_room_for_small_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_of_an_event_are_free_again_once_it_runs() {
+async fn background_queue_releases_the_bytes_of_a_running_event() {
     let background = BackgroundQueue::builder()
         .concurrency(1)
         .capacity_bytes(8 << 10);
@@ -155,14 +155,14 @@ async fn bytes_of_an_event_are_free_again_once_it_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_answered_before_its_handler_ends() {
+async fn background_responds_before_the_handler_ends() {
     let background = BackgroundQueue::new();
     let app = app(&background, async |_| {
         sleep(30 * SECOND).await;
         Ok(Response::new(Full::from("nobody reads it")))
     });
     let start = tokio::time::Instant::now();
-    let answer = send(&app, event(1)).await;
+    let answer = respond(&app, event(1)).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(answer.body().is_empty());
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -180,7 +180,7 @@ async fn an_event_is_answered_before_its_handler_ends() {
 }
 
 #[tokio::test]
-async fn what_is_not_proven_is_never_queued() {
+async fn background_never_queues_an_unverified_request() {
     let background = BackgroundQueue::new();
     // What has no `event` any more passes as another callback.
     let app = app(&background, async |event| {
@@ -191,14 +191,14 @@ async fn what_is_not_proven_is_never_queued() {
         let request = TestEvent::new(EventKind::CrmDealAdd)
             .tampered(tamper)
             .request("/");
-        let answer = send(&app, request).await;
+        let answer = respond(&app, request).await;
         assert!(answer.status().is_client_error(), "{tamper:?}");
     }
     assert_eq!(background.stats(), Stats::default());
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
+async fn background_bounds_running_and_waiting_events_and_rejects_more_with_503() {
     let background = BackgroundQueue::builder()
         .concurrency(3)
         .capacity(4)
@@ -225,7 +225,7 @@ async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
     let stats = background.stats();
     assert_eq!((stats.running, stats.queued, stats.dropped), (3, 4, 0));
 
-    let rejected = send(&app, event(7)).await;
+    let rejected = respond(&app, event(7)).await;
     assert_eq!(rejected.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         rejected.body(),
@@ -254,7 +254,7 @@ async fn no_more_run_and_wait_than_may_and_the_rest_is_answered_503() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_of_none_takes_what_can_run_at_once() {
+async fn background_queue_of_capacity_zero_accepts_what_can_run() {
     let background = BackgroundQueue::builder()
         .concurrency(1)
         .capacity(0)
@@ -270,7 +270,7 @@ async fn a_queue_of_none_takes_what_can_run_at_once() {
 }
 
 #[tokio::test]
-async fn events_run_in_the_order_they_came_in() {
+async fn background_runs_events_in_order() {
     let background = BackgroundQueue::builder().concurrency(1).build();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let app = app(&background, {
@@ -288,7 +288,7 @@ async fn events_run_in_the_order_they_came_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
+async fn background_stops_an_event_after_its_timeout() {
     let background = BackgroundQueue::builder()
         .concurrency(1)
         .timeout(5 * SECOND)
@@ -332,7 +332,7 @@ async fn an_event_that_runs_too_long_is_stopped_and_makes_room() {
 }
 
 #[tokio::test]
-async fn a_panic_fails_its_event_and_nothing_else() {
+async fn background_panic_fails_only_its_event() {
     let background = BackgroundQueue::builder().concurrency(1).build();
     let app = app(&background, |event| {
         let id = id(&event.unwrap());
@@ -352,7 +352,7 @@ async fn a_panic_fails_its_event_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn event_completes_only_with_a_success_status() {
+async fn background_event_completes_only_with_a_success_status() {
     let background = BackgroundQueue::new();
     let app = app(&background, async |event| match id(&event.unwrap()) {
         0 => Err("no connection to db.local"),
@@ -371,7 +371,7 @@ async fn event_completes_only_with_a_success_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_age_of_the_oldest_is_that_of_the_first_in_the_queue() {
+async fn background_oldest_queued_age_is_that_of_the_first() {
     let background = BackgroundQueue::builder().concurrency(1).build();
     let app = app(&background, async |_| {
         sleep(10 * SECOND).await;
@@ -390,7 +390,7 @@ async fn the_age_of_the_oldest_is_that_of_the_first_in_the_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
+async fn background_shutdown_rejects_new_events_and_returns_unfinished_ones() {
     let background = BackgroundQueue::builder().concurrency(2).build();
     let ended = Arc::new(AtomicUsize::new(0));
     let app = app(&background, {
@@ -413,7 +413,7 @@ async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
     });
     on_handled().await;
 
-    let late = send(&app, event(7)).await;
+    let late = respond(&app, event(7)).await;
     assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         late.body(),
@@ -442,7 +442,7 @@ async fn a_drain_takes_nothing_more_and_hands_back_what_it_cannot_finish() {
 }
 
 #[tokio::test]
-async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
+async fn background_shutdown_of_nothing_ends_at_once_even_twice() {
     let background = BackgroundQueue::new();
     assert!(background.shutdown(Duration::MAX).await.is_empty());
 
@@ -472,7 +472,7 @@ async fn a_drain_of_nothing_ends_at_once_and_two_at_a_time_both_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
+async fn background_waits_for_a_service_that_is_not_ready() {
     let background = BackgroundQueue::builder()
         .concurrency(4)
         .capacity(4)
@@ -508,7 +508,7 @@ async fn a_service_of_limited_readiness_is_waited_for_in_the_background() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_callbacks_stay_in_the_foreground() {
+async fn background_handles_other_callbacks_in_the_foreground() {
     let background = BackgroundQueue::builder()
         .concurrency(1)
         .capacity(0)
@@ -523,7 +523,7 @@ async fn other_callbacks_stay_in_the_foreground() {
     // Though the background is full.
     assert_eq!(status(&app, 1).await, StatusCode::OK);
     assert_eq!(status(&app, 2).await, StatusCode::SERVICE_UNAVAILABLE);
-    let page = send(&app, Request::get("/").body(Full::default()).unwrap()).await;
+    let page = respond(&app, Request::get("/").body(Full::default()).unwrap()).await;
     assert_eq!(
         (page.status(), page.body()),
         (StatusCode::OK, &Bytes::from("the application's page"))
@@ -532,7 +532,7 @@ async fn other_callbacks_stay_in_the_foreground() {
 }
 
 #[test]
-fn the_end_of_the_runtime_is_counted_too() {
+fn background_counts_events_cancelled_with_the_runtime() {
     let background = BackgroundQueue::builder().concurrency(2).build();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -549,7 +549,7 @@ fn the_end_of_the_runtime_is_counted_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_event_is_lost_under_load() {
+async fn background_loses_no_event_under_load() {
     const SENDERS: u64 = 8;
     const EACH: u64 = 500;
     let background = BackgroundQueue::builder()
@@ -609,7 +609,7 @@ fn a_concurrency_of_none_is_a_mistake() {
 }
 
 #[test]
-fn what_is_shown_tells_no_secret() {
+fn background_debug_contains_no_secret() {
     let background = BackgroundQueue::new();
     let layered = tower::Layer::layer(&background.layer(), "a handler");
     let shown = format!("{background:?} {:?} {layered:?}", background.layer());

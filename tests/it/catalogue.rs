@@ -2,22 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::common::agreement::assert_typed_equals_tree;
 use crate::common::catalogue::{body, documented};
-use crate::common::{TOKEN, corpus};
+use crate::common::lossless::assert_typed_equals_tree;
+use crate::common::{TOKEN, corpus, verified};
 use serde_json::{Value as Json, json};
 use tower_bitrix24::event::{Action, ObjectId};
-use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, Payload};
-
-async fn event(form: String) -> Event {
-    let token = ApplicationToken::new(TOKEN).unwrap();
-    Event::verify(Envelope::scan(form).unwrap(), &token)
-        .await
-        .unwrap()
-}
+use tower_bitrix24::{EventKind, Payload};
 
 #[test]
-fn the_table_is_the_documentation_s() {
+fn event_table_equals_the_documentation() {
     let documented = documented();
     assert_eq!(documented.len(), 218);
     assert_eq!(EventKind::ALL.len(), 218);
@@ -34,10 +27,10 @@ fn the_table_is_the_documentation_s() {
 }
 
 #[tokio::test]
-async fn a_body_with_every_documented_field_has_a_typed_payload_that_equals_its_tree() {
+async fn form_with_every_documented_field_has_a_typed_payload_equal_to_its_data() {
     for documented in documented() {
         let form = body(&documented);
-        let event = event(form.clone()).await;
+        let event = verified(form.clone()).await;
         assert_eq!(event.mismatch(), None, "{form}");
         assert_ne!(event.payload(), &Payload::Unknown, "{form}");
         assert_typed_equals_tree(&event);
@@ -45,7 +38,7 @@ async fn a_body_with_every_documented_field_has_a_typed_payload_that_equals_its_
 }
 
 #[tokio::test]
-async fn every_code_without_a_whole_sample_has_a_body_of_its_own_here() {
+async fn every_event_without_a_complete_sample_has_a_form_in_the_test() {
     let sampled: Vec<String> = corpus()
         .iter()
         // These are samples of `data` alone.
@@ -55,7 +48,7 @@ async fn every_code_without_a_whole_sample_has_a_body_of_its_own_here() {
     let mut bodies = 0;
     for documented in documented() {
         if !sampled.contains(&documented.code) {
-            let event = event(body(&documented)).await;
+            let event = verified(body(&documented)).await;
             assert_eq!(event.code(), documented.code);
             assert_eq!(event.mismatch(), None);
             bodies += 1;
@@ -103,9 +96,9 @@ const WITHOUT_SUBJECT: [&str; 31] = [
 ];
 
 #[tokio::test]
-async fn every_event_about_one_object_says_which_and_what_happened() {
+async fn every_event_about_one_object_has_a_subject() {
     for documented in documented() {
-        let event = event(body(&documented)).await;
+        let event = verified(body(&documented)).await;
         let subject = event.subject();
         if WITHOUT_SUBJECT.contains(&event.code()) {
             assert_eq!(subject, None, "{}", event.code());
@@ -139,10 +132,10 @@ async fn every_event_about_one_object_says_which_and_what_happened() {
 }
 
 #[tokio::test]
-async fn every_subject_is_the_one_of_the_list() {
+async fn every_subject_equals_the_listed_one() {
     let mut subjects = String::new();
     for documented in documented() {
-        let event = event(body(&documented)).await;
+        let event = verified(body(&documented)).await;
         if let Some(subject) = event.subject() {
             let (code, entity, action) = (event.code(), subject.entity, subject.action);
             writeln!(subjects, "{code} {entity} {action:?}").unwrap();
@@ -248,13 +241,13 @@ fn reshaped(form: &str, reshape: Reshape) -> String {
 }
 
 #[tokio::test]
-async fn no_payload_is_lost_in_a_wrapper_more_or_less() {
+async fn payload_is_read_with_a_wrapper_more_or_less() {
     for documented in documented() {
         let form = body(&documented);
-        let expected = event(form.clone()).await;
+        let expected = verified(form.clone()).await;
         for reshape in [wrapped as Reshape, first_argument, first_argument_wrapped] {
             let form = reshaped(&form, reshape);
-            let found = event(form.clone()).await;
+            let found = verified(form.clone()).await;
             assert_eq!(found.mismatch(), None, "{form}");
             assert_eq!(found.payload(), expected.payload(), "{form}");
             assert_eq!(found.subject(), expected.subject(), "{form}");
@@ -263,11 +256,11 @@ async fn no_payload_is_lost_in_a_wrapper_more_or_less() {
 }
 
 #[tokio::test]
-async fn no_id_is_lost_in_another_spelling_or_an_array_of_one() {
+async fn id_is_read_in_another_spelling_or_an_array_of_one() {
     let mut changed = 0;
     for documented in documented() {
         let form = body(&documented);
-        let expected = event(form.clone()).await;
+        let expected = verified(form.clone()).await;
         for reshape in [
             other_letters as Reshape,
             mixed_letters,
@@ -276,7 +269,7 @@ async fn no_id_is_lost_in_another_spelling_or_an_array_of_one() {
         ] {
             let other = reshaped(&form, reshape);
             changed += u32::from(other != form);
-            let found = event(other.clone()).await;
+            let found = verified(other.clone()).await;
             assert_eq!(found.mismatch(), None, "{other}");
             assert_eq!(found.subject(), expected.subject(), "{other}");
         }
@@ -286,7 +279,7 @@ async fn no_id_is_lost_in_another_spelling_or_an_array_of_one() {
 }
 
 #[tokio::test]
-async fn the_subject_is_found_whichever_shape_the_id_came_in() {
+async fn subject_is_found_in_every_shape_of_the_id() {
     let token = format!("&auth[application_token]={TOKEN}");
     for (data, entity, id, action) in [
         (
@@ -362,7 +355,7 @@ async fn the_subject_is_found_whichever_shape_the_id_came_in() {
             Action::Finished,
         ),
     ] {
-        let event = event(format!("event={data}{token}")).await;
+        let event = verified(format!("event={data}{token}")).await;
         let subject = event
             .subject()
             .unwrap_or_else(|| panic!("{data}: {:?}", event.mismatch()));
@@ -378,7 +371,7 @@ async fn the_subject_is_found_whichever_shape_the_id_came_in() {
 }
 
 #[tokio::test]
-async fn the_type_of_a_smart_process_item_comes_from_the_payload_or_the_code() {
+async fn smart_process_item_type_comes_from_the_payload_or_the_code() {
     let token = format!("auth[application_token]={TOKEN}");
     let item = "data[FIELDS][ID]=5&data[FIELDS][ENTITY_TYPE_ID]=147";
     for code in [
@@ -386,26 +379,26 @@ async fn the_type_of_a_smart_process_item_comes_from_the_payload_or_the_code() {
         "ONCRMDYNAMICITEMADD_147",
         "onCrmDynamicItemAdd_147",
     ] {
-        let event = event(format!("event={code}&{item}&{token}")).await;
+        let event = verified(format!("event={code}&{item}&{token}")).await;
         assert_eq!(event.kind(), Some(EventKind::CrmDynamicItemAdd));
         assert_eq!(event.entity_type_id(), Some(147));
         assert_eq!(event.subject().unwrap().entity_type_id, Some(147));
         assert_eq!(event.code(), code);
     }
-    let coded = event(format!(
+    let coded = verified(format!(
         "event=ONCRMDYNAMICITEMDELETE_147&data[FIELDS][ID]=5&{token}"
     ))
     .await;
     assert_eq!(coded.mismatch(), None);
     assert_eq!(coded.entity_type_id(), Some(147));
     assert_eq!(coded.subject().unwrap().entity_type_id, Some(147));
-    let event = event(format!("event=ONCRMDYNAMICITEMUPDATE_147&{token}")).await;
+    let event = verified(format!("event=ONCRMDYNAMICITEMUPDATE_147&{token}")).await;
     assert_eq!(event.kind(), Some(EventKind::CrmDynamicItemUpdate));
     assert_eq!((event.subject(), event.entity_type_id()), (None, Some(147)));
 }
 
 #[tokio::test]
-async fn a_type_of_0_is_none_of_a_smart_process() {
+async fn smart_process_item_type_0_is_none() {
     let item = format!("data[FIELDS][ID]=5&auth[application_token]={TOKEN}");
     for (code, told, id) in [
         ("ONCRMDYNAMICITEMADD_147", "0", Some(147)),
@@ -415,14 +408,14 @@ async fn a_type_of_0_is_none_of_a_smart_process() {
         ("ONCRMDYNAMICITEMADD", "0", None),
     ] {
         let form = format!("event={code}&data[FIELDS][ENTITY_TYPE_ID]={told}&{item}");
-        let event = event(form).await;
+        let event = verified(form).await;
         assert_eq!(event.entity_type_id(), id, "{code} {told}");
         assert_eq!(event.subject().unwrap().entity_type_id, id, "{code} {told}");
     }
 }
 
 #[tokio::test]
-async fn an_id_that_no_object_has_is_no_subject() {
+async fn invalid_object_id_is_not_a_subject() {
     for data in [
         "ONCRMDEALADD&data[FIELDS][ID]=0",
         "ONCRMCURRENCYADD&data[FIELDS][ID]=",
@@ -432,16 +425,16 @@ async fn an_id_that_no_object_has_is_no_subject() {
         "ONIMBOTV2DELETE&data[bot][id]=0",
         "ONCRMDYNAMICITEMADD&data[FIELDS][ID]=0&data[FIELDS][ENTITY_TYPE_ID]=147",
     ] {
-        let event = event(format!("event={data}&auth[application_token]={TOKEN}")).await;
+        let event = verified(format!("event={data}&auth[application_token]={TOKEN}")).await;
         assert_ne!(*event.payload(), Payload::Unknown, "{data}");
         assert_eq!(event.subject(), None, "{data}");
     }
 }
 
 #[tokio::test]
-async fn a_document_signed_in_an_hr_system_is_no_signer() {
+async fn document_signed_in_an_hr_system_is_not_a_signer() {
     let code = "ONSIGNHCMLINKB2EDOCUMENTSIGNED";
-    let event = event(format!(
+    let event = verified(format!(
         "event={code}&data[id]=3942&auth[application_token]={TOKEN}"
     ))
     .await;
@@ -451,7 +444,7 @@ async fn a_document_signed_in_an_hr_system_is_no_signer() {
 }
 
 #[tokio::test]
-async fn what_an_event_can_do_without_loses_no_payload() {
+async fn payload_without_optional_fields_is_typed() {
     for data in [
         // PHP's `false` and `null` in the place of a list, a map or an object.
         "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT]=0",
@@ -494,19 +487,19 @@ async fn what_an_event_can_do_without_loses_no_payload() {
         "ONIMCOMMANDADD&data[COMMAND][7][MESSAGE_ID]=1",
         "ONTASKUPDATE&data[FIELDS_BEFORE][TITLE]=a&data[FIELDS_AFTER][ID]=5",
     ] {
-        let event = event(format!("event={data}&auth[application_token]={TOKEN}")).await;
+        let event = verified(format!("event={data}&auth[application_token]={TOKEN}")).await;
         assert_eq!(event.mismatch(), None, "{data}");
         assert_ne!(*event.payload(), Payload::Unknown, "{data}");
     }
 }
 
 #[tokio::test]
-async fn an_event_is_serialised_whole() {
+async fn event_is_serialized_with_all_fields() {
     let form = format!(
         "event=onCrmDealUpdate&event_handler_id=7&data[FIELDS][ID]=27&data[EXTRA][0]=a&ts=1714649632\
          &auth[domain]=some-domain.bitrix24.com&auth[application_token]={TOKEN}"
     );
-    let event = serde_json::to_value(event(form).await).unwrap();
+    let event = serde_json::to_value(verified(form).await).unwrap();
     assert_eq!(event["event"], "onCrmDealUpdate");
     assert_eq!(event["kind"], "CrmDealUpdate");
     assert_eq!(event["handler_id"], 7);

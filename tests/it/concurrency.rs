@@ -221,7 +221,7 @@ fn slow_service() -> (Tally, SlowService) {
     (tally, service)
 }
 
-fn layer(tally: &Tally) -> EventLayer<SlowVerifier> {
+fn slow_layer(tally: &Tally) -> EventLayer<SlowVerifier> {
     EventLayer::new(SlowVerifier {
         token: ApplicationToken::new(TOKEN).unwrap(),
         tally: tally.guard(),
@@ -229,7 +229,7 @@ fn layer(tally: &Tally) -> EventLayer<SlowVerifier> {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_after_any_poll_leaves_nothing_and_gives_its_place_back() {
+async fn call_dropped_after_any_poll_releases_its_permit() {
     for body in [SEED.to_owned(), forged(), "no event".to_owned()] {
         let mut ended = None;
         for polls in 0.. {
@@ -239,7 +239,7 @@ async fn a_call_that_is_dropped_after_any_poll_leaves_nothing_and_gives_its_plac
                 ready: false,
                 tally: tally.guard(),
             };
-            let mut service = layer(&tally).layer(limit.layer(inner));
+            let mut service = slow_layer(&tally).layer(limit.layer(inner));
             // The layer's verifier and the inner service.
             assert_eq!(tally.alive(), 2);
 
@@ -292,7 +292,7 @@ async fn a_call_that_is_dropped_after_any_poll_leaves_nothing_and_gives_its_plac
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn limits_and_buffers_on_both_sides_hold_under_load_with_calls_dropped_midway() {
+async fn limits_and_buffers_on_both_sides_hold_under_load_with_dropped_calls() {
     const CALLS: usize = 600;
     let tally = Tally::default();
     let inner = SlowService {
@@ -302,7 +302,7 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_calls_dropped_mid
     let service = ServiceBuilder::new()
         .layer(BufferLayer::new(16))
         .layer(ConcurrencyLimitLayer::new(8))
-        .layer(layer(&tally))
+        .layer(slow_layer(&tally))
         .layer(ConcurrencyLimitLayer::new(3))
         .layer(BufferLayer::new(4))
         .service(inner);
@@ -374,7 +374,7 @@ where
     S::Future: Send,
     S::Error: std::fmt::Debug + Send,
 {
-    let service = layer(tally).layer(inner);
+    let service = slow_layer(tally).layer(inner);
     let send = |text: String, whole: bool| {
         let service = service.clone();
         async move {
@@ -406,7 +406,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_take_no_place_of_the_inner_service() {
+async fn unverified_requests_take_no_permit_of_the_inner_service() {
     type Body = EventBody<Channel<Bytes>>;
     let builder = ServiceBuilder::new;
 
@@ -439,11 +439,11 @@ async fn strangers_take_no_place_of_the_inner_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_waits_for_a_place_is_handled_or_dropped_without_a_trace() {
+async fn event_waiting_for_a_permit_is_handled_or_dropped_cleanly() {
     let (tally, inner) = slow_service();
     let inner = ServiceBuilder::new().concurrency_limit(1).service(inner);
     let mut place = inner.clone();
-    let service = layer(&tally).layer(inner);
+    let service = slow_layer(&tally).layer(inner);
 
     ServiceExt::<Request<EventBody<Slow>>>::ready(&mut place)
         .await
@@ -469,13 +469,13 @@ async fn an_event_that_waits_for_a_place_is_handled_or_dropped_without_a_trace()
 }
 
 #[tokio::test(start_paused = true)]
-async fn load_shed_behind_the_layer_is_an_error_and_for_verified_events_only() {
+async fn load_shed_behind_the_layer_affects_only_verified_events() {
     let (tally, inner) = slow_service();
     let inner = ServiceBuilder::new()
         .load_shed()
         .concurrency_limit(1)
         .service(inner);
-    let service = layer(&tally).layer(inner);
+    let service = slow_layer(&tally).layer(inner);
     let send = |text: &str| service.clone().oneshot(post(Slow::new(text, &tally)));
 
     let (first, second, stranger) = tokio::join!(send(SEED), send(SEED), send(&forged()));
@@ -506,9 +506,9 @@ impl<B> Service<Request<B>> for Broken {
 }
 
 #[tokio::test]
-async fn an_error_of_the_inner_readiness_is_the_error_of_the_call() {
+async fn inner_readiness_error_is_the_error_of_the_call() {
     let tally = Tally::default();
-    let layer = layer(&tally).pass_other_callbacks();
+    let layer = slow_layer(&tally).pass_other_callbacks();
     let service = layer.when(|head| head.method != Method::PUT).layer(Broken);
     let slow = |text: &str| post(Slow::new(text, &tally));
     let method = |method| {
@@ -549,7 +549,7 @@ async fn serve_one(tally: &Tally) -> (TcpStream, Arc<Notify>, tokio::task::JoinH
         guard.0.called.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
     });
-    let service = TowerToHyperService::new(layer(tally).layer(handle));
+    let service = TowerToHyperService::new(slow_layer(tally).layer(handle));
     let stop = Arc::new(Notify::new());
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
@@ -578,7 +578,7 @@ async fn ends(server: tokio::task::JoinHandle<bool>) -> bool {
 }
 
 #[tokio::test]
-async fn a_graceful_shutdown_in_the_middle_of_a_body_still_serves_the_event() {
+async fn graceful_shutdown_during_a_body_still_serves_the_event() {
     let tally = Tally::default();
     let (mut client, stop, server) = serve_one(&tally).await;
     let (first, second) = SEED.split_at(100);
@@ -597,7 +597,7 @@ async fn a_graceful_shutdown_in_the_middle_of_a_body_still_serves_the_event() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_in_the_middle_of_a_body_leaves_nothing() {
+async fn client_that_disconnects_during_a_body_leaves_nothing() {
     for sent in [0, 1, 100, SEED.len() - 1] {
         let tally = Tally::default();
         let (mut client, _stop, server) = serve_one(&tally).await;
@@ -617,7 +617,7 @@ fn assert_sent<T: Send + Sync + 'static>() {}
 fn assert_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
 
 #[test]
-fn every_public_type_may_be_sent_and_shared() {
+fn public_types_are_send_and_sync() {
     macro_rules! shared {
         ($($type:ty),+ $(,)?) => {$(assert_shared::<$type>();)+};
     }

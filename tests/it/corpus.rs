@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::common::agreement::assert_typed_equals_tree;
+use crate::common::lossless::assert_typed_equals_tree;
 use crate::common::{Sample, TOKEN, corpus};
 use serde_json::{Value, json};
 use tower_bitrix24::verify::VerifyErrorKind;
@@ -17,7 +17,7 @@ async fn verify(sample: &Sample, token: &str) -> Result<Event, VerifyErrorKind> 
 }
 
 #[tokio::test]
-async fn every_body_verifies_with_its_token_and_no_other() {
+async fn every_sample_verifies_with_its_token_and_no_other() {
     let mut verified = 0;
     for sample in corpus() {
         let Some(token) = &sample.token else {
@@ -38,7 +38,7 @@ async fn every_body_verifies_with_its_token_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_data_equal_php_s_tree() {
+async fn every_sample_has_the_data_that_php_reads() {
     for sample in corpus() {
         let Some(token) = &sample.token else { continue };
         let event = verify(&sample, token).await.unwrap();
@@ -53,7 +53,7 @@ async fn the_data_equal_php_s_tree() {
 }
 
 #[tokio::test]
-async fn the_envelope_equals_php_s_tree() {
+async fn every_sample_has_the_envelope_that_php_reads() {
     for sample in corpus() {
         let Some(token) = &sample.token else { continue };
         let event = verify(&sample, token).await.unwrap();
@@ -109,7 +109,7 @@ async fn the_envelope_equals_php_s_tree() {
 }
 
 #[tokio::test]
-async fn every_body_of_a_documented_code_has_a_typed_payload_that_equals_its_tree() {
+async fn every_sample_has_a_typed_payload_equal_to_its_data() {
     for mut sample in corpus() {
         let token = sample.token.get_or_insert_with(|| {
             write!(sample.form, "&auth[application_token]={TOKEN}").unwrap();

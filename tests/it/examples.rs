@@ -42,17 +42,17 @@ async fn says_how_to_set_a_token_and_stops(example: &str) {
 }
 
 #[tokio::test]
-async fn axum_prints_events() {
+async fn axum_example_prints_events() {
     prints_the_seed_event_and_rejects_a_forged_one("axum").await;
 }
 
 #[tokio::test]
-async fn hyper_prints_events() {
+async fn hyper_example_prints_events() {
     prints_the_seed_event_and_rejects_a_forged_one("hyper").await;
 }
 
 #[tokio::test]
-async fn router_prints_events_each_from_its_handler() {
+async fn router_example_prints_events_from_their_handlers() {
     prints_the_seed_event_and_rejects_a_forged_one("router").await;
 
     let mut example = Example::start("router", TOKEN).await;
@@ -87,7 +87,7 @@ async fn each_example_without_a_token_says_how_to_set_one() {
 }
 
 #[tokio::test]
-async fn inspect_answers_every_sample_with_what_php_would_read() {
+async fn inspect_example_responds_with_the_reading_of_php() {
     let mut tokens: Vec<_> = corpus()
         .into_iter()
         .filter_map(|sample| sample.token)
@@ -138,7 +138,7 @@ async fn inspect_answers_every_sample_with_what_php_would_read() {
 }
 
 #[tokio::test]
-async fn inspect_knows_and_types_every_documented_event() {
+async fn inspect_example_types_every_documented_event() {
     let example = Example::start("inspect", TOKEN).await;
     for documented in documented() {
         let (status, text) = example.post(body(&documented)).await;

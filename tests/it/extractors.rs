@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::common::served::{send, serve_axum};
-use crate::common::{SEED, TOKEN, forged};
+use crate::common::server::{send, serve_axum};
+use crate::common::{SEED, TOKEN, forged, layer};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use tower_bitrix24::event::kind;
 use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::handler::extract::On;
 use tower_bitrix24::testing::TestEvent;
-use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
+use tower_bitrix24::{Event, EventKind};
 
 const NO_EVENT: &str = "the request has no Bitrix24 event: check that an EventLayer wraps this route, \
      that its path selects the request, and that it did not pass the request as another callback\n";
@@ -27,10 +27,6 @@ const MISFIT: &str = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=canary\
     &auth[application_token]=51856fefc120afa4b628cc82d3935cce";
 
 const PLACEMENT: &str = "PLACEMENT=DEFAULT&member_id=a223c6b3710f85df22e9377d6c4f7553";
-
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
 
 /// Serves one route behind a layer that passes other callbacks.
 async fn serve(route: MethodRouter) -> SocketAddr {
@@ -47,7 +43,7 @@ async fn requisite(requisite: On<kind::CrmRequisiteAdd>) -> String {
 }
 
 #[tokio::test]
-async fn the_event_is_an_argument_beside_state_and_body() {
+async fn event_is_extracted_beside_state_and_body() {
     async fn handler(
         State(greeting): State<&'static str>,
         event: Event,
@@ -72,7 +68,7 @@ async fn the_event_is_an_argument_beside_state_and_body() {
 }
 
 #[tokio::test]
-async fn nested_routers_and_route_layers_are_as_good_as_any() {
+async fn event_is_extracted_in_nested_routers_and_route_layers() {
     let nested = Router::new()
         .route("/any", post(code))
         .route("/one", post(requisite).layer(layer()))
@@ -111,7 +107,7 @@ async fn nested_routers_and_route_layers_are_as_good_as_any() {
 }
 
 #[tokio::test]
-async fn an_optional_event_is_none_for_what_the_layer_passes() {
+async fn optional_event_is_none_for_a_passed_callback() {
     let handler = async |event: Option<Event>| match event {
         Some(event) => event.code().to_owned(),
         None => "page".to_owned(),
@@ -129,7 +125,7 @@ async fn an_optional_event_is_none_for_what_the_layer_passes() {
 }
 
 #[tokio::test]
-async fn an_event_of_another_kind_is_answered_422_with_both_codes() {
+async fn on_rejects_another_kind_with_422_and_both_codes() {
     let address = serve(post(requisite)).await;
     assert_eq!(send(address, "/", SEED).await, (200, "requisite 27".into()));
     for (sent, shown) in [
@@ -145,7 +141,7 @@ async fn an_event_of_another_kind_is_answered_422_with_both_codes() {
 }
 
 #[tokio::test]
-async fn data_that_do_not_fit_are_answered_422_with_their_path_and_not_their_value() {
+async fn on_rejects_a_mismatch_with_422_and_the_path_but_no_value() {
     let optional = async |requisite: Option<On<kind::CrmRequisiteAdd>>| {
         format!("{:?}", requisite.map(|requisite| requisite.id))
     };
@@ -163,7 +159,7 @@ async fn data_that_do_not_fit_are_answered_422_with_their_path_and_not_their_val
 }
 
 #[tokio::test]
-async fn an_optional_kind_is_none_for_other_kinds_and_for_no_event() {
+async fn optional_on_is_none_for_another_kind_and_without_an_event() {
     let handler = async |requisite: Option<On<kind::CrmRequisiteAdd>>,
                          lead: Option<On<kind::CrmLeadAdd>>| {
         let requisite = requisite.map(|requisite| requisite.id);
@@ -180,7 +176,7 @@ async fn an_optional_kind_is_none_for_other_kinds_and_for_no_event() {
 }
 
 #[tokio::test]
-async fn a_handler_may_answer_for_itself() {
+async fn handler_can_respond_to_a_rejected_extraction() {
     let handler = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlerError>| match requisite
     {
         Ok(requisite) => format!("requisite {}", requisite.id),
@@ -201,7 +197,7 @@ async fn a_handler_may_answer_for_itself() {
 }
 
 #[tokio::test]
-async fn an_outer_layer_sees_why() {
+async fn outer_layer_sees_the_handler_error() {
     async fn why(response: Response) -> (StatusCode, String) {
         let error = response.extensions().get::<HandlerError>();
         let text = error.map_or("handled".to_owned(), |error| format!("{error:?}"));
@@ -221,7 +217,7 @@ async fn an_outer_layer_sees_why() {
 }
 
 #[tokio::test]
-async fn the_event_of_one_type_of_items_is_of_their_kind() {
+async fn event_of_one_item_type_is_of_its_kind() {
     let handler = async |item: On<kind::CrmDynamicItemAdd>| format!("{:?}", item.event.subject());
     let address = serve(post(handler)).await;
     let body = format!(

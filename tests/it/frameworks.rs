@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::common::client::HttpClient;
-use crate::common::served::{send, send_body, serve_axum, serve_hyper};
-use crate::common::{Frames, SEED, TOKEN, data, forged};
+use crate::common::server::{send, send_body, serve_axum, serve_hyper};
+use crate::common::{Frames, SEED, data, forged, layer};
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Extension, Form, Router};
@@ -16,21 +16,17 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::{ServiceBuilder, service_fn};
-use tower_bitrix24::{ApplicationToken, Event, EventBody, EventConfig, EventLayer};
+use tower_bitrix24::{Event, EventBody, EventConfig};
 use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
-
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
 
 async fn code(Extension(event): Extension<Event>) -> String {
     event.code().to_owned()
 }
 
 #[tokio::test]
-async fn a_router_s_layer_guards_its_path_and_no_other() {
+async fn layer_of_an_axum_router_guards_only_its_path() {
     let app = Router::new()
         .route("/", get(|| async { "index" }))
         .route("/echo", post(|body: String| async { body }))
@@ -54,7 +50,7 @@ async fn a_router_s_layer_guards_its_path_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_route_s_own_layer_guards_the_route_nested_or_not() {
+async fn layer_of_an_axum_route_guards_it_nested_or_not() {
     let events = Router::new().route("/events", post(code).layer(layer()));
     let app = Router::new()
         .route("/events", post(code))
@@ -72,7 +68,7 @@ async fn a_route_s_own_layer_guards_the_route_nested_or_not() {
 }
 
 #[tokio::test]
-async fn the_body_can_still_be_extracted_behind_the_layer() {
+async fn axum_extracts_the_body_behind_the_layer() {
     async fn bytes(
         State(greeting): State<&'static str>,
         Extension(event): Extension<Event>,
@@ -108,7 +104,7 @@ async fn the_body_can_still_be_extracted_behind_the_layer() {
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
+async fn chunked_body_is_accepted_and_a_too_large_one_gets_413() {
     let address = serve_axum(Router::new().route("/", post(code)).layer(layer())).await;
     let chunked = |body: &str| {
         let chunks = body
@@ -132,7 +128,7 @@ async fn a_chunked_body_is_read_and_a_chunked_body_too_large_is_answered_413() {
 }
 
 #[tokio::test]
-async fn the_layer_stands_among_others_in_one_builder() {
+async fn layer_works_between_tower_http_layers() {
     let timeout =
         TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(5));
     let layers = ServiceBuilder::new()
@@ -156,7 +152,7 @@ async fn the_layer_stands_among_others_in_one_builder() {
 }
 
 #[tokio::test]
-async fn a_length_over_the_limit_is_answered_before_the_body_is_sent() {
+async fn too_large_content_length_gets_413_before_the_body_is_sent() {
     let address = serve_axum(Router::new().route("/", post(code)).layer(layer())).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
@@ -169,7 +165,7 @@ async fn a_length_over_the_limit_is_answered_before_the_body_is_sent() {
 
 #[tokio::test]
 async fn hyper_serves_the_layer_without_a_framework() {
-    async fn handle(
+    async fn code_and_length(
         request: Request<EventBody<Incoming>>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let event = request.extensions().get::<Event>().cloned();
@@ -181,7 +177,7 @@ async fn hyper_serves_the_layer_without_a_framework() {
     }
     let service = ServiceBuilder::new()
         .layer(layer().path("/bitrix24/events"))
-        .service(service_fn(handle));
+        .service(service_fn(code_and_length));
     let address = serve_hyper(service).await;
 
     let whole = format!("ONCRMREQUISITEADD {}", SEED.len());

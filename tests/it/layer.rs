@@ -1,4 +1,4 @@
-//! The layer as a whole: what it selects, rejects, hands on and leaves alone.
+//! `EventLayer`: the requests that it selects, rejects, passes on and ignores.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, pending};
@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
+use crate::common::{BoxError, Frames, SEED, TOKEN, data, forged, full, layer, post};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -21,11 +21,7 @@ use tower_bitrix24::{
     RejectionKind, TokenSet, VerifyError, VerifyToken,
 };
 
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
-
-/// What the service behind the layer saw.
+/// What reached the service behind the layer.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     event: Option<Event>,
@@ -33,7 +29,7 @@ struct Seen {
     trailers: Option<HeaderMap>,
 }
 
-/// Sends `request` through `layer` to a service that reads the body and tells what it saw.
+/// Sends `request` through `layer` to a service that records what it received.
 async fn send<V, B>(layer: EventLayer<V>, request: Request<B>) -> Response<EventBody<Full<Bytes>>>
 where
     V: tower_bitrix24::VerifyToken,
@@ -80,14 +76,10 @@ async fn text(response: Response<EventBody<Full<Bytes>>>) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn full(body: impl Into<Bytes>) -> Full<Bytes> {
-    Full::new(body.into())
-}
-
 // What an event is and how it arrives.
 
 #[tokio::test]
-async fn an_event_arrives_typed_with_its_body_whole() {
+async fn layer_passes_on_a_typed_event_and_the_whole_body() {
     let response = send(layer(), post(full(SEED))).await;
     assert_eq!(response.status(), StatusCode::OK);
     let seen = seen(&response);
@@ -112,7 +104,7 @@ async fn an_event_arrives_typed_with_its_body_whole() {
 }
 
 #[tokio::test]
-async fn a_body_of_many_frames_arrives_whole_with_its_trailers() {
+async fn layer_passes_on_many_frames_with_trailers() {
     let mut frames: Vec<_> = SEED
         .as_bytes()
         .chunks(7)
@@ -130,7 +122,7 @@ async fn a_body_of_many_frames_arrives_whole_with_its_trailers() {
 }
 
 #[tokio::test]
-async fn a_content_type_may_have_parameters_and_any_case() {
+async fn content_type_may_have_parameters_and_any_case() {
     for value in [
         "application/x-www-form-urlencoded; charset=UTF-8",
         "Application/X-WWW-Form-Urlencoded",
@@ -151,7 +143,7 @@ async fn a_content_type_may_have_parameters_and_any_case() {
 }
 
 #[tokio::test]
-async fn equal_content_types_are_one_and_unequal_ones_are_rejected() {
+async fn repeated_content_type_is_rejected_if_the_values_differ() {
     const FORM: &str = "application/x-www-form-urlencoded";
     for (lines, accepted) in [
         (&[FORM, FORM][..], true),
@@ -199,7 +191,7 @@ async fn equal_content_types_are_one_and_unequal_ones_are_rejected() {
 }
 
 #[tokio::test]
-async fn an_undocumented_event_is_delivered_with_its_data() {
+async fn undocumented_event_is_delivered_with_its_data() {
     let body = format!("event=OnSomethingNew&data[x]=1&auth[application_token]={TOKEN}");
     let response = send(layer(), post(full(body))).await;
     let event = seen(&response).event.as_ref().unwrap();
@@ -209,7 +201,7 @@ async fn an_undocumented_event_is_delivered_with_its_data() {
 }
 
 #[tokio::test]
-async fn an_event_whose_data_do_not_fit_is_delivered_with_the_reason() {
+async fn mismatching_event_is_delivered_with_the_reason() {
     for (data, reason) in [
         ("", "data: missing field `FIELDS`"),
         ("&data=107", "data: "),
@@ -229,7 +221,7 @@ async fn an_event_whose_data_do_not_fit_is_delivered_with_the_reason() {
 }
 
 #[tokio::test]
-async fn several_tokens_are_accepted_at_once() {
+async fn token_set_accepts_each_of_its_tokens() {
     let tokens = TokenSet::new([TOKEN, "c289487163b58658eae5e8b42eaf11b8"]).unwrap();
     for body in [SEED.to_owned(), forged()] {
         let response = send(EventLayer::new(tokens.clone()), post(full(body))).await;
@@ -240,7 +232,7 @@ async fn several_tokens_are_accepted_at_once() {
 // What is rejected, and how it is told.
 
 #[tokio::test]
-async fn each_refusal_has_its_status_and_one_line_of_text() {
+async fn each_rejection_has_its_status_and_one_line_of_text() {
     let head = |edit: fn(&mut Request<Full<Bytes>>)| {
         let mut request = post(full(SEED));
         edit(&mut request);
@@ -354,7 +346,7 @@ async fn each_refusal_has_its_status_and_one_line_of_text() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_cannot_find_out_answers_503_and_does_not_say_why() {
+async fn unavailable_verifier_gets_503_without_the_cause() {
     let verifier =
         |_: &Envelope| async { Err(VerifyError::unavailable("the database is at 10.0.0.7")) };
     let response = send(EventLayer::new(verifier), post(full(SEED))).await;
@@ -367,7 +359,7 @@ async fn a_verifier_that_cannot_find_out_answers_503_and_does_not_say_why() {
 }
 
 #[test]
-fn a_call_whose_verifier_panicked_calls_nothing_if_it_is_polled_again() {
+fn call_polled_after_a_verifier_panic_calls_no_service() {
     type Answer = Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
     let verifier = |_: &Envelope| -> Ready<_> { panic!("verifying") };
@@ -388,7 +380,7 @@ fn a_call_whose_verifier_panicked_calls_nothing_if_it_is_polled_again() {
 }
 
 #[tokio::test]
-async fn a_verifier_is_never_asked_about_a_request_without_a_token() {
+async fn verifier_is_not_called_without_a_token() {
     let verifier = |_: &Envelope| async { panic!("asked") };
     let response = send(
         EventLayer::new(verifier),
@@ -422,7 +414,7 @@ const TOKENLESS: &str =
     "event=ONCRMDEALUPDATE&event_handler_id=3&data%5BFIELDS%5D%5BID%5D=662&ts=1764600000";
 
 #[tokio::test]
-async fn an_event_without_a_token_reaches_only_a_verifier_that_wants_it() {
+async fn event_without_a_token_reaches_only_a_verifier_that_opts_in() {
     let response = send(EventLayer::new(Tokenless), post(full(TOKENLESS))).await;
     let event = seen(&response).event.as_ref().unwrap();
     assert_eq!(event.handler_id(), Some(3));
@@ -456,7 +448,7 @@ async fn an_event_without_a_token_reaches_only_a_verifier_that_wants_it() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_wants_events_without_a_token_gets_nothing_else_more() {
+async fn tokenless_verifier_still_gets_only_valid_events() {
     for (body, kind) in [
         ("event=ONTASKADD".to_owned(), RejectionKind::TokenRejected),
         (SEED.to_owned(), RejectionKind::TokenRejected),
@@ -484,7 +476,7 @@ async fn a_verifier_that_wants_events_without_a_token_gets_nothing_else_more() {
 }
 
 #[tokio::test]
-async fn the_answer_can_be_replaced() {
+async fn rejection_response_can_be_replaced() {
     let layer = layer().with_rejection_response(|rejection| {
         let status = if rejection.kind() == RejectionKind::TokenRejected {
             410
@@ -506,7 +498,7 @@ async fn the_answer_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn acknowledge_and_drop_answers_200_and_says_nothing() {
+async fn acknowledge_policy_responds_200_without_text() {
     for request in [
         post(full(forged())),
         post(full("x")),
@@ -520,7 +512,7 @@ async fn acknowledge_and_drop_answers_200_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn the_answer_has_nothing_of_the_request_and_keeps_what_its_maker_put_in() {
+async fn rejection_response_contains_nothing_of_the_request_but_keeps_its_extensions() {
     #[derive(Clone, Debug, PartialEq)]
     struct Mark(&'static str);
 
@@ -550,7 +542,7 @@ async fn the_answer_has_nothing_of_the_request_and_keeps_what_its_maker_put_in()
 // What is answered at once.
 
 #[tokio::test]
-async fn a_probe_gets_a_200_if_it_is_set_and_never_reaches_the_service() {
+async fn probe_gets_200_if_enabled_and_never_reaches_the_service() {
     for layer in [
         layer().respond_to_probes(),
         layer().respond_to_probes().pass_other_callbacks(),
@@ -580,7 +572,7 @@ async fn a_probe_gets_a_200_if_it_is_set_and_never_reaches_the_service() {
 // What is selected, and what passes.
 
 #[tokio::test]
-async fn only_what_is_selected_is_guarded() {
+async fn layer_guards_only_selected_paths() {
     let get = |path: &str| Request::get(path).body(full("untouched")).unwrap();
     let guarded = layer().path("/bitrix24/events").path("/other");
     for path in [
@@ -626,7 +618,7 @@ async fn only_what_is_selected_is_guarded() {
 }
 
 #[tokio::test]
-async fn what_is_not_selected_passes_while_its_body_is_still_being_sent() {
+async fn unselected_request_passes_before_its_body_arrives() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let (tell, mut told) = tokio::sync::mpsc::channel(1);
     let service = layer().path("/bitrix24/events").layer(service_fn(
@@ -661,7 +653,7 @@ async fn what_is_not_selected_passes_while_its_body_is_still_being_sent() {
 }
 
 #[tokio::test]
-async fn other_callbacks_pass_untouched_if_they_are_let() {
+async fn other_callbacks_pass_unchanged_if_enabled() {
     let passing = || layer().pass_other_callbacks();
     let robot = "workflow_id=1&code=robot&auth[application_token]=x&auth[member_id]=m&ts=1";
     let response = send(passing(), post(full(robot))).await;
@@ -687,7 +679,7 @@ async fn other_callbacks_pass_untouched_if_they_are_let() {
 }
 
 #[tokio::test]
-async fn a_form_without_an_event_passes_however_its_other_keys_are_spelled() {
+async fn form_without_an_event_passes_with_any_other_keys() {
     for form in [
         "auth=abc&x=1",
         "ts=1&ts=2&a=b",
@@ -707,7 +699,7 @@ fn a_path_that_would_select_nothing_is_rejected_when_the_layer_is_built() {
 }
 
 #[tokio::test]
-async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
+async fn pass_other_callbacks_passes_no_unverified_event() {
     for body in [
         forged(),
         "event=ONAPPTEST".to_owned(),
@@ -731,7 +723,7 @@ async fn letting_other_callbacks_pass_lets_no_event_pass_unverified() {
 // Limits.
 
 #[tokio::test]
-async fn a_body_of_exactly_the_limit_is_read() {
+async fn body_of_exactly_the_limit_is_accepted() {
     let response = send(layer().body_limit(SEED.len()), post(full(SEED))).await;
     assert!(seen(&response).event.is_some());
     let response = send(layer().body_limit(SEED.len() - 1), post(full(SEED))).await;
@@ -740,7 +732,7 @@ async fn a_body_of_exactly_the_limit_is_read() {
 
 /// The longest body that is documented: a message of 20,000 characters, which a bot receives twice.
 #[tokio::test]
-async fn the_longest_chat_message_is_within_the_default_limit() {
+async fn default_body_limit_allows_the_longest_chat_message() {
     let message = "%F0%9F%98%80".repeat(20_000);
     let body = format!(
         "event=ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE]={message}\
@@ -754,7 +746,7 @@ async fn the_longest_chat_message_is_within_the_default_limit() {
 }
 
 #[tokio::test]
-async fn an_announced_length_over_the_limit_is_answered_before_the_body_is_polled() {
+async fn too_large_content_length_is_rejected_before_the_body_is_polled() {
     let never = std::iter::from_fn(|| panic!("the body was polled"));
     let mut request = post(Frames(never));
     request
@@ -765,7 +757,7 @@ async fn an_announced_length_over_the_limit_is_answered_before_the_body_is_polle
 }
 
 #[tokio::test]
-async fn a_body_without_a_length_is_rejected_once_it_is_over_the_limit() {
+async fn body_of_unknown_length_is_rejected_at_the_limit() {
     let frames = (0..110).map(|_| data(&"a".repeat(10_000)));
     let response = send(layer(), post(Frames(frames))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
@@ -773,7 +765,7 @@ async fn a_body_without_a_length_is_rejected_once_it_is_over_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stops_coming_is_rejected_at_the_deadline() {
+async fn stalled_body_is_rejected_at_the_deadline() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let start = tokio::time::Instant::now();
     let sending = async {
@@ -790,7 +782,7 @@ async fn a_body_that_stops_coming_is_rejected_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_dribbles_is_rejected_at_the_deadline_of_the_whole() {
+async fn dribbling_body_is_rejected_at_the_deadline() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let start = tokio::time::Instant::now();
     let sending = async {
@@ -812,14 +804,14 @@ async fn a_body_that_dribbles_is_rejected_at_the_deadline_of_the_whole() {
 }
 
 #[tokio::test]
-async fn a_body_that_always_has_another_empty_frame_meets_the_deadline() {
+async fn body_of_endless_empty_frames_is_rejected_at_the_deadline() {
     let layer = layer().body_timeout(Duration::from_millis(20));
     let response = send(layer, post(Frames(std::iter::repeat_with(|| data(""))))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyTimeout);
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_rejected() {
+async fn incomplete_body_is_rejected() {
     let frames = vec![data(SEED), Err("connection reset".into())];
     let response = send(layer(), post(Frames(frames.into_iter()))).await;
     assert_eq!(rejection(&response), RejectionKind::BodyIncomplete);
@@ -827,7 +819,7 @@ async fn a_body_that_breaks_off_is_rejected() {
 }
 
 #[test]
-fn a_body_that_is_there_needs_no_timer_and_no_runtime() {
+fn complete_body_needs_no_timer_and_no_runtime() {
     let mut call = pin!(send(layer(), post(full(SEED))));
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(response) = call.as_mut().poll(&mut context) else {

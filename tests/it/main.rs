@@ -1,7 +1,7 @@
 //! The tests of the crate as a whole, in one binary: each file is a subject.
 //!
-//! A module stands behind the features that it tests. What counts allocations, needs a database or
-//! takes power away has a binary of its own beside this folder.
+//! A module is compiled if its features are enabled. Tests that count allocations or need a database
+//! are in other binaries.
 
 #[cfg(all(feature = "background", feature = "testing"))]
 mod background;

@@ -49,7 +49,7 @@ impl VerifyToken for Settling {
     }
 }
 
-fn layer(story: &Story) -> EventLayer<Settling> {
+fn layer_with_hook(story: &Story) -> EventLayer<Settling> {
     EventLayer::new(Settling {
         token: ApplicationToken::new(TOKEN).unwrap(),
         story: story.clone(),
@@ -74,10 +74,10 @@ fn handler(
 }
 
 #[tokio::test]
-async fn what_is_left_is_done_after_the_handler_and_before_the_answer() {
+async fn completion_hook_runs_after_the_handler_and_before_the_response() {
     let story = Story::default();
     let service = ServiceBuilder::new()
-        .layer(layer(&story))
+        .layer(layer_with_hook(&story))
         .service(handler(&story, StatusCode::NO_CONTENT));
     let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
     story.tell("answered");
@@ -89,7 +89,7 @@ async fn what_is_left_is_done_after_the_handler_and_before_the_answer() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
+async fn completion_hook_does_not_run_if_the_handler_fails() {
     for status in [
         StatusCode::FOUND,
         StatusCode::NOT_FOUND,
@@ -97,7 +97,7 @@ async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
     ] {
         let story = Story::default();
         let service = ServiceBuilder::new()
-            .layer(layer(&story))
+            .layer(layer_with_hook(&story))
             .service(handler(&story, status));
         let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
         assert_eq!(response.status(), status);
@@ -105,7 +105,9 @@ async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
     }
     let story = Story::default();
     let fails = service_fn(|_: Request<EventBody<Body>>| ready(Err::<Response<Body>, _>("down")));
-    let service = ServiceBuilder::new().layer(layer(&story)).service(fails);
+    let service = ServiceBuilder::new()
+        .layer(layer_with_hook(&story))
+        .service(fails);
     assert_eq!(
         service.oneshot(post(Full::from(SEED))).await.unwrap_err(),
         "down"
@@ -114,10 +116,10 @@ async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_for_an_event_that_is_rejected() {
+async fn completion_hook_does_not_run_for_a_rejected_event() {
     let story = Story::default();
     let service = ServiceBuilder::new()
-        .layer(layer(&story))
+        .layer(layer_with_hook(&story))
         .service(handler(&story, StatusCode::OK));
     let forged = crate::common::forged();
     let response = service.oneshot(post(Full::from(forged))).await.unwrap();
@@ -136,7 +138,7 @@ mod in_the_background {
     async fn story_of(status: StatusCode) -> Vec<String> {
         let (story, background) = (Story::default(), BackgroundQueue::new());
         let service = ServiceBuilder::new()
-            .layer(layer(&story))
+            .layer(layer_with_hook(&story))
             .layer(background.layer())
             .service(handler(&story, status));
         let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
@@ -147,7 +149,7 @@ mod in_the_background {
     }
 
     #[tokio::test]
-    async fn what_is_left_is_done_once_the_event_is_handled_and_not_when_it_is_answered() {
+    async fn completion_hook_runs_after_background_handling_not_after_the_response() {
         assert_eq!(
             story_of(StatusCode::OK).await,
             ["answered", "handled", "settled ONCRMREQUISITEADD"]
@@ -155,7 +157,7 @@ mod in_the_background {
     }
 
     #[tokio::test]
-    async fn nothing_is_done_for_an_event_that_is_not_handled_well() {
+    async fn completion_hook_does_not_run_if_the_background_handler_fails() {
         for status in [StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
             assert_eq!(story_of(status).await, ["answered", "handled"]);
         }

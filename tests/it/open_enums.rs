@@ -27,7 +27,7 @@ where
 }
 
 #[test]
-fn every_documented_value_of_an_open_enumeration_is_known() {
+fn open_enums_know_every_documented_value() {
     assert_documented(&[
         ("F", ApplicationStatus::Free),
         ("D", ApplicationStatus::Demo),
@@ -79,7 +79,7 @@ fn every_documented_value_of_an_open_enumeration_is_known() {
 }
 
 #[test]
-fn every_documented_value_of_the_messenger_s_open_enumerations_is_known() {
+fn open_enums_of_the_messenger_know_every_documented_value() {
     assert_documented(&[
         ("add", ImReactionAction::Add),
         ("delete", ImReactionAction::Delete),

@@ -58,7 +58,7 @@ fn form() -> impl Strategy<Value = String> {
 
 // From a list, serde reads the fields of a struct in their order: `auth[]=x` is a token to some.
 #[test]
-fn a_list_beside_the_token_is_no_other_token_to_serde_qs() {
+fn serde_qs_reads_no_token_from_a_list_beside_it() {
     for form in [
         "event=E&auth[]=x&auth[application_token]=T&auth[member_id]=M",
         "event=E&auth[application_token]=T&auth[member_id]=M&auth%5B%5D=x",
@@ -87,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, max_global_rejects: 16_384, ..Default::default() })]
 
     #[test]
-    fn serde_qs_reads_the_envelope_that_was_scanned(form in form()) {
+    fn serde_qs_reads_the_scanned_envelope(form in form()) {
         prop_assume!(Envelope::scan(form.clone()).is_ok());
         for form_encoding in [false, true] {
             let config = serde_qs::Config::new().use_form_encoding(form_encoding);
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn a_parser_that_leaves_keys_as_they_are_reads_the_envelope_that_was_scanned(form in form()) {
+    fn flat_parser_reads_the_scanned_envelope(form in form()) {
         prop_assume!(Envelope::scan(form.clone()).is_ok());
         // The last of equal keys wins.
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(&form).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use tower_bitrix24::event::kind;
 use tower_bitrix24::{ApplicationToken, Envelope, Event, Value};
 
-/// What the layer makes of the form behind `event` and the token.
+/// Returns the data that the crate reads in a form with an event and a token.
 async fn read(form: &str) -> Result<Json, String> {
     let event = if form.starts_with("event=") {
         ""
@@ -32,7 +32,7 @@ const REFUSED: [&str; 3] = [" a=1", "a%00b=1", "[a]=1"];
 const NAMELESS: &str = "=1";
 
 #[tokio::test]
-async fn every_answer_of_php_is_ours_but_for_the_bodies_we_refuse() {
+async fn recorded_php_readings_equal_ours_except_for_rejected_bodies() {
     let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
     let answers = php["parse_str"].as_object().unwrap();
@@ -75,7 +75,7 @@ async fn every_answer_of_php_is_ours_but_for_the_bodies_we_refuse() {
 }
 
 #[tokio::test]
-async fn a_value_is_decoded_once_and_never_read_for_brackets() {
+async fn value_is_decoded_once_and_its_brackets_are_text() {
     let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
     let encoded = php["http_build_query"].as_object().unwrap();
@@ -117,7 +117,7 @@ async fn a_value_is_decoded_once_and_never_read_for_brackets() {
 }
 
 #[tokio::test]
-async fn where_php_would_lose_a_value_we_keep_it() {
+async fn values_that_php_loses_are_kept() {
     let deep = format!("data{}=x", "[a]".repeat(65));
     let mut value = &read(&deep).await.unwrap();
     let mut depth = 0;
@@ -202,7 +202,7 @@ fn assert_same(value: &Value, tree: &Tree) {
 }
 
 #[test]
-fn what_the_tests_encode_is_what_php_does() {
+fn test_encoder_equals_http_build_query() {
     let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
     let text = |text: &str| Tree::Text(text.to_owned());
@@ -230,7 +230,7 @@ fn what_the_tests_encode_is_what_php_does() {
 
 proptest! {
     #[test]
-    fn a_tree_that_php_encoded_comes_back_equal_and_in_order(tree in tree()) {
+    fn tree_encoded_by_php_is_read_equal_and_in_order(tree in tree()) {
         let data = http_build_query("data", &tree);
         let body = format!("event=ONAPPTEST&{data}&auth%5Bapplication_token%5D={TOKEN}");
         let token = ApplicationToken::new(TOKEN).unwrap();

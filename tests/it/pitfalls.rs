@@ -1,4 +1,4 @@
-//! Mistakes that other webhook receivers made, by their numbers in our list; each is a test here.
+//! Mistakes of other webhook receivers, a test for each.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::common::{Frames, SEED, TOKEN, data, forged, post};
+use crate::common::{Frames, SEED, TOKEN, data, forged, full, layer, post};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Channel, Full};
@@ -24,15 +24,9 @@ use tower_http::normalize_path::NormalizePathLayer;
 
 type Body = Full<Bytes>;
 
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
-
-fn request(body: impl Into<Bytes>) -> Request<Body> {
-    post(Full::new(body.into()))
-}
-
-async fn handle<B>(request: Request<EventBody<B>>) -> Result<Response<Body>, Infallible> {
+async fn respond_with_code<B>(
+    request: Request<EventBody<B>>,
+) -> Result<Response<Body>, Infallible> {
     let event: &Event = request.extensions().get().unwrap();
     Ok(Response::new(Full::from(event.code().to_owned())))
 }
@@ -75,7 +69,7 @@ impl Service<Request<EventBody<Body>>> for Strict {
 }
 
 #[tokio::test]
-async fn mistake_1_the_service_that_is_called_was_polled_ready() {
+async fn mistake_1_called_service_was_polled_ready() {
     let strict = Strict::default();
     let layer = layer().path("/bitrix24/events").pass_other_callbacks();
     let mut service = layer.layer(strict.clone());
@@ -83,9 +77,9 @@ async fn mistake_1_the_service_that_is_called_was_polled_ready() {
     for _ in 0..3 {
         let (other, callback) = (get("/"), get("/bitrix24/events"));
         for request in [
-            request(SEED),
-            request(forged()),
-            request("a=1"),
+            post(full(SEED)),
+            post(full(forged())),
+            post(full("a=1")),
             other,
             callback,
         ] {
@@ -96,21 +90,21 @@ async fn mistake_1_the_service_that_is_called_was_polled_ready() {
 }
 
 #[tokio::test]
-async fn mistake_1_the_layer_works_round_and_inside_concurrency_limits_and_buffers() {
+async fn mistake_1_layer_works_around_and_inside_limits_and_buffers() {
     let service = ServiceBuilder::new()
         .layer(BufferLayer::new(8))
         .layer(ConcurrencyLimitLayer::new(2))
         .layer(layer())
         .layer(ConcurrencyLimitLayer::new(1))
         .layer(BufferLayer::new(8))
-        .service(service_fn(handle::<Body>));
+        .service(service_fn(respond_with_code::<Body>));
     let calls = (0..20).map(|i| {
         let body = if i % 2 == 0 {
             SEED.to_owned()
         } else {
             forged()
         };
-        tokio::spawn(service.clone().oneshot(request(body)))
+        tokio::spawn(service.clone().oneshot(post(full(body))))
     });
     for (i, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
         let status = call.await.unwrap().unwrap().status();
@@ -126,17 +120,17 @@ async fn mistake_1_the_layer_works_round_and_inside_concurrency_limits_and_buffe
 }
 
 #[tokio::test]
-async fn mistake_1_a_rejected_request_gives_its_place_back() {
+async fn mistake_1_rejected_request_releases_its_permit() {
     let mut service = ServiceBuilder::new()
         .layer(layer())
         .layer(ConcurrencyLimitLayer::new(1))
-        .service(service_fn(handle::<Body>));
+        .service(service_fn(respond_with_code::<Body>));
     for _ in 0..3 {
         let response = service
             .ready()
             .await
             .unwrap()
-            .call(request(forged()))
+            .call(post(full(forged())))
             .await
             .unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
@@ -145,15 +139,15 @@ async fn mistake_1_a_rejected_request_gives_its_place_back() {
         .ready()
         .await
         .unwrap()
-        .call(request(SEED))
+        .call(post(full(SEED)))
         .await
         .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn mistake_2_a_body_ends_when_its_frames_end_and_an_error_ends_it_too() {
-    let service = layer().layer(service_fn(handle));
+async fn mistake_2_body_ends_with_its_frames_or_an_error() {
+    let service = layer().layer(service_fn(respond_with_code));
     let (first, second) = SEED.split_at(100);
     let whole = vec![data(first), data(""), data(second)].into_iter();
     let response = service.clone().oneshot(post(Frames(whole))).await.unwrap();
@@ -165,7 +159,7 @@ async fn mistake_2_a_body_ends_when_its_frames_end_and_an_error_ends_it_too() {
 }
 
 #[test]
-fn mistake_3_the_documented_axum_use_compiles_and_the_error_stays_the_service_s() {
+fn mistake_3_documented_axum_use_compiles_and_keeps_the_service_error() {
     use axum::routing::post;
     use axum::{Extension, Router};
 
@@ -186,9 +180,11 @@ fn mistake_3_the_documented_axum_use_compiles_and_the_error_stays_the_service_s(
 }
 
 #[tokio::test]
-async fn mistake_4_no_more_than_the_limit_is_ever_held() {
+async fn mistake_4_no_more_than_the_body_limit_is_held() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
-    let service = layer().body_limit(64 * 1024).layer(service_fn(handle));
+    let service = layer()
+        .body_limit(64 * 1024)
+        .layer(service_fn(respond_with_code));
     let sending = async {
         let mut sent = 0;
         while sender
@@ -209,36 +205,36 @@ async fn mistake_4_no_more_than_the_limit_is_ever_held() {
 // Mistake 5, secrets in logs and errors, is `secrets.rs`.
 
 #[tokio::test]
-async fn mistake_6_an_old_and_a_new_token_are_accepted_at_once() {
+async fn mistake_6_old_and_new_token_are_accepted_together() {
     let tokens = TokenSet::new(["c289487163b58658eae5e8b42eaf11b8", TOKEN]).unwrap();
-    let service = EventLayer::new(tokens).layer(service_fn(handle::<Body>));
+    let service = EventLayer::new(tokens).layer(service_fn(respond_with_code::<Body>));
     for body in [SEED.to_owned(), forged()] {
-        let response = service.clone().oneshot(request(body)).await.unwrap();
+        let response = service.clone().oneshot(post(full(body))).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
     }
 }
 
 #[tokio::test]
-async fn mistake_7_nothing_is_accepted_where_nothing_is_configured() {
+async fn mistake_7_nothing_is_accepted_without_a_token() {
     assert!(ApplicationToken::new("").is_err());
     assert!(TokenSet::new([""; 0]).is_err());
     assert!(TokenSet::from_list("").is_err());
 
     // A store that knows no token for the portal.
     let empty = |_: &Envelope| async { Err(VerifyError::rejected()) };
-    let service = EventLayer::new(empty).layer(service_fn(handle::<Body>));
+    let service = EventLayer::new(empty).layer(service_fn(respond_with_code::<Body>));
     for token in ["", "undefined", "null", TOKEN] {
         let body = format!("event=ONAPPINSTALL&auth[application_token]={token}");
-        let response = service.clone().oneshot(request(body)).await.unwrap();
+        let response = service.clone().oneshot(post(full(body))).await.unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{token}");
     }
 }
 
 #[tokio::test]
-async fn mistake_8_an_unknown_event_is_delivered() {
-    let service = layer().layer(service_fn(handle::<Body>));
+async fn mistake_8_unknown_event_is_delivered() {
+    let service = layer().layer(service_fn(respond_with_code::<Body>));
     let body = format!("event=ONSOMETHINGOF2030&auth[application_token]={TOKEN}");
-    let response = service.oneshot(request(body)).await.unwrap();
+    let response = service.oneshot(post(full(body))).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let code = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(code, "ONSOMETHINGOF2030");
@@ -248,10 +244,10 @@ async fn mistake_8_an_unknown_event_is_delivered() {
 // comparison in `src/verify/token.rs`.
 
 #[tokio::test]
-async fn mistake_10_a_verifier_that_fails_is_no_wrong_token() {
+async fn mistake_10_failing_verifier_gets_503_not_403() {
     let failing = |_: &Envelope| async { Err(VerifyError::unavailable("connection refused")) };
-    let service = EventLayer::new(failing).layer(service_fn(handle::<Body>));
-    let response = service.oneshot(request(SEED)).await.unwrap();
+    let service = EventLayer::new(failing).layer(service_fn(respond_with_code::<Body>));
+    let response = service.oneshot(post(full(SEED))).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     let rejection = response
         .extensions()
@@ -267,12 +263,16 @@ async fn mistake_10_a_verifier_that_fails_is_no_wrong_token() {
 }
 
 #[tokio::test]
-async fn mistake_11_the_error_of_a_handler_is_not_told_to_the_caller() {
+async fn mistake_11_handler_error_is_not_in_the_response() {
     let router = EventRouter::builder()
         .fallback(async |_: Event| Err::<(), _>("no connection to db.local"))
         .build()
         .unwrap();
-    let response = layer().layer(router).oneshot(request(SEED)).await.unwrap();
+    let response = layer()
+        .layer(router)
+        .oneshot(post(full(SEED)))
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let error: &HandlerError = response.extensions().get().unwrap();
     assert_eq!(
@@ -285,7 +285,7 @@ async fn mistake_11_the_error_of_a_handler_is_not_told_to_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_while_it_waits_calls_nothing() {
+async fn dropped_pending_call_calls_no_service() {
     let handled = Arc::new(AtomicUsize::new(0));
     let count = handled.clone();
     let service = service_fn(move |_: Request<EventBody<Channel<Bytes>>>| {
@@ -312,9 +312,9 @@ async fn a_call_that_is_dropped_while_it_waits_calls_nothing() {
 }
 
 #[tokio::test]
-async fn normalize_path_behind_the_layer_leads_nobody_round_it() {
+async fn normalize_path_behind_the_layer_does_not_bypass_it() {
     let event = |path: &str, body: &str| {
-        let mut request = request(body.to_owned());
+        let mut request = post(full(body.to_owned()));
         *request.uri_mut() = path.parse().unwrap();
         request
     };
@@ -323,7 +323,7 @@ async fn normalize_path_behind_the_layer_leads_nobody_round_it() {
             request.uri().path().trim_end_matches('/'),
             "/bitrix24/events"
         );
-        handle(request).await
+        respond_with_code(request).await
     });
     for (selected, normalize) in [
         (
@@ -354,7 +354,7 @@ async fn normalize_path_behind_the_layer_leads_nobody_round_it() {
 }
 
 #[tokio::test]
-async fn a_spelling_that_axum_routes_to_the_handler_is_verified() {
+async fn every_path_spelling_that_axum_routes_is_verified() {
     use axum::{Router, body::Body, extract::Path, routing};
 
     async fn named(Path(name): Path<String>, event: Option<axum::Extension<Event>>) -> String {

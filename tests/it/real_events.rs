@@ -125,15 +125,15 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn layer() -> EventLayer<ApplicationToken> {
+fn captures_layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new("tok1").unwrap())
 }
 
-/// What a layer answers, and the event that it hands on.
+/// Returns the status of the layer's response, and the event that it passes on.
 async fn inspect(row: &Row) -> (StatusCode, Option<Event>) {
     let seen = Arc::new(Mutex::new(None));
     let handed_on = Arc::clone(&seen);
-    let service = layer().layer(service_fn(move |request: Request<_>| {
+    let service = captures_layer().layer(service_fn(move |request: Request<_>| {
         *handed_on.lock().unwrap() = request.extensions().get::<Event>().cloned();
         drop(request);
         async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
@@ -152,7 +152,7 @@ async fn route(row: &Row) -> StatusCode {
         .unhandled(StatusCode::IM_A_TEAPOT)
         .build()
         .unwrap();
-    layer()
+    captures_layer()
         .layer(router)
         .oneshot(row.request())
         .await
@@ -192,13 +192,13 @@ async fn serve_with_axum(row: &Row) -> StatusCode {
     let response = if row.name == "trailing-slash" {
         let events = Router::new()
             .route("/bitrix24/events/", reached())
-            .layer(layer().path("/bitrix24/events"));
+            .layer(captures_layer().path("/bitrix24/events"));
         let app: Router = Router::new().nest("/crm", events);
         app.oneshot(row.request()).await.unwrap()
     } else {
         let app: Router = Router::new().route("/bitrix24/events", reached());
         let service = ServiceBuilder::new()
-            .layer(layer().path("/bitrix24/events"))
+            .layer(captures_layer().path("/bitrix24/events"))
             .layer(NormalizePathLayer::trim_trailing_slash())
             .map_request(|request: Request<EventBody<Full<Bytes>>>| request.map(Body::new))
             .service(app);
@@ -208,7 +208,7 @@ async fn serve_with_axum(row: &Row) -> StatusCode {
 }
 
 #[tokio::test]
-async fn every_request_is_answered_and_read_as_is_right_for_it() {
+async fn every_captured_request_gets_its_status_and_payload() {
     for row in rows() {
         let name = &*row.name;
         let want = row.want.status;
@@ -249,7 +249,7 @@ async fn every_request_is_answered_and_read_as_is_right_for_it() {
 }
 
 #[tokio::test]
-async fn the_system_user_s_tokens_are_secrets() {
+async fn system_user_tokens_are_secrets() {
     let rows = rows();
     let row = rows
         .iter()

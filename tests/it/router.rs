@@ -1,4 +1,4 @@
-//! Routing by event: which handler gets an event, and what its sender is answered.
+//! `EventRouter`: the handler of each event, and the response.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::catalogue::{body, documented};
-use crate::common::served::{send, serve_axum, serve_hyper};
-use crate::common::{SEED, TOKEN, forged, post as request};
+use crate::common::server::{send, serve_axum, serve_hyper};
+use crate::common::{SEED, TOKEN, forged, layer, post as request, verified};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::{get, post, post_service};
@@ -22,20 +22,14 @@ use tower_bitrix24::event::payload::ItemId;
 use tower_bitrix24::handler::{
     EventRouterBuilder, HandlerError, HandlerErrorKind, IntoEventResponse, ResponseBody,
 };
-use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, EventLayer, EventRouter};
-
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventKind, EventRouter};
 
 fn form(code: &str, data: &str) -> String {
     format!("event={code}&{data}&auth[application_token]={TOKEN}")
 }
 
 async fn event(code: &str, data: &str) -> Event {
-    let envelope = Envelope::scan(form(code, data)).unwrap();
-    let token = ApplicationToken::new(TOKEN).unwrap();
-    Event::verify(envelope, &token).await.unwrap()
+    verified(form(code, data)).await
 }
 
 async fn read(answer: Response<ResponseBody>) -> (u16, String) {
@@ -60,7 +54,7 @@ async fn taken_by(router: &EventRouter, code: &str, data: &str) -> String {
 // Which handler gets an event.
 
 #[tokio::test]
-async fn a_typed_handler_gets_the_payload_and_the_event() {
+async fn typed_handler_gets_the_payload_and_the_event() {
     async fn requisite_added(requisite: ItemId, event: Event) -> Response<String> {
         Response::new(format!("{} on {}", requisite.id, event.auth().domain()))
     }
@@ -78,7 +72,7 @@ async fn a_typed_handler_gets_the_payload_and_the_event() {
 }
 
 #[tokio::test]
-async fn a_code_goes_before_the_longest_prefix_before_the_scope_before_the_fallback() {
+async fn router_prefers_code_then_longest_prefix_then_scope_then_fallback() {
     let router = EventRouter::builder()
         .fallback(named("fallback"))
         .on_scope("crm", named("scope"))
@@ -134,7 +128,7 @@ async fn a_code_goes_before_the_longest_prefix_before_the_scope_before_the_fallb
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_known_goes_to_the_scope_that_its_code_tells() {
+async fn router_sends_an_unknown_event_to_the_scope_in_its_code() {
     let router = EventRouter::builder()
         .on_scope("crm", named("crm"))
         .on_scope("calendar", named("calendar"))
@@ -159,7 +153,7 @@ async fn an_event_that_is_not_known_goes_to_the_scope_that_its_code_tells() {
 }
 
 #[tokio::test]
-async fn every_documented_event_goes_to_its_scope_s_handler() {
+async fn router_sends_every_documented_event_to_its_scope() {
     let mut scopes: Vec<_> = documented().into_iter().map(|event| event.scope).collect();
     scopes.sort();
     scopes.dedup();
@@ -182,7 +176,7 @@ async fn every_documented_event_goes_to_its_scope_s_handler() {
 }
 
 #[tokio::test]
-async fn the_code_of_one_type_of_items_goes_before_their_kind() {
+async fn router_prefers_the_code_of_an_item_type_to_its_kind() {
     let router = EventRouter::builder()
         .on(kind::CrmDynamicItemAdd, |_, _| async {
             Response::new("kind")
@@ -202,7 +196,7 @@ async fn the_code_of_one_type_of_items_goes_before_their_kind() {
 }
 
 #[tokio::test]
-async fn data_that_do_not_fit_go_on_to_the_next_handler() {
+async fn router_tries_the_next_handler_if_the_payload_mismatches() {
     let typed = || {
         EventRouter::builder().on(kind::CrmDealAdd, |deal: ItemId, _| async move {
             Response::new(format!("deal {}", deal.id))
@@ -246,7 +240,7 @@ async fn data_that_do_not_fit_go_on_to_the_next_handler() {
 }
 
 #[tokio::test]
-async fn data_that_fit_no_handler_are_not_acknowledged() {
+async fn router_responds_422_if_the_payload_fits_no_handler() {
     let typed = EventRouter::builder().on(kind::CrmDealAdd, |_, _| async {});
     let typed = typed.build().unwrap();
     for (data, text) in [
@@ -269,7 +263,7 @@ async fn data_that_fit_no_handler_are_not_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_event_without_a_handler_is_acknowledged_unless_set_otherwise() {
+async fn router_acknowledges_an_unhandled_event_by_default() {
     let builder = || EventRouter::builder().on_scope("task", named("task"));
     let router = builder().build().unwrap();
     for code in ["ONCRMDEALADD", "ONSOMETHINGNEW"] {
@@ -284,7 +278,7 @@ async fn an_event_without_a_handler_is_acknowledged_unless_set_otherwise() {
 // What is registered wrongly.
 
 #[test]
-fn what_is_registered_wrongly_is_an_error_when_the_router_is_built() {
+fn router_build_rejects_duplicate_and_invalid_registrations() {
     let handler = || async |_: Event| {};
     let typed = || async |_: ItemId, _: Event| {};
     let builder = EventRouter::builder;
@@ -362,7 +356,7 @@ fn what_is_registered_wrongly_is_an_error_when_the_router_is_built() {
 // What its sender is answered.
 
 #[tokio::test]
-async fn a_handler_answers_with_what_it_returns() {
+async fn router_responds_with_the_return_value_of_the_handler() {
     async fn answer<T>(returned: T) -> (u16, String)
     where
         T: IntoEventResponse + Clone + Send + Sync + 'static,
@@ -387,7 +381,7 @@ async fn a_handler_answers_with_what_it_returns() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_handler_is_for_outer_layers_alone() {
+async fn handler_error_is_visible_to_outer_layers_but_not_in_the_response() {
     let router = EventRouter::builder()
         .on_code("ONAPPTEST", async |event: Event| {
             let io = std::io::Error::other(format!("canary of {}", event.code()));
@@ -408,7 +402,7 @@ async fn the_error_of_a_handler_is_for_outer_layers_alone() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_no_word_is_escaped_in_the_answer() {
+async fn router_escapes_the_code_in_a_response() {
     let router = EventRouter::builder().fallback(async |_: Event| Err::<(), _>("no"));
     let event = event("ON%0ANEW", "data[a]=1").await;
     let answer = read(router.build().unwrap().handle(event).await).await;
@@ -416,7 +410,7 @@ async fn a_code_that_is_no_word_is_escaped_in_the_answer() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_event_is_told_of_the_layer() {
+async fn router_responds_500_naming_the_layer_if_there_is_no_event() {
     let router = EventRouter::builder()
         .fallback(named("fallback"))
         .build()
@@ -442,7 +436,7 @@ async fn a_request_without_an_event_is_told_of_the_layer() {
 // How handlers may be written.
 
 #[tokio::test]
-async fn a_handler_is_a_function_a_closure_or_an_async_closure() {
+async fn router_takes_functions_closures_and_async_closures() {
     async fn function(event: Event) -> Result<(), HandlerError> {
         assert_eq!(event.kind(), Some(EventKind::CrmDealAdd));
         Ok(())
@@ -484,7 +478,7 @@ async fn a_handler_is_a_function_a_closure_or_an_async_closure() {
 }
 
 #[test]
-fn the_router_s_debug_text_says_what_there_are_handlers_for() {
+fn router_debug_lists_its_routes() {
     let builder = EventRouter::builder()
         .on_kind(EventKind::CrmDealAdd, async |_: Event| {})
         .on_prefix("OnTask", async |_: Event| {})
@@ -512,7 +506,7 @@ fn router() -> EventRouter {
 }
 
 #[tokio::test]
-async fn axum_takes_it_as_a_route_s_service() {
+async fn router_is_a_route_service_in_axum() {
     let nested = Router::new()
         .route("/events", post_service(router()))
         .route_layer(layer());
@@ -542,7 +536,7 @@ async fn axum_takes_it_as_a_route_s_service() {
 }
 
 #[tokio::test]
-async fn hyper_takes_it_without_a_framework() {
+async fn router_is_a_service_in_hyper() {
     let address = serve_hyper(layer().path("/bitrix24/events").layer(router())).await;
     let path = "/bitrix24/events";
     assert_eq!(
@@ -554,7 +548,7 @@ async fn hyper_takes_it_without_a_framework() {
 }
 
 #[tokio::test]
-async fn one_url_serves_events_and_the_application_s_page() {
+async fn one_url_serves_events_and_the_application_page() {
     async fn on_post(
         State(router): State<EventRouter>,
         event: Option<Extension<Event>>,

@@ -1,4 +1,4 @@
-//! A canary in every token: it must not come out anywhere but through `expose`.
+//! A canary in every token, which only `expose` may return.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use tower_bitrix24::{
 
 const CANARY: &str = "canary7f3a";
 
-/// Bodies of several events with the canary wherever a token can be.
+/// Returns forms of several events with the canary in the place of every token.
 fn bodies() -> Vec<String> {
     let auth = [
         "application_token",
@@ -70,7 +70,7 @@ fn assert_debug_silent(value: &impl Debug) {
 }
 
 #[tokio::test]
-async fn no_token_is_in_a_debug_text_or_a_serialised_event() {
+async fn no_token_is_in_debug_or_a_serialized_event() {
     let token = ApplicationToken::new(CANARY).unwrap();
     for body in bodies() {
         let envelope = Envelope::scan(body).unwrap();
@@ -101,7 +101,7 @@ async fn no_token_is_in_a_debug_text_or_a_serialised_event() {
 }
 
 #[tokio::test]
-async fn no_token_is_in_the_reason_why_it_does_not_fit_a_type() {
+async fn no_token_is_in_a_mismatch() {
     #[derive(Debug, serde::Deserialize)]
     #[allow(dead_code, reason = "read to fail")]
     struct Own {
@@ -136,7 +136,7 @@ async fn no_token_is_in_the_reason_why_it_does_not_fit_a_type() {
 }
 
 #[tokio::test]
-async fn no_token_of_the_documentation_s_samples_is_shown() {
+async fn no_token_of_a_sample_is_in_debug_or_json() {
     for sample in corpus() {
         let Some(token) = &sample.token else { continue };
         let verifier = ApplicationToken::new(token).unwrap();
@@ -161,7 +161,7 @@ async fn no_token_of_the_documentation_s_samples_is_shown() {
 }
 
 #[tokio::test]
-async fn no_token_is_in_an_answer_an_error_or_a_setting() {
+async fn no_token_is_in_a_response_an_error_or_a_config() {
     let configured = "configured51c2";
     let token = ApplicationToken::new(configured).unwrap();
     let shown = [

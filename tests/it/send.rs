@@ -51,7 +51,7 @@ fn inspected(sent: &Sent) -> Value {
 }
 
 #[tokio::test]
-async fn a_fired_event_is_printed_by_the_application() {
+async fn send_example_fires_an_event_at_an_application() {
     let mut axum = Example::start("axum", TOKEN).await;
     let sent = fire(&axum, &["--token", "guess", "ONCRMREQUISITEADD"]).await;
     assert_eq!(sent.code, Some(2), "a token is given once");
@@ -104,7 +104,7 @@ async fn a_fired_event_is_printed_by_the_application() {
 }
 
 #[tokio::test]
-async fn what_is_set_arrives() {
+async fn send_example_sends_the_set_values() {
     let inspect = Example::start("inspect", TOKEN).await;
     let answer = inspected(
         &fire(
@@ -174,7 +174,7 @@ async fn what_is_set_arrives() {
 }
 
 #[tokio::test]
-async fn a_body_is_shown_instead_of_sent() {
+async fn send_example_prints_the_form_instead_of_sending() {
     let args = [
         "ONCRMREQUISITEADD",
         "--id=27",
@@ -199,7 +199,7 @@ async fn a_body_is_shown_instead_of_sent() {
 }
 
 #[tokio::test]
-async fn every_event_is_listed() {
+async fn send_example_lists_every_event() {
     let sent = finish(send(&["--list"])).await;
     assert_eq!(sent.code, Some(0));
     let mut lines: Vec<&str> = sent.out.lines().collect();
@@ -224,7 +224,7 @@ async fn every_event_is_listed() {
 }
 
 #[tokio::test]
-async fn a_mistake_is_explained() {
+async fn send_example_explains_invalid_arguments() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/", unused.local_addr().unwrap());
     drop(unused);

@@ -1,5 +1,5 @@
-//! What the layer passes as another callback, read by those that may stand behind it: axum's `Form`,
-//! serde_qs, and PHP where the program `php` is found. None of them may read an event in it.
+//! Requests that the layer passes as other callbacks, read by axum's `Form`, serde_qs, and PHP if `php`
+//! is installed. None of them may find an event in such a request.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -22,7 +22,7 @@ use tower_bitrix24::{ApplicationToken, Envelope, Event, EventBody, EventLayer, R
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What a handler may look for. serde_qs fills it by name, or from a list in order.
+/// A form for a handler. serde_qs fills it by name, or from a list in order.
 #[derive(Deserialize)]
 struct Callback {
     event: Option<String>,
@@ -161,7 +161,7 @@ fn requests() -> Vec<Sent> {
 }
 
 #[tokio::test]
-async fn axum_and_serde_qs_read_no_event_in_what_is_passed() {
+async fn axum_and_serde_qs_read_no_event_in_a_passed_callback() {
     let (mut passed, mut read) = (0, 0);
     for sent in requests() {
         let reads = sent.axum_reads().await || sent.serde_qs_reads();
@@ -176,7 +176,7 @@ async fn axum_and_serde_qs_read_no_event_in_what_is_passed() {
 }
 
 #[tokio::test]
-async fn what_other_callbacks_are_passes() {
+async fn real_callbacks_pass_the_layer() {
     for (method, query, content_types, body) in [
         (Method::POST, "", &[FORM][..], "PLACEMENT=DEFAULT&AUTH_ID=1"),
         (
@@ -203,7 +203,7 @@ async fn what_other_callbacks_are_passes() {
 
 /// Some readers, such as actix, decode a form by the charset that its content type names.
 #[tokio::test]
-async fn a_form_in_another_charset_hides_no_event() {
+async fn form_in_another_charset_hides_no_event() {
     for (content_type, body, passes) in [
         (
             &["application/x-www-form-urlencoded; charset=utf-16le"][..],
@@ -248,7 +248,7 @@ async fn a_form_in_another_charset_hides_no_event() {
 
 /// Every key of a few of the signs that mean something to a parser.
 #[test]
-fn serde_qs_reads_no_event_under_a_key_that_is_none_to_the_scan() {
+fn serde_qs_reads_no_event_that_the_scan_does_not_find() {
     const SIGNS: [&str; 10] = ["[", "]", "0", "%5B", "%5D", "%5b", "+", "&", "=", "event"];
     let mut keys = vec![String::new()];
     let mut read = 0;
@@ -323,7 +323,7 @@ impl Drop for Php {
 }
 
 #[tokio::test]
-async fn php_reads_no_event_in_what_is_passed() {
+async fn php_reads_no_event_in_a_passed_callback() {
     let script = format!("reads-{}.php", std::process::id());
     let script = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(script);
     std::fs::write(

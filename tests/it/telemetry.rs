@@ -1,4 +1,4 @@
-//! What the layer tells in logs and metrics, and what it must never tell.
+//! Logs and metrics: their fields, and the secrets that they never contain.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use crate::common::{BoxError, Frames, SEED, TOKEN, data, forged, post};
+use crate::common::{BoxError, Frames, SEED, TOKEN, data, forged, layer, post};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
@@ -35,7 +35,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 type Fields = BTreeMap<String, String>;
 
-/// What a subscriber is told, value for value.
+/// The spans and events that a subscriber received.
 #[derive(Clone, Debug, Default)]
 struct Told {
     spans: Vec<(String, Fields)>,
@@ -170,16 +170,15 @@ where
     body.map_err(Into::into).boxed_unsync()
 }
 
-fn full(body: impl Into<Bytes>) -> AnyBody {
+fn boxed_full(body: impl Into<Bytes>) -> AnyBody {
     any(Full::new(body.into()))
 }
 
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
-
 /// Sends `request` through `layer` to a service that says a line, waits, and says another.
-async fn send<V: VerifyToken>(layer: EventLayer<V>, request: Request<AnyBody>) -> Response<()> {
+async fn send_observed<V: VerifyToken>(
+    layer: EventLayer<V>,
+    request: Request<AnyBody>,
+) -> Response<()> {
     somebody_listens();
     let handler = |request: Request<EventBody<AnyBody>>| async move {
         tracing::info!("begun");
@@ -197,10 +196,10 @@ fn unavailable(_: &Envelope) -> Ready<Result<(), VerifyError>> {
 }
 
 #[tokio::test]
-async fn an_accepted_event_has_a_span_with_what_it_is() {
+async fn accepted_event_has_a_span_with_its_fields() {
     let (log, _guard) = Log::start();
     let body = format!("{SEED}&event_handler_id=7");
-    send(layer(), post(full(body.clone()))).await;
+    send_observed(layer(), post(boxed_full(body.clone()))).await;
 
     let mut span = log.span();
     let elapsed = span.remove("elapsed_us").unwrap();
@@ -222,7 +221,7 @@ async fn an_accepted_event_has_a_span_with_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_lines_of_verifier_and_handler_stand_in_the_span() {
+async fn span_contains_the_lines_of_verifier_and_handler() {
     let (log, _guard) = Log::start();
     let verifier = |_: &Envelope| async {
         tracing::info!("looked up");
@@ -231,7 +230,7 @@ async fn the_lines_of_verifier_and_handler_stand_in_the_span() {
         Ok(())
     };
     let outer = tracing::info_span!("request");
-    let sent = send(EventLayer::new(verifier), post(full(SEED)));
+    let sent = send_observed(EventLayer::new(verifier), post(boxed_full(SEED)));
     tracing::Instrument::instrument(sent, outer).await;
     tracing::info!("after");
 
@@ -255,7 +254,7 @@ async fn the_lines_of_verifier_and_handler_stand_in_the_span() {
 }
 
 #[tokio::test]
-async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
+async fn span_contains_the_lines_of_a_background_handler() {
     let (log, _guard) = Log::start();
     let background = BackgroundQueue::new();
     let handler = service_fn(|_: Request<EventBody<AnyBody>>| async {
@@ -264,7 +263,7 @@ async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
         Ok::<_, Infallible>(Response::new(AnyBody::default()))
     });
     let service = layer().layer(background.layer().layer(handler));
-    let answer = service.oneshot(post(full(SEED))).await.unwrap();
+    let answer = service.oneshot(post(boxed_full(SEED))).await.unwrap();
     assert_eq!(answer.status(), 200);
     drop(answer);
     assert!(
@@ -284,11 +283,11 @@ async fn the_lines_of_a_handler_in_the_background_stand_in_the_span() {
 }
 
 #[tokio::test]
-async fn a_probe_that_is_answered_has_its_outcome() {
+async fn probe_is_recorded_with_its_outcome() {
     let (log, _guard) = Log::start();
-    let mut get = post(full(""));
+    let mut get = post(boxed_full(""));
     *get.method_mut() = Method::GET;
-    send(layer().respond_to_probes(), get).await;
+    send_observed(layer().respond_to_probes(), get).await;
     assert_eq!(log.span().get("outcome").unwrap(), "probed");
     assert!(log.told().lines.is_empty());
 }
@@ -296,12 +295,12 @@ async fn a_probe_that_is_answered_has_its_outcome() {
 /// A request that is rejected for each reason, and the level at which that is told.
 fn rejections() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
     let with = |name, value| {
-        let mut request = post(full(SEED));
+        let mut request = post(boxed_full(SEED));
         let value = HeaderValue::from_static(value);
         request.headers_mut().insert(name, value);
         request
     };
-    let mut get = post(full(SEED));
+    let mut get = post(boxed_full(SEED));
     *get.method_mut() = Method::GET;
     let (sender, endless) = Channel::<Bytes, BoxError>::new(1);
     // It must stay open for as long as the test runs.
@@ -314,24 +313,28 @@ fn rejections() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
         (MethodNotAllowed, Level::DEBUG, get),
         (NotAForm, Level::DEBUG, with(CONTENT_TYPE, "text/plain")),
         (ContentEncoding, Level::DEBUG, with(CONTENT_ENCODING, "br")),
-        (NoEvent, Level::DEBUG, post(full("DOMAIN=x"))),
-        (BodyTooLarge, Level::INFO, post(full("x".repeat(2000)))),
+        (NoEvent, Level::DEBUG, post(boxed_full("DOMAIN=x"))),
+        (
+            BodyTooLarge,
+            Level::INFO,
+            post(boxed_full("x".repeat(2000))),
+        ),
         (BodyTimeout, Level::INFO, post(any(endless))),
         (BodyIncomplete, Level::INFO, post(any(broken))),
-        (Malformed, Level::WARN, post(full(twice))),
-        (TokenMissing, Level::WARN, post(full(without))),
-        (TokenRejected, Level::WARN, post(full(forged()))),
+        (Malformed, Level::WARN, post(boxed_full(twice))),
+        (TokenMissing, Level::WARN, post(boxed_full(without))),
+        (TokenRejected, Level::WARN, post(boxed_full(forged()))),
     ]
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_refusal_is_told_at_its_level_with_its_reason() {
+async fn each_rejection_is_logged_at_its_level_with_its_reason() {
     for (kind, level, request) in rejections() {
         let (log, _guard) = Log::start();
         let layer = layer()
             .body_limit(1000)
             .body_timeout(Duration::from_secs(1));
-        let response = send(layer, request).await;
+        let response = send_observed(layer, request).await;
         let rejection = response.extensions().get::<Rejection>().unwrap();
         assert_eq!(rejection.kind(), kind);
 
@@ -353,9 +356,9 @@ async fn each_refusal_is_told_at_its_level_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_is_an_error_with_what_it_said() {
+async fn failing_store_is_logged_as_an_error_with_its_message() {
     let (log, _guard) = Log::start();
-    send(EventLayer::new(unavailable), post(full(SEED))).await;
+    send_observed(EventLayer::new(unavailable), post(boxed_full(SEED))).await;
     let [line] = &log.lines()[..] else {
         panic!("{:?}", log.lines())
     };
@@ -366,7 +369,7 @@ async fn a_store_that_is_down_is_an_error_with_what_it_said() {
 }
 
 #[test]
-fn a_reason_is_the_kind_in_snake_case() {
+fn logged_reason_is_the_kind_in_snake_case() {
     let kinds = rejections().into_iter().map(|(kind, ..)| kind);
     for kind in kinds.chain([RejectionKind::Unavailable]) {
         let mut snake = String::new();
@@ -381,10 +384,10 @@ fn a_reason_is_the_kind_in_snake_case() {
 }
 
 #[tokio::test]
-async fn data_that_do_not_fit_are_told_by_their_path_alone() {
+async fn mismatch_is_logged_by_its_path_only() {
     let (log, _guard) = Log::start();
     let body = SEED.replace("[ID]=27", "[ID]=twentyseven");
-    send(layer(), post(full(body))).await;
+    send_observed(layer(), post(boxed_full(body))).await;
     let lines = log.lines();
     let line = lines.iter().find(|line| line.level == Level::WARN).unwrap();
     assert_eq!(line.fields["path"], "data.FIELDS.ID");
@@ -402,7 +405,9 @@ async fn handled_as_requisite(body: &str) -> [u16; 2] {
         .on(kind::CrmRequisiteAdd, async |_: ItemId, _| {})
         .build()
         .unwrap();
-    let routed = layer().layer(router).oneshot(post(full(body.to_owned())));
+    let routed = layer()
+        .layer(router)
+        .oneshot(post(boxed_full(body.to_owned())));
     let app: axum::Router = axum::Router::new()
         .route("/bitrix24/events", axum::routing::post(on))
         .layer(layer());
@@ -414,7 +419,7 @@ async fn handled_as_requisite(body: &str) -> [u16; 2] {
 }
 
 #[tokio::test]
-async fn an_event_that_no_handler_takes_for_its_data_is_an_error_and_counted() {
+async fn mismatch_rejected_by_every_handler_is_logged_as_an_error_and_counted() {
     let (log, _guard) = Log::start();
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
@@ -443,7 +448,7 @@ async fn an_event_that_no_handler_takes_for_its_data_is_an_error_and_counted() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_kept_is_no_error() {
+async fn mismatch_kept_by_a_fallback_is_not_an_error() {
     let (log, _guard) = Log::start();
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
@@ -453,7 +458,9 @@ async fn an_event_that_is_kept_is_no_error() {
         .fallback(async |_: Event| {})
         .build()
         .unwrap();
-    let answer = layer().layer(router).oneshot(post(full(body.clone())));
+    let answer = layer()
+        .layer(router)
+        .oneshot(post(boxed_full(body.clone())));
     assert_eq!(answer.await.unwrap().status(), 200);
     let keeps = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlerError>| {
         assert!(requisite.unwrap_err().event().is_some());
@@ -470,14 +477,14 @@ async fn an_event_that_is_kept_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_forged_code_can_neither_write_a_line_nor_fill_the_log() {
+async fn forged_code_is_escaped_and_truncated_in_the_log() {
     let (log, _guard) = Log::start();
     let end = "Z".repeat(10_000);
     let body = format!(
         "event=A%0D%0A2026-01-01+ERROR+all+is+lost%1B[2J{end}&auth[member_id]=x%0Ay\
          &auth[application_token]=guess"
     );
-    send(layer(), post(full(body))).await;
+    send_observed(layer(), post(boxed_full(body))).await;
     let code = &log.span()["code"];
     assert!(code.starts_with(r"A\r\n2026-01-01 ERROR all is lost\u{1b}[2J"));
     assert!(code.ends_with("Z…") && code.len() < 100, "{code}");
@@ -487,27 +494,27 @@ async fn a_forged_code_can_neither_write_a_line_nor_fill_the_log() {
 }
 
 #[tokio::test]
-async fn a_portal_s_own_text_is_escaped_too() {
+async fn text_of_a_portal_is_escaped_in_the_log() {
     let (log, _guard) = Log::start();
     let body = format!("event=A&auth[member_id]=x%0Ay&auth[application_token]={TOKEN}");
-    send(layer(), post(full(body))).await;
+    send_observed(layer(), post(boxed_full(body))).await;
     let span = log.span();
     assert_eq!(span["member_id"], r"x\ny");
     assert_eq!(span["kind"], "undocumented");
 }
 
 #[tokio::test]
-async fn what_is_not_selected_is_not_told_and_what_is_passed_is() {
+async fn unselected_request_is_not_logged_but_a_passed_one_is() {
     let (log, _guard) = Log::start();
-    send(layer().path("/elsewhere"), post(full(SEED))).await;
+    send_observed(layer().path("/elsewhere"), post(boxed_full(SEED))).await;
     assert!(log.told().spans.is_empty());
     assert!(log.lines().is_empty());
 
     let placement = "DOMAIN=portal&AUTH_ID=canary";
-    let page = Request::get("/").body(full(placement)).unwrap();
-    for request in [post(full(placement)), page] {
+    let page = Request::get("/").body(boxed_full(placement)).unwrap();
+    for request in [post(boxed_full(placement)), page] {
         let (log, _guard) = Log::start();
-        send(layer().pass_other_callbacks(), request).await;
+        send_observed(layer().pass_other_callbacks(), request).await;
         let span = log.span();
         assert_eq!(span["outcome"], "passed");
         assert_eq!(span.get("code"), None);
@@ -517,7 +524,7 @@ async fn what_is_not_selected_is_not_told_and_what_is_passed_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_token_and_nothing_of_the_data_is_told_even_at_trace() {
+async fn no_token_and_no_data_are_logged_even_at_trace() {
     const CANARY: &str = "canary7f3a";
     let (log, _guard) = Log::start();
     let recorder = DebuggingRecorder::new();
@@ -546,12 +553,12 @@ async fn no_token_and_nothing_of_the_data_is_told_even_at_trace() {
             let frames = Frames([data(&body), Err(CANARY.into())].into_iter());
             for token in [CANARY, "configured51c2"] {
                 let layer = EventLayer::new(ApplicationToken::new(token).unwrap());
-                send(layer.clone(), post(full(body.clone()))).await;
-                send(layer.pass_other_callbacks(), post(full(body.clone()))).await;
+                send_observed(layer.clone(), post(boxed_full(body.clone()))).await;
+                send_observed(layer.pass_other_callbacks(), post(boxed_full(body.clone()))).await;
                 sent += 2;
             }
-            send(layer(), post(any(frames))).await;
-            send(EventLayer::new(unavailable), post(full(body))).await;
+            send_observed(layer(), post(any(frames))).await;
+            send_observed(EventLayer::new(unavailable), post(boxed_full(body))).await;
             sent += 2;
         }
     }
@@ -603,19 +610,19 @@ fn counted(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_and_refusals_are_counted_and_timed() {
+async fn events_and_rejections_are_counted_and_timed() {
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
     for body in [SEED, SEED, &SEED.replace("ONCRMREQUISITEADD", "ONOWN")] {
-        send(layer(), post(full(body.to_owned()))).await;
+        send_observed(layer(), post(boxed_full(body.to_owned()))).await;
     }
     let small = || layer().body_limit(1000);
     for (_, _, request) in rejections() {
-        send(small().body_timeout(Duration::from_secs(1)), request).await;
+        send_observed(small().body_timeout(Duration::from_secs(1)), request).await;
     }
-    send(EventLayer::new(unavailable), post(full(SEED))).await;
-    send(layer().pass_other_callbacks(), post(full("DOMAIN=x"))).await;
-    send(layer().path("/elsewhere"), post(full(SEED))).await;
+    send_observed(EventLayer::new(unavailable), post(boxed_full(SEED))).await;
+    send_observed(layer().pass_other_callbacks(), post(boxed_full("DOMAIN=x"))).await;
+    send_observed(layer().path("/elsewhere"), post(boxed_full(SEED))).await;
 
     let mut expected = BTreeMap::from(
         [
@@ -644,11 +651,11 @@ async fn events_and_refusals_are_counted_and_timed() {
 }
 
 #[tokio::test]
-async fn the_metrics_can_be_described() {
+async fn metrics_have_descriptions() {
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
     tower_bitrix24::telemetry::describe_metrics();
-    send(layer(), post(full(forged()))).await;
+    send_observed(layer(), post(boxed_full(forged()))).await;
     let metrics = recorder.snapshotter().snapshot().into_vec();
     assert_eq!(metrics.len(), 3);
     for (key, unit, description, _) in metrics {
@@ -712,7 +719,7 @@ impl TokenStore for Failing {
 }
 
 #[tokio::test]
-async fn an_event_accepted_without_the_store_is_told_and_counted() {
+async fn event_accepted_from_a_stale_cache_is_logged_and_counted() {
     let (log, _guard) = Log::start();
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
@@ -727,7 +734,8 @@ async fn an_event_accepted_without_the_store_is_told_and_counted() {
     for is_down in [false, true] {
         let down = &store.is_down;
         down.store(is_down, Ordering::Relaxed);
-        let response = send(EventLayer::new(portals.clone()), post(full(SEED))).await;
+        let response =
+            send_observed(EventLayer::new(portals.clone()), post(boxed_full(SEED))).await;
         assert!(response.status().is_success());
     }
 
@@ -744,7 +752,7 @@ async fn an_event_accepted_without_the_store_is_told_and_counted() {
 }
 
 #[tokio::test]
-async fn a_portal_that_cannot_be_forgotten_is_told_and_counted() {
+async fn failed_removal_of_a_portal_is_logged_and_counted() {
     let (log, _guard) = Log::start();
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
@@ -758,7 +766,7 @@ async fn a_portal_that_cannot_be_forgotten_is_told_and_counted() {
     let uninstall = SEED
         .replace("ONCRMREQUISITEADD", "ONAPPUNINSTALL")
         .replace("ts=1466439714", "ts=4102444800");
-    let response = send(EventLayer::new(portals), post(full(uninstall))).await;
+    let response = send_observed(EventLayer::new(portals), post(boxed_full(uninstall))).await;
     assert!(response.status().is_success());
 
     let lines = log.lines();

@@ -51,7 +51,7 @@ fn data(form: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_event_arrives_with_its_typed_payload() {
+async fn every_test_event_has_a_typed_payload() {
     for &kind in EventKind::ALL {
         let event = TestEvent::new(kind);
         for event in [event.clone(), event.clone().webhook(), event.robot()] {
@@ -72,7 +72,7 @@ async fn every_event_arrives_with_its_typed_payload() {
 }
 
 #[test]
-fn the_keys_stand_in_the_order_of_the_wire() {
+fn test_event_keys_are_in_the_order_of_the_wire() {
     let place = |key: &String| {
         let name = key.split('[').next().unwrap();
         let order = ["event", "event_handler_id", "data", "ts", "auth"];
@@ -99,7 +99,7 @@ const WITHOUT_ID: [EventKind; 9] = [
 ];
 
 #[test]
-fn the_id_is_that_of_the_subject_and_fits_wherever_it_stands() {
+fn test_event_id_is_that_of_the_subject() {
     for &kind in EventKind::ALL {
         assert_eq!(
             TestEvent::new(kind).has_id(),
@@ -149,7 +149,7 @@ fn there_is_no_event_of_a_spoiled_form() {
 }
 
 #[test]
-fn the_data_of_a_sampled_event_are_those_of_a_sample() {
+fn test_event_data_equal_a_sample() {
     let shape = |form: &str| {
         // The indices and ids are one key.
         let plain = |key: String| {
@@ -193,7 +193,7 @@ fn the_data_of_a_sampled_event_are_those_of_a_sample() {
 }
 
 #[test]
-fn values_are_encoded_as_php_encodes_them() {
+fn test_event_values_are_encoded_as_in_php() {
     let php: Json = serde_json::from_str(include_str!("../corpus/php-semantics.json")).unwrap();
     let event = TestEvent::with_code("ONX").remove("data");
     for (name, pairs) in [
@@ -228,7 +228,7 @@ fn values_are_encoded_as_php_encodes_them() {
 }
 
 #[test]
-fn what_is_left_empty_is_not_sent() {
+fn test_event_does_not_send_empty_arrays() {
     let event = TestEvent::with_code("ONX").set("c[d]", 1).set("e", 1);
     let emptied = event.clone().remove("FIELDS[ID]").remove("c[d]");
     assert_eq!(data(&emptied.form()), "data%5Be%5D=1");
@@ -237,7 +237,7 @@ fn what_is_left_empty_is_not_sent() {
 }
 
 #[test]
-fn every_form_of_the_corpus_is_built_again_byte_for_byte() {
+fn test_event_rebuilds_every_sample_byte_for_byte() {
     for sample in corpus() {
         let event = TestEvent::with_code("ONX").remove("data");
         let event = pairs(&data(&sample.form))
@@ -248,7 +248,7 @@ fn every_form_of_the_corpus_is_built_again_byte_for_byte() {
 }
 
 #[test]
-fn what_is_set_replaces_what_is_in_the_way() {
+fn test_event_set_replaces_values_in_the_way() {
     let task = TestEvent::new(EventKind::TaskAdd);
     let before = |event: TestEvent| {
         let data = event.event().data().unwrap()["FIELDS_BEFORE"].clone();
@@ -267,7 +267,7 @@ fn what_is_set_replaces_what_is_in_the_way() {
 }
 
 #[test]
-fn the_envelope_is_what_was_set() {
+fn test_event_envelope_has_the_values_that_were_set() {
     let event = TestEvent::new(EventKind::CrmDealAdd)
         .handler_id(77)
         .ts(1_700_000_000)
@@ -295,7 +295,7 @@ fn the_envelope_is_what_was_set() {
 }
 
 #[test]
-fn auth_has_the_fields_that_the_platform_sends_to_each_handler() {
+fn test_event_auth_has_the_fields_of_the_platform() {
     let names = |event: TestEvent| {
         let names = keys(&event.form()).into_iter().filter_map(|key| {
             let name = key.strip_prefix("auth[")?;
@@ -328,7 +328,7 @@ fn auth_has_the_fields_that_the_platform_sends_to_each_handler() {
 }
 
 #[test]
-fn a_code_is_sent_as_it_is_given() {
+fn test_event_code_is_sent_unchanged() {
     let event = TestEvent::with_code("onCrmDealAdd").id(5).event();
     assert_eq!(
         (event.code(), event.kind()),
@@ -340,7 +340,7 @@ fn a_code_is_sent_as_it_is_given() {
 }
 
 #[tokio::test]
-async fn every_spoiled_request_is_rejected_for_its_own_reason() {
+async fn every_tampered_request_is_rejected_for_its_reason() {
     for &tamper in Tamper::ALL {
         for &kind in EventKind::ALL {
             let event = TestEvent::new(kind).tampered(tamper);
@@ -353,7 +353,7 @@ async fn every_spoiled_request_is_rejected_for_its_own_reason() {
 }
 
 #[test]
-fn a_test_event_is_shown_without_its_token_or_its_values() {
+fn test_event_debug_contains_no_token_and_no_values() {
     let event = TestEvent::new(EventKind::AppMethodConfirm)
         .token("canary-token")
         .set("TOKEN", "canary-value");
@@ -363,7 +363,7 @@ fn a_test_event_is_shown_without_its_token_or_its_values() {
 }
 
 #[test]
-fn an_installation_may_bring_any_access_token() {
+fn test_event_access_token_can_be_set() {
     let auth = |event: TestEvent| event.event().auth().clone();
     let installed = TestEvent::new(EventKind::AppInstall).access_token("c7ae9a66");
     let token = auth(installed.clone()).access_token().cloned();

@@ -1,4 +1,4 @@
-//! The catalogue of the documentation, and a body for each of its events.
+//! The events of the documentation, and a form for each.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::TOKEN;
 
-/// An event of the catalogue.
+/// A documented event.
 #[derive(Deserialize)]
 pub(crate) struct Documented {
     pub(crate) code: String,
@@ -32,7 +32,7 @@ pub(crate) fn documented() -> Vec<Documented> {
     serde_json::from_str(include_str!("../../corpus/events.json")).unwrap()
 }
 
-/// A body of the event with a value for every documented field.
+/// Returns a form of the event with a value for every documented field.
 pub(crate) fn body(event: &Documented) -> String {
     let mut form = format!("event={}", event.code);
     match event.data.get("$data") {

@@ -1,4 +1,4 @@
-//! The examples, started as a user starts them.
+//! `Example`: an example, started as a user starts it.
 
 use std::process::Stdio;
 use std::time::Duration;

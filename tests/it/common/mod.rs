@@ -1,12 +1,12 @@
-//! What several test files need: the corpus and the seed body.
+//! Support that several test files share: bodies, requests, layers, the corpus.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub(crate) mod agreement;
 pub(crate) mod catalogue;
 #[path = "../../../examples/support/client.rs"]
 pub(crate) mod client;
 pub(crate) mod example;
-pub(crate) mod served;
+pub(crate) mod lossless;
+pub(crate) mod server;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,7 +15,9 @@ use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame};
+use http_body_util::Full;
 use serde::Deserialize;
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventLayer};
 
 pub(crate) const TOKEN: &str = "51856fefc120afa4b628cc82d3935cce";
 
@@ -23,12 +25,28 @@ pub(crate) const SEED: &str = "event=ONCRMREQUISITEADD&data[FIELDS][ID]=27&ts=14
     &auth[domain]=some-domain.bitrix24.com&auth[member_id]=a223c6b3710f85df22e9377d6c4f7553\
     &auth[application_token]=51856fefc120afa4b628cc82d3935cce";
 
-/// The seed body with another token.
+/// Returns the seed body with another token.
 pub(crate) fn forged() -> String {
     SEED.replace(TOKEN, "c289487163b58658eae5e8b42eaf11b8")
 }
 
-/// A POST of a form to the events' path.
+/// Returns a layer that verifies [`TOKEN`].
+pub(crate) fn layer() -> EventLayer<ApplicationToken> {
+    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
+}
+
+/// Verifies a form that has [`TOKEN`], without a layer.
+pub(crate) async fn verified(form: impl Into<Bytes>) -> Event {
+    let envelope = Envelope::scan(form).unwrap();
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    Event::verify(envelope, &token).await.unwrap()
+}
+
+pub(crate) fn full(body: impl Into<Bytes>) -> Full<Bytes> {
+    Full::new(body.into())
+}
+
+/// Returns a POST of a form to the events' path.
 pub(crate) fn post<B>(body: B) -> Request<B> {
     Request::post("/bitrix24/events")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -38,8 +56,8 @@ pub(crate) fn post<B>(body: B) -> Request<B> {
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body of these frames, each of which is there at once. It tells neither its length nor, before
-/// it is asked for another frame, its end.
+/// A body of these frames, each of which is ready at once. Its length is unknown, and its end too
+/// until the last frame was polled.
 pub(crate) struct Frames<I>(pub(crate) I);
 
 impl<I> Body for Frames<I>

@@ -248,7 +248,7 @@ async fn broken_by(fault: Fault) -> ConformanceError {
 }
 
 #[tokio::test]
-async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
+async fn store_conformance_reports_each_fault_by_its_rule() {
     use Fault::*;
 
     let unknown = "a portal that is not known has no tokens";
@@ -316,7 +316,7 @@ async fn each_fault_is_caught_by_the_rule_that_it_breaks() {
 }
 
 #[tokio::test]
-async fn a_report_tells_what_is_wrong_and_no_texts_of_tokens() {
+async fn store_conformance_report_contains_no_token() {
     let broken = broken_by(Fault::KeepsTheOldTimeOfUse).await;
     let report = broken.rules()[0].to_string();
     let expected = "compare_exchange replaces all tokens of the portal: expected 4 tokens and \
@@ -357,7 +357,7 @@ impl TokenStore for Down {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_breaks_every_rule_and_says_why() {
+async fn store_conformance_of_a_failing_store_breaks_every_rule() {
     let broken = store_conformance::check(&Down).await.unwrap_err();
     assert_eq!(broken.rules().len(), 13);
     assert_eq!(
@@ -367,7 +367,7 @@ async fn a_store_that_fails_breaks_every_rule_and_says_why() {
 }
 
 #[tokio::test]
-async fn the_check_leaves_nothing_behind_and_can_run_in_a_task() {
+async fn store_conformance_check_cleans_up_and_can_run_in_a_task() {
     let store = std::sync::Arc::new(MemoryStore::new());
     let check = tokio::spawn({
         let store = store.clone();

@@ -1,30 +1,26 @@
-//! Typed payloads against the trees of their events.
+//! `assert_typed_equals_tree`: a typed payload loses nothing of its event's data.
 
 use serde_json::Value as Json;
 use tower_bitrix24::Event;
 use tower_bitrix24::form::field::Flag;
 
-/// What is in the data of an event and not in its payload, and why.
+/// The keys of data that are not in the payload, and why.
 const EXCEPTIONS: [(&str, &str); 2] = [
-    // Two samples show an element of the answer to polling, whose own `data` has the event.
+    // Two samples show an element of the response to polling. The event is in its own `data`.
     ("ONIMBOTV2CONTEXTGET", "[type]"),
     ("ONIMBOTV2CONTEXTGET", "[data]"),
 ];
 
-/// Objects that only payloads have, for what stands beside them on the wire: the tokens of a bot,
-/// which its entry mostly repeats in `AUTH`, and what an application gave to an action.
+/// Objects that only payloads have, for keys that are beside them on the wire: the tokens of a bot and
+/// the parameters of an action.
 const GATHERED: [&str; 2] = ["AUTH", "actionParams"];
 
-/// Says that the event's payload has everything that its data have, at the same place and with the
-/// same value, and nothing else.
+/// Panics unless the event's payload has all its data at the same places with the same values, and
+/// nothing else.
 ///
-/// Types may read a text in their own way: a number by its digits, a [`Flag`] by its spellings, and
-/// an empty text or `undefined` as nothing. A list has its values in the order of their indices, and
+/// Types may read a string in their own way: a number by its digits, a [`Flag`] by its spellings, and
+/// an empty string or `undefined` as nothing. A list has its values in the order of their indices, and
 /// a single value may be a list of one.
-///
-/// # Panics
-///
-/// Where it does not.
 pub(crate) fn assert_typed_equals_tree(event: &Event) {
     let json = |value| serde_json::to_value(value).unwrap();
     let (tree, payload) = (
@@ -103,7 +99,7 @@ fn is_nothing(payload: &Json) -> bool {
     }
 }
 
-/// The values of an array, or of the one object that stands for a list of one.
+/// Returns the values of an array, or the single object as a list of one.
 fn in_order<'a>(tree: &'a Json, place: &str) -> Vec<&'a Json> {
     match tree {
         Json::Array(list) => list.iter().collect(),

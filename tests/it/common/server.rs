@@ -1,4 +1,4 @@
-//! Services behind a real socket, and a real client.
+//! Services on a real socket, and a client.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ pub(crate) async fn send(address: SocketAddr, path: &str, form: impl Into<Bytes>
     send_body(address, path, Full::new(form.into())).await
 }
 
-/// The same with a body that arrives in frames.
+/// Posts a body and returns the response's status and text.
 pub(crate) async fn send_body<B>(address: SocketAddr, path: &str, body: B) -> (u16, String)
 where
     B: Body<Data = Bytes> + Send + 'static,
