@@ -176,7 +176,7 @@ fn split_scope(text: &str) -> Vec<String> {
 }
 
 open_enum! {
-    /// What kind of installation an application is (`auth[status]`).
+    /// The kind of an application's installation (`auth[status]`).
     ///
     /// Documentation pages: *Events* and *onAppPayment*.
     ApplicationStatus {

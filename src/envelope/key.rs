@@ -4,8 +4,8 @@
 //! Otherwise the verified token could differ from the one that a later parser reads. So keys
 //! compare after one percent-decoding, and a key that PHP or serde_qs would fold into an envelope key
 //! without being spelled like it (` event`, `event[x]`, `auth[domain]x`, `event%00`, `[event]`) is
-//! rejected. So is a key without a name (`[]`, `[0]`, none at all): serde_qs makes a list of the
-//! form and fills a struct from it in order, whatever the fields are called.
+//! rejected. So is a key without a name (`[]`, `[0]`, or empty): serde_qs reads the form as a list and
+//! fills the fields of a struct in order, whatever their names.
 
 use crate::form::key::{LooseKey, folds_into, in_brackets, is_index};
 
@@ -147,7 +147,7 @@ impl Key {
         }
     }
 
-    /// Reads what follows `auth[`. An alias if more follows than the name of a field.
+    /// Reads the rest of a key after `auth[`. A field's name must be all of it.
     fn parse_auth(inner: &[u8]) -> Self {
         let Some(close) = inner.iter().position(|&byte| byte == b']') else {
             return Self::Other;

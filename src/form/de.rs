@@ -144,7 +144,7 @@ impl<'a> FormReader<'a> {
             .find(|data| has_id.is_none_or(|has_id| has_id(data)))
     }
 
-    /// Fast path: enough for what the platform sends.
+    /// Fast path: reads the forms that the platform sends.
     fn read_fast<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
         let form = self.strip_prefix(place.spellings())?;
         config()

@@ -39,7 +39,7 @@ impl Value {
         };
         let key = if key.is_empty() {
             let greatest = entries.iter().filter_map(|(name, _)| php_index(name)).max();
-            Key::behind(greatest).to_text()
+            Key::next_index(greatest).to_text()
         } else {
             key.to_owned()
         };

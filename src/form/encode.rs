@@ -44,7 +44,7 @@ impl FormWriter {
         write(self);
     }
 
-    /// Runs `write` with `name` in brackets behind the current key.
+    /// Runs `write` with `name` in brackets after the current key.
     pub(crate) fn entry(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         let end = self.key.len();
         write_segment(self.escape, name, &mut self.key);

@@ -26,9 +26,9 @@ impl<'a> Key<'a> {
         index.map_or(Self::Name(name), Self::Index)
     }
 
-    /// The index behind the greatest, as of PHP's forms: behind -5 comes -4. There is none behind
-    /// PHP's greatest; it is a name here.
-    pub(super) fn behind(greatest: Option<i64>) -> Self {
+    /// Returns the index after the greatest one, as PHP does: -4 after -5. PHP has none after its
+    /// maximum; here it is a name.
+    pub(super) fn next_index(greatest: Option<i64>) -> Self {
         let next = greatest.map_or(Some(0), |greatest| greatest.checked_add(1));
         next.map_or(Self::Name(b"9223372036854775808"), Self::Index)
     }
@@ -71,8 +71,8 @@ fn looks_encoded(mut key: &[u8]) -> bool {
     false
 }
 
-/// Returns the keys in the brackets behind `data`, `None` for an empty pair. Like PHP,
-/// ignores text after a closing bracket and brackets that are never closed.
+/// Returns the keys in the brackets after `data`, `None` for an empty pair. Like PHP, ignores text
+/// after a closing bracket and brackets that are never closed.
 pub(super) fn segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let open = memchr(b'[', key).unwrap_or(key.len());
     let mut rest = &key[open..];
@@ -115,7 +115,7 @@ pub(crate) struct LooseKey {
 }
 
 impl LooseKey {
-    /// Longer than the keys of the envelope, and a bracket. What follows decides nothing.
+    /// Longer than the keys of the envelope, so that the rest of a key does not matter.
     const MAX_LEN: usize = 64;
 
     /// Splits an encoded key.
@@ -158,7 +158,7 @@ impl LooseKey {
         &self.head[..self.name_len]
     }
 
-    /// Returns what follows the first bracket, if there is one.
+    /// Returns the text after the first bracket, if there is one.
     pub(crate) fn brackets(&self) -> Option<&[u8]> {
         self.has_brackets
             .then(|| &self.head[self.name_len + 1..self.len])
@@ -181,8 +181,8 @@ pub(crate) fn is_index(key: &[u8]) -> bool {
     bytes.next() == Some(b'[') && bytes.find(|byte| !byte.is_ascii_digit()) == Some(b']')
 }
 
-/// Returns what stands between the first and the last bracket of an encoded key's end, if all of it is
-/// in brackets.
+/// Returns the text between the first and the last bracket, if `end` is in brackets. `end` is the
+/// encoded rest of a key.
 #[inline]
 pub(crate) fn in_brackets(end: &[u8]) -> Option<&[u8]> {
     let ([b'[', inner @ ..] | [b'%', b'5', b'B' | b'b', inner @ ..]) = end else {

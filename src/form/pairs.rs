@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-/// A `key=value` pair as it stands in the body, still encoded.
+/// A `key=value` pair of the body, still encoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair<'a> {
     pub(crate) key: &'a [u8],

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::key::php_index;
 use super::value::{Array, Value};
-use crate::secret::{REDACTED, names_auth, names_secret, without_secrets};
+use crate::secret::{REDACTED, is_secret_key, names_auth, without_secrets};
 
 impl Value {
     fn redacted(&self) -> Redacted<'_> {
@@ -88,7 +88,7 @@ impl Context {
     /// Returns the value under `key`, or `None` if it must not be shown.
     fn entry<'a>(self, key: &str, value: &'a Value) -> Option<Redacted<'a>> {
         let in_auth = names_auth(key) || self.in_auth && php_index(key).is_some();
-        let is_secret = names_secret(key) || in_auth && value.as_array().is_none();
+        let is_secret = is_secret_key(key) || in_auth && value.as_array().is_none();
         if is_secret && !self.exposed {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Brings data of an undocumented shape into the documented one.
+//! Rearranges data of an undocumented shape into the documented one.
 //!
 //! The documentation and the platform disagree about the place of an id. One portal sends `data[ID]`
 //! and another `data[FIELDS][ID]` for the same event. A key is `ID` or `id`, and an id may be the only
@@ -17,7 +17,7 @@ const FIELDS: &str = "FIELDS";
 
 const FIRST: &str = "0";
 
-/// Each place that is tried costs a reading of the whole payload.
+/// Each attempt reads the whole payload.
 const MAX_PLACES: usize = 3;
 
 /// Returns the payload of type `T` as forms of `data`, with the keys spelled as `T` has them. There is

@@ -137,7 +137,7 @@ impl<'a> Tree<'a> {
             unreachable!("it is made an array above")
         };
 
-        let key = name.map_or_else(|| Key::behind(greatest), Key::new);
+        let key = name.map_or_else(|| Key::next_index(greatest), Key::new);
         let slot = self.slot(number, key);
         if self.index[slot] != 0 {
             return Ok(self.index[slot] as usize);

@@ -3,12 +3,12 @@
 /// Returns `true` if nothing under this key may be shown: a token, a password, a key, a session's id,
 /// a cookie, a signature or another secret, or the text under `auth`, in any spelling.
 pub(crate) fn is_secret(key: &str) -> bool {
-    names_secret(key) || names_auth(key)
+    is_secret_key(key) || names_auth(key)
 }
 
 /// Returns `true` if nothing under this key may be shown. `authId`, `AUTH_ID`, `auth-id` and
 /// `auth.id` are one key.
-pub(crate) fn names_secret(key: &str) -> bool {
+pub(crate) fn is_secret_key(key: &str) -> bool {
     const PARTS: [&str; 15] = [
         "token",
         "secret",

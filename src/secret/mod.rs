@@ -9,7 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::{Choice, ConstantTimeEq};
 
-pub(crate) use self::keys::{is_secret, names_auth, names_secret};
+pub(crate) use self::keys::{is_secret, is_secret_key, names_auth};
 pub(crate) use self::link::without_secrets;
 
 /// A string that must not leak, such as a token.

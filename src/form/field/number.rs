@@ -6,14 +6,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a number that may be absent. A text that is no such number counts as absent too: an empty
-/// one (PHP's `null`), `undefined`, a fraction or a negative number where `N` has none, or more
-/// digits than it holds. A whole payload is not worth losing for a number that it can do without, and
-/// the text itself stays in [`Event::data`](crate::Event::data). Where the text may matter, let the
-/// field be a `String`.
+/// Deserializes an optional number. A string that `N` cannot hold is read as `None`: an empty string
+/// (PHP's `null`), `undefined`, a fraction, a negative number, or too many digits. An optional number
+/// does not cost the payload, and the string stays in [`Event::data`](crate::Event::data). If the
+/// string itself matters, use a field of type `String`.
 ///
-/// It is for `#[serde(default, deserialize_with = "…")]`, since serde_qs takes an empty text for a
-/// mismatch:
+/// Use it with `#[serde(default, deserialize_with = "…")]`, since an empty string is a mismatch for
+/// serde_qs:
 ///
 /// ```
 /// use serde::Deserialize;
