@@ -156,8 +156,13 @@ mod tests {
             "[a-zA-Z0-9 +&=%\\[\\]]{0,8}".prop_map(Value::Text),
         ];
         leaf.prop_recursive(5, 40, 6, |inner| {
-            // PHP's own keys: whatever is not empty and has no closing bracket.
-            let key = prop_oneof!["[0-9]{1,3}", "[A-Za-z_]{1,6}", "[^\\[\\]\\s\\x00]{1,4}"];
+            // A key is not empty and has no brackets. One with an escape such as `%FF` would be escaped.
+            let key = prop_oneof![
+                "[0-9]{1,3}",
+                "[A-Za-z_]{1,6}",
+                "[^\\[\\]\\s\\x00%]{1,4}",
+                "[0-9A-F]{0,2}%[0-7G-Z]{0,2}",
+            ];
             prop::collection::btree_map(key, inner, 1..6)
                 .prop_map(|entries| Value::from_entries(entries.into_iter().collect()))
         })
