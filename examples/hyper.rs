@@ -29,7 +29,7 @@ use tower_bitrix24::{Event, EventBody, Payload};
 async fn main() -> Result<(), Box<dyn Error>> {
     let (_, config) = read_config("hyper");
     let service = ServiceBuilder::new()
-        .layer(config.into_layer())
+        .layer(config.into_layer().wrap_body())
         .service(service_fn(on_request));
 
     let listener = listen().await?;

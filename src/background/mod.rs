@@ -100,6 +100,7 @@ use std::time::Duration;
 use self::queue::{Limits, Queue};
 pub use self::service::{BackgroundFuture, BackgroundLayer, BackgroundService};
 pub use self::stats::{Stats, Unfinished};
+use crate::layer::KeepBody;
 
 /// An in-memory queue that responds to events at once and handles them in background tasks.
 ///
@@ -146,6 +147,7 @@ impl BackgroundQueue {
     pub fn layer(&self) -> BackgroundLayer {
         BackgroundLayer {
             queue: self.queue.clone(),
+            mode: KeepBody,
         }
     }
 
@@ -186,14 +188,14 @@ impl BackgroundQueue {
     /// use http_body_util::Full;
     /// use tower::{ServiceBuilder, ServiceExt, service_fn};
     /// use tower_bitrix24::background::BackgroundQueue;
-    /// use tower_bitrix24::{ApplicationToken, EventBody, EventLayer};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
     /// let queue = BackgroundQueue::builder().concurrency(1).build();
     /// let service = ServiceBuilder::new()
     ///     .layer(EventLayer::new(ApplicationToken::new("192735")?))
     ///     .layer(queue.layer())
-    ///     .service(service_fn(async |_: Request<EventBody<Full<Bytes>>>| {
+    ///     .service(service_fn(async |_: Request<Full<Bytes>>| {
     ///         pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     ///     }));
     /// let send = async |body: &'static str| {

@@ -14,8 +14,8 @@ use tower::{Layer, Service};
 use super::queue::{Job, Queue};
 use crate::event::Event;
 use crate::handler::HandlerError;
-use crate::layer::EventBody;
 use crate::layer::completion::Completion;
+use crate::layer::{BodyMode, KeepBody, WrapBody};
 use crate::telemetry;
 
 /// A layer that responds to events at once and lets the inner service handle them in background
@@ -28,22 +28,35 @@ use crate::telemetry;
 /// All services of the layer and their clones share the limits of one `BackgroundQueue`.
 #[derive(Clone)]
 #[must_use]
-pub struct BackgroundLayer {
+pub struct BackgroundLayer<M = KeepBody> {
     pub(super) queue: Arc<Queue>,
+    pub(super) mode: M,
 }
 
-impl<S> Layer<S> for BackgroundLayer {
-    type Service = BackgroundService<S>;
-
-    fn layer(&self, inner: S) -> BackgroundService<S> {
-        BackgroundService {
-            inner,
-            queue: self.queue.clone(),
+impl<M> BackgroundLayer<M> {
+    /// Wraps the bodies of responses in an [`EventBody`](crate::EventBody), for a body type that is not
+    /// `From<Bytes>`. Defaults to the type of the inner service's responses.
+    pub fn wrap_body(self) -> BackgroundLayer<WrapBody> {
+        BackgroundLayer {
+            queue: self.queue,
+            mode: WrapBody,
         }
     }
 }
 
-impl fmt::Debug for BackgroundLayer {
+impl<S, M: Clone> Layer<S> for BackgroundLayer<M> {
+    type Service = BackgroundService<S, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        BackgroundService {
+            inner,
+            queue: self.queue.clone(),
+            mode: self.mode.clone(),
+        }
+    }
+}
+
+impl<M> fmt::Debug for BackgroundLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundLayer")
             .field("limits", &self.queue.limits)
@@ -58,12 +71,13 @@ impl fmt::Debug for BackgroundLayer {
 /// background when the event starts. A service with limited readiness, such as `ConcurrencyLimit`,
 /// thus gives no permit to a queued event.
 #[derive(Clone)]
-pub struct BackgroundService<S> {
+pub struct BackgroundService<S, M = KeepBody> {
     inner: S,
     queue: Arc<Queue>,
+    mode: M,
 }
 
-impl<S> BackgroundService<S> {
+impl<S, M> BackgroundService<S, M> {
     /// Returns a reference to the inner service.
     pub const fn get_ref(&self) -> &S {
         &self.inner
@@ -80,28 +94,30 @@ impl<S> BackgroundService<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for BackgroundService<S>
+impl<S, B, M, R> Service<Request<B>> for BackgroundService<S, M>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     B: Send + 'static,
+    M: BodyMode<R> + Clone,
 {
-    type Response = Response<EventBody<R>>;
+    type Response = Response<M::Body>;
     type Error = S::Error;
-    type Future = BackgroundFuture<S, B>;
+    type Future = BackgroundFuture<S, B, M>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let service = self.inner.clone();
+        let (service, mode) = (self.inner.clone(), self.mode.clone());
         let Some(event) = request.extensions().get::<Event>().cloned() else {
             return BackgroundFuture {
                 state: State::Ready {
                     service,
                     request: Some(request),
                 },
+                mode,
             };
         };
         let response = match self.queue.submit(event.clone(), job(service, request)) {
@@ -112,6 +128,7 @@ where
             state: State::Responded {
                 response: Some(response),
             },
+            mode,
         }
     }
 }
@@ -140,12 +157,13 @@ where
 
 pin_project! {
     /// The response future of [`BackgroundService`].
-    pub struct BackgroundFuture<S, B>
+    pub struct BackgroundFuture<S, B, M = KeepBody>
     where
         S: Service<Request<B>>,
     {
         #[pin]
         state: State<S, B, S::Future>,
+        mode: M,
     }
 }
 
@@ -161,19 +179,21 @@ pin_project! {
 
 const POLLED_AFTER_COMPLETION: &str = "`BackgroundFuture` polled after completion";
 
-impl<S, B, R> Future for BackgroundFuture<S, B>
+impl<S, B, M, R> Future for BackgroundFuture<S, B, M>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    M: BodyMode<R>,
 {
-    type Output = Result<Response<EventBody<R>>, S::Error>;
+    type Output = Result<Response<M::Body>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let (mut state, mode) = (this.state, &*this.mode);
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Responded { response } => {
                     let response = response.take().expect(POLLED_AFTER_COMPLETION);
-                    return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
+                    return Poll::Ready(Ok(response.map(|bytes| mode.whole(bytes, None))));
                 }
                 StateProj::Ready { service, request } => match ready!(service.poll_ready(cx)) {
                     Ok(()) => State::Call {
@@ -187,7 +207,7 @@ where
                 StateProj::Call { call } => {
                     let result = ready!(call.poll(cx));
                     state.set(State::Done);
-                    return Poll::Ready(result.map(|response| response.map(EventBody::stream)));
+                    return Poll::Ready(result.map(|response| response.map(M::original)));
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
             };
@@ -196,7 +216,7 @@ where
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for BackgroundService<S> {
+impl<S: fmt::Debug, M> fmt::Debug for BackgroundService<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundService")
             .field("inner", &self.inner)
@@ -205,7 +225,7 @@ impl<S: fmt::Debug> fmt::Debug for BackgroundService<S> {
     }
 }
 
-impl<S, B> fmt::Debug for BackgroundFuture<S, B>
+impl<S, B, M> fmt::Debug for BackgroundFuture<S, B, M>
 where
     S: Service<Request<B>>,
 {

@@ -85,8 +85,8 @@ where
 #[derive(Debug, Default)]
 pub struct ResponseBody(Bytes);
 
-impl ResponseBody {
-    pub(crate) const fn new(bytes: Bytes) -> Self {
+impl From<Bytes> for ResponseBody {
+    fn from(bytes: Bytes) -> Self {
         Self(bytes)
     }
 }

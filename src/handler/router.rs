@@ -134,7 +134,7 @@ impl EventRouter {
         event: Event,
     ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
         let response = self.routes.dispatch(event);
-        async { response.await.map(ResponseBody::new) }
+        async { response.await.map(ResponseBody::from) }
     }
 }
 
@@ -167,7 +167,7 @@ impl Future for RouterFuture {
         self.0
             .as_mut()
             .poll(cx)
-            .map(|response| Ok(response.map(ResponseBody::new)))
+            .map(|response| Ok(response.map(ResponseBody::from)))
     }
 }
 

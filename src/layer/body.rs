@@ -1,4 +1,4 @@
-//! `EventBody`: the body of requests behind the layer and of responses from it.
+//! `EventBody`: wraps the bodies that cannot be made from bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a request behind the layer and of a response from it.
+    /// The body of requests behind a layer that [wraps](crate::EventLayer::wrap_body) them, and of
+    /// responses from it.
     ///
     /// It is either the original body `B` or bytes in memory. A request that was not selected and a
     /// response of the inner service have their original body. A request that was collected and the
@@ -59,6 +60,13 @@ impl<B> EventBody<B> {
 impl<B> Default for EventBody<B> {
     fn default() -> Self {
         Self::whole(Bytes::new(), None)
+    }
+}
+
+/// Creates a body in memory.
+impl<B> From<Bytes> for EventBody<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self::whole(bytes, None)
     }
 }
 

@@ -14,7 +14,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::body::EventBody;
+use super::body_mode::{BodyMode, KeepBody};
 use super::budget::Reservation;
 use super::collect::{Collect, Collected};
 use super::completion::Completion;
@@ -28,23 +28,26 @@ use crate::verify::{VerifyError, VerifyToken, is_verifiable};
 pin_project! {
     /// The future of [`EventService`](crate::layer::EventService).
     ///
-    /// `S` is the inner service, `B` the body of the request and `V` the verifier.
-    pub struct ResponseFuture<S, B, V>
+    /// `S` is the inner service, `B` the body of the request, `V` the verifier and `M` how bodies are
+    /// handed on.
+    pub struct ResponseFuture<S, B, V, M = KeepBody>
     where
-        S: Service<Request<EventBody<B>>>,
+        S: Service<Request<M::Body>>,
         V: VerifyToken,
+        M: BodyMode<B>,
     {
         #[pin]
-        state: State<B, V::Future, S::Future, S::Response>,
+        state: State<B, M::Body, V::Future, S::Future, S::Response>,
         // Kept out of `state` so that transitions do not move it.
         pending: Option<PendingRequest<S, V>>,
         telemetry: Telemetry,
+        mode: M,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<B, F, C, T> {
+    enum State<B, I, F, C, T> {
         Collect { #[pin] collect: Collect<B> },
         Verify {
             #[pin]
@@ -52,7 +55,7 @@ pin_project! {
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
-        Ready { body: Option<EventBody<B>>, completion: Option<Completion> },
+        Ready { body: Option<I>, completion: Option<Completion> },
         Call { #[pin] call: C, completion: Option<Completion> },
         OnHandled { completion: Completion, response: Option<T> },
         Rejected { response: Option<Response<Bytes>> },
@@ -100,28 +103,29 @@ impl<S, V> PendingRequest<S, V> {
         self.reservation = Reservation::default();
     }
 
-    fn reject<B, F, C, T>(
+    fn reject<B, I, F, C, T>(
         self,
         telemetry: &Telemetry,
         rejection: impl Into<Rejection>,
-    ) -> State<B, F, C, T> {
+    ) -> State<B, I, F, C, T> {
         let rejection = rejection.into();
         telemetry.rejected(&rejection, self.timer);
         State::rejected(&self.shared, rejection, self.parts)
     }
 
-    fn call<B>(mut self, body: EventBody<B>) -> S::Future
+    fn call<I>(mut self, body: I) -> S::Future
     where
-        S: Service<Request<EventBody<B>>>,
+        S: Service<Request<I>>,
     {
         self.service.call(Request::from_parts(self.parts, body))
     }
 }
 
-impl<S, B, V> ResponseFuture<S, B, V>
+impl<S, B, V, M> ResponseFuture<S, B, V, M>
 where
-    S: Service<Request<EventBody<B>>>,
+    S: Service<Request<M::Body>>,
     V: VerifyToken,
+    M: BodyMode<B>,
 {
     pub(super) fn forward(
         body: B,
@@ -129,18 +133,20 @@ where
         service: S,
         shared: Arc<Shared<V>>,
         telemetry: Telemetry,
+        mode: M,
     ) -> Self {
         Self {
             state: State::Ready {
-                body: Some(EventBody::stream(body)),
+                body: Some(M::original(body)),
                 completion: None,
             },
             pending: Some(PendingRequest::new(parts, service, shared)),
             telemetry,
+            mode,
         }
     }
 
-    pub(super) fn probed() -> Self {
+    pub(super) fn probed(mode: M) -> Self {
         let telemetry = Telemetry::start();
         telemetry.probed();
         Self {
@@ -149,10 +155,11 @@ where
             },
             pending: None,
             telemetry,
+            mode,
         }
     }
 
-    pub(super) fn rejected(shared: &Shared<V>, kind: RejectionKind, head: Parts) -> Self {
+    pub(super) fn rejected(shared: &Shared<V>, kind: RejectionKind, head: Parts, mode: M) -> Self {
         let rejection = Rejection::new(kind);
         let telemetry = Telemetry::start();
         {
@@ -163,20 +170,28 @@ where
             state: State::rejected(shared, rejection, head),
             pending: None,
             telemetry,
+            mode,
         }
     }
 
-    pub(super) fn collect(body: B, parts: Parts, service: S, shared: Arc<Shared<V>>) -> Self {
+    pub(super) fn collect(
+        body: B,
+        parts: Parts,
+        service: S,
+        shared: Arc<Shared<V>>,
+        mode: M,
+    ) -> Self {
         let collect = Collect::new(body, shared.body_limit, shared.body_timeout);
         Self {
             state: State::Collect { collect },
             pending: Some(PendingRequest::new(parts, service, shared)),
             telemetry: Telemetry::start(),
+            mode,
         }
     }
 }
 
-impl<B, F, C, T> State<B, F, C, T> {
+impl<B, I, F, C, T> State<B, I, F, C, T> {
     fn rejected<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
         Self::Rejected {
             response: Some(shared.response_policy.respond(rejection, head.extensions)),
@@ -187,10 +202,10 @@ impl<B, F, C, T> State<B, F, C, T> {
 const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
 
 /// Rejects the request instead of waiting if the budget has no room for its complete body.
-fn wait_or_reject<S, B, V, F, C, T>(
+fn wait_or_reject<S, B, I, V, F, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
-) -> Poll<State<B, F, C, T>> {
+) -> Poll<State<B, I, F, C, T>> {
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
     if request.try_reserve() {
         return Poll::Pending;
@@ -226,13 +241,15 @@ where
 }
 
 /// Scans the collected body and starts its verification.
-fn scan<S, B, V, C, T>(
+fn scan<S, B, V, M, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
+    mode: &M,
     body: Collected,
-) -> State<B, V::Future, C, T>
+) -> State<B, M::Body, V::Future, C, T>
 where
     V: VerifyToken,
+    M: BodyMode<B>,
 {
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
     request.held = body.allocated;
@@ -256,7 +273,7 @@ where
             {
                 telemetry.passed();
                 return State::Ready {
-                    body: Some(EventBody::whole(body.bytes, body.trailers)),
+                    body: Some(mode.whole(body.bytes, body.trailers)),
                     completion: None,
                 };
             }
@@ -268,14 +285,16 @@ where
 }
 
 /// Parses the verified event and puts it into the request.
-fn inject<S, B, V, F, C, T>(
+fn inject<S, B, V, M, F, C, T>(
     request: &mut PendingRequest<S, V>,
     telemetry: &Telemetry,
+    mode: &M,
     envelope: Envelope,
     trailers: Option<Box<HeaderMap>>,
-) -> State<B, F, C, T>
+) -> State<B, M::Body, F, C, T>
 where
     V: VerifyToken,
+    M: BodyMode<B>,
 {
     let bytes = envelope.body().clone();
     let hook = request.shared.verifier.on_handled(&envelope);
@@ -288,23 +307,25 @@ where
     telemetry.accepted(&event, request.timer);
     request.parts.extensions.insert(event);
     State::Ready {
-        body: Some(EventBody::whole(bytes, trailers)),
+        body: Some(mode.whole(bytes, trailers)),
         completion,
     }
 }
 
-impl<S, B, V, R> Future for ResponseFuture<S, B, V>
+impl<S, B, V, M, R> Future for ResponseFuture<S, B, V, M>
 where
-    S: Service<Request<EventBody<B>>, Response = Response<R>>,
+    S: Service<Request<<M as BodyMode<B>>::Body>, Response = Response<R>>,
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
     V: VerifyToken,
+    M: BodyMode<B> + BodyMode<R>,
 {
-    type Output = Result<Response<EventBody<R>>, S::Error>;
+    type Output = Result<Response<<M as BodyMode<R>>::Body>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut state, pending, telemetry) = (this.state, this.pending, &*this.telemetry);
+        let (mut state, pending, mode) = (this.state, this.pending, &*this.mode);
+        let telemetry = &*this.telemetry;
         let _guard = telemetry.enter();
         loop {
             let next = match state.as_mut().project() {
@@ -314,7 +335,7 @@ where
                     // If the verifier panics, polling again must panic too.
                     state.set(State::Done);
                     match collected {
-                        Ok(body) => scan(pending, telemetry, body),
+                        Ok(body) => scan(pending, telemetry, mode, body),
                         Err(kind) => {
                             let request = pending.take().expect(POLLED_AFTER_COMPLETION);
                             request.reject(telemetry, Rejection::new(kind))
@@ -334,7 +355,7 @@ where
                     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
                     request.timer.stop();
                     match verdict {
-                        Ok(()) => inject(request, telemetry, envelope, trailers.take()),
+                        Ok(()) => inject(request, telemetry, mode, envelope, trailers.take()),
                         Err(error) => {
                             let request = pending.take().expect(POLLED_AFTER_COMPLETION);
                             request.reject(telemetry, error)
@@ -370,7 +391,7 @@ where
                         (result, _) => {
                             state.set(State::Done);
                             return Poll::Ready(
-                                result.map(|response| response.map(EventBody::stream)),
+                                result.map(|response| response.map(<M as BodyMode<R>>::original)),
                             );
                         }
                     }
@@ -382,11 +403,12 @@ where
                     ready!(completion.poll(cx));
                     let response = response.take().expect(POLLED_AFTER_COMPLETION);
                     state.set(State::Done);
-                    return Poll::Ready(Ok(response.map(EventBody::stream)));
+                    return Poll::Ready(Ok(response.map(<M as BodyMode<R>>::original)));
                 }
                 StateProj::Rejected { response } => {
                     let response = response.take().expect(POLLED_AFTER_COMPLETION);
-                    return Poll::Ready(Ok(response.map(|bytes| EventBody::whole(bytes, None))));
+                    let body = |bytes| BodyMode::<R>::whole(mode, bytes, None);
+                    return Poll::Ready(Ok(response.map(body)));
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
             };
@@ -395,10 +417,11 @@ where
     }
 }
 
-impl<S, B, V> fmt::Debug for ResponseFuture<S, B, V>
+impl<S, B, V, M> fmt::Debug for ResponseFuture<S, B, V, M>
 where
-    S: Service<Request<EventBody<B>>>,
+    S: Service<Request<M::Body>>,
     V: VerifyToken,
+    M: BodyMode<B>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
@@ -443,9 +466,7 @@ mod tests {
             .method(method)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::<Bytes>::from("event=A&auth[application_token]=t"));
-        let mut service = layer.layer(service_fn(move |_: Request<EventBody<Full<Bytes>>>| {
-            respond()
-        }));
+        let mut service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| respond()));
         let mut call = pin!(service.call(request.unwrap()));
         let before = format!("{:?}", call.as_ref());
         let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -472,7 +493,7 @@ mod tests {
     /// A larger future costs every server, which moves and keeps one for each request.
     #[test]
     fn response_future_takes_at_most_520_bytes_beside_telemetry() {
-        type Inner = tower::util::ServiceFn<fn(Request<EventBody<Full<Bytes>>>) -> Ready<Outcome>>;
+        type Inner = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Ready<Outcome>>;
         let size = size_of::<ResponseFuture<Inner, Full<Bytes>, ApplicationToken>>();
         let telemetry = size_of::<Telemetry>() + size_of::<VerificationTimer>();
         assert!(size - telemetry <= 520, "{size} - {telemetry}");

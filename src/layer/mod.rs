@@ -2,6 +2,7 @@
 //! them and calls the inner service.
 
 mod body;
+mod body_mode;
 mod budget;
 mod collect;
 pub(crate) mod completion;
@@ -21,6 +22,7 @@ use http::request::Parts;
 use tower::Layer;
 
 pub use self::body::EventBody;
+pub use self::body_mode::{BodyFrom, BodyMode, KeepBody, WrapBody};
 use self::budget::Budget;
 pub use self::config::EventConfig;
 pub use self::future::ResponseFuture;
@@ -39,6 +41,9 @@ use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
 /// [`RejectionKind`](crate::RejectionKind) lists the responses. Requests that are not selected pass
 /// with their body unread.
 ///
+/// The types of bodies stay as they are, in requests and responses, if they are `From<Bytes>`. For others,
+/// see [`wrap_body`](Self::wrap_body).
+///
 /// The layer needs a tokio runtime with time enabled if a body does not arrive at once.
 ///
 /// ```
@@ -47,11 +52,9 @@ use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
 /// use http_body_util::Full;
 /// use std::convert::Infallible;
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-/// use tower_bitrix24::{ApplicationToken, Event, EventBody, EventLayer};
+/// use tower_bitrix24::{ApplicationToken, Event, EventLayer};
 ///
-/// async fn handle(
-///     request: Request<EventBody<Full<Bytes>>>,
-/// ) -> Result<Response<Full<Bytes>>, Infallible> {
+/// async fn handle(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
 ///     let event: &Event = request.extensions().get().expect("the layer selects every request");
 ///     Ok(Response::new(Full::from(event.code().to_owned())))
 /// }
@@ -75,8 +78,9 @@ use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub struct EventLayer<V> {
+pub struct EventLayer<V, M = KeepBody> {
     shared: Arc<Shared<V>>,
+    mode: M,
 }
 
 impl<V> EventLayer<V> {
@@ -95,6 +99,99 @@ impl<V> EventLayer<V> {
                 respond_to_probes: false,
                 response_policy: ResponsePolicy::Policy(RejectionPolicy::Reject),
             }),
+            mode: KeepBody,
+        }
+    }
+}
+
+impl<V, M> EventLayer<V, M> {
+    /// Wraps bodies in an [`EventBody`], for a body type that is not `From<Bytes>`.
+    ///
+    /// By default the layer hands on the body types that it gets: a handler behind it, and a layer around
+    /// it, is written as if it were not there. That needs a body that can be made from bytes, in requests
+    /// and in the inner service's responses. axum's, salvo's, warp's and `Full<Bytes>` can. hyper's
+    /// `Incoming` and the bodies of some layers, such as `RequestBodyLimitLayer`'s, cannot:
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::{Full, Limited};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_bitrix24::{ApplicationToken, EventBody, EventLayer};
+    ///
+    /// type Body = Limited<Full<Bytes>>;
+    ///
+    /// async fn handle(_: Request<EventBody<Body>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    ///     Ok(Response::default())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(EventLayer::new(ApplicationToken::new("192735")?).wrap_body())
+    ///     .service(service_fn(handle));
+    /// let status = async |body: &'static str| {
+    ///     let request = Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Limited::new(Full::from(body), 1000));
+    ///     service.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=192735").await, StatusCode::OK);
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=guess").await, StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wrap_body(self) -> EventLayer<V, WrapBody> {
+        self.with_mode(WrapBody)
+    }
+
+    /// Makes bodies with a function, for a body type that is not `From<Bytes>` and is to be kept.
+    ///
+    /// The requests and the inner service's responses must have this type. `lambda_http::Body`, for
+    /// example, is made by `|bytes| bytes.to_vec().into()`, and tonic's by
+    /// `|bytes| Body::new(Full::new(bytes))`.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::{Full, Limited};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer};
+    ///
+    /// type Body = Limited<Full<Bytes>>;
+    ///
+    /// async fn handle(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    ///     Ok(Response::new(request.into_body()))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let events = EventLayer::new(ApplicationToken::new("192735")?)
+    ///     .body_from(|bytes| Limited::new(Full::new(bytes), 1000));
+    /// let service = ServiceBuilder::new().layer(events).service(service_fn(handle));
+    /// let status = async |body: &'static str| {
+    ///     let request = Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Limited::new(Full::from(body), 1000));
+    ///     service.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=192735").await, StatusCode::OK);
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=guess").await, StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn body_from<B>(self, make: fn(Bytes) -> B) -> EventLayer<V, BodyFrom<B>> {
+        self.with_mode(BodyFrom(make))
+    }
+
+    fn with_mode<N>(self, mode: N) -> EventLayer<V, N> {
+        EventLayer {
+            shared: self.shared,
+            mode,
         }
     }
 
@@ -251,23 +348,24 @@ impl<V> EventLayer<V> {
     }
 }
 
-impl<S, V> Layer<S> for EventLayer<V> {
-    type Service = EventService<S, V>;
+impl<S, V, M: Clone> Layer<S> for EventLayer<V, M> {
+    type Service = EventService<S, V, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        EventService::new(inner, self.shared.clone())
+        EventService::new(inner, self.shared.clone(), self.mode.clone())
     }
 }
 
-impl<V> Clone for EventLayer<V> {
+impl<V, M: Clone> Clone for EventLayer<V, M> {
     fn clone(&self) -> Self {
         Self {
             shared: self.shared.clone(),
+            mode: self.mode.clone(),
         }
     }
 }
 
-impl<V> fmt::Debug for EventLayer<V> {
+impl<V, M> fmt::Debug for EventLayer<V, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shared.fmt(f)
     }

@@ -13,7 +13,7 @@ use http_body::Body;
 use memchr::memmem;
 use tower::Service;
 
-use super::body::EventBody;
+use super::body_mode::{BodyMode, KeepBody};
 use super::future::ResponseFuture;
 use super::shared::Shared;
 use crate::envelope::{Envelope, EnvelopeErrorKind};
@@ -23,9 +23,9 @@ use crate::verify::VerifyToken;
 
 /// A middleware that verifies Bitrix24 events, created by [`EventLayer`](crate::EventLayer).
 ///
-/// The inner service receives requests with an [`EventBody`] and, if one was verified, an
-/// [`Event`](crate::Event) in their extensions. Its errors are this service's errors: a rejection is
-/// a response.
+/// The inner service receives requests with the body type that this service received, or with
+/// [another](crate::EventLayer::wrap_body). If an event was verified, an [`Event`](crate::Event) is in
+/// their extensions. The inner service's errors are this service's errors: a rejection is a response.
 ///
 /// # Readiness
 ///
@@ -47,14 +47,19 @@ use crate::verify::VerifyToken;
 /// - **`LoadShed`** directly outside the layer sheds nothing, because this service is always ready.
 ///   Behind the layer, it sheds a verified event without a slot: the future's error is `Overloaded`.
 ///   Bitrix24 does not send an event again, so that event is lost. Prefer to let events wait.
-pub struct EventService<S, V> {
+pub struct EventService<S, V, M = KeepBody> {
     inner: S,
     shared: Arc<Shared<V>>,
+    mode: M,
 }
 
-impl<S, V> EventService<S, V> {
-    pub(super) fn new(inner: S, shared: Arc<Shared<V>>) -> Self {
-        Self { inner, shared }
+impl<S, V, M> EventService<S, V, M> {
+    pub(super) fn new(inner: S, shared: Arc<Shared<V>>, mode: M) -> Self {
+        Self {
+            inner,
+            shared,
+            mode,
+        }
     }
 
     /// Returns a reference to the inner service.
@@ -183,16 +188,17 @@ fn content_length<B: Body>(head: &Parts, body: &B) -> u64 {
     body.size_hint().lower().max(announced)
 }
 
-impl<S, B, V, R> Service<Request<B>> for EventService<S, V>
+impl<S, B, V, M, R> Service<Request<B>> for EventService<S, V, M>
 where
-    S: Service<Request<EventBody<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<<M as BodyMode<B>>::Body>, Response = Response<R>> + Clone,
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
     V: VerifyToken,
+    M: BodyMode<B> + BodyMode<R> + Clone,
 {
-    type Response = Response<EventBody<R>>;
+    type Response = Response<<M as BodyMode<R>>::Body>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, V>;
+    type Future = ResponseFuture<S, B, V, M>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
@@ -200,6 +206,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
+        let mode = self.mode.clone();
         let telemetry = match self.shared.decide(&head, &body) {
             Decision::Collect => {
                 return ResponseFuture::collect(
@@ -207,10 +214,13 @@ where
                     head,
                     self.inner.clone(),
                     self.shared.clone(),
+                    mode,
                 );
             }
-            Decision::Reject(kind) => return ResponseFuture::rejected(&self.shared, kind, head),
-            Decision::Probe => return ResponseFuture::probed(),
+            Decision::Reject(kind) => {
+                return ResponseFuture::rejected(&self.shared, kind, head, mode);
+            }
+            Decision::Probe => return ResponseFuture::probed(mode),
             Decision::Skip => Telemetry::disabled(),
             Decision::PassThrough => {
                 let telemetry = Telemetry::start();
@@ -219,20 +229,21 @@ where
             }
         };
         let (service, shared) = (self.inner.clone(), self.shared.clone());
-        ResponseFuture::forward(body, head, service, shared, telemetry)
+        ResponseFuture::forward(body, head, service, shared, telemetry, mode)
     }
 }
 
-impl<S: Clone, V> Clone for EventService<S, V> {
+impl<S: Clone, V, M: Clone> Clone for EventService<S, V, M> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
             shared: self.shared.clone(),
+            mode: self.mode.clone(),
         }
     }
 }
 
-impl<S: fmt::Debug, V> fmt::Debug for EventService<S, V> {
+impl<S: fmt::Debug, V, M> fmt::Debug for EventService<S, V, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventService")
             .field("inner", &self.inner)

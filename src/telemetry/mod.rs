@@ -50,7 +50,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_bitrix24::{ApplicationToken, EventBody, EventLayer};
+//! use tower_bitrix24::{ApplicationToken, EventLayer};
 //!
 //! # #[derive(Clone, Default)]
 //! # struct Log(Arc<Mutex<Vec<u8>>>);
@@ -69,7 +69,7 @@
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let token = ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?;
 //! let service = ServiceBuilder::new().layer(EventLayer::new(token)).service(service_fn(
-//!     |_: Request<EventBody<Full<Bytes>>>| async {
+//!     |_: Request<Full<Bytes>>| async {
 //!         tracing::info!("handled");
 //!         Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
 //!     },

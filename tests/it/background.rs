@@ -17,7 +17,7 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::background::{BackgroundQueue, Stats};
 use tower_bitrix24::handler::{HandlerError, HandlerErrorKind};
 use tower_bitrix24::testing::{Tamper, TestEvent};
-use tower_bitrix24::{ApplicationToken, Event, EventBody, EventKind, EventLayer};
+use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ fn app<F>(
 where
     F: Future<Output = Answer> + Send + 'static,
 {
-    let handler = service_fn(move |request: Request<EventBody<Full<Bytes>>>| {
+    let handler = service_fn(move |request: Request<Full<Bytes>>| {
         handler(request.extensions().get::<Event>().cloned())
     });
     around(background, handler)
@@ -40,7 +40,7 @@ where
 
 fn around<S>(background: &BackgroundQueue, handler: S) -> App
 where
-    S: Service<Request<EventBody<Full<Bytes>>>, Response = Response<Full<Bytes>>>
+    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>>
         + Clone
         + Send
         + Sync
@@ -57,7 +57,7 @@ where
         .map_err(Into::into)
         .and_then(async |answer: Response<_>| {
             let (head, body) = answer.into_parts();
-            let body: EventBody<EventBody<Full<Bytes>>> = body;
+            let body: Full<Bytes> = body;
             let bytes = body.collect().await.unwrap().to_bytes();
             Ok(Response::from_parts(head, bytes))
         });

@@ -35,7 +35,7 @@ use tower_bitrix24::event::payload::ItemId;
 use tower_bitrix24::event::{ObjectId, Subject, kind, payload};
 use tower_bitrix24::form::Mismatch;
 use tower_bitrix24::form::{Array, field};
-use tower_bitrix24::layer::{EventService, ResponseFuture};
+use tower_bitrix24::layer::{BodyFrom, EventService, KeepBody, ResponseFuture, WrapBody};
 use tower_bitrix24::rejection::RejectionPolicy;
 use tower_bitrix24::verify::VerifyErrorKind;
 use tower_bitrix24::{
@@ -239,7 +239,11 @@ async fn call_dropped_after_any_poll_releases_its_permit() {
                 ready: false,
                 tally: tally.guard(),
             };
+<<<<<<< HEAD
             let mut service = slow_layer(&tally).layer(limit.layer(inner));
+=======
+            let mut service = layer(&tally).wrap_body().layer(limit.layer(inner));
+>>>>>>> 755dc3d (layer: hand on the body types that came)
             // The layer's verifier and the inner service.
             assert_eq!(tally.alive(), 2);
 
@@ -302,7 +306,11 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_dropped_calls() {
     let service = ServiceBuilder::new()
         .layer(BufferLayer::new(16))
         .layer(ConcurrencyLimitLayer::new(8))
+<<<<<<< HEAD
         .layer(slow_layer(&tally))
+=======
+        .layer(layer(&tally).wrap_body())
+>>>>>>> 755dc3d (layer: hand on the body types that came)
         .layer(ConcurrencyLimitLayer::new(3))
         .layer(BufferLayer::new(4))
         .service(inner);
@@ -374,7 +382,11 @@ where
     S::Future: Send,
     S::Error: std::fmt::Debug + Send,
 {
+<<<<<<< HEAD
     let service = slow_layer(tally).layer(inner);
+=======
+    let service = layer(tally).wrap_body().layer(inner);
+>>>>>>> 755dc3d (layer: hand on the body types that came)
     let send = |text: String, whole: bool| {
         let service = service.clone();
         async move {
@@ -443,7 +455,11 @@ async fn event_waiting_for_a_permit_is_handled_or_dropped_cleanly() {
     let (tally, inner) = slow_service();
     let inner = ServiceBuilder::new().concurrency_limit(1).service(inner);
     let mut place = inner.clone();
+<<<<<<< HEAD
     let service = slow_layer(&tally).layer(inner);
+=======
+    let service = layer(&tally).wrap_body().layer(inner);
+>>>>>>> 755dc3d (layer: hand on the body types that came)
 
     ServiceExt::<Request<EventBody<Slow>>>::ready(&mut place)
         .await
@@ -475,7 +491,11 @@ async fn load_shed_behind_the_layer_affects_only_verified_events() {
         .load_shed()
         .concurrency_limit(1)
         .service(inner);
+<<<<<<< HEAD
     let service = slow_layer(&tally).layer(inner);
+=======
+    let service = layer(&tally).wrap_body().layer(inner);
+>>>>>>> 755dc3d (layer: hand on the body types that came)
     let send = |text: &str| service.clone().oneshot(post(Slow::new(text, &tally)));
 
     let (first, second, stranger) = tokio::join!(send(SEED), send(SEED), send(&forged()));
@@ -508,7 +528,11 @@ impl<B> Service<Request<B>> for Broken {
 #[tokio::test]
 async fn inner_readiness_error_is_the_error_of_the_call() {
     let tally = Tally::default();
+<<<<<<< HEAD
     let layer = slow_layer(&tally).pass_other_callbacks();
+=======
+    let layer = layer(&tally).pass_other_callbacks().wrap_body();
+>>>>>>> 755dc3d (layer: hand on the body types that came)
     let service = layer.when(|head| head.method != Method::PUT).layer(Broken);
     let slow = |text: &str| post(Slow::new(text, &tally));
     let method = |method| {
@@ -549,7 +573,11 @@ async fn serve_one(tally: &Tally) -> (TcpStream, Arc<Notify>, tokio::task::JoinH
         guard.0.called.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
     });
+<<<<<<< HEAD
     let service = TowerToHyperService::new(slow_layer(tally).layer(handle));
+=======
+    let service = TowerToHyperService::new(layer(tally).wrap_body().layer(handle));
+>>>>>>> 755dc3d (layer: hand on the body types that came)
     let stop = Arc::new(Notify::new());
     let stopped = stop.clone();
     let server = tokio::spawn(async move {
@@ -622,7 +650,7 @@ fn public_types_are_send_and_sync() {
         ($($type:ty),+ $(,)?) => {$(assert_shared::<$type>();)+};
     }
     type B = Full<Bytes>;
-    type Inner = tower::util::BoxCloneSyncService<Request<EventBody<B>>, Response<B>, Infallible>;
+    type Inner = tower::util::BoxCloneSyncService<Request<B>, Response<B>, Infallible>;
     shared![
         RejectionPolicy,
         ApplicationStatus,
@@ -639,6 +667,9 @@ fn public_types_are_send_and_sync() {
         EventLayer<ApplicationToken>,
         EventLayer<TokenSet>,
         EventService<Inner, ApplicationToken>,
+        KeepBody,
+        WrapBody,
+        BodyFrom<B>,
         EventConfig,
         Mismatch,
         ObjectId<'static>,
@@ -669,11 +700,11 @@ fn public_types_are_send_and_sync() {
 
     // The future is `Send` and `Sync` if the body, the verifier's future and the service's are.
     type Ready<T> = std::future::Ready<Result<T, Infallible>>;
-    type ReadyService = tower::util::ServiceFn<fn(Request<EventBody<B>>) -> Ready<Response<B>>>;
+    type ReadyService = tower::util::ServiceFn<fn(Request<B>) -> Ready<Response<B>>>;
     assert_sent::<ResponseFuture<ReadyService, B, ApplicationToken>>();
     fn assert_send<T: Send>(_: &T) {}
     let token = ApplicationToken::new(TOKEN).unwrap();
-    let handle = |_: Request<EventBody<axum::body::Body>>| async {
+    let handle = |_: Request<axum::body::Body>| async {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     };
     let mut service = EventLayer::new(token).layer(service_fn(handle));

@@ -4,19 +4,33 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::common::client::HttpClient;
+<<<<<<< HEAD
 use crate::common::server::{send, send_body, serve_axum, serve_hyper};
 use crate::common::{Frames, SEED, data, forged, layer};
 use axum::extract::State;
+=======
+use crate::common::served::{send, send_body, serve_axum, serve_hyper};
+use crate::common::{Frames, SEED, TOKEN, data, forged};
+use axum::ServiceExt;
+use axum::extract::{self, State};
+use axum::middleware::{Next, from_fn};
+>>>>>>> 755dc3d (layer: hand on the body types that came)
 use axum::routing::{get, post};
 use axum::{Extension, Form, Router};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+<<<<<<< HEAD
 use tokio::net::TcpStream;
 use tower::{ServiceBuilder, service_fn};
 use tower_bitrix24::{Event, EventBody, EventConfig};
+=======
+use tokio::net::{TcpListener, TcpStream};
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower_bitrix24::{ApplicationToken, Event, EventBody, EventConfig, EventLayer};
+>>>>>>> 755dc3d (layer: hand on the body types that came)
 use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -135,7 +149,8 @@ async fn layer_works_between_tower_http_layers() {
         .layer(timeout)
         .layer(CorsLayer::new())
         .layer(RequestBodyLimitLayer::new(SEED.len() + 10))
-        .layer(layer())
+        // The limit's body cannot be made from bytes.
+        .layer(layer().wrap_body())
         .layer(timeout)
         .layer(CorsLayer::new());
     let address = serve_axum(Router::new().route("/", post(code)).layer(layers)).await;
@@ -163,6 +178,84 @@ async fn too_large_content_length_gets_413_before_the_body_is_sent() {
     assert_eq!(&answer, b"HTTP/1.1 413");
 }
 
+/// A body between two layers is axum's, so that `from_fn` and the router take it.
+#[tokio::test]
+async fn axum_s_from_fn_stands_on_both_sides_of_the_layer_in_one_builder() {
+    async fn mark(request: extract::Request, next: Next) -> axum::response::Response {
+        let is_event = request.extensions().get::<Event>().is_some();
+        let mut response = next.run(request).await;
+        let name = if is_event { "x-inside" } else { "x-outside" };
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static("1"));
+        response
+    }
+    let layers = ServiceBuilder::new()
+        .layer(from_fn(mark))
+        .layer(layer())
+        .layer(from_fn(mark));
+    let app: Router = Router::new().route("/", post(code)).layer(layers);
+    let response = app
+        .clone()
+        .oneshot(post_form("/", axum::body::Body::from(SEED)))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.headers().contains_key("x-inside"));
+    assert!(response.headers().contains_key("x-outside"));
+    let forged = post_form("/", axum::body::Body::from(forged()));
+    let response = app.oneshot(forged).await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert!(!response.headers().contains_key("x-inside"));
+    assert!(response.headers().contains_key("x-outside"));
+}
+
+#[tokio::test]
+async fn axum_serves_the_layer_around_a_whole_router() {
+    let app = Router::new().route("/bitrix24/events", post(code));
+    let service = layer().path("/bitrix24/events").layer(app);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let make = ServiceExt::<extract::Request>::into_make_service(service);
+    tokio::spawn(async move { axum::serve(listener, make).await.unwrap() });
+    assert_eq!(
+        send(address, "/bitrix24/events", SEED).await,
+        (200, "ONCRMREQUISITEADD".into())
+    );
+    assert_eq!(send(address, "/bitrix24/events", forged()).await.0, 403);
+    assert_eq!(send(address, "/", "a=1").await.0, 404);
+}
+
+fn post_form<B>(path: &str, body: B) -> Request<B> {
+    Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body)
+        .unwrap()
+}
+
+/// A body that is not `From<Bytes>` and is kept nevertheless.
+#[tokio::test]
+async fn a_function_makes_the_bodies_of_events_and_rejections() {
+    type Body = Limited<Full<Bytes>>;
+    let echo =
+        |request: Request<Body>| async { Ok::<_, Infallible>(Response::new(request.into_body())) };
+    let service = layer()
+        .path("/bitrix24/events")
+        .body_from(|bytes| Limited::new(Full::new(bytes), usize::MAX))
+        .layer(service_fn(echo));
+    for (path, body, status, want) in [
+        ("/bitrix24/events", SEED, 200, SEED),
+        ("/bitrix24/events", "a=1", 400, "the body has no event\n"),
+        ("/", "a=1", 200, "a=1"),
+    ] {
+        let request = post_form(path, Limited::new(Full::from(body), usize::MAX));
+        let response: Response<Body> = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(bytes, want, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn hyper_serves_the_layer_without_a_framework() {
     async fn code_and_length(
@@ -176,8 +269,13 @@ async fn hyper_serves_the_layer_without_a_framework() {
         Ok(Response::new(Full::from(format!("{text}{}", body.len()))))
     }
     let service = ServiceBuilder::new()
+<<<<<<< HEAD
         .layer(layer().path("/bitrix24/events"))
         .service(service_fn(code_and_length));
+=======
+        .layer(layer().path("/bitrix24/events").wrap_body())
+        .service(service_fn(handle));
+>>>>>>> 755dc3d (layer: hand on the body types that came)
     let address = serve_hyper(service).await;
 
     let whole = format!("ONCRMREQUISITEADD {}", SEED.len());

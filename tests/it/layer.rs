@@ -36,19 +36,22 @@ where
     B: Body,
     B::Error: Into<BoxError> + std::fmt::Debug,
 {
-    let service = layer.layer(service_fn(|request: Request<EventBody<B>>| async move {
-        let event = request.extensions().get::<Event>().cloned();
-        let collected = request.into_body().collect().await.unwrap();
-        let trailers = collected.trailers().cloned();
-        let seen = Seen {
-            event,
-            body: collected.to_bytes(),
-            trailers,
-        };
-        let mut response = Response::new(Full::from("handled"));
-        response.extensions_mut().insert(seen);
-        Ok::<_, Infallible>(response)
-    }));
+    let service =
+        layer
+            .wrap_body()
+            .layer(service_fn(|request: Request<EventBody<B>>| async move {
+                let event = request.extensions().get::<Event>().cloned();
+                let collected = request.into_body().collect().await.unwrap();
+                let trailers = collected.trailers().cloned();
+                let seen = Seen {
+                    event,
+                    body: collected.to_bytes(),
+                    trailers,
+                };
+                let mut response = Response::new(Full::from("handled"));
+                response.extensions_mut().insert(seen);
+                Ok::<_, Infallible>(response)
+            }));
     service.oneshot(request).await.unwrap()
 }
 
@@ -363,7 +366,7 @@ fn call_polled_after_a_verifier_panic_calls_no_service() {
     type Answer = Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
     let verifier = |_: &Envelope| -> Ready<_> { panic!("verifying") };
-    let handler = |_: Request<EventBody<Full<Bytes>>>| -> Answer { panic!("handling") };
+    let handler = |_: Request<Full<Bytes>>| -> Answer { panic!("handling") };
     let layer = EventLayer::new(verifier).pass_other_callbacks();
     let mut call = pin!(layer.layer(service_fn(handler)).call(post(full(SEED))));
     let mut poll = || {
@@ -621,18 +624,21 @@ async fn layer_guards_only_selected_paths() {
 async fn unselected_request_passes_before_its_body_arrives() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let (tell, mut told) = tokio::sync::mpsc::channel(1);
-    let service = layer().path("/bitrix24/events").layer(service_fn(
-        move |request: Request<EventBody<Channel<Bytes>>>| {
-            let tell = tell.clone();
-            async move {
-                let mut body = request.into_body();
-                let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-                tell.send(first).await.unwrap();
-                let rest = body.collect().await.unwrap().to_bytes();
-                Ok::<_, Infallible>(Response::new(Full::new(rest)))
-            }
-        },
-    ));
+    let service = layer()
+        .path("/bitrix24/events")
+        .wrap_body()
+        .layer(service_fn(
+            move |request: Request<EventBody<Channel<Bytes>>>| {
+                let tell = tell.clone();
+                async move {
+                    let mut body = request.into_body();
+                    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+                    tell.send(first).await.unwrap();
+                    let rest = body.collect().await.unwrap().to_bytes();
+                    Ok::<_, Infallible>(Response::new(Full::new(rest)))
+                }
+            },
+        ));
     let call = service.oneshot(Request::post("/upload").body(body).unwrap());
     let sending = async {
         sender.send_data(Bytes::from("one")).await.unwrap();

@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::verify::OnHandled;
-use tower_bitrix24::{ApplicationToken, Envelope, EventBody, EventLayer, VerifyError, VerifyToken};
+use tower_bitrix24::{ApplicationToken, Envelope, EventLayer, VerifyError, VerifyToken};
 
 type Body = Full<Bytes>;
 
@@ -60,12 +60,12 @@ fn layer_with_hook(story: &Story) -> EventLayer<Settling> {
 fn handler(
     story: &Story,
     status: StatusCode,
-) -> impl Service<Request<EventBody<Body>>, Response = Response<Body>, Error = Infallible, Future: Send>
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + 'static {
     let story = story.clone();
-    service_fn(move |_: Request<EventBody<Body>>| {
+    service_fn(move |_: Request<Body>| {
         story.tell("handled");
         let mut response = Response::new(Full::default());
         *response.status_mut() = status;
@@ -104,10 +104,15 @@ async fn completion_hook_does_not_run_if_the_handler_fails() {
         assert_eq!(story.so_far(), ["handled"]);
     }
     let story = Story::default();
+<<<<<<< HEAD
     let fails = service_fn(|_: Request<EventBody<Body>>| ready(Err::<Response<Body>, _>("down")));
     let service = ServiceBuilder::new()
         .layer(layer_with_hook(&story))
         .service(fails);
+=======
+    let fails = service_fn(|_: Request<Body>| ready(Err::<Response<Body>, _>("down")));
+    let service = ServiceBuilder::new().layer(layer(&story)).service(fails);
+>>>>>>> 755dc3d (layer: hand on the body types that came)
     assert_eq!(
         service.oneshot(post(Full::from(SEED))).await.unwrap_err(),
         "down"

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::event::kind;
-use tower_bitrix24::layer::EventBody;
 use tower_bitrix24::portals::{InstallPolicy, MemoryStore, PortalVerifier, TokenIntrospection};
 use tower_bitrix24::rest::AuthorizationServer;
 use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer, EventRouter, Payload};
@@ -200,7 +199,7 @@ async fn serve_with_axum(row: &Row) -> StatusCode {
         let service = ServiceBuilder::new()
             .layer(captures_layer().path("/bitrix24/events"))
             .layer(NormalizePathLayer::trim_trailing_slash())
-            .map_request(|request: Request<EventBody<Full<Bytes>>>| request.map(Body::new))
+            .map_request(|request: Request<Full<Bytes>>| request.map(Body::new))
             .service(app);
         service.oneshot(row.request()).await.unwrap().map(Body::new)
     };

@@ -18,7 +18,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bitrix24::envelope::EnvelopeErrorKind;
-use tower_bitrix24::{ApplicationToken, Envelope, Event, EventBody, EventLayer, Rejection};
+use tower_bitrix24::{ApplicationToken, Envelope, Event, EventLayer, Rejection};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -53,7 +53,7 @@ impl Sent {
     /// Returns `true` if the layer lets the request reach the service without an event.
     async fn passes(&self) -> bool {
         let layer = EventLayer::new(ApplicationToken::new(TOKEN).unwrap()).pass_other_callbacks();
-        let service = service_fn(|request: Request<EventBody<Full<Bytes>>>| async move {
+        let service = service_fn(|request: Request<Full<Bytes>>| async move {
             let mut response = Response::new(Full::<Bytes>::default());
             if request.extensions().get::<Event>().is_none() {
                 response.extensions_mut().insert(());

@@ -10,12 +10,12 @@ use serde_json::Value as Json;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_bitrix24::testing::{Tamper, TestEvent};
 use tower_bitrix24::{
-    ApplicationToken, Event, EventBody, EventKind, EventLayer, Payload, Rejection, RejectionKind,
+    ApplicationToken, Event, EventKind, EventLayer, Payload, Rejection, RejectionKind,
 };
 
 /// What the layer makes of a request.
 async fn receive(request: Request<Full<Bytes>>) -> Result<Event, RejectionKind> {
-    let handler = |request: Request<EventBody<Full<Bytes>>>| async move {
+    let handler = |request: Request<Full<Bytes>>| async move {
         let event = request.extensions().get::<Event>().cloned();
         let mut response = Response::new(Full::<Bytes>::default());
         response

@@ -33,7 +33,7 @@ use tower_bitrix24::portals::{
     PortalsErrorKind, TokenKey, TokenKind, TokenStore,
 };
 use tower_bitrix24::verify::VerifyErrorKind;
-use tower_bitrix24::{Envelope, Event, EventBody, EventLayer, Secret, VerifyError};
+use tower_bitrix24::{Envelope, Event, EventLayer, Secret, VerifyError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

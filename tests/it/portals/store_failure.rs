@@ -41,7 +41,7 @@ async fn failing_store_returns_503_and_names_the_cause_only_to_the_application()
     store.is(Health::Down).await;
     let service = ServiceBuilder::new()
         .layer(EventLayer::new(portals))
-        .service(service_fn(async |_: Request<EventBody<Full<Bytes>>>| {
+        .service(service_fn(async |_: Request<Full<Bytes>>| {
             Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
         }));
     let response = service

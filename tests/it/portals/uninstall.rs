@@ -7,7 +7,7 @@ async fn handled(portals: &Watching, status: StatusCode, body: String) -> Status
     let service = ServiceBuilder::new()
         .layer(EventLayer::new(portals.clone()))
         .service(service_fn(
-            async |_: Request<EventBody<Full<Bytes>>>| -> Result<_, std::convert::Infallible> {
+            async |_: Request<Full<Bytes>>| -> Result<_, std::convert::Infallible> {
                 let mut response = Response::new(Full::<Bytes>::default());
                 *response.status_mut() = status;
                 Ok(response)
