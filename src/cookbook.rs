@@ -8,6 +8,9 @@ pub mod existing_axum {}
 #[doc = include_str!("../docs/cookbook/hyper.md")]
 pub mod hyper {}
 
+#[doc = include_str!("../docs/cookbook/other_frameworks.md")]
+pub mod other_frameworks {}
+
 #[doc = include_str!("../docs/cookbook/one_url.md")]
 pub mod one_url {}
 

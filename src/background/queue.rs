@@ -15,9 +15,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::stats::{Stats, Unfinished};
 use crate::event::Event;
 use crate::handler::HandlerErrorKind;
+use crate::telemetry::{self, HandlingOutcome, QueueChange};
 
-/// The handling of one event; its output is `true` if it succeeded.
-pub(super) type Job = Pin<Box<dyn Future<Output = bool> + Send>>;
+/// The handling of one event, which logs its own failure.
+pub(super) type Job = Pin<Box<dyn Future<Output = HandlingOutcome> + Send>>;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -60,17 +61,38 @@ struct Queued {
 
 struct Running {
     event: Event,
+    started: Instant,
     /// `None` until the task is spawned, which happens without the lock.
     task: Option<AbortHandle>,
 }
 
-#[derive(Clone, Copy)]
-enum Outcome {
-    Completed,
-    Failed,
-    TimedOut,
-    /// The runtime shut down and dropped the task.
-    Dropped,
+/// A job to start.
+struct Next {
+    number: u64,
+    job: Job,
+    bytes: usize,
+    waited: Duration,
+}
+
+impl Running {
+    /// Records the end. The job has logged a failure, unless it did not come to that.
+    fn record(&self, outcome: HandlingOutcome) {
+        telemetry::queue_changed(QueueChange {
+            running: -1,
+            ..QueueChange::default()
+        });
+        if matches!(
+            outcome,
+            HandlingOutcome::TimedOut | HandlingOutcome::Panicked | HandlingOutcome::Aborted
+        ) {
+            telemetry::log_failure(&self.event, outcome, None);
+        }
+        telemetry::count_handled(outcome, Some(self.started.elapsed()));
+    }
+}
+
+fn signed(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Queue {
@@ -94,7 +116,7 @@ impl Queue {
         let next = {
             let mut state = self.state();
             if let Err(kind) = state.admits(bytes, &self.limits) {
-                state.count(Outcome::Dropped);
+                state.dropped += 1;
                 return Err(kind);
             }
             state.queued_bytes += bytes;
@@ -106,14 +128,26 @@ impl Queue {
             });
             state.next(self.limits.concurrency)
         };
+        telemetry::queue_changed(QueueChange {
+            queued: 1,
+            bytes: signed(bytes),
+            running: 0,
+        });
         self.start(next, runtime);
         Ok(())
     }
 
-    fn start(self: &Arc<Self>, next: Option<(u64, Job)>, runtime: Handle) {
-        let Some((number, job)) = next else {
+    fn start(self: &Arc<Self>, next: Option<Next>, runtime: Handle) {
+        let Some(next) = next else {
             return;
         };
+        telemetry::queue_changed(QueueChange {
+            queued: -1,
+            bytes: -signed(next.bytes),
+            running: 1,
+        });
+        telemetry::queue_waited(next.waited);
+        let Next { number, job, .. } = next;
         let slot = Slot {
             queue: self.clone(),
             runtime: runtime.clone(),
@@ -130,22 +164,24 @@ impl Queue {
     }
 
     /// Counts the outcome and starts the next event, unless `abort_all` took the event before.
-    fn finish(self: &Arc<Self>, number: u64, outcome: Outcome, runtime: Handle) {
-        let next = {
+    fn finish(self: &Arc<Self>, number: u64, outcome: HandlingOutcome, runtime: Handle) {
+        let (ended, next) = {
             let mut state = self.state();
-            if state.running.remove(&number).is_none() {
+            let Some(ended) = state.running.remove(&number) else {
                 return;
-            }
+            };
             state.count(outcome);
             if state.is_idle() {
                 self.idle.notify_waiters();
             }
-            match outcome {
+            let next = match outcome {
                 // A runtime that shuts down would drop the next event at once, and the one after.
-                Outcome::Dropped => None,
+                HandlingOutcome::Aborted => None,
                 _ => state.next(self.limits.concurrency),
-            }
+            };
+            (ended, next)
         };
+        ended.record(outcome);
         self.start(next, runtime);
     }
 
@@ -184,20 +220,29 @@ impl Queue {
     }
 
     fn abort_all(&self) -> Unfinished {
-        let (queued, running) = {
+        let (queued, queued_bytes, running) = {
             let mut state = self.state();
             let (queued, running) = (take(&mut state.queued), take(&mut state.running));
-            state.queued_bytes = 0;
             state.dropped += (queued.len() + running.len()) as u64;
-            (queued, running)
+            (queued, take(&mut state.queued_bytes), running)
         };
         self.idle.notify_waiters();
+        telemetry::queue_changed(QueueChange {
+            queued: -signed(queued.len()),
+            bytes: -signed(queued_bytes),
+            running: 0,
+        });
+        for Queued { event, .. } in &queued {
+            telemetry::log_failure(event, HandlingOutcome::Aborted, None);
+            telemetry::count_handled(HandlingOutcome::Aborted, None);
+        }
         let mut running: Vec<(u64, Running)> = running.into_iter().collect();
         running.sort_unstable_by_key(|(number, _)| *number);
-        for (_, Running { task, .. }) in &running {
-            if let Some(task) = task {
+        for (_, aborted) in &running {
+            if let Some(task) = &aborted.task {
                 task.abort();
             }
+            aborted.record(HandlingOutcome::Aborted);
         }
         Unfinished {
             interrupted: running.into_iter().map(|(_, job)| job.event).collect(),
@@ -221,28 +266,41 @@ impl State {
         Ok(())
     }
 
-    fn count(&mut self, outcome: Outcome) {
+    fn count(&mut self, outcome: HandlingOutcome) {
         match outcome {
-            Outcome::Completed => self.completed += 1,
-            Outcome::Failed => self.failed += 1,
-            Outcome::TimedOut => self.timed_out += 1,
-            Outcome::Dropped => self.dropped += 1,
+            HandlingOutcome::Completed => self.completed += 1,
+            HandlingOutcome::TimedOut => self.timed_out += 1,
+            HandlingOutcome::Aborted => self.dropped += 1,
+            _ => self.failed += 1,
         }
     }
 
     /// Moves the oldest queued event to `running` if a slot is free.
-    fn next(&mut self, concurrency: usize) -> Option<(u64, Job)> {
+    fn next(&mut self, concurrency: usize) -> Option<Next> {
         if self.running.len() >= concurrency {
             return None;
         }
         let Queued {
-            event, bytes, job, ..
+            event,
+            bytes,
+            since,
+            job,
         } = self.queued.pop_front()?;
         self.queued_bytes -= bytes;
         self.started += 1;
-        self.running
-            .insert(self.started, Running { event, task: None });
-        Some((self.started, job))
+        let started = Instant::now();
+        let running = Running {
+            event,
+            started,
+            task: None,
+        };
+        self.running.insert(self.started, running);
+        Some(Next {
+            number: self.started,
+            job,
+            bytes,
+            waited: started - since,
+        })
     }
 
     fn is_idle(&self) -> bool {
@@ -255,18 +313,14 @@ struct Slot {
     queue: Arc<Queue>,
     runtime: Handle,
     number: u64,
-    outcome: Option<Outcome>,
+    outcome: Option<HandlingOutcome>,
 }
 
 impl Slot {
     async fn run(mut self, job: Job) {
         // A local, so that the job is dropped before `self` if it panics or is aborted.
         let job = timeout(self.queue.limits.timeout, job);
-        self.outcome = Some(match job.await {
-            Ok(true) => Outcome::Completed,
-            Ok(false) => Outcome::Failed,
-            Err(_) => Outcome::TimedOut,
-        });
+        self.outcome = Some(job.await.unwrap_or(HandlingOutcome::TimedOut));
     }
 }
 
@@ -274,8 +328,8 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let outcome = match self.outcome {
             Some(outcome) => outcome,
-            None if std::thread::panicking() => Outcome::Failed,
-            None => Outcome::Dropped,
+            None if std::thread::panicking() => HandlingOutcome::Panicked,
+            None => HandlingOutcome::Aborted,
         };
         self.queue
             .finish(self.number, outcome, self.runtime.clone());

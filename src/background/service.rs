@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::handler::HandlerError;
 use crate::layer::completion::Completion;
 use crate::layer::{BodyMode, KeepBody, WrapBody};
-use crate::telemetry;
+use crate::telemetry::{self, HandlingOutcome};
 
 /// A layer that responds to events at once and lets the inner service handle them in background
 /// tasks.
@@ -120,8 +120,15 @@ where
                 mode,
             };
         };
-        let response = match self.queue.submit(event.clone(), job(service, request)) {
-            Ok(()) => Response::default(),
+        let response = match self
+            .queue
+            .submit(event.clone(), job(event.clone(), service, request))
+        {
+            Ok(()) => {
+                let mut response = Response::default();
+                telemetry::mark_recorded(response.extensions_mut(), HandlingOutcome::Deferred);
+                response
+            }
             Err(kind) => HandlerError::new(kind, Some(event)).into_event_response(),
         };
         BackgroundFuture {
@@ -133,7 +140,7 @@ where
     }
 }
 
-fn job<S, B, R>(mut service: S, request: Request<B>) -> Job
+fn job<S, B, R>(event: Event, mut service: S, request: Request<B>) -> Job
 where
     S: Service<Request<B>, Response = Response<R>> + Send + 'static,
     S::Future: Send,
@@ -142,16 +149,20 @@ where
     let on_handled = Completion::take_from(&request);
     Box::pin(telemetry::in_span(async move {
         if poll_fn(|cx| service.poll_ready(cx)).await.is_err() {
-            return false;
+            telemetry::log_failure(&event, HandlingOutcome::Failed, None);
+            return HandlingOutcome::Failed;
         }
-        let succeeded = match service.call(request).await {
-            Ok(response) => response.status().is_success(),
-            Err(_) => false,
+        let outcome = match service.call(request).await {
+            Ok(response) => telemetry::log_response(&event, &response),
+            Err(_) => {
+                telemetry::log_failure(&event, HandlingOutcome::Failed, None);
+                HandlingOutcome::Failed
+            }
         };
-        if let Some(on_handled) = on_handled.filter(|_| succeeded) {
+        if let Some(on_handled) = on_handled.filter(|_| outcome == HandlingOutcome::Completed) {
             on_handled.await;
         }
-        succeeded
+        outcome
     }))
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::event::{Event, EventKind};
 use crate::form::Mismatch;
-use crate::telemetry;
+use crate::telemetry::{self, HandlingOutcome};
 
 /// The reason why a router, an extractor or the background queue did not handle a request.
 ///
@@ -158,8 +158,11 @@ impl HandlerError {
     }
 
     pub(crate) fn into_event_response(self) -> Response<Bytes> {
-        if let (HandlerErrorKind::PayloadMismatch, Some(event)) = (self.kind, &self.event) {
-            telemetry::mismatch(event);
+        let outcome = self.outcome();
+        match &self.event {
+            Some(event) if outcome == HandlingOutcome::Mismatch => telemetry::mismatch(event),
+            Some(event) => telemetry::handler_failed(event, outcome, &self),
+            None => telemetry::no_event(&self),
         }
         let mut response = Response::new(Bytes::from(format!("{self}\n")));
         *response.status_mut() = self.status();
@@ -167,8 +170,19 @@ impl HandlerError {
             CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
+        telemetry::mark_recorded(response.extensions_mut(), outcome);
         response.extensions_mut().insert(self);
         response
+    }
+
+    const fn outcome(&self) -> HandlingOutcome {
+        match self.kind {
+            HandlerErrorKind::NoEvent | HandlerErrorKind::HandlerFailed => HandlingOutcome::Failed,
+            HandlerErrorKind::UnexpectedKind => HandlingOutcome::UnexpectedKind,
+            HandlerErrorKind::PayloadMismatch => HandlingOutcome::Mismatch,
+            HandlerErrorKind::QueueFull => HandlingOutcome::QueueFull,
+            HandlerErrorKind::ShuttingDown => HandlingOutcome::ShuttingDown,
+        }
     }
 }
 

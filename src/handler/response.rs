@@ -85,6 +85,13 @@ where
 #[derive(Debug, Default)]
 pub struct ResponseBody(Bytes);
 
+impl ResponseBody {
+    /// Returns the bytes of the body.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
 impl From<Bytes> for ResponseBody {
     fn from(bytes: Bytes) -> Self {
         Self(bytes)

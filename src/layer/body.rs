@@ -47,6 +47,14 @@ impl<B> EventBody<B> {
         }
     }
 
+    /// Returns the bytes of a body that is known to be in memory.
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self.kind {
+            Kind::Stream { .. } => Bytes::new(),
+            Kind::Whole { bytes, .. } => bytes.unwrap_or_default(),
+        }
+    }
+
     /// Returns the original body, or `None` if the body is in memory.
     pub fn into_inner(self) -> Option<B> {
         match self.kind {

@@ -27,7 +27,7 @@ pin_project! {
         #[pin]
         timer: Option<DeadlineBody<NeverBody>>,
         limit: usize,
-        timeout: Duration,
+        timeout: Option<Duration>,
         buffer: Buffer,
         trailers: Option<Box<HeaderMap>>,
     }
@@ -53,7 +53,7 @@ enum Buffer {
 }
 
 impl<B> Collect<B> {
-    pub(super) fn new(body: B, limit: usize, timeout: Duration) -> Self {
+    pub(super) fn new(body: B, limit: usize, timeout: Option<Duration>) -> Self {
         Self {
             body: Limited::new(body, limit),
             timer: None,
@@ -123,9 +123,8 @@ where
         if !is_pending {
             cx.waker().wake_by_ref();
         }
-        if this.timer.is_none() {
-            this.timer
-                .set(Some(DeadlineBody::new(*this.timeout, NeverBody)));
+        if let Some(timeout) = this.timeout.filter(|_| this.timer.is_none()) {
+            this.timer.set(Some(DeadlineBody::new(timeout, NeverBody)));
         }
         // Polled to register the waker. A timeout of zero is over already.
         let timer = this.timer.as_pin_mut();

@@ -22,7 +22,6 @@ impl Completion {
     }
 
     /// Takes the hook out of the request so that no other layer runs it.
-    #[cfg(feature = "background")]
     pub(crate) fn take_from<B>(request: &http::Request<B>) -> Option<OnHandled> {
         request.extensions().get::<Self>()?.lock().take()
     }

@@ -22,7 +22,7 @@ use super::shared::Shared;
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::telemetry::{Telemetry, VerificationTimer};
+use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
 use crate::verify::{VerifyError, VerifyToken, is_verifiable};
 
 pin_project! {
@@ -42,6 +42,7 @@ pin_project! {
         pending: Option<PendingRequest<S, V>>,
         telemetry: Telemetry,
         mode: M,
+        handling: Handling,
     }
 }
 
@@ -109,7 +110,10 @@ impl<S, V> PendingRequest<S, V> {
         rejection: impl Into<Rejection>,
     ) -> State<B, I, F, C, T> {
         let rejection = rejection.into();
-        telemetry.rejected(&rejection, self.timer);
+        // A verified event counts as accepted already.
+        if !self.is_verified {
+            telemetry.rejected(&rejection, self.timer);
+        }
         State::rejected(&self.shared, rejection, self.parts)
     }
 
@@ -143,6 +147,7 @@ where
             pending: Some(PendingRequest::new(parts, service, shared)),
             telemetry,
             mode,
+            handling: Handling::default(),
         }
     }
 
@@ -156,6 +161,7 @@ where
             pending: None,
             telemetry,
             mode,
+            handling: Handling::default(),
         }
     }
 
@@ -171,6 +177,7 @@ where
             pending: None,
             telemetry,
             mode,
+            handling: Handling::default(),
         }
     }
 
@@ -187,6 +194,7 @@ where
             pending: Some(PendingRequest::new(parts, service, shared)),
             telemetry: Telemetry::start(),
             mode,
+            handling: Handling::default(),
         }
     }
 }
@@ -205,6 +213,7 @@ const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion"
 fn wait_or_reject<S, B, I, V, F, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
+    handling: &mut Handling,
 ) -> Poll<State<B, I, F, C, T>> {
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
     if request.try_reserve() {
@@ -212,6 +221,7 @@ fn wait_or_reject<S, B, I, V, F, C, T>(
     }
     let request = pending.take().expect(POLLED_AFTER_COMPLETION);
     let rejection = Rejection::new(RejectionKind::BodyBudgetExhausted);
+    handling.failed(HandlingOutcome::Overloaded, Some(&rejection));
     Poll::Ready(request.reject(telemetry, rejection))
 }
 
@@ -289,6 +299,7 @@ fn inject<S, B, V, M, F, C, T>(
     request: &mut PendingRequest<S, V>,
     telemetry: &Telemetry,
     mode: &M,
+    handling: &mut Handling,
     envelope: Envelope,
     trailers: Option<Box<HeaderMap>>,
 ) -> State<B, M::Body, F, C, T>
@@ -305,6 +316,7 @@ where
     request.release();
     let event = Event::from_verified(envelope);
     telemetry.accepted(&event, request.timer);
+    *handling = Handling::start(&event);
     request.parts.extensions.insert(event);
     State::Ready {
         body: Some(mode.whole(bytes, trailers)),
@@ -325,7 +337,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (mut state, pending, mode) = (this.state, this.pending, &*this.mode);
-        let telemetry = &*this.telemetry;
+        let (telemetry, handling) = (&*this.telemetry, this.handling);
         let _guard = telemetry.enter();
         loop {
             let next = match state.as_mut().project() {
@@ -348,14 +360,17 @@ where
                     trailers,
                 } => {
                     let Poll::Ready(verdict) = verify.poll(cx) else {
-                        state.set(ready!(wait_or_reject(pending, telemetry)));
+                        state.set(ready!(wait_or_reject(pending, telemetry, handling)));
                         continue;
                     };
                     let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
                     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
                     request.timer.stop();
                     match verdict {
-                        Ok(()) => inject(request, telemetry, mode, envelope, trailers.take()),
+                        Ok(()) => {
+                            let trailers = trailers.take();
+                            inject(request, telemetry, mode, handling, envelope, trailers)
+                        }
                         Err(error) => {
                             let request = pending.take().expect(POLLED_AFTER_COMPLETION);
                             request.reject(telemetry, error)
@@ -365,22 +380,34 @@ where
                 StateProj::Ready { body, completion } => {
                     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
                     let Poll::Ready(ready) = request.service.poll_ready(cx) else {
-                        state.set(ready!(wait_or_reject(pending, telemetry)));
+                        state.set(ready!(wait_or_reject(pending, telemetry, handling)));
                         continue;
                     };
                     if let Err(error) = ready {
+                        handling.failed(HandlingOutcome::Failed, None);
                         *pending = None;
                         state.set(State::Done);
                         return Poll::Ready(Err(error));
                     }
                     let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+                    let body = body.take().expect(POLLED_AFTER_COMPLETION);
+                    handling.polling(true);
+                    let call = request.call(body);
+                    handling.polling(false);
                     State::Call {
-                        call: request.call(body.take().expect(POLLED_AFTER_COMPLETION)),
+                        call,
                         completion: completion.take(),
                     }
                 }
                 StateProj::Call { call, completion } => {
-                    let result = ready!(call.poll(cx));
+                    handling.polling(true);
+                    let polled = call.poll(cx);
+                    handling.polling(false);
+                    let result = ready!(polled);
+                    match &result {
+                        Ok(response) => handling.responded(response),
+                        Err(_) => handling.failed(HandlingOutcome::Failed, None),
+                    }
                     match (result, completion.take()) {
                         (Ok(response), Some(completion)) if response.status().is_success() => {
                             State::OnHandled {
@@ -495,7 +522,8 @@ mod tests {
     fn response_future_takes_at_most_520_bytes_beside_telemetry() {
         type Inner = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Ready<Outcome>>;
         let size = size_of::<ResponseFuture<Inner, Full<Bytes>, ApplicationToken>>();
-        let telemetry = size_of::<Telemetry>() + size_of::<VerificationTimer>();
+        let telemetry =
+            size_of::<Telemetry>() + size_of::<VerificationTimer>() + size_of::<Handling>();
         assert!(size - telemetry <= 520, "{size} - {telemetry}");
     }
 }

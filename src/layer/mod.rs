@@ -11,6 +11,7 @@ mod future;
 mod path;
 mod service;
 mod shared;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use self::future::ResponseFuture;
 use self::path::SelectedPath;
 pub use self::service::EventService;
 use self::shared::Shared;
+pub use self::verdict::{Verdict, Verified};
 use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
 
 /// Verifies the Bitrix24 events among the requests and passes them to the inner service, typed.
@@ -44,7 +46,8 @@ use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
 /// The types of bodies stay as they are, in requests and responses, if they are `From<Bytes>`. For others,
 /// see [`wrap_body`](Self::wrap_body).
 ///
-/// The layer needs a tokio runtime with time enabled if a body does not arrive at once.
+/// The layer needs a tokio runtime with time enabled if a body does not arrive at once, unless it has
+/// [no timeout](Self::no_body_timeout).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -92,7 +95,7 @@ impl<V> EventLayer<V> {
                 paths: Vec::new(),
                 predicates: Vec::new(),
                 body_limit: EventConfig::DEFAULT_BODY_LIMIT,
-                body_timeout: EventConfig::DEFAULT_BODY_TIMEOUT,
+                body_timeout: Some(EventConfig::DEFAULT_BODY_TIMEOUT),
                 budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
                 verified_budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
                 pass_other_callbacks: false,
@@ -240,7 +243,15 @@ impl<V, M> EventLayer<V, M> {
     /// Sets the time within which the whole body must arrive. A slower one is rejected with 408.
     /// Defaults to [10 seconds](EventConfig::DEFAULT_BODY_TIMEOUT).
     pub fn body_timeout(self, timeout: Duration) -> Self {
-        self.with(|shared| shared.body_timeout = timeout)
+        self.with(|shared| shared.body_timeout = Some(timeout))
+    }
+
+    /// Waits for a body without a timeout, so that the layer needs neither tokio's timer nor a clock.
+    ///
+    /// This is for targets without a clock, such as `wasm32-unknown-unknown`, and for servers that limit
+    /// the time themselves. Otherwise a sender may keep a request open forever.
+    pub fn no_body_timeout(self) -> Self {
+        self.with(|shared| shared.body_timeout = None)
     }
 
     /// Sets how many bytes the bodies of all unverified requests may hold in memory together. A request

@@ -15,7 +15,7 @@ pub(super) struct Shared<V> {
     pub(super) paths: Vec<SelectedPath>,
     pub(super) predicates: Vec<Arc<Predicate>>,
     pub(super) body_limit: usize,
-    pub(super) body_timeout: Duration,
+    pub(super) body_timeout: Option<Duration>,
     pub(super) budget: Arc<Budget>,
     /// For verified bodies that wait for the inner service.
     pub(super) verified_budget: Arc<Budget>,

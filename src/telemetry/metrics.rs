@@ -2,7 +2,9 @@
 
 use metrics::Unit;
 
-use super::labels::{Outcome, kind_name};
+#[cfg(feature = "background")]
+use super::QueueChange;
+use super::labels::{HandlingOutcome, Outcome, kind_name};
 use super::timer::VerificationTimer;
 use crate::event::Event;
 use crate::rejection::Rejection;
@@ -31,6 +33,27 @@ pub(super) fn rejected(rejection: &Rejection, timer: VerificationTimer) {
 pub(super) fn mismatch(event: &Event) {
     let kind = kind_name(event);
     metrics::counter!("bitrix24_mismatches_total", "kind" => kind).increment(1);
+}
+
+pub(super) fn handled(outcome: HandlingOutcome, elapsed: Option<std::time::Duration>) {
+    let outcome = outcome.as_str();
+    metrics::counter!("bitrix24_handled_total", "outcome" => outcome).increment(1);
+    if let Some(elapsed) = elapsed {
+        metrics::histogram!("bitrix24_handling_seconds", "outcome" => outcome).record(elapsed);
+    }
+}
+
+/// The gauges change by differences, so that they are sums if there are several queues.
+#[cfg(feature = "background")]
+pub(super) fn queue_changed(change: QueueChange) {
+    metrics::gauge!("bitrix24_queue_queued").increment(change.queued as f64);
+    metrics::gauge!("bitrix24_queue_queued_bytes").increment(change.bytes as f64);
+    metrics::gauge!("bitrix24_queue_running").increment(change.running as f64);
+}
+
+#[cfg(feature = "background")]
+pub(super) fn queue_waited(elapsed: std::time::Duration) {
+    metrics::histogram!("bitrix24_queue_wait_seconds").record(elapsed);
 }
 
 #[cfg(feature = "portals")]
@@ -98,6 +121,36 @@ pub fn describe_metrics() {
         "bitrix24_portals_accepted_stale_total",
         Unit::Count,
         "events accepted by remembered tokens because the token store failed"
+    );
+    metrics::describe_counter!(
+        "bitrix24_handled_total",
+        Unit::Count,
+        "verified events whose handling has ended, by outcome"
+    );
+    metrics::describe_histogram!(
+        "bitrix24_handling_seconds",
+        Unit::Seconds,
+        "time from the verdict, or the start in the background, to the end of the handling"
+    );
+    metrics::describe_gauge!(
+        "bitrix24_queue_queued",
+        Unit::Count,
+        "events in background queues that have not started"
+    );
+    metrics::describe_gauge!(
+        "bitrix24_queue_queued_bytes",
+        Unit::Bytes,
+        "memory of the events in background queues that have not started"
+    );
+    metrics::describe_gauge!(
+        "bitrix24_queue_running",
+        Unit::Count,
+        "events that are being handled in the background"
+    );
+    metrics::describe_histogram!(
+        "bitrix24_queue_wait_seconds",
+        Unit::Seconds,
+        "time that events waited in background queues"
     );
     metrics::describe_histogram!(
         "bitrix24_verification_seconds",

@@ -31,12 +31,20 @@
 //! |---|---|
 //! | ERROR | the verifier could not decide (`unavailable`); the field `error` is the verifier's error |
 //! | ERROR | a router or the extractor `On<K>` responds with 422, because the data of an event do not fit and no other handler takes it; the fields are `code`, `member_id`, `domain` and the `path` of the field in the data. [`EventRouterBuilder::on`](crate::handler::EventRouterBuilder::on) shows how to keep such an event |
+//! | ERROR | a verified event is not handled: a handler, the background queue or an extractor failed. The fields are `code`, `member_id`, `domain`, `outcome` as in `bitrix24_handled_total`, and `error` (the error and its sources) or `status` (of a response without a [`HandlerError`](crate::handler::HandlerError)) |
 //! | ERROR | a portal could not be removed after ONAPPUNINSTALL; the fields are `member_id` and `error` |
 //! | WARN | a request was rejected with `token_missing`, `token_rejected`, `malformed` or `body_budget_exhausted` |
+//! | WARN | a router or an extractor got a request without an event |
 //! | WARN | the data of a verified event do not fit its type; the field `path` names the place, the value is not logged |
 //! | WARN | the token store failed and an event was accepted by remembered tokens; the fields are `member_id` and `error` |
 //! | INFO | a request was rejected with `body_too_large`, `body_timeout` or `body_incomplete` |
 //! | DEBUG | a request was rejected with `method_not_allowed`, `not_a_form`, `content_encoding` or `no_event`; an event was accepted |
+//!
+//! An event that is not handled has exactly one such line, with one exception: if the inner service returns an
+//! error of its own, the line has no `error`, because the layer passes that error on without reading it.
+//! The errors of handlers are the application's own, escaped and truncated to 256 characters, so **a
+//! handler must not put secrets into its errors**. [`EventRouter::handle`](crate::EventRouter::handle) writes
+//! the line also without a layer, but counts nothing.
 //!
 //! The `error` of an `unavailable` is the [source](crate::VerifyError::unavailable) that the
 //! application's own verifier gave, escaped and truncated to 256 characters. Without it a failing
@@ -101,6 +109,10 @@
 //! |---|---|---|---|
 //! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `rejected`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` if the request is not a verified event |
 //! | `bitrix24_rejections_total` | counter | rejected requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
+//! | `bitrix24_handled_total` | counter | accepted events whose handling has ended, each counted once | `outcome`: `completed` (a 2xx response), `failed` (another response or an error), `mismatch` and `unexpected_kind` (422), `timed_out`, `panicked`, `cancelled` (the client or the server dropped the call), `queue_full`, `shutting_down`, `aborted` (by a shutdown), `overloaded` (no memory to wait for the inner service) |
+//! | `bitrix24_handling_seconds` | histogram | seconds from the verdict, or from the start in the background, to the end | `outcome`, as above |
+//! | `bitrix24_queue_queued`, `bitrix24_queue_queued_bytes`, `bitrix24_queue_running` | gauge | events, bytes, events in all background queues together | |
+//! | `bitrix24_queue_wait_seconds` | histogram | seconds in a background queue | |
 //! | `bitrix24_mismatches_total` | counter | events that a router or `On<K>` answered with 422, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be removed after ONAPPUNINSTALL | |
 //! | `bitrix24_portals_accepted_stale_total` | counter | events accepted by remembered tokens while the token store failed | |
@@ -110,6 +122,8 @@
 //! before their body has ended are not in it. No label holds anything of a request, so the number of
 //! series is bounded by the tables above.
 
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod handling;
 mod labels;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -120,14 +134,29 @@ mod span;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod timer;
 
+use std::error::Error;
 #[cfg(feature = "background")]
 use std::future::Future;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+use std::time::Instant;
 
 use bytes::Bytes;
 
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub(crate) use self::handling::{Handling, mark_recorded};
+#[cfg(all(feature = "background", any(feature = "tracing", feature = "metrics")))]
+pub(crate) use self::handling::{count_handled, log_failure, log_response};
+pub(crate) use self::labels::HandlingOutcome;
 use self::labels::Outcome;
 #[cfg(feature = "metrics")]
 pub use self::metrics::describe_metrics;
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+pub(crate) use self::noop::handling::{Handling, mark_recorded};
+#[cfg(all(
+    feature = "background",
+    not(any(feature = "tracing", feature = "metrics"))
+))]
+pub(crate) use self::noop::handling::{count_handled, log_failure, log_response};
 #[cfg(not(feature = "metrics"))]
 use self::noop::metrics;
 #[cfg(not(feature = "tracing"))]
@@ -212,6 +241,47 @@ pub(crate) fn in_span<F: Future>(work: F) -> impl Future<Output = F::Output> {
 pub(crate) fn not_forgotten(member_id: &str, error: &VerifyError) {
     span::not_forgotten(member_id, error);
     metrics::not_forgotten();
+}
+
+/// Reads the clock, if there is one: `Instant::now` panics on `wasm32-unknown-unknown`.
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+fn now() -> Option<Instant> {
+    (!cfg!(all(target_family = "wasm", target_os = "unknown"))).then(Instant::now)
+}
+
+/// Records that a handler failed with an error, in a line.
+pub(crate) fn handler_failed(event: &Event, outcome: HandlingOutcome, error: &dyn Error) {
+    span::not_handled(event, outcome, Some(error));
+}
+
+/// Records that a handler of events got a request without one.
+pub(crate) fn no_event(error: &dyn Error) {
+    span::no_event(error);
+}
+
+/// Records the change of a background queue.
+#[cfg(feature = "background")]
+pub(crate) fn queue_changed(change: QueueChange) {
+    metrics::queue_changed(change);
+}
+
+/// Records how long an event waited in a background queue.
+#[cfg(feature = "background")]
+pub(crate) fn queue_waited(elapsed: std::time::Duration) {
+    metrics::queue_waited(elapsed);
+}
+
+/// The change of a queue's numbers.
+#[cfg(feature = "background")]
+#[derive(Clone, Copy, Default)]
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(dead_code, reason = "metrics read them")
+)]
+pub(crate) struct QueueChange {
+    pub(crate) queued: i64,
+    pub(crate) bytes: i64,
+    pub(crate) running: i64,
 }
 
 /// Records that an event is lost: its data do not fit its handler, and no other handler takes it.

@@ -2,6 +2,7 @@
 
 #[cfg(not(feature = "tracing"))]
 pub(super) mod span {
+    use std::error::Error;
     #[cfg(feature = "background")]
     use std::future::Future;
     use std::marker::PhantomData;
@@ -12,7 +13,7 @@ pub(super) mod span {
     #[cfg(feature = "portals")]
     use crate::verify::VerifyError;
 
-    use crate::telemetry::labels::Outcome;
+    use crate::telemetry::labels::{HandlingOutcome, Outcome};
     use crate::telemetry::timer::VerificationTimer;
 
     pub(in crate::telemetry) struct RequestSpan;
@@ -54,6 +55,13 @@ pub(super) mod span {
 
     pub(in crate::telemetry) fn mismatch(_: &Event) {}
 
+    pub(in crate::telemetry) fn not_handled(_: &Event, _: HandlingOutcome, _: Option<&dyn Error>) {}
+
+    #[cfg(feature = "metrics")]
+    pub(in crate::telemetry) fn bad_status(_: &Event, _: http::StatusCode) {}
+
+    pub(in crate::telemetry) fn no_event(_: &dyn Error) {}
+
     #[cfg(feature = "portals")]
     pub(in crate::telemetry) fn not_forgotten(_: &str, _: &VerifyError) {}
 
@@ -70,6 +78,19 @@ pub(super) mod metrics {
     use crate::telemetry::timer::VerificationTimer;
 
     pub(in crate::telemetry) const ENABLED: bool = false;
+
+    #[cfg(feature = "tracing")]
+    pub(in crate::telemetry) fn handled(
+        _: crate::telemetry::HandlingOutcome,
+        _: Option<std::time::Duration>,
+    ) {
+    }
+
+    #[cfg(feature = "background")]
+    pub(in crate::telemetry) fn queue_changed(_: crate::telemetry::QueueChange) {}
+
+    #[cfg(feature = "background")]
+    pub(in crate::telemetry) fn queue_waited(_: std::time::Duration) {}
 
     pub(in crate::telemetry) fn unverified(_: Outcome) {}
 
@@ -98,4 +119,48 @@ pub(super) mod timer {
 
         pub(crate) fn stop(&mut self) {}
     }
+}
+
+#[cfg(not(any(feature = "tracing", feature = "metrics")))]
+pub(super) mod handling {
+    use std::error::Error;
+
+    use http::{Extensions, Response};
+
+    use crate::event::Event;
+    use crate::telemetry::labels::HandlingOutcome;
+
+    #[derive(Default)]
+    pub(crate) struct Handling;
+
+    impl Handling {
+        pub(crate) fn start(_: &Event) -> Self {
+            Self
+        }
+
+        pub(crate) fn polling(&mut self, _: bool) {}
+
+        pub(crate) fn responded<B>(&mut self, _: &Response<B>) {}
+
+        pub(crate) fn failed(&mut self, _: HandlingOutcome, _: Option<&dyn Error>) {}
+
+        pub(crate) fn completed(&mut self) {}
+    }
+
+    #[cfg(feature = "background")]
+    pub(crate) fn log_response<B>(_: &Event, response: &Response<B>) -> HandlingOutcome {
+        if response.status().is_success() {
+            HandlingOutcome::Completed
+        } else {
+            HandlingOutcome::Failed
+        }
+    }
+
+    pub(crate) fn mark_recorded(_: &mut Extensions, _: HandlingOutcome) {}
+
+    #[cfg(feature = "background")]
+    pub(crate) fn log_failure(_: &Event, _: HandlingOutcome, _: Option<&dyn Error>) {}
+
+    #[cfg(feature = "background")]
+    pub(crate) fn count_handled(_: HandlingOutcome, _: Option<std::time::Duration>) {}
 }

@@ -8,7 +8,7 @@ use std::future::Future;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
-use super::labels::{Outcome, kind_name};
+use super::labels::{HandlingOutcome, Outcome, kind_name};
 use super::timer::VerificationTimer;
 use crate::envelope::Envelope;
 use crate::event::Event;
@@ -147,6 +147,53 @@ pub(super) fn mismatch(event: &Event) {
         path = path.map(sanitize_field).as_deref(),
         "the event is lost: its data do not fit the type of its handler, and no other takes it"
     );
+}
+
+pub(super) fn not_handled(event: &Event, outcome: HandlingOutcome, error: Option<&dyn Error>) {
+    if outcome == HandlingOutcome::Mismatch {
+        return mismatch(event);
+    }
+    let member_id = event.member_id();
+    let chain = error.map(chain);
+    tracing::error!(
+        target: "tower_bitrix24",
+        code = &*sanitize_field(event.code()),
+        member_id = member_id.as_deref().map(sanitize_field).as_deref(),
+        domain = &*sanitize_field(event.auth().domain()),
+        outcome = outcome.as_str(),
+        error = chain.as_deref().map(|chain| sanitize(chain, MAX_ERROR_CHARS)).as_deref(),
+        "the event is not handled"
+    );
+}
+
+pub(super) fn bad_status(event: &Event, status: http::StatusCode) {
+    let member_id = event.member_id();
+    tracing::error!(
+        target: "tower_bitrix24",
+        code = &*sanitize_field(event.code()),
+        member_id = member_id.as_deref().map(sanitize_field).as_deref(),
+        domain = &*sanitize_field(event.auth().domain()),
+        outcome = HandlingOutcome::Failed.as_str(),
+        status = status.as_u16(),
+        "the event is not handled"
+    );
+}
+
+/// Not an error: if other callbacks pass, anybody can send such a request.
+pub(super) fn no_event(error: &dyn Error) {
+    tracing::warn!(target: "tower_bitrix24", "{error}");
+}
+
+/// The error and its sources, separated by colons.
+fn chain(error: &dyn Error) -> String {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        chain.push_str(": ");
+        chain.push_str(&error.to_string());
+        source = error.source();
+    }
+    chain
 }
 
 #[cfg(feature = "portals")]

@@ -12,7 +12,7 @@ pub(crate) struct VerificationTimer {
 impl VerificationTimer {
     pub(super) fn start() -> Self {
         Self {
-            started: Some(Instant::now()),
+            started: super::now(),
             stopped: None,
         }
     }

@@ -65,11 +65,8 @@ type ClientBody = UnsyncBoxBody<Bytes, Infallible>;
 /// Returns a service that sends requests over a stream.
 pub(crate) async fn client(
     stream: TcpStream,
-) -> impl Service<
-    Request<ClientBody>,
-    Response = Response<hyper::body::Incoming>,
-    Error = hyper::Error,
-> + Clone {
+) -> impl Service<Request<ClientBody>, Response = Response<hyper::body::Incoming>, Error = hyper::Error>
++ Clone {
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .unwrap();

@@ -47,6 +47,7 @@ async fn lambda_runs_an_axum_router_behind_the_layer() {
         .route("/bitrix24/events", post(on_event))
         .route("/echo", post(async |body: String| body));
     let service = tower::Layer::layer(&events().wrap_body(), app);
-    let service = tower::ServiceExt::<Request>::map_err(service, |never: Infallible| match never {});
+    let service =
+        tower::ServiceExt::<Request>::map_err(service, |never: Infallible| match never {});
     assert_guards(runnable::<_, _, Error>(service), |text| Body::from(text)).await;
 }

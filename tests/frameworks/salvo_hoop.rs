@@ -8,7 +8,10 @@ use crate::{FORGED, GOOD, events};
 
 #[handler]
 async fn on_event(request: &mut Request) -> String {
-    let event: &Event = request.extensions().get().expect("the layer guards this path");
+    let event: &Event = request
+        .extensions()
+        .get()
+        .expect("the layer guards this path");
     event.code().to_owned()
 }
 

@@ -7,12 +7,18 @@ async fn compiler_says_which_word_is_missing() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/wrong/Cargo.toml");
     let output = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline", "--manifest-path", manifest])
-        .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/wrong")])
+        .args([
+            "--target-dir",
+            concat!(env!("CARGO_TARGET_TMPDIR"), "/wrong"),
+        ])
         .output()
         .await
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "it compiles");
     assert!(text.contains("the layer cannot make a `"), "{text}");
-    assert!(text.contains("call `.wrap_body()` on the `EventLayer`"), "{text}");
+    assert!(
+        text.contains("call `.wrap_body()` on the `EventLayer`"),
+        "{text}"
+    );
 }

@@ -28,7 +28,7 @@ use tower::{ServiceBuilder, service_fn};
 use tower_bitrix24::{Event, EventBody, EventConfig};
 =======
 use tokio::net::{TcpListener, TcpStream};
-use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_bitrix24::{ApplicationToken, Event, EventBody, EventConfig, EventLayer};
 >>>>>>> 755dc3d (layer: hand on the body types that came)
 use tower_http::cors::CorsLayer;

@@ -168,3 +168,36 @@ mod in_the_background {
         }
     }
 }
+
+#[tokio::test]
+async fn verify_entry_leaves_the_hook_to_the_caller() {
+    use tower_bitrix24::layer::Verdict;
+
+    let story = Story::default();
+    let layer = layer(&story).path("/bitrix24/events");
+    let Verdict::Event(event) = layer.verify(post(SEED)).await else {
+        panic!("not an event");
+    };
+    assert!(story.so_far().is_empty());
+    event.handled().await;
+    assert_eq!(story.so_far(), ["settled ONCRMREQUISITEADD"]);
+
+    let Verdict::Event(event) = layer.verify(post(SEED)).await else {
+        panic!("not an event");
+    };
+    event.failed(&std::io::Error::other("the disk is full"));
+    let other = Request::post("/").body("a=1").unwrap();
+    let Verdict::Pass(passed) = layer.verify(other).await else {
+        panic!("not passed");
+    };
+    assert_eq!(
+        (passed.uri().path(), &passed.body()[..]),
+        ("/", &b"a=1"[..])
+    );
+    let Verdict::Respond(response) = layer.verify(post("event=A")).await else {
+        panic!("no response");
+    };
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert_eq!(response.body(), "the application token is not accepted\n");
+    assert_eq!(story.so_far().len(), 1);
+}
