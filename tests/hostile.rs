@@ -62,13 +62,8 @@ fn layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
 }
 
-<<<<<<< HEAD
 /// The layer without a text to write in its responses, whose length would blur the counts.
-fn silent() -> EventService<Handler, ApplicationToken> {
-=======
-/// The layer without a text to write in its answers, whose length would blur the counts.
 fn silent() -> EventLayer<ApplicationToken> {
->>>>>>> 755dc3d (layer: hand on the body types that came)
     let layer = layer().on_rejection(RejectionPolicy::Acknowledge);
     layer.body_limit(usize::MAX)
 }
@@ -86,30 +81,13 @@ where
         .unwrap()
 }
 
-<<<<<<< HEAD
-fn rejection(response: &TestResponse) -> RejectionKind {
+fn rejection<T>(response: &Response<T>) -> RejectionKind {
     let rejection = response.extensions().get::<Rejection>();
     rejection.expect("the request is rejected").kind()
 }
 
-fn event(response: &TestResponse) -> &Event {
+fn event<T>(response: &Response<T>) -> &Event {
     response.extensions().get().expect("the event is delivered")
-}
-
-/// What a call costs whose body is there at once.
-fn cost(body: &Bytes) -> (AllocationInfo, TestResponse) {
-    // A second handle, so that the layer's own is no first one and costs no count.
-    let request = post(Full::new(body.clone()));
-    let mut service = silent();
-    let mut response = None;
-=======
-fn rejection<T>(answer: &Response<T>) -> RejectionKind {
-    let rejection = answer.extensions().get::<Rejection>();
-    rejection.expect("the request is rejected").kind()
-}
-
-fn event<T>(answer: &Response<T>) -> &Event {
-    answer.extensions().get().expect("the event is delivered")
 }
 
 /// What a call costs whose body is there at once.
@@ -117,8 +95,7 @@ fn cost(body: &Bytes) -> (AllocationInfo, Response<Full<Bytes>>) {
     // A second handle, so that the layer's own is no first one and costs no count.
     let request = post(Full::new(body.clone()));
     let mut service = silent().layer(Handler);
-    let mut answer = None;
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let mut response = None;
     let info = measure(|| {
         let call = pin!(service.call(request));
         response = Some(now(call));

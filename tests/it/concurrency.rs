@@ -239,11 +239,7 @@ async fn call_dropped_after_any_poll_releases_its_permit() {
                 ready: false,
                 tally: tally.guard(),
             };
-<<<<<<< HEAD
-            let mut service = slow_layer(&tally).layer(limit.layer(inner));
-=======
-            let mut service = layer(&tally).wrap_body().layer(limit.layer(inner));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+            let mut service = slow_layer(&tally).wrap_body().layer(limit.layer(inner));
             // The layer's verifier and the inner service.
             assert_eq!(tally.alive(), 2);
 
@@ -306,11 +302,7 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_dropped_calls() {
     let service = ServiceBuilder::new()
         .layer(BufferLayer::new(16))
         .layer(ConcurrencyLimitLayer::new(8))
-<<<<<<< HEAD
-        .layer(slow_layer(&tally))
-=======
-        .layer(layer(&tally).wrap_body())
->>>>>>> 755dc3d (layer: hand on the body types that came)
+        .layer(slow_layer(&tally).wrap_body())
         .layer(ConcurrencyLimitLayer::new(3))
         .layer(BufferLayer::new(4))
         .service(inner);
@@ -382,11 +374,7 @@ where
     S::Future: Send,
     S::Error: std::fmt::Debug + Send,
 {
-<<<<<<< HEAD
-    let service = slow_layer(tally).layer(inner);
-=======
-    let service = layer(tally).wrap_body().layer(inner);
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let service = slow_layer(tally).wrap_body().layer(inner);
     let send = |text: String, whole: bool| {
         let service = service.clone();
         async move {
@@ -455,11 +443,7 @@ async fn event_waiting_for_a_permit_is_handled_or_dropped_cleanly() {
     let (tally, inner) = slow_service();
     let inner = ServiceBuilder::new().concurrency_limit(1).service(inner);
     let mut place = inner.clone();
-<<<<<<< HEAD
-    let service = slow_layer(&tally).layer(inner);
-=======
-    let service = layer(&tally).wrap_body().layer(inner);
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let service = slow_layer(&tally).wrap_body().layer(inner);
 
     ServiceExt::<Request<EventBody<Slow>>>::ready(&mut place)
         .await
@@ -491,11 +475,7 @@ async fn load_shed_behind_the_layer_affects_only_verified_events() {
         .load_shed()
         .concurrency_limit(1)
         .service(inner);
-<<<<<<< HEAD
-    let service = slow_layer(&tally).layer(inner);
-=======
-    let service = layer(&tally).wrap_body().layer(inner);
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let service = slow_layer(&tally).wrap_body().layer(inner);
     let send = |text: &str| service.clone().oneshot(post(Slow::new(text, &tally)));
 
     let (first, second, stranger) = tokio::join!(send(SEED), send(SEED), send(&forged()));
@@ -528,11 +508,7 @@ impl<B> Service<Request<B>> for Broken {
 #[tokio::test]
 async fn inner_readiness_error_is_the_error_of_the_call() {
     let tally = Tally::default();
-<<<<<<< HEAD
-    let layer = slow_layer(&tally).pass_other_callbacks();
-=======
-    let layer = layer(&tally).pass_other_callbacks().wrap_body();
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let layer = slow_layer(&tally).pass_other_callbacks().wrap_body();
     let service = layer.when(|head| head.method != Method::PUT).layer(Broken);
     let slow = |text: &str| post(Slow::new(text, &tally));
     let method = |method| {
@@ -573,11 +549,7 @@ async fn serve_one(tally: &Tally) -> (TcpStream, Arc<Notify>, tokio::task::JoinH
         guard.0.called.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
     });
-<<<<<<< HEAD
-    let service = TowerToHyperService::new(slow_layer(tally).layer(handle));
-=======
-    let service = TowerToHyperService::new(layer(tally).wrap_body().layer(handle));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let service = TowerToHyperService::new(slow_layer(tally).wrap_body().layer(handle));
     let stop = Arc::new(Notify::new());
     let stopped = stop.clone();
     let server = tokio::spawn(async move {

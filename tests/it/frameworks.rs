@@ -4,17 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::common::client::HttpClient;
-<<<<<<< HEAD
 use crate::common::server::{send, send_body, serve_axum, serve_hyper};
 use crate::common::{Frames, SEED, data, forged, layer};
-use axum::extract::State;
-=======
-use crate::common::served::{send, send_body, serve_axum, serve_hyper};
-use crate::common::{Frames, SEED, TOKEN, data, forged};
 use axum::ServiceExt;
 use axum::extract::{self, State};
 use axum::middleware::{Next, from_fn};
->>>>>>> 755dc3d (layer: hand on the body types that came)
 use axum::routing::{get, post};
 use axum::{Extension, Form, Router};
 use bytes::Bytes;
@@ -22,15 +16,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-<<<<<<< HEAD
-use tokio::net::TcpStream;
-use tower::{ServiceBuilder, service_fn};
-use tower_bitrix24::{Event, EventBody, EventConfig};
-=======
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
-use tower_bitrix24::{ApplicationToken, Event, EventBody, EventConfig, EventLayer};
->>>>>>> 755dc3d (layer: hand on the body types that came)
+use tower_bitrix24::{Event, EventBody, EventConfig};
 use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -269,13 +257,8 @@ async fn hyper_serves_the_layer_without_a_framework() {
         Ok(Response::new(Full::from(format!("{text}{}", body.len()))))
     }
     let service = ServiceBuilder::new()
-<<<<<<< HEAD
-        .layer(layer().path("/bitrix24/events"))
-        .service(service_fn(code_and_length));
-=======
         .layer(layer().path("/bitrix24/events").wrap_body())
-        .service(service_fn(handle));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+        .service(service_fn(code_and_length));
     let address = serve_hyper(service).await;
 
     let whole = format!("ONCRMREQUISITEADD {}", SEED.len());

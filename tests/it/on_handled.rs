@@ -104,15 +104,10 @@ async fn completion_hook_does_not_run_if_the_handler_fails() {
         assert_eq!(story.so_far(), ["handled"]);
     }
     let story = Story::default();
-<<<<<<< HEAD
-    let fails = service_fn(|_: Request<EventBody<Body>>| ready(Err::<Response<Body>, _>("down")));
+    let fails = service_fn(|_: Request<Body>| ready(Err::<Response<Body>, _>("down")));
     let service = ServiceBuilder::new()
         .layer(layer_with_hook(&story))
         .service(fails);
-=======
-    let fails = service_fn(|_: Request<Body>| ready(Err::<Response<Body>, _>("down")));
-    let service = ServiceBuilder::new().layer(layer(&story)).service(fails);
->>>>>>> 755dc3d (layer: hand on the body types that came)
     assert_eq!(
         service.oneshot(post(Full::from(SEED))).await.unwrap_err(),
         "down"
@@ -174,7 +169,7 @@ async fn verify_entry_leaves_the_hook_to_the_caller() {
     use tower_bitrix24::layer::Verdict;
 
     let story = Story::default();
-    let layer = layer(&story).path("/bitrix24/events");
+    let layer = layer_with_hook(&story).path("/bitrix24/events");
     let Verdict::Event(event) = layer.verify(post(SEED)).await else {
         panic!("not an event");
     };

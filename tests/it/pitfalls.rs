@@ -24,21 +24,7 @@ use tower_http::normalize_path::NormalizePathLayer;
 
 type Body = Full<Bytes>;
 
-<<<<<<< HEAD
-async fn respond_with_code<B>(
-    request: Request<EventBody<B>>,
-) -> Result<Response<Body>, Infallible> {
-=======
-fn layer() -> EventLayer<ApplicationToken> {
-    EventLayer::new(ApplicationToken::new(TOKEN).unwrap())
-}
-
-fn request(body: impl Into<Bytes>) -> Request<Body> {
-    post(Full::new(body.into()))
-}
-
-async fn handle<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
->>>>>>> 755dc3d (layer: hand on the body types that came)
+async fn respond_with_code<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let event: &Event = request.extensions().get().unwrap();
     Ok(Response::new(Full::from(event.code().to_owned())))
 }
@@ -158,13 +144,8 @@ async fn mistake_1_rejected_request_releases_its_permit() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
 async fn mistake_2_body_ends_with_its_frames_or_an_error() {
-    let service = layer().layer(service_fn(respond_with_code));
-=======
-async fn mistake_2_a_body_ends_when_its_frames_end_and_an_error_ends_it_too() {
-    let service = layer().wrap_body().layer(service_fn(handle));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let service = layer().wrap_body().layer(service_fn(respond_with_code));
     let (first, second) = SEED.split_at(100);
     let whole = vec![data(first), data(""), data(second)].into_iter();
     let response = service.clone().oneshot(post(Frames(whole))).await.unwrap();
@@ -200,12 +181,8 @@ async fn mistake_4_no_more_than_the_body_limit_is_held() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let service = layer()
         .body_limit(64 * 1024)
-<<<<<<< HEAD
-        .layer(service_fn(respond_with_code));
-=======
         .wrap_body()
-        .layer(service_fn(handle));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+        .layer(service_fn(respond_with_code));
     let sending = async {
         let mut sent = 0;
         while sender

@@ -536,13 +536,8 @@ async fn router_is_a_route_service_in_axum() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
 async fn router_is_a_service_in_hyper() {
-    let address = serve_hyper(layer().path("/bitrix24/events").layer(router())).await;
-=======
-async fn hyper_takes_it_without_a_framework() {
     let address = serve_hyper(layer().path("/bitrix24/events").wrap_body().layer(router())).await;
->>>>>>> 755dc3d (layer: hand on the body types that came)
     let path = "/bitrix24/events";
     assert_eq!(
         send(address, path, SEED).await,

@@ -262,15 +262,10 @@ async fn span_contains_the_lines_of_a_background_handler() {
         tracing::info!("handled");
         Ok::<_, Infallible>(Response::new(AnyBody::default()))
     });
-<<<<<<< HEAD
-    let service = layer().layer(background.layer().layer(handler));
-    let answer = service.oneshot(post(boxed_full(SEED))).await.unwrap();
-=======
     let service = layer()
         .wrap_body()
         .layer(background.layer().wrap_body().layer(handler));
-    let answer = service.oneshot(post(full(SEED))).await.unwrap();
->>>>>>> 755dc3d (layer: hand on the body types that came)
+    let answer = service.oneshot(post(boxed_full(SEED))).await.unwrap();
     assert_eq!(answer.status(), 200);
     drop(answer);
     assert!(
@@ -413,14 +408,9 @@ async fn handled_as_requisite(body: &str) -> [u16; 2] {
         .build()
         .unwrap();
     let routed = layer()
-<<<<<<< HEAD
-        .layer(router)
-        .oneshot(post(boxed_full(body.to_owned())));
-=======
         .wrap_body()
         .layer(router)
-        .oneshot(post(full(body.to_owned())));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+        .oneshot(post(boxed_full(body.to_owned())));
     let app: axum::Router = axum::Router::new()
         .route("/bitrix24/events", axum::routing::post(on))
         .layer(layer());
@@ -472,14 +462,9 @@ async fn mismatch_kept_by_a_fallback_is_not_an_error() {
         .build()
         .unwrap();
     let answer = layer()
-<<<<<<< HEAD
-        .layer(router)
-        .oneshot(post(boxed_full(body.clone())));
-=======
         .wrap_body()
         .layer(router)
-        .oneshot(post(full(body.clone())));
->>>>>>> 755dc3d (layer: hand on the body types that came)
+        .oneshot(post(boxed_full(body.clone())));
     assert_eq!(answer.await.unwrap().status(), 200);
     let keeps = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlerError>| {
         assert!(requisite.unwrap_err().event().is_some());
