@@ -43,7 +43,7 @@ use tower_bitrix24::{
     Payload, Rejection, RejectionKind, Secret, TokenSet, Value, VerifyError, VerifyToken,
 };
 
-/// What has happened, and how much of what was made is still there.
+/// Counts of calls, and of guards that are still alive.
 #[derive(Clone, Default)]
 struct Tally(Arc<Counts>);
 
@@ -56,12 +56,12 @@ struct Counts {
 }
 
 impl Tally {
-    /// Lives as long as what it stands in.
+    /// Returns a clone that counts as alive while its owner is.
     fn guard(&self) -> Self {
         self.clone()
     }
 
-    /// How many guards are there beside this one.
+    /// Returns the number of other guards.
     fn alive(&self) -> usize {
         Arc::strong_count(&self.0) - 1
     }

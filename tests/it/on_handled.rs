@@ -1,4 +1,4 @@
-//! What a verifier has left to do is done once the event is handled well, and else never.
+//! The completion hook of a verifier: it runs only after the event was handled successfully.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -14,7 +14,7 @@ use tower_bitrix24::{ApplicationToken, Envelope, EventLayer, VerifyError, Verify
 
 type Body = Full<Bytes>;
 
-/// What happened, in order.
+/// The steps, in order.
 #[derive(Clone, Default)]
 struct Story(Arc<Mutex<Vec<String>>>);
 

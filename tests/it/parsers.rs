@@ -1,4 +1,4 @@
-//! What the scan accepts, other parsers read alike: the token that is verified is the token that a
+//! Other parsers read an accepted body as the scan does: the verified token is the token that a
 //! later parser of the body sees.
 
 use std::collections::HashMap;

@@ -24,7 +24,7 @@ async fn read(form: &str) -> Result<Json, String> {
     Ok(json!(event.data().map(Value::expose)))
 }
 
-/// Where we deliberately differ: these bodies are rejected, because parsers disagree on whether the
+/// Bodies that are rejected, unlike in PHP, because parsers disagree on whether the
 /// key is `data`.
 const REFUSED: [&str; 3] = [" a=1", "a%00b=1", "[a]=1"];
 
@@ -135,7 +135,7 @@ async fn values_that_php_loses_are_kept() {
 
 // What PHP would encode.
 
-/// What PHP's `http_build_query` takes.
+/// The input of PHP's `http_build_query`.
 #[derive(Clone, Debug)]
 enum Tree {
     Text(String),
@@ -242,7 +242,7 @@ proptest! {
 
 // PHP itself.
 
-/// What PHP has under a key, in its order.
+/// A value of PHP, with entries in order.
 #[derive(Debug)]
 enum Node {
     Text(Vec<u8>),

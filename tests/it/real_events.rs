@@ -42,7 +42,7 @@ fn events() -> String {
 struct Want {
     status: u16,
     kind: Option<String>,
-    /// What the payload has, perhaps among other things.
+    /// Fields of the payload, among others.
     typed: Option<Json>,
 }
 
@@ -142,7 +142,7 @@ async fn inspect(row: &Row) -> (StatusCode, Option<Event>) {
     (answer.status(), event)
 }
 
-/// What a router behind the layer answers that takes payloads, and undocumented events by scope.
+/// Returns the status of a router with typed handlers, and a scope for undocumented events.
 async fn route(row: &Row) -> StatusCode {
     let router = EventRouter::builder()
         .on(kind::CrmTimelineCommentAdd, async |_, _: Event| {})
@@ -159,7 +159,7 @@ async fn route(row: &Row) -> StatusCode {
         .status()
 }
 
-/// What a layer answers whose verifier serves many portals and has no token of this one.
+/// Returns the status of a layer with a verifier of many portals that does not know this one.
 async fn verify_by_policy(row: &Row, policy: InstallPolicy) -> StatusCode {
     let verifier = PortalVerifier::new(MemoryStore::new()).install_policy(policy);
     let service = EventLayer::new(verifier).layer(service_fn(|request: Request<_>| async move {
@@ -184,7 +184,7 @@ fn introspect() -> InstallPolicy {
     InstallPolicy::introspect(TokenIntrospection::new("app.1", server, client).unwrap())
 }
 
-/// What axum answers that routes the path to a handler, with the layer in the router or in front of
+/// Returns the status of an axum route behind the layer, which is in the router or in front of
 /// a normalized path.
 async fn serve_with_axum(row: &Row) -> StatusCode {
     let reached = || routing::post(|| async { "reached" });

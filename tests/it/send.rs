@@ -42,7 +42,7 @@ async fn fire(example: &Example, args: &[&str]) -> Sent {
     finish(send(&[&["--url", &url, "--token", TOKEN], args].concat())).await
 }
 
-/// What `inspect` answered.
+/// Returns the response of `inspect`.
 fn inspected(sent: &Sent) -> Value {
     assert_eq!(sent.code, Some(0), "{}{}", sent.out, sent.error);
     let (said, answer) = sent.out.split_once('\n').unwrap();

@@ -13,7 +13,7 @@ use tower_bitrix24::{
     ApplicationToken, Event, EventKind, EventLayer, Payload, Rejection, RejectionKind,
 };
 
-/// What the layer makes of a request.
+/// Sends a request through the layer.
 async fn receive(request: Request<Full<Bytes>>) -> Result<Event, RejectionKind> {
     let handler = |request: Request<Full<Bytes>>| async move {
         let event = request.extensions().get::<Event>().cloned();
