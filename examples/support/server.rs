@@ -29,7 +29,10 @@ pub(crate) fn read_config(example: &str) -> (String, EventConfig) {
 /// Listens on the address in `BIND` and prints it. Defaults to `127.0.0.1:3000`.
 pub(crate) async fn listen() -> io::Result<TcpListener> {
     let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener = TcpListener::bind(&bind).await?;
+    let listener = TcpListener::bind(&bind).await.unwrap_or_else(|error| {
+        eprintln!("cannot listen on {bind}: {error}; set BIND to another address");
+        std::process::exit(1);
+    });
     println!("listening on http://{}", listener.local_addr()?);
     Ok(listener)
 }

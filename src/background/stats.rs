@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::event::Event;
 
 /// The counters of a [`BackgroundQueue`](super::BackgroundQueue), all read at the same moment.
@@ -9,7 +11,7 @@ use crate::event::Event;
 /// Each event that reached the layer is in exactly one of `queued`, `running`, `completed`,
 /// `failed`, `timed_out` and `dropped`. `queued` and `running` are current numbers, the others
 /// count since the queue was built.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// Events in the queue that have not started.
@@ -64,5 +66,10 @@ impl Unfinished {
     /// Returns all events: the interrupted, then the queued.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.interrupted.iter().chain(&self.queued)
+    }
+
+    /// Returns all events by value: the interrupted, then the queued.
+    pub fn into_events(self) -> impl Iterator<Item = Event> {
+        self.interrupted.into_iter().chain(self.queued)
     }
 }

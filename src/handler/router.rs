@@ -243,6 +243,37 @@ impl EventRouterBuilder {
         self.code(kind.as_str(), erase(handler))
     }
 
+    /// Registers one handler for all events of several kinds.
+    ///
+    /// ```
+    /// use tower_bitrix24::{Event, EventKind, EventRouter};
+    ///
+    /// let router = EventRouter::builder()
+    ///     .on_kinds(
+    ///         [EventKind::CrmDealAdd, EventKind::CrmDealUpdate],
+    ///         async |event: Event| println!("{:?}", event.subject()),
+    ///     )
+    ///     .build()?;
+    ///
+    /// let twice = EventRouter::builder()
+    ///     .on_kind(EventKind::CrmDealAdd, async |_: Event| {})
+    ///     .on_kinds([EventKind::CrmDealAdd], async |_: Event| {})
+    ///     .build();
+    /// assert!(twice.is_err());
+    /// # Ok::<(), tower_bitrix24::ConfigError>(())
+    /// ```
+    pub fn on_kinds<H, F>(self, kinds: impl IntoIterator<Item = EventKind>, handler: H) -> Self
+    where
+        H: Fn(Event) -> F + Send + Sync + 'static,
+        F: Future<Output: IntoEventResponse> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        kinds.into_iter().fold(self, |router, kind| {
+            let handler = handler.clone();
+            router.on_kind(kind, move |event| handler(event))
+        })
+    }
+
     /// Registers a handler for one code, documented or not. Case is ignored.
     ///
     /// A documented code is the same as its kind. `ONCRMDYNAMICITEMADD_147` selects the items of one

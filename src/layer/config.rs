@@ -17,7 +17,8 @@ use crate::verify::TokenSet;
 /// the [environment](Self::from_env).
 ///
 /// Only `application_token` is required: one string or, for several tokens, a list of strings. An
-/// unknown key is an error, and so is an empty token or a limit, timeout or budget of zero.
+/// unknown key is an error, unless the configuration is a `#[serde(flatten)]` field, for which serde
+/// does not report unknown keys: use a table of its own. So is an empty token or a limit, timeout or budget of zero.
 ///
 /// The errors of this crate contain no token. Those of a format may quote the line with the error, as
 /// toml's do: print its `message()` instead.
@@ -195,7 +196,25 @@ impl EventConfig {
     ///
     /// Panics if [`path`](Self::path) was assigned directly and does not start with `/`.
     pub fn into_layer(self) -> EventLayer<TokenSet> {
-        let mut layer = EventLayer::new(self.application_token)
+        let tokens = self.application_token.clone();
+        self.into_layer_with(tokens)
+    }
+
+    /// Creates a layer with this configuration and another verifier in place of the tokens.
+    ///
+    /// ```
+    /// use tower_bitrix24::{ApplicationToken, EventConfig};
+    ///
+    /// let config = EventConfig::new(ApplicationToken::new("192735")?);
+    /// let layer = config.into_layer_with(ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?);
+    /// # Ok::<(), tower_bitrix24::ConfigError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if [`path`](Self::path) was assigned directly and does not start with `/`.
+    pub fn into_layer_with<V>(self, verifier: V) -> EventLayer<V> {
+        let mut layer = EventLayer::new(verifier)
             .body_limit(self.body_limit)
             .body_timeout(self.body_timeout)
             .body_budget(self.body_budget)
