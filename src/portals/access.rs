@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::clock::unix_now;
 use super::store::TokenStore;
@@ -13,17 +13,16 @@ use super::store::cache::{Cache, Lookup};
 use super::store::hash::PresentedToken;
 use super::store::token::PortalToken;
 use super::tokens::PortalTokens;
+use super::turns::{Attempts, Turns};
 use super::uninstalls::VerifiedUninstalls;
 use crate::verify::VerifyError;
-
-/// Attempts to make a change while others change the same portal.
-pub(super) const MAX_ATTEMPTS: usize = 32;
 
 pub(super) struct TokenAccess<S> {
     store: Arc<S>,
     pub(super) timeout: Duration,
     pub(super) cache: Option<Arc<Cache>>,
     marking: MarkedPortals,
+    pub(super) turns: Turns,
     pub(super) uninstalls: VerifiedUninstalls,
 }
 
@@ -34,16 +33,24 @@ impl<S> TokenAccess<S> {
             timeout,
             cache: None,
             marking: MarkedPortals::default(),
+            turns: Turns::default(),
             uninstalls: VerifiedUninstalls::default(),
         }
     }
 
-    /// Returns a guard for a change. It invalidates the cache when it is dropped, so also if the
-    /// change is cancelled.
-    pub(super) fn invalidate_on_drop<'a>(&'a self, member_id: &'a str) -> InvalidateGuard<'a> {
-        InvalidateGuard {
+    /// Begins the attempts to change a portal's tokens, which have one deadline.
+    pub(super) fn attempts(&self) -> Attempts {
+        Attempts::new(self.timeout)
+    }
+
+    /// Returns a guard for a change, which updates the cache when it is dropped, so also if the
+    /// change fails or is cancelled.
+    pub(super) fn guard<'a>(&'a self, member_id: &'a str, removal: Removal<'a>) -> CacheGuard<'a> {
+        CacheGuard {
             cache: self.cache.as_deref(),
             member_id,
+            removal,
+            stored: None,
         }
     }
 }
@@ -51,8 +58,19 @@ impl<S> TokenAccess<S> {
 impl<S: TokenStore> TokenAccess<S> {
     /// Returns the tokens from the store. A cache lacks what another process has changed.
     pub(super) async fn load(&self, member_id: &str) -> Result<Arc<[PortalToken]>, VerifyError> {
-        let tokens = self.with_timeout(self.store.tokens(member_id)).await?;
+        let tokens = self
+            .with_timeout(None, self.store.tokens(member_id))
+            .await?;
         Ok(tokens.into())
+    }
+
+    pub(super) async fn load_until(
+        &self,
+        deadline: Instant,
+        member_id: &str,
+    ) -> Result<Arc<[PortalToken]>, VerifyError> {
+        let call = self.store.tokens(member_id);
+        Ok(self.with_timeout(Some(deadline), call).await?.into())
     }
 
     /// Returns the tokens from the cache, if those match the presented token.
@@ -86,27 +104,55 @@ impl<S: TokenStore> TokenAccess<S> {
         Ok(PortalTokens::new(tokens, presented))
     }
 
-    /// Changes the portal's tokens in one step. Repeats `change` if others have changed them in the
-    /// meantime.
+    /// Changes the portal's tokens in one step. Repeats `change` if another process has changed them
+    /// in the meantime. If it fails, the cache keeps the tokens for an outage.
     pub(super) async fn change<T>(
         &self,
         member_id: &str,
         change: impl Fn(&mut Vec<PortalToken>) -> T,
     ) -> Result<T, VerifyError> {
-        let _guard = self.invalidate_on_drop(member_id);
-        for _ in 0..MAX_ATTEMPTS {
-            let before = self.load(member_id).await?;
+        let guard = self.guard(member_id, &|_| {});
+        self.exchange_changed(guard, change).await
+    }
+
+    /// Removes tokens as [`change`](Self::change) does, and from the cache even if it fails.
+    pub(super) async fn remove<T>(
+        &self,
+        member_id: &str,
+        removal: impl Fn(&mut Vec<PortalToken>) -> T + Sync,
+    ) -> Result<T, VerifyError> {
+        let without_outcome = |tokens: &mut Vec<PortalToken>| {
+            removal(tokens);
+        };
+        let guard = self.guard(member_id, &without_outcome);
+        self.exchange_changed(guard, &removal).await
+    }
+
+    async fn exchange_changed<T>(
+        &self,
+        mut guard: CacheGuard<'_>,
+        change: impl Fn(&mut Vec<PortalToken>) -> T,
+    ) -> Result<T, VerifyError> {
+        let member_id = guard.member_id;
+        let mut attempts = self.attempts();
+        let deadline = attempts.deadline;
+        let _turn = self.turns.take(member_id, deadline).await?;
+        loop {
+            let before = self.load_until(deadline, member_id).await?;
             let mut after = before.to_vec();
             let outcome = change(&mut after);
-            if self.exchange(member_id, &before, &after).await? {
+            let exchange = self.exchange(Some(deadline), member_id, &before, &after);
+            if exchange.await? {
+                guard.stored(after);
                 return Ok(outcome);
             }
+            attempts.pause().await?;
         }
-        Err(contended())
     }
 
     pub(super) async fn exchange(
         &self,
+        deadline: Option<Instant>,
         member_id: &str,
         expected: &[PortalToken],
         tokens: &[PortalToken],
@@ -115,15 +161,21 @@ impl<S: TokenStore> TokenAccess<S> {
             return Ok(true);
         }
         let exchange = self.store.compare_exchange(member_id, expected, tokens);
-        self.with_timeout(exchange).await
+        self.with_timeout(deadline, exchange).await
     }
 
     async fn with_timeout<T>(
         &self,
+        deadline: Option<Instant>,
         call: impl Future<Output = Result<T, S::Error>>,
     ) -> Result<T, VerifyError> {
         let limit = self.timeout;
-        match timeout(limit, call).await {
+        let call = timeout(limit, call);
+        let result = match deadline {
+            Some(deadline) => timeout_at(deadline, call).await.and_then(|result| result),
+            None => call.await,
+        };
+        match result {
             Ok(result) => result.map_err(VerifyError::unavailable),
             Err(_) => Err(VerifyError::unavailable(format!(
                 "the token store did not respond within {limit:?}"
@@ -153,11 +205,11 @@ impl<S: TokenStore + 'static> TokenAccess<S> {
         let access = self.clone();
         tokio::spawn(async move {
             let member_id = &*marking.member_id;
-            let exchanged = access.exchange(member_id, &before, &after).await;
+            let exchanged = access.exchange(None, member_id, &before, &after).await;
             let Some(cache) = &access.cache else { return };
             match exchanged {
                 Ok(true) => cache.renew(member_id, &before, after.into()),
-                Ok(false) => cache.invalidate(member_id),
+                Ok(false) => cache.outdate(member_id, &|_| {}),
                 // The entry is right, and may be needed while the store is down.
                 Err(_) => {}
             }
@@ -172,24 +224,35 @@ impl<S> Clone for TokenAccess<S> {
             timeout: self.timeout,
             cache: self.cache.clone(),
             marking: self.marking.clone(),
+            turns: self.turns.clone(),
             uninstalls: self.uninstalls.clone(),
         }
     }
 }
 
-pub(super) fn contended() -> VerifyError {
-    VerifyError::unavailable("the portal's tokens changed during every attempt to change them")
-}
+/// Removes tokens from those that a portal has.
+type Removal<'a> = &'a (dyn Fn(&mut Vec<PortalToken>) + Sync);
 
-pub(super) struct InvalidateGuard<'a> {
+/// A change may have taken effect or not, unless its tokens are [`stored`](Self::stored).
+pub(super) struct CacheGuard<'a> {
     cache: Option<&'a Cache>,
     member_id: &'a str,
+    removal: Removal<'a>,
+    stored: Option<Vec<PortalToken>>,
 }
 
-impl Drop for InvalidateGuard<'_> {
+impl CacheGuard<'_> {
+    pub(super) fn stored(&mut self, tokens: Vec<PortalToken>) {
+        self.stored = Some(tokens);
+    }
+}
+
+impl Drop for CacheGuard<'_> {
     fn drop(&mut self) {
-        if let Some(cache) = self.cache {
-            cache.invalidate(self.member_id);
+        let Some(cache) = self.cache else { return };
+        match self.stored.take() {
+            Some(tokens) => cache.keep_for_outage(self.member_id, tokens.into()),
+            None => cache.outdate(self.member_id, self.removal),
         }
     }
 }

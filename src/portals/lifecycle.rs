@@ -11,6 +11,7 @@ use super::policy::Policy;
 use super::store::hash::PresentedToken;
 use super::store::token::{PortalToken, TokenKind, pending, upsert};
 use super::tokens::PortalTokens;
+use super::uninstalls::VerifiedUninstall;
 use crate::secret::Secret;
 
 /// What to do about an installation.
@@ -42,10 +43,10 @@ impl<'a> Install<'a> {
         let matched = portal.application();
         let current = matched.filter(|token| token.is_current());
         if let Some(current) = current {
-            if token.issued_at() <= current.issued_at() {
+            if token.issued_at() < current.issued_at() {
                 return Decision::Accept;
             }
-            // Stored again with its new time, so that an uninstallation from before it is late.
+            // Stored again, so that an uninstallation from before it is late.
         } else if let Some(introspection) = self.introspection(is_introspected) {
             return introspection;
         } else if !self.is_allowed(portal) {
@@ -94,11 +95,11 @@ pub(super) fn is_current_uninstall(portal: &PortalTokens, ts: Option<i64>) -> bo
 }
 
 /// Removes the application's tokens except those of a later installation: the ones that were not
-/// `verified` with the uninstallation, or were issued again since.
+/// `verified` with the uninstallation, or were installed again since.
 pub(super) fn uninstall(
     tokens: &mut Vec<PortalToken>,
     ts: Option<i64>,
-    verified: Option<&[PortalToken]>,
+    verified: Option<&VerifiedUninstall>,
 ) {
     let ts = ts.map(|ts| ts.min(unix_now()));
     tokens.retain(|token| {
@@ -108,10 +109,23 @@ pub(super) fn uninstall(
         let Some(verified) = verified else {
             return token.is_issued_after(ts);
         };
-        !verified.iter().any(|other| {
-            other.encoded() == token.encoded() && other.issued_at() == token.issued_at()
-        })
+        let of_verified = verified
+            .tokens
+            .iter()
+            .find(|other| other.encoded() == token.encoded());
+        of_verified.is_none_or(|other| is_installed_again(token, other, verified.ts))
     });
+}
+
+/// Returns `true` if the token was installed again since it was like `before`, and not only by an
+/// installation from before the uninstallation at `ts`, which was repeated or is late.
+fn is_installed_again(token: &PortalToken, before: &PortalToken, ts: Option<i64>) -> bool {
+    let is_from_before = token
+        .issued_at()
+        .zip(ts)
+        .is_some_and(|(issued_at, ts)| issued_at < ts);
+    token.issued_at() > before.issued_at()
+        || (token.added_at() > before.added_at() && !is_from_before)
 }
 
 /// Makes a token that the application itself sets the current one.
@@ -132,8 +146,14 @@ const MAX_CLOCK_SKEW: i64 = 60;
 /// Returns a time on the portal's clock for a token that is issued now. A real uninstallation is not
 /// from before it if the portal's clock is behind, and the token is not late if it is ahead.
 fn issued_now(tokens: &[PortalToken]) -> i64 {
-    let issued_at = unix_now().saturating_sub(MAX_CLOCK_SKEW);
-    latest_issued_at(tokens).map_or(issued_at, |latest| latest.max(issued_at))
+    let now = unix_now();
+    let issued_at = now.saturating_sub(MAX_CLOCK_SKEW);
+    let Some(latest) = latest_issued_at(tokens) else {
+        return issued_at;
+    };
+    // Later than the current one, even within a second, but not ahead of our clock.
+    let later = latest.saturating_add(1).min(latest.max(now));
+    later.max(issued_at)
 }
 
 /// Makes a verified token the current one, and lets the previous ones end at `end`. If the current
@@ -143,6 +163,10 @@ fn activate_token(tokens: &mut Vec<PortalToken>, token: PortalToken, now: i64, e
         .iter()
         .find(|other| other.encoded() == token.encoded() && other.kind() == token.kind());
     let (added_at, used_at) = match same {
+        // Within a second only this tells that it was installed again.
+        Some(same) if same.is_current() && same.issued_at() == token.issued_at() => {
+            (Some(next_free_added_at(tokens, same)), same.used_at())
+        }
         Some(same) => (same.added_at(), same.used_at()),
         None => (Some(next_added_at(tokens, now)), None),
     };
@@ -170,6 +194,13 @@ fn activate_token(tokens: &mut Vec<PortalToken>, token: PortalToken, now: i64, e
 fn next_added_at(tokens: &[PortalToken], now: i64) -> i64 {
     let latest = tokens.iter().filter_map(PortalToken::added_at).max();
     latest.map_or(now, |latest| now.max(latest.saturating_add(1)))
+}
+
+/// Keeps the order of the tokens, unless the token after this one was added a second later.
+fn next_free_added_at(tokens: &[PortalToken], token: &PortalToken) -> i64 {
+    let next = token.added_at().map_or(0, |at| at.saturating_add(1));
+    let is_free = |at: &i64| tokens.iter().all(|token| token.added_at() != Some(*at));
+    (next..=i64::MAX).find(is_free).unwrap_or(next)
 }
 
 fn latest_issued_at(tokens: &[PortalToken]) -> Option<i64> {

@@ -57,8 +57,10 @@ mod install_page;
 mod introspection;
 mod lifecycle;
 mod policy;
+mod queues;
 pub mod store;
 mod tokens;
+mod turns;
 mod uninstalls;
 mod verifier;
 

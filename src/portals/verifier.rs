@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::{MAX_ATTEMPTS, TokenAccess, contended};
+use tokio::time::Instant;
+
+use super::access::TokenAccess;
 use super::claim::{self, Claim, ClaimKind, InstallClaim};
 use super::clock::unix_now;
 use super::error::{PortalsError, PortalsErrorKind};
@@ -103,6 +105,13 @@ impl<S> PortalVerifier<S> {
     }
 
     /// Sets the maximum time of each call of the store. After it the event is rejected with 503.
+    ///
+    /// A change of a portal's tokens takes at most five times as long. That includes the wait for
+    /// other changes of the same portal, which are made one at a time, and its repetitions while other
+    /// processes change the portal. At most 256 changes of a portal run or wait. After that time, and
+    /// beyond that number, the change is [unavailable](PortalsErrorKind::Unavailable), and an
+    /// installation is rejected with 503. Changes of one portal delay those of no other.
+    ///
     /// Defaults to [2 seconds](PortalVerifier::DEFAULT_STORE_TIMEOUT).
     pub fn store_timeout(self, timeout: Duration) -> Self {
         self.with(|shared| shared.access.timeout = timeout)
@@ -238,12 +247,13 @@ impl<S: TokenStore> PortalVerifier<S> {
         token: &Secret,
     ) -> Result<bool, PortalsError> {
         let presented = self.validate(member_id, token)?;
-        self.change(member_id, |tokens| {
+        let removal = |tokens: &mut Vec<PortalToken>| {
             let before = tokens.len();
             tokens.retain(|token| !presented.forms().any(|form| form == token.encoded()));
             tokens.len() < before
-        })
-        .await
+        };
+        let removed = self.shared.access.remove(member_id, removal).await;
+        removed.map_err(PortalsError::from_verify)
     }
 
     /// Expects one installation of the portal within this time, for
@@ -277,12 +287,13 @@ impl<S: TokenStore> PortalVerifier<S> {
     /// [`Unavailable`](PortalsErrorKind::Unavailable).
     pub async fn remove_portal(&self, member_id: &str) -> Result<bool, PortalsError> {
         validate_member_id(member_id)?;
-        self.change(member_id, |tokens| {
+        let removal = |tokens: &mut Vec<PortalToken>| {
             let was_known = !tokens.is_empty();
             tokens.clear();
             was_known
-        })
-        .await
+        };
+        let removed = self.shared.access.remove(member_id, removal).await;
+        removed.map_err(PortalsError::from_verify)
     }
 
     async fn change<T>(
@@ -308,35 +319,65 @@ impl<S: TokenStore> PortalVerifier<S> {
             claim,
             presented,
         };
+        let mut attempts = access.attempts();
         let mut is_introspected = false;
-        for _ in 0..MAX_ATTEMPTS {
-            let portal = PortalTokens::new(access.load(member_id).await?, presented);
+        let mut is_current = false;
+        let mut turn = None;
+        loop {
+            let tokens = match access.load_until(attempts.deadline, member_id).await {
+                // Verified by the current token, even if its new time cannot be stored.
+                Err(_) if is_current => return Ok(()),
+                loaded => loaded?,
+            };
+            let portal = PortalTokens::new(tokens, presented);
+            is_current = portal.application().is_some_and(PortalToken::is_current);
             let tokens = match install.decide(&portal, is_introspected) {
                 Decision::Accept => return Ok(()),
                 Decision::Reject => return Err(VerifyError::rejected()),
                 Decision::Introspect(introspection, access_token) => {
+                    turn = None;
+                    let began = Instant::now();
                     match introspection.introspect(member_id, access_token).await {
                         Ok(()) => is_introspected = true,
                         // A known token is accepted, but does not become current.
                         Err(_) if portal.application().is_some() => return Ok(()),
                         Err(error) => return Err(error),
                     }
+                    attempts.extend(began.elapsed());
                     continue;
                 }
                 Decision::Replace(tokens) => tokens,
             };
-            let _guard = access.invalidate_on_drop(member_id);
-            match access.exchange(member_id, &portal.tokens, &tokens).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                // Verified by the current token, even if its new time cannot be stored.
-                Err(_) if portal.application().is_some_and(PortalToken::is_current) => {
-                    return Ok(());
+            let replaced = match turn {
+                // What was decided before the turn may be over.
+                None => match access.turns.take(member_id, attempts.deadline).await {
+                    Ok(taken) => {
+                        turn = Some(taken);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+                Some(_) => {
+                    let mut guard = access.guard(member_id, &|_| {});
+                    let deadline = Some(attempts.deadline);
+                    let exchange = access.exchange(deadline, member_id, &portal.tokens, &tokens);
+                    let replaced = exchange.await;
+                    if let Ok(true) = replaced {
+                        guard.stored(tokens);
+                    }
+                    replaced
                 }
-                Err(error) => return Err(error),
+            };
+            let result = match replaced {
+                Ok(true) => return Ok(()),
+                Ok(false) => attempts.pause().await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Err(_) if is_current => return Ok(()),
+                result => result?,
             }
         }
-        Err(contended())
     }
 }
 
@@ -451,9 +492,9 @@ where
         let verified = access.uninstalls.take(&portal, ts);
         let removal = async move {
             let uninstall = |tokens: &mut Vec<_>| {
-                lifecycle::uninstall(tokens, ts, verified.as_deref());
+                lifecycle::uninstall(tokens, ts, verified.as_ref());
             };
-            access.change(&portal, uninstall).await
+            access.remove(&portal, uninstall).await
         };
         Some(Box::pin(async move {
             // A task of its own, since the sender may hang up although the handler has succeeded.

@@ -154,7 +154,7 @@ mod races {
                 |store: &S| Instance(PortalVerifier::new(store.clone()).install_policy(policy()));
             [instance(&stores[0]), instance(&stores[1])]
         };
-        let mut wrong = [0; 6];
+        let mut wrong = [0; 7];
         for at in 0..tries {
             let portal = |race: &str| format!("{race}-{at}");
             let [one, two] = with(prove);
@@ -182,6 +182,17 @@ mod races {
             let ((), accepted) = at_once(settled, again).await;
             let known = one.send("ONCRMDEALADD", &id, 300, "T1").await;
             wrong[1] += usize::from(!accepted || !known);
+
+            // Nor is one with the same token in the same second.
+            let id = portal("second");
+            assert!(one.send("ONAPPINSTALL", &id, 100, "T1").await);
+            let gone = envelope("ONAPPUNINSTALL", &id, 100, "T1");
+            assert!(one.0.verify(&gone).await.is_ok());
+            let settled = one.0.on_handled(&gone).unwrap();
+            let again = two.send("ONAPPINSTALL", &id, 100, "T1");
+            let ((), accepted) = at_once(settled, again).await;
+            let known = one.send("ONCRMDEALADD", &id, 300, "T1").await;
+            wrong[6] += usize::from(!accepted || !known);
 
             // That events come with a token is noted down of one that is there, and never brings
             // one back.
@@ -223,7 +234,29 @@ mod races {
             .await;
             wrong[5] += usize::from(first == second);
         }
-        assert_eq!(wrong, [0; 6], "of {tries} tries each");
+        assert_eq!(wrong, [0; 7], "of {tries} tries each");
+        let [one, two] = with(InstallPolicy::reject);
+        add_many_at_once(&one.0, &two.0).await;
+    }
+
+    /// Adds webhooks to one portal through two instances. Each change fits in its deadline.
+    async fn add_many_at_once<S: TokenStore + 'static>(
+        one: &PortalVerifier<S>,
+        two: &PortalVerifier<S>,
+    ) {
+        let mut adding = tokio::task::JoinSet::new();
+        for at in 0..64 {
+            let portals = if at % 2 == 0 { one } else { two }.clone();
+            let hook = Secret::new(format!("W{at}"));
+            adding.spawn(async move { portals.add_webhook("many", &hook).await });
+        }
+        for added in adding.join_all().await {
+            added.unwrap();
+        }
+        for at in 0..64 {
+            let event = envelope("ONCRMDEALADD", "many", 300, &format!("W{at}"));
+            assert!(one.verify(&event).await.is_ok(), "W{at}");
+        }
     }
 }
 

@@ -61,12 +61,15 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///
 /// # Limits
 ///
-/// At most [`concurrency`](Self::concurrency) calls run at a time. Others wait for a permit within
-/// their [`timeout`](Self::timeout). One portal has at most a quarter of the permits, and 64 of its
-/// calls run or wait. So a flood of installations that claim one portal delays no other portal. A
-/// flood that claims many portals does: put a limit on how often strangers may call the application
-/// in front of it. At most 4,096 calls run or wait. Calls beyond either number are unavailable at
-/// once.
+/// At most [`concurrency`](Self::concurrency) calls run at a time. Others wait for a permit, at most
+/// for the [`timeout`](Self::timeout) of a call. One portal has at most a quarter of the permits, but
+/// at least one. The portals that wait take turns, with one call each. At most 64 calls of one portal
+/// and 4,096 of all run or wait. Calls beyond either number are unavailable at once.
+///
+/// So a flood of installations that claim one portal delays no other portal. If `concurrency` is 1,
+/// it delays others by one call: by one timeout at most, which the call itself then still has. A
+/// flood that claims many portals delays all: put a limit on how often strangers may call the
+/// application in front of it.
 ///
 /// # What it verifies
 ///
@@ -178,8 +181,8 @@ impl<C> TokenIntrospection<C> {
         })
     }
 
-    /// Sets the maximum time of a call, from the wait for a permit to the last byte of the response.
-    /// Defaults to [5 seconds](TokenIntrospection::DEFAULT_TIMEOUT).
+    /// Sets the maximum time of a call, from the connection to the last byte of the response. The wait
+    /// for a permit before it takes at most as long again. Defaults to [5 seconds](TokenIntrospection::DEFAULT_TIMEOUT).
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -193,8 +196,8 @@ impl<C> TokenIntrospection<C> {
     }
 
     /// Sets the maximum number of calls at a time, which later clones share. A quarter of it, but at
-    /// least one, can be of the same portal. With less than 8 a flood that claims one portal takes a
-    /// large share, and with 1 it delays every other portal. Defaults to
+    /// least one, can be of the same portal. With 1, a flood that claims one portal delays every other
+    /// portal by one call. Defaults to
     /// [16](TokenIntrospection::DEFAULT_CONCURRENCY).
     ///
     /// # Panics
@@ -229,11 +232,12 @@ where
         if member_id.is_empty() || !is_plausible {
             return Err(VerifyError::rejected());
         }
-        let call = timeout(self.timeout, async {
-            let _permit = self.permits.acquire(member_id).await?;
-            self.call(token).await
-        });
-        let introspected = call.await.unwrap_or(Err(IntrospectionError::Timeout));
+        let introspected = async {
+            let _permit = self.within(self.permits.acquire(member_id)).await?;
+            // With a time of its own, whatever the calls of other portals have taken.
+            self.within(self.call(token)).await
+        };
+        let introspected = introspected.await;
         match introspected.map_err(VerifyError::unavailable)? {
             Introspected::Installation {
                 client_id,
@@ -241,6 +245,14 @@ where
             } if *client_id == *self.client_id && installed_in == member_id => Ok(()),
             _ => Err(VerifyError::rejected()),
         }
+    }
+
+    async fn within<T>(
+        &self,
+        step: impl Future<Output = Result<T, IntrospectionError>>,
+    ) -> Result<T, IntrospectionError> {
+        let result = timeout(self.timeout, step).await;
+        result.unwrap_or(Err(IntrospectionError::Timeout))
     }
 
     async fn call(&self, token: &str) -> Result<Introspected, IntrospectionError> {

@@ -1,10 +1,8 @@
 //! Permits to call the authorization server, shared fairly between portals.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-
+use super::super::queues::{Busy, PortalQueues, QueueLimits, Turn};
 use super::error::IntrospectionError;
 
 /// Calls of one portal that run or wait.
@@ -13,23 +11,11 @@ const MAX_CALLS_PER_PORTAL: usize = 64;
 /// Calls of all portals that run or wait.
 const MAX_CALLS: usize = 4096;
 
-/// A portal has at most a quarter of the permits, and its other calls wait apart from those of other
-/// portals. So calls for one portal never take a permit that another portal waits for.
+/// A portal has at most a quarter of the permits, and one of its calls waits for another. So a call
+/// waits for at most one call of each other portal that waits.
 pub(super) struct Permits {
     all: Semaphore,
-    per_portal: usize,
-    portals: Mutex<Portals>,
-}
-
-#[derive(Default)]
-struct Portals {
-    by_id: HashMap<Box<str>, Portal>,
-    calls: usize,
-}
-
-struct Portal {
-    permits: Arc<Semaphore>,
-    calls: usize,
+    queues: PortalQueues,
 }
 
 impl Permits {
@@ -37,85 +23,40 @@ impl Permits {
         let permits = permits.min(Semaphore::MAX_PERMITS);
         Self {
             all: Semaphore::new(permits),
-            per_portal: (permits / 4).max(1),
-            portals: Mutex::default(),
+            queues: PortalQueues::new(QueueLimits {
+                running_per_portal: (permits / 4).max(1),
+                calls_per_portal: MAX_CALLS_PER_PORTAL,
+                calls: MAX_CALLS,
+            }),
         }
     }
 
     /// Waits for a permit, if there is room to wait.
     pub(super) async fn acquire(&self, member_id: &str) -> Result<Permit<'_>, IntrospectionError> {
-        let (queued, of_portal) = self.queue(member_id)?;
-        // The portal's own permit first, so that a call that waits for it holds no other. Neither
-        // semaphore is ever closed.
-        let of_portal = of_portal.acquire_owned().await.ok();
+        let entered = self.queues.enter(member_id).await;
+        // The portal's own turn first, so that a call that waits for it holds nothing else.
+        let turn = entered.map_err(|Busy| IntrospectionError::Busy)?;
+        let front = turn.front().await;
+        // Never closed.
         let of_all = self.all.acquire().await.ok();
+        drop(front);
         Ok(Permit {
             _of_all: of_all,
-            _of_portal: of_portal,
-            _queued: queued,
+            _turn: turn,
         })
-    }
-
-    fn queue(&self, member_id: &str) -> Result<(Queued<'_>, Arc<Semaphore>), IntrospectionError> {
-        let mut portals = self.portals();
-        let calls = portals
-            .by_id
-            .get(member_id)
-            .map_or(0, |portal| portal.calls);
-        if portals.calls >= MAX_CALLS || calls >= MAX_CALLS_PER_PORTAL {
-            return Err(IntrospectionError::Busy);
-        }
-        portals.calls += 1;
-        let portal = portals
-            .by_id
-            .entry(member_id.into())
-            .or_insert_with(|| Portal {
-                permits: Arc::new(Semaphore::new(self.per_portal)),
-                calls: 0,
-            });
-        portal.calls += 1;
-        let queued = Queued {
-            permits: self,
-            member_id: member_id.into(),
-        };
-        Ok((queued, portal.permits.clone()))
-    }
-
-    fn portals(&self) -> MutexGuard<'_, Portals> {
-        self.portals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 pub(super) struct Permit<'a> {
     _of_all: Option<SemaphorePermit<'a>>,
-    _of_portal: Option<OwnedSemaphorePermit>,
-    _queued: Queued<'a>,
-}
-
-/// A call that runs or waits.
-struct Queued<'a> {
-    permits: &'a Permits,
-    member_id: Box<str>,
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        let mut portals = self.permits.portals();
-        portals.calls -= 1;
-        if let Some(portal) = portals.by_id.get_mut(&self.member_id) {
-            portal.calls -= 1;
-            if portal.calls == 0 {
-                portals.by_id.remove(&self.member_id);
-            }
-        }
-    }
+    _turn: Turn<'a>,
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::{Future, pending};
     use std::pin::Pin;
-    use std::task::{Context, Waker};
+    use std::task::{Context, Poll, Waker};
 
     use super::*;
 
@@ -152,22 +93,41 @@ mod tests {
     }
 
     #[test]
+    fn portals_take_turns_for_the_permits() {
+        let permits = Permits::new(8);
+        // Three portals have 6 of the permits, a fourth the last two, and all have more calls.
+        let mut floods: Vec<Vec<_>> = (0..4)
+            .map(|portal| (0..20).map(|_| call(&permits, portal)).collect())
+            .collect();
+        let mut late: Vec<_> = (0..20).map(|_| call(&permits, 4)).collect();
+        let mut other = Box::pin(permits.acquire("other"));
+        poll(&mut other);
+        assert_eq!(permits.all.available_permits(), 0);
+        // One call of the fifth portal waits, so the second permit is free for the other portal.
+        floods[0].drain(..2);
+        late.iter_mut().for_each(poll);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(other.as_mut().poll(&mut context).is_ready());
+    }
+
+    #[test]
     fn waiting_calls_are_bounded_and_leave_nothing_behind() {
         let permits = Permits::new(1);
         let all = (0..MAX_CALLS).map(|at| call(&permits, at / MAX_CALLS_PER_PORTAL));
         let mut all: Vec<_> = all.collect();
-        let portals = || permits.portals().by_id.len();
-        assert_eq!(portals(), MAX_CALLS / MAX_CALLS_PER_PORTAL);
-        assert!(matches!(permits.queue("0"), Err(IntrospectionError::Busy)));
-        assert!(matches!(
-            permits.queue("new"),
-            Err(IntrospectionError::Busy)
-        ));
+        let portals = MAX_CALLS / MAX_CALLS_PER_PORTAL;
+        assert_eq!(permits.queues.len(), (portals, MAX_CALLS));
+        let is_busy = |portal: &str| {
+            let mut acquire = Box::pin(permits.acquire(portal));
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = acquire.as_mut().poll(&mut context);
+            matches!(polled, Poll::Ready(Err(IntrospectionError::Busy)))
+        };
+        assert!(is_busy("0") && is_busy("new"));
         all.truncate(MAX_CALLS_PER_PORTAL);
-        assert!(matches!(permits.queue("0"), Err(IntrospectionError::Busy)));
-        assert!(permits.queue("new").is_ok());
+        assert!(is_busy("0") && !is_busy("new"));
         drop(all);
-        assert_eq!((portals(), permits.portals().calls), (0, 0));
+        assert_eq!(permits.queues.len(), (0, 0));
         assert_eq!(permits.all.available_permits(), 1);
     }
 }

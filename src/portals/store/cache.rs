@@ -93,7 +93,8 @@ impl TokenCache {
     ///
     /// Bitrix24 never repeats an event, so a rejection during an outage loses it. The cost: a token
     /// that **another** process removed just before the outage, or during it, is accepted for so
-    /// long. A token that this process removed is not accepted, and neither is an expired one.
+    /// long. A token that this process removed is not accepted, even if the removal failed, and neither
+    /// is an expired one. An addition that fails leaves the other tokens of the portal accepted.
     ///
     /// Stale entries never reject anything, and never decide about installations and
     /// uninstallations. Each event that is accepted by one is logged and counted
@@ -130,6 +131,8 @@ pub(in crate::portals) struct Cache {
 struct Entry {
     tokens: Tokens,
     fetched_at: Instant,
+    /// `true` after a change: the entry is for a failing store alone.
+    is_outdated: bool,
 }
 
 pub(in crate::portals) type Tokens = Arc<[PortalToken]>;
@@ -218,7 +221,8 @@ impl Cache {
             Lookup::Negative => self.config.negative_ttl,
         };
         let entry = self.entries.get(member_id)?;
-        (entry.fetched_at.elapsed() < max_age).then_some(entry.tokens)
+        let is_fresh = !entry.is_outdated && entry.fetched_at.elapsed() < max_age;
+        is_fresh.then_some(entry.tokens)
     }
 
     /// Returns the portal's tokens to accept an event by while the store fails.
@@ -230,11 +234,42 @@ impl Cache {
         (entry.fetched_at.elapsed() < self.config.max_age()).then_some(entry.tokens)
     }
 
-    /// Discards the entry and the results of queries that run.
-    pub(in crate::portals) fn invalidate(&self, member_id: &str) {
+    /// Outdates the entry and the results of queries that run, after a change that may have taken
+    /// effect or not. The entry loses what `removal` removes.
+    pub(in crate::portals) fn outdate(
+        &self,
+        member_id: &str,
+        removal: &dyn Fn(&mut Vec<PortalToken>),
+    ) {
         let mut flights = self.flights();
         flights.remove(member_id);
-        self.entries.invalidate(member_id);
+        let Some(entry) = self.entries.get(member_id) else {
+            return;
+        };
+        let mut left = entry.tokens.to_vec();
+        removal(&mut left);
+        self.insert_outdated(member_id, left.into(), entry.fetched_at);
+    }
+
+    /// Replaces the entry by what the store has now, for the case that it fails later. Otherwise the
+    /// next lookup makes a query.
+    pub(in crate::portals) fn keep_for_outage(&self, member_id: &str, tokens: Tokens) {
+        let mut flights = self.flights();
+        flights.remove(member_id);
+        self.insert_outdated(member_id, tokens, Instant::now());
+    }
+
+    fn insert_outdated(&self, member_id: &str, tokens: Tokens, fetched_at: Instant) {
+        if tokens.is_empty() {
+            self.entries.invalidate(member_id);
+            return;
+        }
+        let entry = Entry {
+            tokens,
+            fetched_at,
+            is_outdated: true,
+        };
+        self.entries.insert(member_id.to_owned(), entry);
     }
 
     /// Replaces the entry's tokens, if it still has those from `before`. Its age stays.
@@ -276,6 +311,7 @@ impl Flight<'_> {
             let entry = Entry {
                 tokens: tokens.clone(),
                 fetched_at: Instant::now(),
+                is_outdated: false,
             };
             self.cache.entries.insert(self.member_id.to_owned(), entry);
         }

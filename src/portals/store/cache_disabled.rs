@@ -33,7 +33,15 @@ impl Cache {
         match *self {}
     }
 
-    pub(in crate::portals) fn invalidate(&self, _member_id: &str) {
+    pub(in crate::portals) fn outdate(
+        &self,
+        _member_id: &str,
+        _removal: &dyn Fn(&mut Vec<PortalToken>),
+    ) {
+        match *self {}
+    }
+
+    pub(in crate::portals) fn keep_for_outage(&self, _member_id: &str, _tokens: Tokens) {
         match *self {}
     }
 

@@ -153,8 +153,9 @@ impl PortalToken {
 
     /// Returns when the token was added, in unix seconds of the application's clock.
     ///
-    /// It is later than that of every other token of the application that the portal then had.
-    /// `None` if unknown: the token counts as older than all others.
+    /// It is later than that of every other token of the application that the portal then had. Another
+    /// installation with the current token moves it, if nothing else would change: the times have
+    /// whole seconds. `None` if unknown: the token counts as older than all others.
     pub fn added_at(&self) -> Option<i64> {
         self.added_at
     }

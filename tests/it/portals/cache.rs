@@ -211,7 +211,8 @@ async fn cache_returns_the_stores_error_to_every_waiting_caller() {
 #[tokio::test]
 async fn cache_stores_no_errors() {
     let (portals, store) = cached(InstallPolicy::reject());
-    portals.set_token("a", &secret("one")).await.unwrap();
+    let other = PortalVerifier::new(store.clone());
+    other.set_token("a", &secret("one")).await.unwrap();
     store.is(Health::Down).await;
     assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
     store.is(Health::Well).await;
@@ -292,6 +293,81 @@ async fn stale_cache_entry_has_no_removed_or_expired_token() {
         );
     }
     assert_ne!(send(&portals, DEAL, "ended", "one").await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_cache_entry_outlives_additions_that_failed_or_were_cancelled() {
+    for health in [Health::Down, Health::Silent] {
+        let (portals, store) = cached(InstallPolicy::reject());
+        let portals = portals.grace_period(Duration::ZERO);
+        portals.set_token("a", &secret("one")).await.unwrap();
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        store.is(health).await;
+        let two = secret("two");
+        for failed in [
+            portals.set_token("a", &two).await,
+            portals.add_webhook("a", &two).await,
+            portals.expect_install("a", MINUTE).await,
+        ] {
+            assert_eq!(kind(failed), PortalsErrorKind::Unavailable);
+        }
+        if health == Health::Silent {
+            let change = portals.set_token("a", &two);
+            let cancelled = tokio::time::timeout(Duration::from_millis(10), change).await;
+            assert!(cancelled.is_err());
+        }
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "stale");
+        // No rejection comes from it.
+        assert_eq!(send(&portals, DEAL, "a", "two").await, UNAVAILABLE);
+        store.is(Health::Well).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "two").await, REJECTED);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_cache_entry_loses_only_the_token_whose_removal_failed_or_was_cancelled() {
+    for health in [Health::Down, Health::Silent] {
+        let (portals, store) = cached(InstallPolicy::reject());
+        portals.set_token("a", &secret("one")).await.unwrap();
+        let hook = secret("hook");
+        portals.add_webhook("a", &hook).await.unwrap();
+        for token in ["one", "hook"] {
+            assert_eq!(send(&portals, DEAL, "a", token).await, Ok(()));
+        }
+        store.is(health).await;
+        let removal = portals.remove_token("a", &hook);
+        match tokio::time::timeout(Duration::from_millis(10), removal).await {
+            Ok(failed) => assert_eq!(kind(failed), PortalsErrorKind::Unavailable),
+            Err(_) => assert!(health == Health::Silent),
+        }
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, UNAVAILABLE);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "stale");
+        let removed = portals.remove_portal("a").await;
+        assert_eq!(kind(removed), PortalsErrorKind::Unavailable);
+        assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
+        // It failed, so it is to be repeated.
+        store.is(Health::Well).await;
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, Ok(()));
+        assert!(portals.remove_portal("a").await.unwrap());
+        assert_eq!(send(&portals, DEAL, "a", "hook").await, REJECTED);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_cache_entry_has_what_was_changed_just_before_the_outage() {
+    for (grace, old) in [(MINUTE, Ok(())), (Duration::ZERO, UNAVAILABLE)] {
+        let (portals, store) = cached(InstallPolicy::trust_on_first_use());
+        let portals = portals.grace_period(grace);
+        assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
+        assert_eq!(send(&portals, INSTALL, "b", "one").await, Ok(()));
+        portals.set_token("a", &secret("two")).await.unwrap();
+        store.is(Health::Down).await;
+        assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "a", "one").await, old);
+        assert_eq!(send(&portals, DEAL, "b", "one").await, Ok(()));
+        assert_eq!(send(&portals, DEAL, "c", "one").await, UNAVAILABLE);
+    }
 }
 
 #[tokio::test(start_paused = true)]

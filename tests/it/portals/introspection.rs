@@ -661,20 +661,53 @@ async fn introspection_of_one_portal_does_not_delay_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn introspection_wait_for_a_permit_counts_for_the_timeout() {
+async fn introspection_of_one_portal_delays_another_by_one_call_if_there_is_one_permit() {
+    for concurrency in [1, 2, 7] {
+        let client = service_fn(|request: Request<String>| async move {
+            if request.uri().query() != Some("auth=canary7f3a") {
+                std::future::pending::<()>().await;
+            }
+            sleep(Duration::from_secs(1)).await;
+            Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
+        });
+        let introspection = introspection("http://127.0.0.1", client).concurrency(concurrency);
+        for _ in 0..1_000 {
+            let introspection = introspection.clone();
+            tokio::spawn(
+                async move { outcome(introspection.verify("flood", &Secret::new("x")).await) },
+            );
+        }
+        sleep(Duration::from_millis(1)).await;
+        let token = Secret::new(TOKEN);
+        // It waits while the first call of the flood runs, and the flood's next one waits for it.
+        let began = tokio::time::Instant::now();
+        assert_eq!(
+            outcome(introspection.verify(PORTAL, &token).await),
+            "verified"
+        );
+        let delay = began.elapsed() - Duration::from_secs(1);
+        let limit = Duration::from_secs(if concurrency == 1 { 5 } else { 0 });
+        assert!(delay <= limit, "{delay:?} {concurrency}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn introspection_waits_for_a_permit_no_longer_than_a_call() {
     let client = service_fn(|_: Request<String>| {
         std::future::pending::<Result<Response<String>, Infallible>>()
     });
     let introspection = introspection("http://127.0.0.1", client).concurrency(1);
     let token = Secret::new(TOKEN);
     let began = tokio::time::Instant::now();
-    let (one, other) = tokio::join!(
-        introspection.verify(PORTAL, &token),
-        introspection.verify(PORTAL, &token)
-    );
-    let late = "it did not respond in time";
-    assert_eq!((&*outcome(one), &*outcome(other)), (late, late));
-    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    let verify = async |after| {
+        sleep(Duration::from_secs(after)).await;
+        let outcome = outcome(introspection.verify(PORTAL, &token).await);
+        assert_eq!(outcome, "it did not respond in time");
+        began.elapsed().as_secs()
+    };
+    let ended = tokio::join!(verify(0), verify(1), verify(2));
+    // The first and the second one have the permit for 5 seconds each, the third one none.
+    assert_eq!(ended, (5, 10, 7));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cache")]
 mod cache;
+mod changes;
 mod events;
 mod install;
 mod introspected_install;

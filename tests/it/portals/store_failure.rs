@@ -56,3 +56,16 @@ async fn failing_store_returns_503_and_names_the_cause_only_to_the_application()
     let text = String::from_utf8(body.unwrap().to_bytes().to_vec()).unwrap();
     assert_eq!(text, "the application token cannot be verified now\n");
 }
+
+#[tokio::test(start_paused = true)]
+async fn install_with_the_current_token_is_accepted_if_the_store_fails_before_the_change() {
+    let (portals, store) = portals(InstallPolicy::trust_on_first_use());
+    let install = |ts| body_at(ts, INSTALL, "a", "one");
+    assert_eq!(outcome_of(&portals, install(100)).await, Ok(()));
+    store.is(Health::Slow(Duration::from_millis(10))).await;
+    let (again, ()) = tokio::join!(outcome_of(&portals, install(200)), async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        store.is(Health::Down).await;
+    });
+    assert_eq!(again, Ok(()));
+}

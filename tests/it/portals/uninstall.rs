@@ -171,3 +171,45 @@ async fn uninstall_of_a_token_set_by_our_clock_is_not_late_if_the_portals_clock_
         }
     }
 }
+
+#[tokio::test]
+async fn uninstall_keeps_a_reinstall_meanwhile_within_the_same_second() {
+    for skew in [-60, -1, 0, 1, 60] {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        let clock = now() + skew;
+        let install = || body_at(clock, INSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, install()).await, Ok(()));
+        let uninstall = Envelope::scan(body_at(clock, UNINSTALL, "a", "one")).unwrap();
+        let event = Event::verify(uninstall, &portals).await.unwrap();
+        assert_eq!(outcome_of(&portals, install()).await, Ok(()));
+        event.mark_handled(&portals).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "{skew}");
+        // A later one still ends it.
+        let uninstall = body_at(clock + 1, UNINSTALL, "a", "one");
+        assert_eq!(outcome_of(&portals, uninstall).await, Ok(()), "{skew}");
+        assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED, "{skew}");
+    }
+}
+
+#[tokio::test]
+async fn uninstall_keeps_a_token_set_again_meanwhile() {
+    let (portals, _) = portals(InstallPolicy::reject());
+    portals.set_token("a", &secret("one")).await.unwrap();
+    let uninstall = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
+    let event = Event::verify(uninstall, &portals).await.unwrap();
+    portals.set_token("a", &secret("one")).await.unwrap();
+    event.mark_handled(&portals).await;
+    assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+}
+
+#[tokio::test]
+async fn uninstall_removes_a_portal_whose_earlier_install_is_repeated_meanwhile() {
+    let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+    let install = || body_at(100, INSTALL, "a", "one");
+    assert_eq!(outcome_of(&portals, install()).await, Ok(()));
+    let uninstall = Envelope::scan(body_at(200, UNINSTALL, "a", "one")).unwrap();
+    let event = Event::verify(uninstall, &portals).await.unwrap();
+    assert_eq!(outcome_of(&portals, install()).await, Ok(()));
+    event.mark_handled(&portals).await;
+    assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
+}
