@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::clock::unix_now;
 use super::store::TokenStore;
@@ -170,12 +170,10 @@ impl<S: TokenStore> TokenAccess<S> {
         call: impl Future<Output = Result<T, S::Error>>,
     ) -> Result<T, VerifyError> {
         let limit = self.timeout;
-        let call = timeout(limit, call);
-        let result = match deadline {
-            Some(deadline) => timeout_at(deadline, call).await.and_then(|result| result),
-            None => call.await,
-        };
-        match result {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // In a box, since the calls of databases are large and all futures here would contain them.
+        let call = Box::pin(call);
+        match timeout(left.map_or(limit, |left| left.min(limit)), call).await {
             Ok(result) => result.map_err(VerifyError::unavailable),
             Err(_) => Err(VerifyError::unavailable(format!(
                 "the token store did not respond within {limit:?}"

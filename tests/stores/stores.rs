@@ -236,7 +236,7 @@ mod races {
         }
         assert_eq!(wrong, [0; 7], "of {tries} tries each");
         let [one, two] = with(InstallPolicy::reject);
-        add_many_at_once(&one.0, &two.0).await;
+        Box::pin(add_many_at_once(&one.0, &two.0)).await;
     }
 
     /// Adds webhooks to one portal through two instances. Each change fits in its deadline.
@@ -263,7 +263,7 @@ mod races {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_two_instances_with_one_memory_none_decides_by_what_is_over() {
     let store = std::sync::Arc::new(MemoryStore::new());
-    races::run([store.clone(), store], races::tries(1_000)).await;
+    Box::pin(races::run([store.clone(), store], races::tries(1_000))).await;
 }
 
 #[tokio::test]
@@ -333,7 +333,8 @@ mod sqlite {
     async fn of_two_instances_with_one_file_none_decides_by_what_is_over() {
         let directory = Directory::new("decisions");
         let open = || async { SqliteStore::open(directory.file()).await.unwrap() };
-        races::run([open().await, open().await], races::tries(20)).await;
+        let stores = [open().await, open().await];
+        Box::pin(races::run(stores, races::tries(20))).await;
     }
 
     #[tokio::test]
@@ -670,7 +671,7 @@ mod postgres {
     async fn of_two_instances_none_decides_by_what_is_over() {
         let namespace = Namespace::new("decisions").await;
         let stores = [namespace.store().await, namespace.store().await];
-        races::run(stores, races::tries(100)).await;
+        Box::pin(races::run(stores, races::tries(100))).await;
         namespace.remove().await;
     }
 
