@@ -4,7 +4,7 @@
 //! valgrind, which must be installed (Debian's package `valgrind`); `-- --check` compares with them
 //! and fails where a count of instructions has grown by more than a tenth, a count of allocations at
 //! all, rejecting takes other instructions for another wrong token, a wrong token of a known portal
-//! takes more than a fifteenth more or less than one of a portal that is not known, or a hostile body
+//! takes more than a twentieth more or less than one of a portal that is not known, or a hostile body
 //! takes more instructions for each of its bytes than is promised.
 
 use std::collections::BTreeMap;
@@ -272,7 +272,7 @@ fn show_portals(counts: &[[u64; 2]; 4]) -> String {
 }
 
 fn tells_no_portal(counts: &[[u64; 2]; 4]) -> bool {
-    let alike = |[known, unknown]: &[u64; 2]| known.abs_diff(*unknown) <= known / 15;
+    let alike = |[known, unknown]: &[u64; 2]| known.abs_diff(*unknown) <= known / 20;
     let tells_none = counts.iter().all(alike);
     if !tells_none {
         eprintln!("the time to reject tells whether a portal is known: {counts:?}");
