@@ -146,6 +146,8 @@ pub mod error;
 pub mod event;
 pub mod form;
 pub mod handler;
+#[cfg(feature = "inbox")]
+pub mod inbox;
 pub mod layer;
 mod macros;
 #[cfg(feature = "portals")]
@@ -154,7 +156,10 @@ pub mod rejection;
 #[cfg(feature = "portals")]
 pub mod rest;
 pub mod secret;
-#[cfg(all(feature = "portals", any(feature = "postgres", feature = "sqlite")))]
+#[cfg(all(
+    any(feature = "portals", feature = "inbox"),
+    any(feature = "postgres", feature = "sqlite")
+))]
 mod sql;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 mod telemetry;

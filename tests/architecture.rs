@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the top down. A room uses only those above it.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "error",
     "secret",
     "form",
@@ -21,6 +21,7 @@ const ROOMS: [&str; 16] = [
     "background",
     "rest",
     "sql",
+    "inbox",
     "portals",
     "testing",
 ];

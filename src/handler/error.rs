@@ -58,15 +58,15 @@ pub struct HandlerError {
 ///
 /// | kind | status |
 /// |---|---|
-/// | [`NoEvent`](Self::NoEvent) | 500 |
+/// | [`NoEvent`](Self::NoEvent), [`NoDelivery`](Self::NoDelivery) | 500 |
 /// | [`UnexpectedKind`](Self::UnexpectedKind), [`PayloadMismatch`](Self::PayloadMismatch) | 422 |
 /// | [`HandlerFailed`](Self::HandlerFailed) | 500 |
-/// | [`QueueFull`](Self::QueueFull), [`ShuttingDown`](Self::ShuttingDown) | 503 |
+/// | [`QueueFull`](Self::QueueFull), [`ShuttingDown`](Self::ShuttingDown), [`NotStored`](Self::NotStored) | 503 |
 ///
 /// 500 means that the application is broken. 422 means that the verified event does not belong
 /// here: a handler registration on the portal has the wrong URL, or the data differ from the
-/// documentation. 503 means that the application is overloaded or shutting down (feature
-/// `background`). Bitrix24 ignores all of them and does not send the event again.
+/// documentation. 503 means that the application is overloaded, shutting down, or cannot
+/// store the event (features `background` and `inbox`). Bitrix24 ignores all of them and does not send the event again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlerErrorKind {
@@ -89,6 +89,10 @@ pub enum HandlerErrorKind {
     QueueFull,
     /// The background queue is shutting down.
     ShuttingDown,
+    /// The inbox could not store the event.
+    NotStored,
+    /// The request has no delivery, because no worker of an inbox made it.
+    NoDelivery,
 }
 
 impl HandlerErrorKind {
@@ -101,6 +105,8 @@ impl HandlerErrorKind {
             Self::HandlerFailed => "handler_failed",
             Self::QueueFull => "queue_full",
             Self::ShuttingDown => "shutting_down",
+            Self::NotStored => "not_stored",
+            Self::NoDelivery => "no_delivery",
         }
     }
 }
@@ -140,15 +146,15 @@ impl HandlerError {
     /// Returns the status of the response.
     pub const fn status(&self) -> StatusCode {
         match self.kind {
-            HandlerErrorKind::NoEvent | HandlerErrorKind::HandlerFailed => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            HandlerErrorKind::NoEvent
+            | HandlerErrorKind::NoDelivery
+            | HandlerErrorKind::HandlerFailed => StatusCode::INTERNAL_SERVER_ERROR,
             HandlerErrorKind::UnexpectedKind | HandlerErrorKind::PayloadMismatch => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            HandlerErrorKind::QueueFull | HandlerErrorKind::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            HandlerErrorKind::QueueFull
+            | HandlerErrorKind::ShuttingDown
+            | HandlerErrorKind::NotStored => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -211,6 +217,10 @@ impl fmt::Display for HandlerError {
             HandlerErrorKind::QueueFull => {
                 write!(f, "the background queue is full: {code} is rejected")
             }
+            HandlerErrorKind::NotStored => write!(f, "the inbox could not store {code}"),
+            HandlerErrorKind::NoDelivery => f.write_str(
+                "the request has no delivery: check that a worker of an inbox calls this service",
+            ),
             HandlerErrorKind::ShuttingDown => {
                 write!(f, "the application is shutting down: {code} is rejected")
             }

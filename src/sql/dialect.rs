@@ -40,6 +40,15 @@ pub(crate) trait Dialect: Database {
 pub(crate) enum Value<'a> {
     Text(&'a str),
     Number(Option<i64>),
+    #[cfg(feature = "inbox")]
+    Bytes(Option<&'a [u8]>),
+}
+
+#[cfg(feature = "inbox")]
+impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+    fn from(bytes: Option<&'a [u8]>) -> Self {
+        Self::Bytes(bytes)
+    }
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -64,12 +73,15 @@ fn query<'q, D: Database>(sql: SqlStr, values: &[Value<'q>]) -> Query<'q, D, D::
 where
     &'q str: Encode<'q, D> + Type<D>,
     Option<i64>: Encode<'q, D> + Type<D>,
+    Option<&'q [u8]>: Encode<'q, D> + Type<D>,
 {
     values
         .iter()
         .fold(sqlx::query(sql), |query, value| match *value {
             Value::Text(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
+            #[cfg(feature = "inbox")]
+            Value::Bytes(bytes) => query.bind(bytes),
         })
 }
 
@@ -83,6 +95,7 @@ where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
     for<'q> &'q str: Encode<'q, D> + Type<D>,
     for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
     D::Arguments: IntoArguments<D>,
 {
     // A prepared statement is one statement.
@@ -104,6 +117,7 @@ where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
     for<'q> &'q str: Encode<'q, D> + Type<D>,
     for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
     D::Arguments: IntoArguments<D>,
 {
     // A prepared statement is one statement.

@@ -61,7 +61,7 @@ impl StoreError {
         Self::connection("the database did not respond in time")
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "inbox"))]
     pub(crate) fn not_durable(message: &'static str) -> Self {
         Self::new(StoreErrorKind::NotDurable, message)
     }

@@ -3,6 +3,8 @@
 pub(crate) mod dialect;
 mod error;
 pub(crate) mod migrations;
+#[cfg(all(feature = "sqlite", feature = "inbox"))]
+mod network_file;
 pub(crate) mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -12,6 +14,8 @@ pub(crate) mod transaction;
 
 pub(crate) use self::error::ResultExt;
 pub use self::error::{StoreError, StoreErrorKind};
+#[cfg(all(feature = "sqlite", feature = "inbox"))]
+pub(crate) use self::network_file::refuse_network_file;
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::{Session, parse_url};
 #[cfg(feature = "sqlite")]

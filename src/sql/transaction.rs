@@ -32,7 +32,7 @@ impl<D: Dialect> Transaction<D> {
     /// Executes a statement, or several if there are no values.
     pub(crate) async fn execute(
         &mut self,
-        sql: &'static str,
+        sql: impl SqlSafeStr,
         values: &[Value<'_>],
     ) -> Result<(), StoreError> {
         D::execute(self.0.connection(), sql.into_sql_str(), values).await
@@ -40,7 +40,7 @@ impl<D: Dialect> Transaction<D> {
 
     pub(crate) async fn fetch(
         &mut self,
-        sql: &'static str,
+        sql: impl SqlSafeStr,
         values: &[Value<'_>],
     ) -> Result<Vec<D::Row>, StoreError> {
         D::fetch(self.0.connection(), sql.into_sql_str(), values).await

@@ -124,6 +124,8 @@
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod handling;
+#[cfg(feature = "inbox")]
+pub(crate) mod inbox;
 mod labels;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -220,6 +220,15 @@ fn source_of(error: &dyn Error) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
 }
 
+#[cfg(feature = "inbox")]
+pub(super) fn sanitize_error(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    if let Some(source) = error.source() {
+        text = format!("{text}: {source}");
+    }
+    sanitize(&text, MAX_ERROR_CHARS).into_owned()
+}
+
 fn sanitize_field(text: &str) -> Cow<'_, str> {
     sanitize(text, MAX_FIELD_CHARS)
 }

@@ -1,0 +1,81 @@
+//! `Delivery`: what a handler learns about the attempt it is.
+
+use std::time::{Duration, SystemTime};
+
+use super::key::EntryKey;
+
+/// One attempt to handle an entry. A worker puts it into the extensions of the request; with the
+/// feature `axum` it is an extractor.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use std::collections::HashSet;
+///
+/// use tower_bitrix24::inbox::{Delivery, EntryKey};
+///
+/// /// In a database this is `INSERT … ON CONFLICT DO NOTHING` into a table with a unique key, in the
+/// /// transaction of the effect.
+/// fn is_first(handled: &Mutex<HashSet<EntryKey>>, delivery: &Delivery) -> bool {
+///     handled.lock().unwrap().insert(delivery.key)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// The identity of the delivery, the same for a retry and a replay.
+    pub key: EntryKey,
+    /// The sequence number of the entry.
+    pub seq: i64,
+    /// The attempt, the first being 1.
+    pub attempt: u32,
+    /// The time of the first receipt in unix milliseconds.
+    pub first_received: i64,
+    /// The number of earlier events that were merged into this one.
+    pub merged: u32,
+    /// `true` if an operator replayed the entry.
+    pub replayed: bool,
+}
+
+impl Delivery {
+    /// Returns the time of the first receipt.
+    pub fn first_received_at(&self) -> SystemTime {
+        let millis = u64::try_from(self.first_received).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    }
+}
+
+#[cfg(feature = "axum")]
+mod extract {
+    use std::convert::Infallible;
+    use std::future::{Future, ready};
+
+    use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+    use http::request::Parts;
+
+    use super::Delivery;
+    use crate::handler::{HandlerError, HandlerErrorKind};
+
+    impl<S: Send + Sync> FromRequestParts<S> for Delivery {
+        type Rejection = HandlerError;
+
+        fn from_request_parts(
+            parts: &mut Parts,
+            _: &S,
+        ) -> impl Future<Output = Result<Self, HandlerError>> + Send {
+            let delivery = parts.extensions.get::<Self>().copied();
+            ready(delivery.ok_or_else(|| HandlerError::new(HandlerErrorKind::NoDelivery, None)))
+        }
+    }
+
+    /// Extracts `None` if the request comes from a portal.
+    impl<S: Send + Sync> OptionalFromRequestParts<S> for Delivery {
+        type Rejection = Infallible;
+
+        fn from_request_parts(
+            parts: &mut Parts,
+            _: &S,
+        ) -> impl Future<Output = Result<Option<Self>, Infallible>> + Send {
+            ready(Ok(parts.extensions.get::<Self>().copied()))
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A durable inbox: an event is answered 200 once it is committed, and handled afterwards
+//! (feature `inbox`).
+//!
+//! Bitrix24 sends an event once, whatever the response. An [`Inbox`] stores a verified event in
+//! SQLite, PostgreSQL or a store of your own, and its [`receive`](Inbox::receive) responds **after the
+//! commit**. A [worker](Inbox::worker) hands each stored event to a service: at least once, in order
+//! per object, with retries, until it is done or in the dead letters.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum::body::Body;
+//! use axum::http::{Request, StatusCode};
+//! use axum::{Router, routing::post_service};
+//! use tower::ServiceExt;
+//! use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
+//! use tower_bitrix24::{ApplicationToken, Event, EventLayer, EventRouter};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! // `SqliteInbox::open("inbox.sqlite")` for an application; this one is for tests.
+//! let store = MemoryInbox::new();
+//! let key = InboxKey::from_hex(&"2a".repeat(32))?; // a secret of the application
+//! let inbox = Inbox::builder(store, key).build();
+//! let app: Router = Router::new()
+//!     .route("/bitrix24/events", post_service(inbox.receive()))
+//!     .layer(EventLayer::new(ApplicationToken::new("192735")?));
+//!
+//! let handlers = EventRouter::builder()
+//!     .on_prefix("ONCRMDEAL", async |event: Event| println!("{:?}", event.subject()))
+//!     .build()?;
+//! let worker = inbox.worker(handlers).concurrency(4).spawn();
+//!
+//! let status = async |body: &'static str| {
+//!     let request = Request::post("/bitrix24/events")
+//!         .header("content-type", "application/x-www-form-urlencoded")
+//!         .body(Body::from(body));
+//!     app.clone().oneshot(request.unwrap()).await.unwrap().status()
+//! };
+//! let deal = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[application_token]=192735";
+//! assert_eq!(status(deal).await, StatusCode::OK);
+//!
+//! // A request that fails verification is rejected and never stored.
+//! let forged = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[application_token]=guess";
+//! assert_eq!(status(forged).await, StatusCode::FORBIDDEN);
+//!
+//! while inbox.stats().await?.done == 0 {
+//!     tokio::time::sleep(Duration::from_millis(5)).await;
+//! }
+//! worker.shutdown(Duration::from_secs(10)).await;
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! ```
+//!
+//! # What is promised
+//!
+//! - A 200 survives a crash, a panic, a loss of power, a full disk and a failing sync. What cannot be
+//!   stored is answered 503.
+//! - Every entry is handled at least once, or merged into a later one, or in the dead letters.
+//! - No object is handled twice at a time while leases hold. The end of an attempt whose lease ended
+//!   changes nothing.
+//! - The events about one object are handled in the order of their commits.
+//! - No secret is readable in the database: request target and body are sealed, and an error's text
+//!   holds none of the event's tokens.
+//!
+//! Not promised: exactly once, an order between objects, a disk that is lost. For an effect exactly
+//! once, store [`Delivery::key`] as a unique key in the transaction of the effect.
+//!
+//! # The response is the verdict
+//!
+//! | the service responds with | the entry |
+//! |---|---|
+//! | a status below 400, or another 4xx | is done |
+//! | 404, 405, 410, 422 | is dead at once: no retry would help, and nothing handled it |
+//! | 408, 425, 429, 5xx; an error, a panic, a timeout | is retried, after `Retry-After` or the [`Backoff`] |
+//!
+//! Dead entries are the dead letters: [`Inbox::list`] shows them, and [`Inbox::retry`] makes them wait
+//! again.
+//!
+//! # Lanes
+//!
+//! The entries about one object are a lane: portal, entity, type and id. One entry of a lane runs at a
+//! time, and an entry that waits for its next attempt holds its lane. An event about no object waits
+//! for none, except that ONAPPINSTALL, ONAPPUPDATE and ONAPPUNINSTALL of a portal are one lane.
+//!
+//! # Duplicates and merging
+//!
+//! An equal event, with the same portal, code, handler, time and data, is stored once while the first
+//! still waits for its first attempt. For events that come once, those of additions and deletions, it
+//! is a duplicate for as long as the first is kept.
+//!
+//! With [`coalesce`](InboxBuilder::coalesce), updates of an object that say nothing but its id are
+//! merged while they wait. It is opt-in, because `auth` of each names the user who caused it.
+
+mod backoff;
+mod clock;
+mod commit;
+mod delivery;
+mod entry;
+mod key;
+mod operate;
+mod receive;
+mod seal;
+mod service;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+mod store;
+mod worker;
+
+pub use self::backoff::Backoff;
+pub use self::delivery::Delivery;
+pub use self::entry::{Entry, FORMAT};
+pub use self::key::EntryKey;
+pub use self::operate::OpenedEntry;
+pub use self::receive::{Receive, ReceiveFuture};
+pub use self::seal::InboxKey;
+pub use self::service::{Inbox, InboxBuilder};
+#[cfg(feature = "postgres")]
+pub use self::sql::{PostgresInbox, PostgresInboxBuilder};
+#[cfg(feature = "sqlite")]
+pub use self::sql::{SqliteInbox, SqliteInboxBuilder};
+pub use self::store::{
+    Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, MemoryInbox,
+    Outcome, Owned, Record, State, Stats, UnknownState,
+};
+pub use self::worker::{Worker, WorkerBuilder, WorkerRequest};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use crate::sql::{StoreError, StoreErrorKind};

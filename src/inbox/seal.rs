@@ -1,0 +1,274 @@
+//! Sealing: entries are encrypted and authenticated, so that a store holds no secret and what opens
+//! was verified by this application.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+use chacha20poly1305::aead::{Generate, KeyInit};
+use chacha20poly1305::{AeadInOut, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use super::entry::{Entry, Identity};
+use super::key::hash;
+use crate::error::ConfigError;
+
+const NONCE_LEN: usize = 24;
+
+/// A secret key of 32 bytes that seals the entries of an [`Inbox`](super::Inbox)
+/// (XChaCha20-Poly1305).
+///
+/// A sealed entry is bound to its portal, code and key: forged, moved and truncated entries do not
+/// open. Whoever has the key can read the tokens in the entries and forge events. Keep it apart from
+/// the database. The memory of a dropped key is overwritten.
+///
+/// ```
+/// use tower_bitrix24::inbox::InboxKey;
+///
+/// let hex = InboxKey::generate().to_hex();
+/// assert!(InboxKey::from_hex(&hex).is_ok());
+/// assert!(InboxKey::from_hex("guess").is_err());
+/// assert_eq!(format!("{:?}", InboxKey::generate()), "InboxKey([redacted])");
+/// ```
+#[derive(Clone)]
+pub struct InboxKey(Zeroizing<[u8; 32]>);
+
+impl InboxKey {
+    /// Creates a key from 32 random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Creates a key from 64 hexadecimal digits, for example of an environment variable.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are not exactly 64 hexadecimal digits. It does not contain them.
+    pub fn from_hex(hex: &str) -> Result<Self, ConfigError> {
+        let invalid = || ConfigError::new("an inbox key has 64 hexadecimal digits");
+        let digits = hex.as_bytes();
+        if digits.len() != 64 {
+            return Err(invalid());
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |at: usize| char::from(pair[at]).to_digit(16);
+            let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+                return Err(invalid());
+            };
+            *byte = (high * 16 + low) as u8;
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Creates a key from the system's random number generator.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the system has no random numbers.
+    pub fn generate() -> Self {
+        Self::new(Generate::generate())
+    }
+
+    /// Returns the key as 64 hexadecimal digits. **They are the secret**: keep them out of logs.
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A hash, so that it reveals nothing of the key.
+    fn id(&self) -> i64 {
+        let hash = hash("key id", &[&self.0[..]]);
+        i64::from_be_bytes(std::array::from_fn(|at| hash[at]))
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.0).into())
+    }
+}
+
+impl fmt::Debug for InboxKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InboxKey([redacted])")
+    }
+}
+
+/// The keys of an inbox: the first seals, and each opens. Without keys nothing is sealed.
+#[derive(Clone, Debug)]
+pub(super) struct Keyring(Vec<InboxKey>);
+
+/// Why an entry does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenError {
+    /// None of the keys has sealed it.
+    UnknownKey,
+    /// It was changed, moved or truncated.
+    Forged,
+    /// Its body is gone.
+    NoBody,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownKey => {
+                "none of the inbox keys has sealed the entry: add the key that did, then retry it"
+            }
+            Self::Forged => "the entry does not open: it was changed, moved or truncated",
+            Self::NoBody => "the body of the entry was removed",
+        })
+    }
+}
+
+impl Error for OpenError {}
+
+/// What is sealed.
+pub(super) struct Contents {
+    /// The path and query of the request, which may hold a secret of the application's own.
+    pub(super) target: String,
+    pub(super) body: Bytes,
+}
+
+impl Keyring {
+    pub(super) fn new(first: InboxKey) -> Self {
+        Self(vec![first])
+    }
+
+    pub(super) fn push(&mut self, key: InboxKey) {
+        self.0.push(key);
+    }
+
+    pub(super) const fn insecure_unsealed() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn seal(&self, identity: Identity, target: &str, body: &[u8]) -> Entry {
+        let tag_len = 16;
+        let mut sealed =
+            Vec::with_capacity(NONCE_LEN + 4 + target.len() + body.len() + tag_len + 64);
+        let Some(key) = self.0.first() else {
+            write_contents(&mut sealed, target, body);
+            return identity.with_body(None, sealed.into());
+        };
+        write_contents(&mut sealed, target, body);
+        // 24 random bytes never repeat in practice, without any state.
+        let nonce = XNonce::generate();
+        let associated_data = identity.associated_data();
+        let cipher = key.cipher();
+        cipher
+            .encrypt_in_place(&nonce, &associated_data, &mut sealed)
+            .expect("a body of less than 256 GiB can be sealed");
+        sealed.extend_from_slice(&nonce);
+        identity.with_body(Some(key.id()), sealed.into())
+    }
+
+    pub(super) fn open(&self, entry: &Entry) -> Result<Contents, OpenError> {
+        if entry.body.is_empty() {
+            return Err(OpenError::NoBody);
+        }
+        let mut opened = entry.body.to_vec();
+        if self.0.is_empty() && entry.key_id.is_none() {
+            return read_contents(opened.into()).ok_or(OpenError::Forged);
+        }
+        let key = self.0.iter().find(|key| Some(key.id()) == entry.key_id);
+        let key = key.ok_or(OpenError::UnknownKey)?;
+        let nonce_start = opened.len().checked_sub(NONCE_LEN);
+        let nonce = opened.split_off(nonce_start.ok_or(OpenError::Forged)?);
+        let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| OpenError::Forged)?;
+        key.cipher()
+            .decrypt_in_place(&nonce.into(), &entry.associated_data(), &mut opened)
+            .map_err(|_| OpenError::Forged)?;
+        read_contents(opened.into()).ok_or(OpenError::Forged)
+    }
+}
+
+fn write_contents(contents: &mut Vec<u8>, target: &str, body: &[u8]) {
+    // A longer target does not occur: servers bound the head of a request far below.
+    let target = &target[..target.len().min(u32::MAX as usize)];
+    contents.extend_from_slice(&(target.len() as u32).to_be_bytes());
+    contents.extend_from_slice(target.as_bytes());
+    contents.extend_from_slice(body);
+}
+
+fn read_contents(contents: Bytes) -> Option<Contents> {
+    let len = contents.get(..4)?.try_into().ok()?;
+    let end = 4 + u32::from_be_bytes(len) as usize;
+    let target = std::str::from_utf8(contents.get(4..end)?).ok()?.to_owned();
+    Some(Contents {
+        target,
+        body: contents.slice(end..),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Envelope;
+    use crate::event::Event;
+
+    const BODY: &str = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[member_id]=a\
+                        &auth[application_token]=canary";
+
+    fn seal(keys: &Keyring) -> Entry {
+        let event = Event::from_verified(Envelope::scan(BODY).unwrap());
+        keys.seal(
+            Identity::of(&event, false),
+            "/events?secret=canary",
+            BODY.as_bytes(),
+        )
+    }
+
+    fn keys(byte: u8) -> Keyring {
+        Keyring::new(InboxKey::new([byte; 32]))
+    }
+
+    #[test]
+    fn sealed_entry_opens_with_its_key_alone_and_shows_no_secret() {
+        let entry = seal(&keys(1));
+        assert!(!entry.body.windows(6).any(|window| window == b"canary"));
+        let contents = keys(1).open(&entry).unwrap();
+        assert_eq!(contents.target, "/events?secret=canary");
+        assert_eq!(contents.body, BODY);
+        assert_eq!(keys(2).open(&entry).err(), Some(OpenError::UnknownKey));
+        let mut both = keys(2);
+        both.push(InboxKey::new([1; 32]));
+        assert!(both.open(&entry).is_ok());
+    }
+
+    #[test]
+    fn the_same_event_is_sealed_differently_each_time() {
+        assert_ne!(seal(&keys(1)).body, seal(&keys(1)).body);
+    }
+
+    #[test]
+    fn changed_moved_and_truncated_entries_do_not_open() {
+        let keys = keys(1);
+        let entry = seal(&keys);
+        let changes: [&dyn Fn(&mut Entry); 7] = [
+            &|entry| entry.member_id = "b".to_owned(),
+            &|entry| entry.code = "ONCRMDEALDELETE".to_owned(),
+            &|entry| entry.key = super::super::key::EntryKey::from_bytes([0; 32]),
+            &|entry| entry.format = 2,
+            &|entry| entry.body.truncate(entry.body.len() - 1),
+            &|entry| entry.body.truncate(10),
+            &|entry| {
+                let mut body = entry.body.to_vec();
+                body[0] ^= 1;
+                entry.body = body.into();
+            },
+        ];
+        for (at, change) in changes.iter().enumerate() {
+            let mut entry = entry.clone();
+            change(&mut entry);
+            assert_eq!(keys.open(&entry).err(), Some(OpenError::Forged), "{at}");
+        }
+    }
+
+    #[test]
+    fn unsealed_entry_opens_only_if_the_inbox_is_unsealed() {
+        let unsealed = Keyring::insecure_unsealed();
+        let entry = seal(&unsealed);
+        assert_eq!(unsealed.open(&entry).unwrap().body, BODY);
+        assert_eq!(keys(1).open(&entry).err(), Some(OpenError::UnknownKey));
+        assert!(unsealed.open(&seal(&keys(1))).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! Stores entries.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::AssertSqlSafe;
+
+use super::row::{Columns, chunks};
+use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
+use crate::inbox::entry::Entry;
+use crate::inbox::store::Accepted;
+use crate::sql::StoreError;
+use crate::sql::dialect::Value;
+
+/// Replaces the last entry of the lane, if it waits, was never tried and has the merge key. The new
+/// key must not be that of another untried entry.
+const MERGE: &str = "UPDATE bitrix24_inbox \
+    SET key = $1, ts = $2, received = $3, merged = merged + 1, format = $4, key_id = $5, body = $6 \
+    WHERE seq = (SELECT l.seq FROM bitrix24_inbox l \
+                 WHERE l.lane = $7 AND l.state < 2 ORDER BY l.seq DESC LIMIT 1) \
+    AND state = 0 AND attempts = 0 AND merge_key = $8 \
+    AND NOT EXISTS (SELECT 1 FROM bitrix24_inbox d \
+                    WHERE d.key = $1 AND d.state = 0 AND d.attempts = 0) \
+    RETURNING seq";
+
+const COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subject, handler_id, ts, \
+    first_received, received, due, head, format, key_id, body";
+
+/// An entry of the call that is not in the database yet.
+struct New<'a> {
+    entry: &'a Entry,
+    /// The places in the call of the entries that were merged into it, the last being `entry`, after
+    /// that of the one that came first.
+    places: Vec<usize>,
+}
+
+impl<D: InboxDialect> SqlInbox<D> {
+    pub(super) async fn accept(&self, entries: &[Entry]) -> Result<Vec<Accepted>, StoreError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut exclusive = self.exclusive().await?;
+        let mut outcomes = vec![Accepted::Duplicate; entries.len()];
+        // Those of a lane in the order of the call, so that a merge sees what comes before it.
+        let mut new: Vec<New<'_>> = Vec::with_capacity(entries.len());
+        let mut last_of_lane = HashMap::new();
+        let mut keys = HashSet::new();
+        for (place, entry) in entries.iter().enumerate() {
+            // Its outcome is that of a duplicate already.
+            if keys.contains(&entry.key) {
+                continue;
+            }
+            if let (Some(lane), Some(merge)) = (entry.lane, entry.merge) {
+                match last_of_lane.get(&lane) {
+                    Some(&last) => {
+                        let last: &mut New<'_> = &mut new[last];
+                        if last.entry.merge == Some(merge) {
+                            keys.remove(&last.entry.key);
+                            keys.insert(entry.key);
+                            last.entry = entry;
+                            last.places.push(place);
+                            continue;
+                        }
+                    }
+                    None if exclusive.merge(entry).await? => {
+                        outcomes[place] = Accepted::Merged;
+                        continue;
+                    }
+                    None => {}
+                }
+            }
+            if let Some(lane) = entry.lane {
+                last_of_lane.insert(lane, new.len());
+            }
+            keys.insert(entry.key);
+            new.push(New {
+                entry,
+                places: vec![place],
+            });
+        }
+        for chunk in chunks(&new) {
+            let stored = exclusive.insert(chunk).await?;
+            for new in chunk {
+                let is_stored = stored.contains(new.entry.key.as_bytes());
+                for (at, place) in new.places.iter().enumerate() {
+                    outcomes[*place] = match (is_stored, at) {
+                        (true, 0) => Accepted::Stored,
+                        (true, _) => Accepted::Merged,
+                        (false, _) => Accepted::Duplicate,
+                    };
+                }
+            }
+        }
+        let lanes = new.iter().filter_map(|new| new.entry.lane).collect();
+        exclusive.promote(&distinct(lanes)).await?;
+        exclusive.commit().await?;
+        Ok(outcomes)
+    }
+}
+
+impl<D: InboxDialect> Exclusive<D> {
+    async fn merge(&mut self, entry: &Entry) -> Result<bool, StoreError> {
+        let values = [
+            Some(&entry.key.as_bytes()[..]).into(),
+            entry.timestamp.into(),
+            self.now.into(),
+            entry.format.into(),
+            entry.key_id.into(),
+            Some(&entry.body[..]).into(),
+            entry.lane.as_ref().map(|lane| &lane[..]).into(),
+            entry.merge.as_ref().map(|merge| &merge[..]).into(),
+        ];
+        let merged = self.transaction.fetch(MERGE, &values).await?;
+        Ok(!merged.is_empty())
+    }
+
+    /// Returns the keys of the entries that were inserted; the others are duplicates.
+    async fn insert(&mut self, chunk: &[New<'_>]) -> Result<HashSet<[u8; 32]>, StoreError> {
+        const VALUES: usize = 13;
+        let rows = (0..chunk.len()).map(|row| {
+            let at = |column: usize| format!("${}", 2 + row * VALUES + column);
+            let before: Vec<_> = (0..9).map(at).collect();
+            let after: Vec<_> = (9..VALUES).map(at).collect();
+            format!("({}, $1, $1, $1, {})", before.join(", "), after.join(", "))
+        });
+        // In order, so that the sequence numbers are those of the call.
+        let sql = format!(
+            "INSERT INTO bitrix24_inbox ({COLUMNS}) VALUES {} ON CONFLICT DO NOTHING RETURNING key",
+            rows.collect::<Vec<_>>().join(", ")
+        );
+        let mut values: Vec<Value<'_>> = vec![self.now.into()];
+        for New { entry, .. } in chunk {
+            values.extend([
+                Value::from(Some(&entry.key.as_bytes()[..])),
+                entry.lane.as_ref().map(|lane| &lane[..]).into(),
+                entry.merge.as_ref().map(|merge| &merge[..]).into(),
+                i64::from(entry.once).into(),
+                entry.member_id.as_str().into(),
+                entry.code.as_str().into(),
+                entry.subject.as_str().into(),
+                entry.handler_id.into(),
+                entry.timestamp.into(),
+                i64::from(entry.lane.is_none()).into(),
+                entry.format.into(),
+                entry.key_id.into(),
+                Some(&entry.body[..]).into(),
+            ]);
+        }
+        let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
+        let mut stored = HashSet::new();
+        for row in &rows {
+            stored.extend(row.hash(0)?);
+        }
+        Ok(stored)
+    }
+}

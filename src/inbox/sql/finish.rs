@@ -1,0 +1,144 @@
+//! Ends attempts and extends leases.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::AssertSqlSafe;
+
+use super::row::{Columns, chunks, placeholders};
+use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
+use crate::inbox::clock::millis;
+use crate::inbox::store::{Finish, Outcome, Owned};
+use crate::sql::StoreError;
+use crate::sql::dialect::Value;
+
+/// Only the owner of the attempt ends it: the sequence number is `$1`, the owner `$2`, the attempt
+/// `$3`.
+const FENCE: &str = "WHERE seq = $1 AND owner = $2 AND attempts = $3 AND state = 1 RETURNING lane";
+
+impl<D: InboxDialect> SqlInbox<D> {
+    pub(super) async fn finish(
+        &self,
+        owner: &str,
+        finishes: &[Finish],
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut exclusive = self.exclusive().await?;
+        let is_done = |finish: &&Finish| finish.outcome == Outcome::Done;
+        let done: Vec<Owned> = finishes.iter().filter(is_done).map(|f| f.owned).collect();
+        let now = exclusive.now;
+        let body = if self.keep_bodies { "body" } else { "NULL" };
+        let set = format!(
+            "state = 2, head = 0, owner = NULL, suspect = 0, error = NULL, body = {body}, finished = $1"
+        );
+        let mut ended = HashSet::new();
+        let mut freed = Vec::new();
+        for chunk in chunks(&done) {
+            let rows = exclusive.update_owned(&set, now, owner, chunk).await?;
+            for (seq, lane) in rows {
+                ended.insert(seq);
+                freed.extend(lane);
+            }
+        }
+        for finish in finishes.iter().filter(|finish| !is_done(finish)) {
+            if let Some(lane) = exclusive.fail(owner, finish).await? {
+                ended.insert(finish.owned.seq);
+                freed.extend(lane);
+            }
+        }
+        exclusive.promote(&distinct(freed)).await?;
+        exclusive.commit().await?;
+        let finished = |finish: &Finish| ended.contains(&finish.owned.seq);
+        Ok(finishes.iter().map(finished).collect())
+    }
+
+    pub(super) async fn extend(
+        &self,
+        owner: &str,
+        running: &[Owned],
+        lease: Duration,
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut exclusive = self.exclusive().await?;
+        let due = exclusive.now.saturating_add(millis(lease));
+        let mut extended = HashSet::new();
+        for chunk in chunks(running) {
+            let rows = exclusive
+                .update_owned("due = $1", due, owner, chunk)
+                .await?;
+            extended.extend(rows.into_iter().map(|(seq, _)| seq));
+        }
+        exclusive.commit().await?;
+        let is_extended = |owned: &Owned| extended.contains(&owned.seq);
+        Ok(running.iter().map(is_extended).collect())
+    }
+}
+
+impl<D: InboxDialect> Exclusive<D> {
+    /// Updates the attempts that the owner still owns, and returns their sequence numbers and lanes.
+    async fn update_owned(
+        &mut self,
+        set: &str,
+        time: i64,
+        owner: &str,
+        owned: &[Owned],
+    ) -> Result<Vec<(i64, Option<[u8; 32]>)>, StoreError> {
+        let sql = format!(
+            "WITH owned(seq, attempt) AS (VALUES {}) \
+             UPDATE bitrix24_inbox SET {set} \
+             WHERE seq IN (SELECT o.seq FROM owned o) AND owner = $2 AND state = 1 \
+             AND attempts = (SELECT o.attempt FROM owned o WHERE o.seq = bitrix24_inbox.seq) \
+             RETURNING seq, lane",
+            placeholders(2, owned.len(), 2)
+        );
+        let mut values: Vec<Value<'_>> = vec![time.into(), owner.into()];
+        for owned in owned {
+            values.extend([Value::from(owned.seq), i64::from(owned.attempt).into()]);
+        }
+        let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
+        let rows = rows.iter().map(|row| Ok((row.required(0)?, row.hash(1)?)));
+        rows.collect()
+    }
+
+    /// Ends an attempt that did not succeed. Returns the lane that is free now, `Some(None)` if none
+    /// is, and `None` if the attempt is not the owner's.
+    async fn fail(
+        &mut self,
+        owner: &str,
+        finish: &Finish,
+    ) -> Result<Option<Option<[u8; 32]>>, StoreError> {
+        let now = self.now;
+        let (set, time, error, is_freed) = match &finish.outcome {
+            Outcome::Retry { after, error } => (
+                "state = 0, owner = NULL, suspect = 0, due = $4, error = $5",
+                now.saturating_add(millis(*after)),
+                Some(error.as_str()),
+                false,
+            ),
+            Outcome::Dead { error } => (
+                "state = 3, head = 0, owner = NULL, suspect = 0, finished = $4, error = $5",
+                now,
+                Some(error.as_str()),
+                true,
+            ),
+            Outcome::Released | Outcome::Done => (
+                "state = 0, owner = NULL, forgiven = forgiven + 1, due = $4",
+                now,
+                None,
+                false,
+            ),
+        };
+        let mut values: Vec<Value<'_>> = vec![
+            finish.owned.seq.into(),
+            owner.into(),
+            i64::from(finish.owned.attempt).into(),
+            time.into(),
+        ];
+        values.extend(error.map(Value::from));
+        let sql = format!("UPDATE bitrix24_inbox SET {set} {FENCE}");
+        let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let lane = row.hash(0)?;
+        Ok(Some(lane.filter(|_| is_freed)))
+    }
+}

@@ -1,0 +1,46 @@
+CREATE TABLE bitrix24_inbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    key BLOB NOT NULL,
+    lane BLOB,
+    merge_key BLOB,
+    once INTEGER NOT NULL,
+    member_id TEXT NOT NULL,
+    code TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    handler_id INTEGER,
+    -- Unix seconds by the portal's clock.
+    ts INTEGER,
+    -- Unix milliseconds, as are received, due and finished.
+    first_received INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    merged INTEGER NOT NULL DEFAULT 0,
+    -- 0 waiting, 1 running, 2 done, 3 dead.
+    state INTEGER NOT NULL DEFAULT 0,
+    -- 1 if the entry holds its lane.
+    head INTEGER NOT NULL DEFAULT 0,
+    -- The next attempt; while it runs, the end of the lease.
+    due INTEGER NOT NULL,
+    owner TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    forgiven INTEGER NOT NULL DEFAULT 0,
+    suspect INTEGER NOT NULL DEFAULT 0,
+    replayed INTEGER NOT NULL DEFAULT 0,
+    finished INTEGER,
+    error TEXT,
+    format INTEGER NOT NULL,
+    key_id INTEGER,
+    -- Sealed. NULL once it is not needed.
+    body BLOB,
+    -- What runs holds its lane, so that the index of heads lets one entry of a lane run at a time.
+    CHECK (state <> 1 OR head = 1),
+    CHECK (head = 0 OR state < 2)
+) STRICT;
+CREATE UNIQUE INDEX bitrix24_inbox_untried ON bitrix24_inbox (key) WHERE state = 0 AND attempts = 0;
+CREATE UNIQUE INDEX bitrix24_inbox_once ON bitrix24_inbox (key) WHERE once = 1;
+CREATE UNIQUE INDEX bitrix24_inbox_head ON bitrix24_inbox (lane) WHERE head = 1;
+CREATE INDEX bitrix24_inbox_lane ON bitrix24_inbox (lane, seq) WHERE state < 2;
+CREATE INDEX bitrix24_inbox_ready ON bitrix24_inbox (member_id, due, seq)
+    WHERE state = 0 AND head = 1 AND suspect = 0;
+CREATE INDEX bitrix24_inbox_suspect ON bitrix24_inbox (due) WHERE suspect = 1;
+CREATE INDEX bitrix24_inbox_running ON bitrix24_inbox (due) WHERE state = 1;
+CREATE INDEX bitrix24_inbox_ended ON bitrix24_inbox (state, finished) WHERE state >= 2;

@@ -1,0 +1,137 @@
+//! Reads the rows of the table.
+
+use sqlx::{ColumnIndex, Database, Decode, Row, Type};
+
+use crate::inbox::entry::Entry;
+use crate::inbox::key::EntryKey;
+use crate::inbox::store::{Record, State};
+use crate::sql::{ResultExt, StoreError};
+
+/// The columns that [`record`] reads, in its order.
+pub(super) const COLUMNS: &str = "seq, key, lane, merge_key, once, member_id, code, subject, \
+    handler_id, ts, first_received, received, merged, state, head, due, attempts, forgiven, suspect, \
+    replayed, error, format, key_id, body";
+
+/// A row whose columns are read by their place.
+pub(super) trait Columns {
+    fn number(&self, at: usize) -> Result<Option<i64>, StoreError>;
+    fn text(&self, at: usize) -> Result<Option<String>, StoreError>;
+    fn bytes(&self, at: usize) -> Result<Option<Vec<u8>>, StoreError>;
+
+    fn required(&self, at: usize) -> Result<i64, StoreError> {
+        let number = self.number(at)?;
+        number.ok_or_else(|| StoreError::query("a column of the inbox is NULL"))
+    }
+
+    fn hash(&self, at: usize) -> Result<Option<[u8; 32]>, StoreError> {
+        let Some(bytes) = self.bytes(at)? else {
+            return Ok(None);
+        };
+        let hash = bytes.try_into();
+        hash.map(Some)
+            .map_err(|_| StoreError::query("a hash in the inbox does not have 32 bytes"))
+    }
+}
+
+impl<R> Columns for R
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    for<'r> Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Option<Vec<u8>>: Decode<'r, R::Database> + Type<R::Database>,
+    R::Database: Database,
+{
+    fn number(&self, at: usize) -> Result<Option<i64>, StoreError> {
+        self.try_get(at).store_err()
+    }
+
+    fn text(&self, at: usize) -> Result<Option<String>, StoreError> {
+        self.try_get(at).store_err()
+    }
+
+    fn bytes(&self, at: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        self.try_get(at).store_err()
+    }
+}
+
+pub(super) fn record(row: &impl Columns) -> Result<Record, StoreError> {
+    let count = |at| -> Result<u32, StoreError> {
+        let number = row.required(at)?;
+        u32::try_from(number).map_err(|_| StoreError::query("a count in the inbox is out of range"))
+    };
+    let key = row.hash(1)?;
+    let key = key.ok_or_else(|| StoreError::query("a column of the inbox is NULL"))?;
+    Ok(Record {
+        seq: row.required(0)?,
+        entry: Entry {
+            key: EntryKey::from_bytes(key),
+            lane: row.hash(2)?,
+            merge: row.hash(3)?,
+            once: row.required(4)? == 1,
+            member_id: row.text(5)?.unwrap_or_default(),
+            code: row.text(6)?.unwrap_or_default(),
+            subject: row.text(7)?.unwrap_or_default(),
+            handler_id: row.number(8)?,
+            timestamp: row.number(9)?,
+            format: row.required(21)?,
+            key_id: row.number(22)?,
+            body: row.bytes(23)?.unwrap_or_default().into(),
+        },
+        first_received: row.required(10)?,
+        received: row.required(11)?,
+        merged: count(12)?,
+        state: match row.required(13)? {
+            0 => State::Waiting,
+            1 => State::Running,
+            2 => State::Done,
+            3 => State::Dead,
+            _ => return Err(StoreError::query("an entry has an unknown state")),
+        },
+        head: row.required(14)? == 1,
+        due: row.required(15)?,
+        attempts: count(16)?,
+        forgiven: count(17)?,
+        suspect: row.required(18)? == 1,
+        replayed: row.required(19)? == 1,
+        error: row.text(20)?,
+    })
+}
+
+/// Returns `($1, $2), ($3, $4)` for 2 rows of 2 values, starting after `before` placeholders.
+pub(super) fn placeholders(before: usize, rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let numbers = (1..=columns).map(|column| format!("${}", before + row * columns + column));
+        format!("({})", numbers.collect::<Vec<_>>().join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// Splits a slice into parts of few lengths, so that few statements are prepared.
+pub(super) fn chunks<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let len = [128, 32, 8, 1].into_iter().find(|len| *len <= all.len())?;
+        let (chunk, rest) = all.split_at(len);
+        all = rest;
+        Some(chunk)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_have_one_of_four_lengths_and_leave_nothing_out() {
+        let all: Vec<u32> = (0..300).collect();
+        let lengths: Vec<_> = chunks(&all).map(<[u32]>::len).collect();
+        assert_eq!(lengths, [128, 128, 32, 8, 1, 1, 1, 1]);
+        assert_eq!(chunks(&all).flatten().copied().collect::<Vec<_>>(), all);
+        assert_eq!(chunks::<u32>(&[]).count(), 0);
+    }
+
+    #[test]
+    fn placeholders_are_numbered_across_rows() {
+        assert_eq!(placeholders(1, 2, 2), "($2, $3), ($4, $5)");
+    }
+}

@@ -1,0 +1,223 @@
+//! The inbox that the databases share: transactions, their clock, and the order of lanes.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use tokio::time::{Instant, timeout};
+
+use super::row::{Columns, chunks, placeholders};
+use crate::inbox::clock::unix_millis;
+use crate::sql::StoreError;
+use crate::sql::dialect::{Dialect, Value};
+use crate::sql::migrations::Migrations;
+use crate::sql::pool::{Pool, within};
+use crate::sql::transaction::Transaction;
+
+/// The default timeout of a call.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bounds the opening of an inbox with its migrations.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A database with the tables of an inbox.
+pub(super) trait InboxDialect: Dialect<Row: Columns> {
+    /// Waits until no other transaction changes entries, if the begin does not wait.
+    const LOCK: Option<&'static str>;
+
+    /// Selects the time in unix milliseconds. `None` if the process has the same clock.
+    const NOW: Option<&'static str>;
+
+    const MIGRATIONS: Migrations;
+}
+
+/// An inbox in a database.
+pub(super) struct SqlInbox<D: InboxDialect> {
+    pub(super) readers: Pool<D>,
+    pub(super) writers: Pool<D>,
+    /// Begins a transaction that may write.
+    pub(super) begin: Arc<str>,
+    pub(super) call_timeout: Duration,
+    pub(super) keep_bodies: bool,
+}
+
+/// A transaction that no other one that changes entries overlaps.
+pub(super) struct Exclusive<D: InboxDialect> {
+    pub(super) transaction: Transaction<D>,
+    /// The time in unix milliseconds.
+    pub(super) now: i64,
+}
+
+impl<D: InboxDialect> SqlInbox<D> {
+    pub(super) async fn migrate(&self) -> Result<(), StoreError> {
+        let migrate = async {
+            let mut transaction = self.begin().await?;
+            D::MIGRATIONS.run(&mut transaction).await?;
+            transaction.commit().await
+        };
+        timeout(OPEN_TIMEOUT, migrate)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::timed_out()))
+    }
+
+    /// Bounds a call. At the limit it is dropped, which closes its connection.
+    pub(super) async fn with_timeout<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(Some(self.call_timeout), call).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close(self.call_timeout).await;
+        self.writers.close(self.call_timeout).await;
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.call_timeout
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction<D>, StoreError> {
+        Transaction::begin(&self.writers, &self.begin, self.deadline()).await
+    }
+
+    pub(super) async fn exclusive(&self) -> Result<Exclusive<D>, StoreError> {
+        let mut transaction = self.begin().await?;
+        if let Some(lock) = D::LOCK {
+            transaction.execute(lock, &[]).await?;
+        }
+        let now = match D::NOW {
+            Some(now) => transaction.number(now).await?,
+            None => Some(unix_millis()),
+        };
+        let now = now.ok_or_else(|| StoreError::query("the database returned no time"))?;
+        Ok(Exclusive { transaction, now })
+    }
+
+    /// Executes a statement that reads, outside a transaction.
+    pub(super) async fn read(
+        &self,
+        sql: impl SqlSafeStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<D::Row>, StoreError> {
+        let sql = sql.into_sql_str();
+        let mut lease = self.readers.lease(self.deadline()).await?;
+        let limit = lease.first_timeout();
+        let first = D::fetch(lease.connection(), sql.clone(), values);
+        let mut rows = within(limit, first).await;
+        if lease.reconnect_if_dead(&rows).await? {
+            rows = D::fetch(lease.connection(), sql, values).await;
+        }
+        let rows = rows?;
+        lease.release();
+        Ok(rows)
+    }
+}
+
+impl<D: InboxDialect> Exclusive<D> {
+    /// Gives each of the lanes that has no head its oldest active entry as the head.
+    ///
+    /// The subqueries read one row of an index each, however long a lane is.
+    pub(super) async fn promote(&mut self, lanes: &[[u8; 32]]) -> Result<(), StoreError> {
+        for lanes in chunks(lanes) {
+            let sql = format!(
+                "WITH lanes(lane) AS (VALUES {}) \
+                 UPDATE bitrix24_inbox SET head = 1 WHERE seq IN ( \
+                     SELECT (SELECT a.seq FROM bitrix24_inbox a \
+                             WHERE a.lane = l.lane AND a.state < 2 ORDER BY a.seq LIMIT 1) \
+                     FROM lanes l \
+                     WHERE NOT EXISTS (SELECT 1 FROM bitrix24_inbox h \
+                                       WHERE h.lane = l.lane AND h.head = 1))",
+                placeholders(0, lanes.len(), 1)
+            );
+            let values: Vec<Value<'_>> = lanes.iter().map(|lane| Some(&lane[..]).into()).collect();
+            self.transaction
+                .execute(AssertSqlSafe(sql), &values)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await
+    }
+}
+
+/// Sorts the lanes and removes repetitions.
+pub(super) fn distinct(mut lanes: Vec<[u8; 32]>) -> Vec<[u8; 32]> {
+    lanes.sort_unstable();
+    lanes.dedup();
+    lanes
+}
+
+/// Implements the traits for a type by its field `store`, with the timeout of a call.
+macro_rules! impl_inbox_store {
+    ($type:ty) => {
+        impl Accept for $type {
+            type Error = StoreError;
+
+            async fn accept(&self, entries: &[Entry]) -> Result<Vec<Accepted>, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.accept(entries)).await
+            }
+        }
+
+        impl InboxStore for $type {
+            async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.claim(request)).await
+            }
+
+            async fn finish(
+                &self,
+                owner: &str,
+                finishes: &[Finish],
+            ) -> Result<Vec<bool>, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.finish(owner, finishes)).await
+            }
+
+            async fn extend(
+                &self,
+                owner: &str,
+                running: &[Owned],
+                lease: Duration,
+            ) -> Result<Vec<bool>, StoreError> {
+                let store = &self.store;
+                store
+                    .with_timeout(store.extend(owner, running, lease))
+                    .await
+            }
+
+            async fn list(&self, filter: &Filter, limit: usize) -> Result<Vec<Record>, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.list(filter, limit)).await
+            }
+
+            // In steps, each of which is bounded by the timeout of its connection.
+            async fn reopen(&self, filter: &Filter, replay: bool) -> Result<u64, StoreError> {
+                self.store.reopen(filter, replay).await
+            }
+
+            async fn discard(&self, seq: i64) -> Result<bool, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.discard(seq)).await
+            }
+
+            async fn purge(&self, done: Duration, dead: Duration) -> Result<u64, StoreError> {
+                self.store.purge(done, dead).await
+            }
+
+            async fn remove_portal(&self, member_id: &str) -> Result<u64, StoreError> {
+                self.store.remove_portal(member_id).await
+            }
+
+            async fn stats(&self) -> Result<Stats, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.stats()).await
+            }
+        }
+    };
+}
+pub(super) use impl_inbox_store;

@@ -1,0 +1,446 @@
+//! `MemoryInbox`: entries in memory, for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, Outcome, Owned,
+    Quota, Record, State, Stats,
+};
+use crate::inbox::clock::{millis, unix_millis};
+use crate::inbox::entry::{Entry, FORMAT};
+
+/// An [`InboxStore`] in memory, **for tests alone**: what it has accepted is lost with the process.
+///
+/// It is simple rather than fast: every call looks at every entry. A clone shares the entries.
+#[derive(Clone, Default)]
+pub struct MemoryInbox {
+    state: Arc<Mutex<Entries>>,
+}
+
+#[derive(Default)]
+struct Entries {
+    next_seq: i64,
+    entries: BTreeMap<i64, Stored>,
+}
+
+struct Stored {
+    record: Record,
+    owner: Option<String>,
+    /// When it became done or dead.
+    finished: i64,
+}
+
+impl Stored {
+    fn is_active(&self) -> bool {
+        matches!(self.record.state, State::Waiting | State::Running)
+    }
+
+    fn is_untried(&self) -> bool {
+        self.record.state == State::Waiting && self.record.attempts == 0
+    }
+
+    fn is_owned(&self, owner: &str, owned: Owned) -> bool {
+        self.record.state == State::Running
+            && self.owner.as_deref() == Some(owner)
+            && self.record.attempts == owned.attempt
+    }
+
+    fn is_due(&self, now: i64) -> bool {
+        self.record.state == State::Waiting
+            && self.record.head
+            && self.record.due <= now
+            && self.record.entry.format <= FORMAT
+    }
+
+    fn wait(&mut self, due: i64) {
+        self.owner = None;
+        self.record.state = State::Waiting;
+        self.record.due = due;
+    }
+
+    fn end(&mut self, state: State, now: i64) {
+        self.owner = None;
+        self.finished = now;
+        self.record.state = state;
+        self.record.head = false;
+        self.record.suspect = false;
+    }
+}
+
+impl MemoryInbox {
+    /// Creates an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn accept(&mut self, entry: &Entry, now: i64) -> Accepted {
+        let mut all = self.entries.values();
+        let is_duplicate = |stored: &Stored| {
+            let same = stored.record.entry.key == entry.key;
+            same && (stored.is_untried() || (entry.once && stored.record.entry.once))
+        };
+        if all.any(is_duplicate) {
+            return Accepted::Duplicate;
+        }
+        if let (Some(lane), Some(merge)) = (entry.lane, entry.merge) {
+            let mut newest_first = self.entries.values_mut().rev();
+            let last = newest_first
+                .find(|stored| stored.record.entry.lane == Some(lane) && stored.is_active());
+            if let Some(last) = last {
+                if last.is_untried() && last.record.entry.merge == Some(merge) {
+                    last.record.entry = entry.clone();
+                    last.record.received = now;
+                    last.record.merged += 1;
+                    return Accepted::Merged;
+                }
+            }
+        }
+        self.next_seq += 1;
+        let record = Record {
+            seq: self.next_seq,
+            entry: entry.clone(),
+            state: State::Waiting,
+            head: false,
+            first_received: now,
+            received: now,
+            merged: 0,
+            due: now,
+            attempts: 0,
+            forgiven: 0,
+            suspect: false,
+            replayed: false,
+            error: None,
+        };
+        let stored = Stored {
+            record,
+            owner: None,
+            finished: 0,
+        };
+        self.entries.insert(self.next_seq, stored);
+        Accepted::Stored
+    }
+
+    /// Gives every lane without a head its oldest entry as the head.
+    fn promote(&mut self) {
+        let active = self.entries.values().filter(|stored| stored.is_active());
+        let mut headed: BTreeSet<_> = active
+            .filter(|stored| stored.record.head)
+            .filter_map(|stored| stored.record.entry.lane)
+            .collect();
+        for stored in self
+            .entries
+            .values_mut()
+            .filter(|stored| stored.is_active())
+        {
+            stored.record.head |= match stored.record.entry.lane {
+                Some(lane) => headed.insert(lane),
+                None => true,
+            };
+        }
+    }
+
+    fn reap(&mut self, request: &ClaimRequest<'_>, now: i64) {
+        for stored in self.entries.values_mut() {
+            if stored.record.state != State::Running || stored.record.due > now {
+                continue;
+            }
+            let tried = stored.record.attempts - stored.record.forgiven;
+            match request.backoff.delay(tried) {
+                Some(_) if tried <= 1 => stored.wait(now),
+                Some(delay) => stored.wait(now.saturating_add(millis(delay))),
+                None => {
+                    stored.end(State::Dead, now);
+                    stored.record.error = Some(super::super::worker::LEASE_ENDED.to_owned());
+                    continue;
+                }
+            }
+            stored.record.suspect = true;
+        }
+        self.promote();
+    }
+
+    fn run(&mut self, seq: i64, request: &ClaimRequest<'_>, now: i64) -> Option<Claim> {
+        let stored = self.entries.get_mut(&seq)?;
+        let alone = stored.record.suspect;
+        stored.owner = Some(request.owner.to_owned());
+        stored.record.state = State::Running;
+        stored.record.attempts += 1;
+        stored.record.due = now.saturating_add(millis(request.lease));
+        Some(Claim {
+            record: stored.record.clone(),
+            alone,
+        })
+    }
+
+    fn claim(&mut self, request: &ClaimRequest<'_>, now: i64) -> Claims {
+        self.reap(request, now);
+        let mut claims = Claims {
+            after: request.after.to_owned(),
+            ..Claims::default()
+        };
+        let due = self.entries.values().filter(|stored| stored.is_due(now));
+        let mut due: Vec<_> = due.map(|stored| stored.record.clone()).collect();
+        due.sort_by_key(|record| (record.due, record.seq));
+        if let Some(suspect) = due.iter().find(|record| record.suspect) {
+            if request.idle && request.limit > 0 {
+                claims.entries.extend(self.run(suspect.seq, request, now));
+            } else {
+                claims.wait_for_idle = true;
+            }
+            return claims;
+        }
+        let members: BTreeSet<&str> = due.iter().map(|r| r.entry.member_id.as_str()).collect();
+        let (before, after): (Vec<&str>, Vec<&str>) =
+            members.into_iter().partition(|id| *id <= request.after);
+        let mut quota = Quota::new(request);
+        let members = after.into_iter().chain(before);
+        let mut portals: Vec<_> = members
+            .filter_map(|id| quota.portal(id.to_owned()))
+            .collect();
+        for round in 0..2 {
+            let all = portals.len();
+            for (at, portal) in portals.iter_mut().enumerate() {
+                let wanted = quota.of(portal, if round == 0 { all - at } else { 1 });
+                let mut taken = 0;
+                while taken < wanted {
+                    let next = due
+                        .iter()
+                        .position(|record| record.entry.member_id == portal.member_id);
+                    let Some(next) = next else { break };
+                    let seq = due.remove(next).seq;
+                    claims.entries.extend(self.run(seq, request, now));
+                    taken += 1;
+                }
+                if taken > 0 && round == 0 {
+                    claims.after.clone_from(&portal.member_id);
+                }
+                quota.claimed(portal, taken);
+            }
+        }
+        claims
+    }
+
+    fn finish(&mut self, owner: &str, finish: &Finish, now: i64) -> bool {
+        let Some(stored) = self.entries.get_mut(&finish.owned.seq) else {
+            return false;
+        };
+        if !stored.is_owned(owner, finish.owned) {
+            return false;
+        }
+        match &finish.outcome {
+            Outcome::Done => {
+                stored.end(State::Done, now);
+                stored.record.error = None;
+                stored.record.entry.body = Bytes::new();
+            }
+            Outcome::Retry { after, error } => {
+                stored.wait(now.saturating_add(millis(*after)));
+                stored.record.suspect = false;
+                stored.record.error = Some(error.clone());
+            }
+            Outcome::Dead { error } => {
+                stored.end(State::Dead, now);
+                stored.record.error = Some(error.clone());
+            }
+            Outcome::Released => {
+                stored.wait(now);
+                stored.record.forgiven += 1;
+            }
+        }
+        true
+    }
+
+    fn reopen(&mut self, filter: &Filter, replay: bool, now: i64) -> u64 {
+        let mut reopened = 0;
+        for stored in self.entries.values_mut() {
+            let record = &mut stored.record;
+            let is_reopened = match record.state {
+                State::Waiting => record.attempts > 0 && record.due > now && !replay,
+                State::Dead => true,
+                State::Done => replay,
+                State::Running => false,
+            };
+            if !is_reopened || record.entry.body.is_empty() || !filter.selects(record) {
+                continue;
+            }
+            // Never untried again: an equal entry may have come since.
+            record.attempts = record.attempts.max(1);
+            record.forgiven = record.attempts;
+            record.replayed |= replay;
+            record.suspect = false;
+            stored.wait(now);
+            reopened += 1;
+        }
+        self.promote();
+        reopened
+    }
+
+    fn discard(&mut self, seq: i64, now: i64) -> bool {
+        let Some(stored) = self.entries.get_mut(&seq) else {
+            return false;
+        };
+        if !matches!(stored.record.state, State::Waiting | State::Dead) {
+            return false;
+        }
+        stored.end(State::Done, now);
+        stored.record.error = Some("discarded".to_owned());
+        stored.record.entry.body = Bytes::new();
+        self.promote();
+        true
+    }
+
+    fn stats(&self, now: i64) -> Stats {
+        let mut stats = Stats::new();
+        for stored in self.entries.values() {
+            let record = &stored.record;
+            match record.state {
+                State::Waiting => stats.waiting += 1,
+                State::Running => stats.running += 1,
+                State::Done => stats.done += 1,
+                State::Dead => stats.dead += 1,
+            }
+            if record.state == State::Waiting {
+                let age = u64::try_from(now - record.first_received).unwrap_or_default();
+                stats.oldest_waiting_ms = stats.oldest_waiting_ms.max(Some(age));
+                let failed = record.head && record.attempts > 0 && record.entry.lane.is_some();
+                stats.blocked_lanes += u64::from(failed);
+            }
+        }
+        stats
+    }
+}
+
+impl Accept for MemoryInbox {
+    type Error = Infallible;
+
+    fn accept(
+        &self,
+        entries: &[Entry],
+    ) -> impl Future<Output = Result<Vec<Accepted>, Infallible>> + Send {
+        let now = unix_millis();
+        let mut state = self.lock();
+        let accepted = entries.iter().map(|entry| state.accept(entry, now));
+        let accepted = accepted.collect();
+        state.promote();
+        ready(Ok(accepted))
+    }
+}
+
+impl InboxStore for MemoryInbox {
+    fn claim(
+        &self,
+        request: &ClaimRequest<'_>,
+    ) -> impl Future<Output = Result<Claims, Infallible>> + Send {
+        ready(Ok(self.lock().claim(request, unix_millis())))
+    }
+
+    fn finish(
+        &self,
+        owner: &str,
+        finishes: &[Finish],
+    ) -> impl Future<Output = Result<Vec<bool>, Infallible>> + Send {
+        let now = unix_millis();
+        let mut state = self.lock();
+        let finished = finishes
+            .iter()
+            .map(|finish| state.finish(owner, finish, now));
+        let finished = finished.collect();
+        state.promote();
+        ready(Ok(finished))
+    }
+
+    fn extend(
+        &self,
+        owner: &str,
+        running: &[Owned],
+        lease: Duration,
+    ) -> impl Future<Output = Result<Vec<bool>, Infallible>> + Send {
+        let due = unix_millis().saturating_add(millis(lease));
+        let mut state = self.lock();
+        let extended = running.iter().map(|owned| {
+            let stored = state.entries.get_mut(&owned.seq);
+            let stored = stored.filter(|stored| stored.is_owned(owner, *owned));
+            stored.map(|stored| stored.record.due = due).is_some()
+        });
+        ready(Ok(extended.collect()))
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Record>, Infallible>> + Send {
+        let state = self.lock();
+        let records = state.entries.values().map(|stored| &stored.record);
+        let records = records.filter(|record| filter.selects(record)).take(limit);
+        ready(Ok(records.cloned().collect()))
+    }
+
+    fn reopen(
+        &self,
+        filter: &Filter,
+        replay: bool,
+    ) -> impl Future<Output = Result<u64, Infallible>> + Send {
+        ready(Ok(self.lock().reopen(filter, replay, unix_millis())))
+    }
+
+    fn discard(&self, seq: i64) -> impl Future<Output = Result<bool, Infallible>> + Send {
+        ready(Ok(self.lock().discard(seq, unix_millis())))
+    }
+
+    fn purge(
+        &self,
+        done: Duration,
+        dead: Duration,
+    ) -> impl Future<Output = Result<u64, Infallible>> + Send {
+        let now = unix_millis();
+        let mut state = self.lock();
+        let before = state.entries.len();
+        state.entries.retain(|_, stored| {
+            let kept = match stored.record.state {
+                State::Done => done,
+                State::Dead => dead,
+                State::Waiting | State::Running => return true,
+            };
+            stored.finished > now.saturating_sub(millis(kept))
+        });
+        ready(Ok((before - state.entries.len()) as u64))
+    }
+
+    fn remove_portal(
+        &self,
+        member_id: &str,
+    ) -> impl Future<Output = Result<u64, Infallible>> + Send {
+        let mut state = self.lock();
+        let before = state.entries.len();
+        let entries = &mut state.entries;
+        entries.retain(|_, stored| stored.record.entry.member_id != member_id);
+        ready(Ok((before - entries.len()) as u64))
+    }
+
+    fn stats(&self) -> impl Future<Output = Result<Stats, Infallible>> + Send {
+        ready(Ok(self.lock().stats(unix_millis())))
+    }
+}
+
+/// Shows the stats.
+impl fmt::Debug for MemoryInbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemoryInbox")
+            .field(&self.lock().stats(unix_millis()))
+            .finish()
+    }
+}

@@ -1,0 +1,141 @@
+//! One attempt: opens the entry, calls the service, and reads its response.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, Uri};
+use tower::Service;
+
+use super::verdict::{self, Verdict};
+use super::{Hook, Settings};
+use crate::envelope::Envelope;
+use crate::event::Event;
+use crate::inbox::delivery::Delivery;
+use crate::inbox::seal::Keyring;
+use crate::inbox::store::{Outcome, Record};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What every attempt of a worker needs.
+#[derive(Clone)]
+pub(super) struct Attempts {
+    pub(super) keys: Arc<Keyring>,
+    pub(super) settings: Settings,
+}
+
+impl Attempts {
+    /// Runs one attempt. Dropping it stops the handler.
+    pub(super) async fn run<H, B, R>(self, record: Record, service: H) -> Outcome
+    where
+        H: Service<Request<B>, Response = Response<R>>,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: From<Bytes>,
+    {
+        let (event, target) = match open(&self.keys, &record) {
+            Ok(opened) => opened,
+            // With the right key it may open later, so it is kept.
+            Err(error) => return Outcome::Dead { error },
+        };
+        let timeout = self.settings.timeout;
+        let request = request(&record, event.clone(), target);
+        let handling = call(service, request, &event, self.settings.on_handled.as_ref());
+        let verdict = match tokio::time::timeout(timeout, handling).await {
+            Ok(verdict) => verdict,
+            Err(_) => Verdict::Retry {
+                after: None,
+                error: timed_out(timeout),
+            },
+        };
+        self.outcome(verdict, &record)
+    }
+
+    /// Returns the outcome of a failed attempt: a retry, or dead after the last attempt.
+    pub(super) fn failed(&self, record: &Record, error: String) -> Outcome {
+        self.outcome(Verdict::Retry { after: None, error }, record)
+    }
+
+    fn outcome(&self, verdict: Verdict, record: &Record) -> Outcome {
+        let (after, error) = match verdict {
+            Verdict::Done(_) => return Outcome::Done,
+            Verdict::Dead { error } => return Outcome::Dead { error },
+            Verdict::Retry { after, error } => (after, error),
+        };
+        let counted = record.attempts.saturating_sub(record.forgiven);
+        match self.settings.backoff.delay(counted) {
+            Some(delay) => Outcome::Retry {
+                after: after.unwrap_or(delay),
+                error,
+            },
+            None => Outcome::Dead { error },
+        }
+    }
+}
+
+fn timed_out(timeout: Duration) -> String {
+    format!("the handler did not respond within {timeout:?}")
+}
+
+fn open(keys: &Keyring, record: &Record) -> Result<(Event, Uri), String> {
+    let contents = keys
+        .open(&record.entry)
+        .map_err(|error| error.to_string())?;
+    let envelope = Envelope::scan(contents.body).map_err(|error| error.to_string())?;
+    // Any path is better than losing the event.
+    let target = contents.target.parse().unwrap_or_default();
+    Ok((Event::from_verified(envelope), target))
+}
+
+/// Makes the request as the portal did.
+fn request<B: From<Bytes>>(record: &Record, event: Event, target: Uri) -> Request<B> {
+    let body = event.body().clone();
+    let length = HeaderValue::from(body.len());
+    let mut request = Request::new(B::from(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = target;
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    request.headers_mut().insert(CONTENT_TYPE, form);
+    request.headers_mut().insert(CONTENT_LENGTH, length);
+    request.extensions_mut().insert(event);
+    request.extensions_mut().insert(Delivery {
+        key: record.entry.key,
+        seq: record.seq,
+        attempt: record.attempts,
+        first_received: record.first_received,
+        merged: record.merged,
+        replayed: record.replayed,
+    });
+    request
+}
+
+async fn call<H, B, R>(
+    mut service: H,
+    request: Request<B>,
+    event: &Event,
+    on_handled: Option<&Hook>,
+) -> Verdict
+where
+    H: Service<Request<B>, Response = Response<R>>,
+    H::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    // No error is held across an await, so that it need not be `Send`.
+    let ready = poll_fn(|cx| service.poll_ready(cx).map_err(Into::into));
+    let ready: Result<(), BoxError> = ready.await;
+    if let Err(error) = ready {
+        return verdict::of_error(&*error, event);
+    }
+    let mut handling = std::pin::pin!(service.call(request));
+    let response = poll_fn(|cx| handling.as_mut().poll(cx).map_err(Into::into));
+    let response: Result<Response<R>, BoxError> = response.await;
+    let verdict = match response {
+        Ok(response) => verdict::of_response(&response, event),
+        Err(error) => verdict::of_error(&*error, event),
+    };
+    if let (Verdict::Done(true), Some(on_handled)) = (&verdict, on_handled) {
+        on_handled(event.clone()).await;
+    }
+    verdict
+}

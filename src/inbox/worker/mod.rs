@@ -1,0 +1,239 @@
+//! The worker: hands stored entries to a service.
+
+mod attempt;
+mod housekeeping;
+mod run;
+mod verdict;
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tower::Service;
+
+use self::run::Run;
+use super::backoff::Backoff;
+use super::service::Inbox;
+use super::store::InboxStore;
+use crate::event::Event;
+use crate::handler::ResponseBody;
+use crate::layer::EventBody;
+use crate::verify::VerifyToken;
+
+/// The request that a worker calls a service with.
+pub type WorkerRequest = Request<EventBody<ResponseBody>>;
+
+/// The error of an entry whose last attempt had no end.
+pub(super) const LEASE_ENDED: &str =
+    "the lease ended without an outcome: the process ended or stopped while it handled the entry";
+
+type Hook = Arc<dyn Fn(Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What a worker does, without its service.
+#[derive(Clone)]
+struct Settings {
+    concurrency: usize,
+    portal_limit: Option<usize>,
+    timeout: Duration,
+    lease: Duration,
+    poll_interval: Duration,
+    backoff: Backoff,
+    keep_done: Duration,
+    keep_dead: Duration,
+    on_handled: Option<Hook>,
+}
+
+/// A builder of a [`Worker`]. [`Inbox::worker`] returns it.
+#[must_use = "a worker does nothing until it is spawned"]
+pub struct WorkerBuilder<S, H> {
+    inbox: Inbox<S>,
+    service: H,
+    settings: Settings,
+}
+
+impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
+    pub(super) fn new(inbox: Inbox<S>, service: H) -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self {
+            inbox,
+            service,
+            settings: Settings {
+                concurrency: 16,
+                portal_limit: None,
+                timeout: Duration::from_secs(60),
+                lease: Duration::from_secs(20),
+                poll_interval: Duration::from_millis(500),
+                backoff: Backoff::new(),
+                keep_done: day,
+                keep_dead: day * 30,
+                on_handled: None,
+            },
+        }
+    }
+
+    /// Runs the [completion hook](VerifyToken::on_handled) of this verifier after an event is handled
+    /// with a 2xx status. `PortalVerifier` removes the tokens of an uninstalled portal there, so give
+    /// the worker the verifier that the layer has.
+    pub fn verifier<V>(mut self, verifier: V) -> Self
+    where
+        V: VerifyToken + Send + Sync + 'static,
+    {
+        let verifier = Arc::new(verifier);
+        self.settings.on_handled = Some(Arc::new(move |event: Event| {
+            let verifier = verifier.clone();
+            Box::pin(async move { event.mark_handled(&*verifier).await })
+        }));
+        self
+    }
+
+    /// Sets the maximum number of entries that run at the same time, each in a task of its own.
+    /// Defaults to 16.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `entries` is 0.
+    #[track_caller]
+    pub fn concurrency(mut self, entries: usize) -> Self {
+        assert!(entries > 0, "a concurrency of 0 runs nothing");
+        self.settings.concurrency = entries;
+        self
+    }
+
+    /// Sets the maximum number of entries of one portal that run at the same time, so that others find
+    /// a place. Defaults to three quarters of the [concurrency](Self::concurrency).
+    ///
+    /// # Panics
+    ///
+    /// Panics if `entries` is 0.
+    #[track_caller]
+    pub fn portal_limit(mut self, entries: usize) -> Self {
+        assert!(entries > 0, "a portal needs at least 1 place");
+        self.settings.portal_limit = Some(entries);
+        self
+    }
+
+    /// Sets the maximum time of one attempt. The handler is dropped at its next await, and the entry
+    /// is retried. Defaults to 60 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// Sets the time after which others may take the entries of a worker that vanished. The worker
+    /// extends the leases three times as often, however long a handler runs. Defaults to 20 seconds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the lease is shorter than 100 milliseconds.
+    #[track_caller]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        assert!(lease.as_millis() >= 100, "a lease is at least 100 ms");
+        self.settings.lease = lease;
+        self
+    }
+
+    /// Sets the pause between two looks for entries that other processes have stored, or whose next
+    /// attempt is due. Entries that this process stores are seen at once. Defaults to 500
+    /// milliseconds.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Sets the pauses between attempts, and their number.
+    pub fn retry(mut self, backoff: Backoff) -> Self {
+        self.settings.backoff = backoff;
+        self
+    }
+
+    /// Sets the times after which done and dead entries are deleted. Defaults to a day and 30 days.
+    ///
+    /// Until it is deleted, a done entry of an addition or a deletion makes an equal event a duplicate.
+    pub fn retention(mut self, done: Duration, dead: Duration) -> Self {
+        self.settings.keep_done = done;
+        self.settings.keep_dead = dead;
+        self
+    }
+
+    /// Starts the worker.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn spawn<R>(self) -> Worker
+    where
+        H: Service<WorkerRequest, Response = Response<R>> + Clone + Send + 'static,
+        H::Future: Send,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        R: Send + 'static,
+    {
+        self.spawn_with()
+    }
+
+    /// Starts a worker for a service of requests with another body: one that is made from bytes, such
+    /// as an [`EventBody`] of any body.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
+    pub fn spawn_with<B, R>(self) -> Worker
+    where
+        H: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        H::Future: Send,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: From<Bytes> + Send + 'static,
+        R: Send + 'static,
+    {
+        let (stop, stopped) = watch::channel(None);
+        let housekeeping = housekeeping::spawn(self.inbox.clone(), self.settings.clone());
+        let run = Run::new(self.inbox, self.settings, stopped);
+        let service = self.service;
+        let task = tokio::spawn(async move {
+            let released = run.run(service).await;
+            housekeeping.abort();
+            released
+        });
+        Worker { stop, task }
+    }
+}
+
+/// A running worker. Dropping it does not stop the worker.
+#[derive(Debug)]
+pub struct Worker {
+    stop: watch::Sender<Option<Instant>>,
+    task: JoinHandle<usize>,
+}
+
+impl Worker {
+    /// Stops claiming, waits for the running handlers, at most for `timeout`, then drops the others
+    /// and gives their entries back: they are due at once, and the attempt does not count. Returns
+    /// their number.
+    ///
+    /// Call this after the server has stopped and responded to its last request.
+    pub async fn shutdown(self, timeout: Duration) -> usize {
+        let now = Instant::now();
+        let deadline = now.checked_add(timeout).unwrap_or(now);
+        self.stop.send_replace(Some(deadline));
+        self.task.await.unwrap_or_default()
+    }
+}
+
+impl<S: fmt::Debug, H> fmt::Debug for WorkerBuilder<S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("inbox", &self.inbox)
+            .field("concurrency", &self.settings.concurrency)
+            .field("timeout", &self.settings.timeout)
+            .field("lease", &self.settings.lease)
+            .field("backoff", &self.settings.backoff)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,361 @@
+//! The loop of a worker: claims, runs, extends, finishes.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+use tower::Service;
+
+use super::Settings;
+use super::attempt::Attempts;
+use crate::inbox::seal::InboxKey;
+use crate::inbox::service::Inbox;
+use crate::inbox::store::{Claim, ClaimRequest, Finish, InboxStore, Outcome, Owned, Record};
+use crate::telemetry;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a shutdown tries to store the last outcomes.
+const LAST_FINISH: Duration = Duration::from_secs(5);
+
+pub(super) struct Run<S> {
+    inbox: Inbox<S>,
+    attempts: Attempts,
+    owner: String,
+    stop: watch::Receiver<Option<Instant>>,
+    running: HashMap<Id, Running>,
+    tasks: JoinSet<Outcome>,
+    /// Attempts that ended and are still to be stored. Their leases are extended meanwhile.
+    unfinished: Vec<Finish>,
+    /// An entry that must run alone is running.
+    alone: bool,
+    wait_for_idle: bool,
+    after: String,
+    /// There may be entries to claim.
+    hungry: bool,
+    /// No call to the store before this, since the last one failed.
+    paused_until: Option<Instant>,
+    pause: Duration,
+    released: usize,
+}
+
+struct Running {
+    record: Record,
+    task: AbortHandle,
+    lease_until: Instant,
+    /// The lease is lost: the outcome counts no longer.
+    is_lost: bool,
+}
+
+impl Running {
+    fn owned(&self) -> Owned {
+        Owned {
+            seq: self.record.seq,
+            attempt: self.record.attempts,
+        }
+    }
+}
+
+/// A random name, so that no two workers have the same.
+fn owner() -> String {
+    let random = InboxKey::generate().to_hex();
+    format!("{}-{}", std::process::id(), &random[..16])
+}
+
+impl<S: InboxStore + 'static> Run<S> {
+    pub(super) fn new(
+        inbox: Inbox<S>,
+        settings: Settings,
+        stop: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        let keys = inbox.keys.clone();
+        Self {
+            inbox,
+            attempts: Attempts { keys, settings },
+            owner: owner(),
+            stop,
+            running: HashMap::new(),
+            tasks: JoinSet::new(),
+            unfinished: Vec::new(),
+            alone: false,
+            wait_for_idle: false,
+            after: String::new(),
+            hungry: true,
+            paused_until: None,
+            pause: FIRST_PAUSE,
+            released: 0,
+        }
+    }
+
+    /// Works until it is stopped. Returns the number of entries given back.
+    pub(super) async fn run<H, B, R>(mut self, mut service: H) -> usize
+    where
+        H: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        H::Future: Send,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: From<Bytes> + Send + 'static,
+        R: Send + 'static,
+    {
+        let mut stored = self.inbox.stored.subscribe();
+        let mut polls = ticks(self.attempts.settings.poll_interval);
+        let mut extensions = ticks(self.attempts.settings.lease / 3);
+        loop {
+            let deadline = *self.stop.borrow_and_update();
+            if deadline.is_some_and(|deadline| self.is_idle() || Instant::now() >= deadline) {
+                break;
+            }
+            if !self.is_paused() {
+                self.finish().await;
+                if deadline.is_none() {
+                    self.claim(&mut service).await;
+                }
+            }
+            let wake = [deadline, self.paused_until].into_iter().flatten().min();
+            tokio::select! {
+                Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
+                Ok(()) = stored.changed() => self.hungry = true,
+                _ = polls.tick() => self.hungry = true,
+                _ = extensions.tick() => self.extend().await,
+                // The worker also stops if its handle was dropped with a deadline set.
+                Ok(()) = self.stop.changed() => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+            while let Some(joined) = self.tasks.try_join_next_with_id() {
+                self.joined(joined);
+            }
+        }
+        self.stop_tasks().await;
+        self.released
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.unfinished.is_empty()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused_until
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    fn succeeded(&mut self) {
+        self.paused_until = None;
+        self.pause = FIRST_PAUSE;
+    }
+
+    /// A store that fails is asked again, for as long as it takes.
+    fn failed(&mut self, error: impl Into<Box<dyn Error + Send + Sync>>) {
+        telemetry::inbox::worker_failed(&*error.into());
+        self.paused_until = Some(Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
+        self.hungry = true;
+    }
+
+    async fn claim<H, B, R>(&mut self, service: &mut H)
+    where
+        H: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        H::Future: Send,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: From<Bytes> + Send + 'static,
+        R: Send + 'static,
+    {
+        let settings = &self.attempts.settings;
+        let busy = self.running.len() + self.unfinished.len();
+        let free = settings.concurrency.saturating_sub(busy);
+        if !self.hungry || free == 0 || self.alone || (self.wait_for_idle && busy > 0) {
+            return;
+        }
+        let mut portals: HashMap<&str, usize> = HashMap::new();
+        for running in self.running.values() {
+            *portals.entry(&running.record.entry.member_id).or_default() += 1;
+        }
+        let portals: Vec<_> = portals
+            .into_iter()
+            .map(|(portal, running)| (portal.to_owned(), running))
+            .collect();
+        let portal_limit = settings
+            .portal_limit
+            .unwrap_or_else(|| (settings.concurrency * 3).div_ceil(4));
+        let request = ClaimRequest {
+            owner: &self.owner,
+            limit: free,
+            lease: settings.lease,
+            backoff: &settings.backoff,
+            idle: busy == 0,
+            portal_limit,
+            running: &portals,
+            after: &self.after,
+        };
+        // By the time of the call, so that the lease never ends here later than in the store.
+        let lease_until = Instant::now() + settings.lease;
+        let claimed = self.inbox.store.claim(&request).await;
+        match claimed {
+            Ok(claims) => {
+                self.succeeded();
+                self.wait_for_idle = claims.wait_for_idle;
+                // A full claim leaves more behind, and so may one that runs alone.
+                let is_alone = claims.entries.iter().any(|claim| claim.alone);
+                self.hungry = claims.entries.len() == free || claims.wait_for_idle || is_alone;
+                self.after = claims.after;
+                for claim in claims.entries {
+                    self.start(claim, service.clone(), lease_until);
+                }
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn start<H, B, R>(&mut self, claim: Claim, service: H, lease_until: Instant)
+    where
+        H: Service<Request<B>, Response = Response<R>> + Send + 'static,
+        H::Future: Send,
+        H::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: From<Bytes> + Send + 'static,
+        R: Send + 'static,
+    {
+        let Claim { record, alone } = claim;
+        self.alone |= alone;
+        let work = self.attempts.clone().run(record.clone(), service);
+        let task = self
+            .tasks
+            .spawn(telemetry::inbox::in_attempt(shown(&record), work));
+        let running = Running {
+            record,
+            lease_until,
+            is_lost: false,
+            task: task.clone(),
+        };
+        self.running.insert(task.id(), running);
+    }
+
+    /// Takes the outcome of a task that ended.
+    fn joined(&mut self, joined: Result<(Id, Outcome), JoinError>) {
+        let (id, ended) = match joined {
+            Ok((id, outcome)) => (id, Ok(outcome)),
+            Err(error) => (error.id(), Err(error.is_panic())),
+        };
+        let Some(running) = self.running.remove(&id) else {
+            return;
+        };
+        self.alone = false;
+        if running.is_lost {
+            telemetry::inbox::attempt_ended(shown(&running.record), "lost", None);
+            return;
+        }
+        let outcome = match ended {
+            Ok(outcome) => outcome,
+            // The text of a panic may quote anything, so it stays in the output of the panic hook.
+            Err(true) => {
+                let error = "the handler panicked".to_owned();
+                self.attempts.failed(&running.record, error)
+            }
+            Err(false) => {
+                self.released += 1;
+                Outcome::Released
+            }
+        };
+        let (name, error) = match &outcome {
+            Outcome::Done => ("done", None),
+            Outcome::Retry { error, .. } => ("retry", Some(error.as_str())),
+            Outcome::Dead { error } => ("dead", Some(error.as_str())),
+            Outcome::Released => ("released", None),
+        };
+        telemetry::inbox::attempt_ended(shown(&running.record), name, error);
+        self.unfinished.push(Finish {
+            owned: running.owned(),
+            outcome,
+        });
+    }
+
+    /// Stores the outcomes of attempts.
+    async fn finish(&mut self) {
+        if self.unfinished.is_empty() {
+            return;
+        }
+        let finished = self.inbox.store.finish(&self.owner, &self.unfinished).await;
+        match finished {
+            Ok(_) => {
+                self.succeeded();
+                self.unfinished.clear();
+                // The next entry of a lane may be due.
+                self.hungry = true;
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Extends the leases, and stops the handlers of those that are lost.
+    async fn extend(&mut self) {
+        let ids: Vec<Id> = self.running.keys().copied().collect();
+        let mut owned: Vec<Owned> = ids.iter().map(|id| self.running[id].owned()).collect();
+        owned.extend(self.unfinished.iter().map(|finish| finish.owned));
+        if owned.is_empty() {
+            return;
+        }
+        let lease = self.attempts.settings.lease;
+        let lease_until = Instant::now() + lease;
+        let extended = self.inbox.store.extend(&self.owner, &owned, lease).await;
+        let extended = match extended {
+            Ok(extended) => extended,
+            Err(error) => {
+                self.failed(error);
+                Vec::new()
+            }
+        };
+        let now = Instant::now();
+        for (at, id) in ids.iter().enumerate() {
+            let Some(running) = self.running.get_mut(id) else {
+                continue;
+            };
+            match extended.get(at) {
+                Some(true) => running.lease_until = lease_until,
+                Some(false) => running.lose(),
+                // Unknown: others may have the entry once the lease is over.
+                None if running.lease_until <= now => running.lose(),
+                None => {}
+            }
+        }
+    }
+
+    /// Drops the handlers that still run and gives their entries back.
+    async fn stop_tasks(&mut self) {
+        let deadline = Instant::now() + LAST_FINISH;
+        self.tasks.abort_all();
+        while let Ok(Some(joined)) = timeout_at(deadline, self.tasks.join_next_with_id()).await {
+            self.joined(joined);
+        }
+        while !self.unfinished.is_empty() && Instant::now() < deadline {
+            self.finish().await;
+            if let Some(until) = self.paused_until {
+                sleep_until(until.min(deadline)).await;
+            }
+        }
+    }
+}
+
+impl Running {
+    fn lose(&mut self) {
+        self.is_lost = true;
+        self.task.abort();
+    }
+}
+
+fn shown(record: &Record) -> telemetry::inbox::Attempt<'_> {
+    telemetry::inbox::Attempt {
+        seq: record.seq,
+        attempt: record.attempts,
+        code: &record.entry.code,
+        member_id: &record.entry.member_id,
+    }
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

@@ -1,0 +1,248 @@
+//! What a response says about an entry.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::header::RETRY_AFTER;
+use http::{Extensions, HeaderMap, Response, StatusCode};
+
+use crate::event::Event;
+use crate::handler::HandlerError;
+use crate::secret::{Secret, without_secrets};
+
+/// The longest text of an error that is stored, in characters.
+const MAX_ERROR_CHARS: usize = 500;
+
+/// A retry later than this is not one.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Handled, with a 2xx status if `true`.
+    Done(bool),
+    Retry {
+        after: Option<Duration>,
+        error: String,
+    },
+    Dead {
+        error: String,
+    },
+}
+
+pub(super) fn of_response<R>(response: &Response<R>, event: &Event) -> Verdict {
+    let status = response.status();
+    let error = || redact(&describe(status, response.extensions()), event);
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            Verdict::Retry {
+                after: retry_after(response.headers()),
+                error: error(),
+            }
+        }
+        StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::GONE
+        | StatusCode::UNPROCESSABLE_ENTITY => Verdict::Dead { error: error() },
+        status if status.as_u16() < 500 => Verdict::Done(status.is_success()),
+        _ => Verdict::Retry {
+            after: retry_after(response.headers()),
+            error: error(),
+        },
+    }
+}
+
+pub(super) fn of_error(error: &(dyn Error + 'static), event: &Event) -> Verdict {
+    Verdict::Retry {
+        after: None,
+        error: redact(&chain(error), event),
+    }
+}
+
+fn describe(status: StatusCode, extensions: &Extensions) -> String {
+    match extensions.get::<HandlerError>() {
+        Some(error) => format!("{status}: {}", chain(error)),
+        None => status.to_string(),
+    }
+}
+
+/// The error with its sources.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Removes the secrets of links and those of the event, since the error of an HTTP client may quote
+/// its URL.
+fn redact(text: &str, event: &Event) -> String {
+    let auth = event.auth();
+    let bot = event.bot_auth();
+    let secrets = [
+        auth.application_token(),
+        auth.access_token(),
+        auth.refresh_token(),
+        bot.and_then(|bot| bot.access_token.as_ref()),
+        bot.and_then(|bot| bot.refresh_token.as_ref()),
+        bot.and_then(|bot| bot.application_token.as_ref()),
+    ];
+    let mut text = text.to_owned();
+    for secret in secrets.into_iter().flatten().map(Secret::expose) {
+        if secret.len() > 3 {
+            text = text.replace(secret, crate::secret::REDACTED);
+        }
+    }
+    let text = without_secrets(&text);
+    let is_cut = text.chars().count() > MAX_ERROR_CHARS;
+    let mut short: String = text
+        .chars()
+        .take(MAX_ERROR_CHARS)
+        // PostgreSQL stores no zero byte, and a line break would forge a line of a list.
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    if is_cut {
+        short.push('…');
+    }
+    short
+}
+
+/// Reads seconds or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let after = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+            Duration::from_secs(parse_http_date(value)?).saturating_sub(now)
+        }
+    };
+    Some(after.min(MAX_RETRY_AFTER))
+}
+
+/// Parses the one form of dates that senders may use (RFC 9110, section 5.6.7), to unix seconds.
+fn parse_http_date(text: &str) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (_, date) = text.split_once(", ")?;
+    let date = date.strip_suffix(" GMT")?;
+    let mut parts = date.split([' ', ':']);
+    let mut number = || parts.next()?.parse::<u64>().ok();
+    let day = number()?;
+    let month = parts.next().filter(|month| month.len() == 3)?;
+    let month = MONTHS.find(month).filter(|at| at % 3 == 0)? as u64 / 3 + 1;
+    let mut number = || parts.next()?.parse::<u64>().ok();
+    let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
+    if !(1970..10_000).contains(&year) {
+        return None;
+    }
+    // Days since 1970 of a year that begins in March, so that a leap day is the last.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let days = (365 * year + leap_days + (153 * month + 2) / 5 + day).checked_sub(719_469)?;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Envelope;
+    use crate::handler::HandlerErrorKind;
+
+    fn event() -> Event {
+        let body = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[access_token]=canary-access\
+                    &auth[refresh_token]=canary-refresh&auth[application_token]=canary-application";
+        Event::from_verified(Envelope::scan(body).unwrap())
+    }
+
+    fn verdict(status: u16, headers: &[(&'static str, &'static str)]) -> Verdict {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        of_response(&response.body(()).unwrap(), &event())
+    }
+
+    #[test]
+    fn status_decides_between_done_retry_and_dead() {
+        for status in [200, 204, 299] {
+            assert_eq!(verdict(status, &[]), Verdict::Done(true), "{status}");
+        }
+        for status in [302, 400, 401, 403, 409] {
+            assert_eq!(verdict(status, &[]), Verdict::Done(false), "{status}");
+        }
+        for status in [404, 405, 410, 422] {
+            assert!(
+                matches!(verdict(status, &[]), Verdict::Dead { .. }),
+                "{status}"
+            );
+        }
+        for status in [408, 425, 429, 500, 502, 503, 599] {
+            let verdict = verdict(status, &[]);
+            assert!(
+                matches!(verdict, Verdict::Retry { after: None, .. }),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_a_date_and_bounded() {
+        let after = |value: &'static str| match verdict(503, &[("retry-after", value)]) {
+            Verdict::Retry { after, .. } => after,
+            verdict => panic!("{verdict:?}"),
+        };
+        assert_eq!(after("90"), Some(Duration::from_secs(90)));
+        assert_eq!(after("99999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(
+            after("Sun, 06 Nov 2994 08:49:37 GMT"),
+            Some(MAX_RETRY_AFTER)
+        );
+        assert_eq!(after("soon"), None);
+    }
+
+    #[test]
+    fn http_dates_are_unix_seconds() {
+        for (date, seconds) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Thu, 29 Feb 2024 12:00:00 GMT", Some(1_709_208_000)),
+            ("Fri, 01 Mar 2024 00:00:00 GMT", Some(1_709_251_200)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("Sun, 06 Foo 1994 08:49:37 GMT", None),
+        ] {
+            assert_eq!(parse_http_date(date), seconds, "{date}");
+        }
+    }
+
+    #[test]
+    fn stored_error_has_the_source_of_the_handler_error_and_no_secret() {
+        let source = "GET https://a.bitrix24.com/rest/?auth=canary-access failed: \
+                      canary-refresh\ncanary-application";
+        let error = HandlerError::new(HandlerErrorKind::HandlerFailed, Some(event()));
+        let response = error.with_source(source.into()).into_event_response();
+        let Verdict::Retry { error, .. } = of_response(&response, &event()) else {
+            panic!("{response:?}")
+        };
+        assert!(error.starts_with("500 Internal Server Error: the handler of ONCRMDEALADD failed"));
+        assert!(
+            error.contains("failed: ") && !error.contains("canary"),
+            "{error}"
+        );
+        assert!(!error.contains('\n'));
+
+        let long = "é".repeat(2000);
+        let Verdict::Retry { error, .. } = of_error(&*Box::<dyn Error>::from(long), &event())
+        else {
+            panic!()
+        };
+        assert_eq!(error.chars().count(), MAX_ERROR_CHARS + 1);
+    }
+}
