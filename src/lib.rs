@@ -94,6 +94,10 @@
 //! Bitrix24 calls a slow handler less often. With the feature `background`, the module `background`
 //! has a layer that responds to an event once it is verified and handles it afterwards, within bounds.
 //!
+//! With the feature `inbox`, the module `inbox` responds after a commit to SQLite or PostgreSQL, so that
+//! an event that was answered 200 survives a crash and a loss of power, and is retried until it is
+//! handled.
+//!
 //! # Events
 //!
 //! [`EventKind`] lists the documented events with their payloads. [`form::field`] has types for the
@@ -127,6 +131,7 @@
 //! | `axum` | the extractors `Event` and `On<K>` (`handler::extract`) | axum-core | 1.85 |
 //! | `background` | a queue that responds first and handles later (`background`) | | 1.85 |
 //! | `testing` | a test kit for handlers and stores (`testing`) | | 1.85 |
+//! | `inbox` | a durable inbox: responds after the commit, handles later, retries (`inbox`) | chacha20poly1305, sha2, zeroize | 1.85 |
 //! | `portals` | a verifier for many portals, with a store in memory (`portals`) | hmac, sha2, serde_json | 1.85 |
 //! | `cache` | a cache before a slow store; implies `portals` | moka | 1.85 |
 //! | `https-client` | an HTTPS client that verifies installations; implies `portals` | hyper-rustls, hyper-util, rustls (needs a C compiler, for ring) | 1.85 |

@@ -80,10 +80,10 @@
 //!
 //! The queue is in memory. Events that are queued or running are lost if the process is killed, or
 //! if its runtime ends without a [shutdown](BackgroundQueue::shutdown), although their response was
-//! 200. Events that a portal sends while the application is down are lost too. If no event may be
-//! lost, either
+//! 200. Events that a portal sends while the application is down are lost too. Take this queue for
+//! events that may be lost, such as those that only refresh a cache. If no event may be lost, either
 //!
-//! - store the event in a handler in the foreground, and work from the store, or
+//! - use the module `inbox` (feature `inbox`), which responds after the commit, or
 //! - bind the events as offline events (`event.bind` with `event_type=offline`). The portal keeps
 //!   them until the application fetches them (`event.offline.get`), so that it catches up after each
 //!   start. Bind [`ONOFFLINEEVENT`](crate::EventKind::OfflineEvent) as well: it signals that there

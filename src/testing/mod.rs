@@ -75,6 +75,9 @@
 mod auth;
 mod defaults;
 mod event;
+#[cfg(feature = "inbox")]
+#[cfg_attr(docsrs, doc(cfg(feature = "inbox")))]
+pub mod inbox_conformance;
 mod literals;
 #[cfg(feature = "portals")]
 pub mod store_conformance;

@@ -13,6 +13,8 @@ mod examples;
 #[cfg(feature = "axum")]
 mod extractors;
 mod frameworks;
+#[cfg(all(feature = "inbox", feature = "testing"))]
+mod inbox;
 mod layer;
 mod on_handled;
 mod open_enums;

@@ -101,15 +101,8 @@ impl<D: InboxDialect> SqlInbox<D> {
         sql: impl SqlSafeStr,
         values: &[Value<'_>],
     ) -> Result<Vec<D::Row>, StoreError> {
-        let sql = sql.into_sql_str();
         let mut lease = self.readers.lease(self.deadline()).await?;
-        let limit = lease.first_timeout();
-        let first = D::fetch(lease.connection(), sql.clone(), values);
-        let mut rows = within(limit, first).await;
-        if lease.reconnect_if_dead(&rows).await? {
-            rows = D::fetch(lease.connection(), sql, values).await;
-        }
-        let rows = rows?;
+        let rows = lease.fetch_first(sql.into_sql_str(), values).await?;
         lease.release();
         Ok(rows)
     }

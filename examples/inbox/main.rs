@@ -1,0 +1,110 @@
+//! A durable inbox: receives events, answers after the commit, and works them off.
+//!
+//! ```text
+//! export BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce
+//! cargo run --example inbox --features inbox,sqlite -- serve
+//! cargo run --example inbox --features inbox,sqlite -- stats
+//! ```
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `BITRIX24_APPLICATION_TOKEN` | the token, for `serve` |
+//! | `BIND` | the address, `127.0.0.1:3000` by default; a socket of systemd comes first |
+//! | `INBOX` | a SQLite file, or with the feature `postgres` a `postgres://` URL; `inbox.sqlite` by default |
+//! | `BITRIX24_INBOX_KEY` | the key that seals the entries, 64 hex digits; made beside the file if there is none |
+
+mod key;
+mod operate;
+mod serve;
+
+use std::error::Error;
+
+use clap::{Args, Parser, Subcommand};
+use tower_bitrix24::inbox::{Inbox, InboxKey, InboxStore, SqliteInbox};
+
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Receives Bitrix24 events durably and works them off.
+#[derive(Parser)]
+#[command(name = "inbox")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// A SQLite file, or a postgres:// URL.
+    #[arg(long, global = true, env = "INBOX", default_value = "inbox.sqlite")]
+    inbox: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Receive events and work them off.
+    Serve(ServeArguments),
+    /// List entries.
+    List(operate::ListArguments),
+    /// Show an entry with its event; tokens are redacted.
+    Show { seq: i64 },
+    /// Make a dead or waiting entry due now.
+    Retry { seq: i64 },
+    /// Give a waiting or dead entry up.
+    Discard { seq: i64 },
+    /// Count the entries in each state.
+    Stats,
+}
+
+#[derive(Args)]
+struct ServeArguments {
+    /// Only receive.
+    #[arg(long, conflicts_with = "work_only")]
+    receive_only: bool,
+    /// Only work.
+    #[arg(long)]
+    work_only: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let arguments = Arguments::parse();
+    let is_url =
+        arguments.inbox.starts_with("postgres://") || arguments.inbox.starts_with("postgresql://");
+    let key = key::read(&arguments.inbox, is_url)?;
+    if is_url {
+        #[cfg(feature = "postgres")]
+        {
+            use tower_bitrix24::inbox::PostgresInbox;
+            let store = PostgresInbox::connect(&arguments.inbox).await?;
+            return run(store, key, arguments).await;
+        }
+        #[cfg(not(feature = "postgres"))]
+        return Err("INBOX is a PostgreSQL URL: build with the feature `postgres`".into());
+    }
+    let store = SqliteInbox::open(&arguments.inbox).await?;
+    run(store, key, arguments).await
+}
+
+async fn run<S>(store: S, key: InboxKey, arguments: Arguments) -> Result<(), BoxError>
+where
+    S: InboxStore + 'static,
+{
+    let inbox = Inbox::builder(store, key).build();
+    let json = arguments.json;
+    match arguments.command {
+        Command::Serve(ServeArguments {
+            receive_only,
+            work_only,
+        }) => serve::serve(inbox, !work_only, !receive_only).await,
+        Command::List(list) => operate::list(&inbox, &list, json).await,
+        Command::Show { seq } => operate::show(&inbox, seq, json).await,
+        Command::Retry { seq } => {
+            let retried = inbox.retry(seq).await.map_err(Into::into)?;
+            operate::changed("retried", seq, retried, json)
+        }
+        Command::Discard { seq } => {
+            let discarded = inbox.discard(seq).await.map_err(Into::into)?;
+            operate::changed("discarded", seq, discarded, json)
+        }
+        Command::Stats => operate::stats(&inbox, json).await,
+    }
+}

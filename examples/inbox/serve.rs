@@ -1,0 +1,93 @@
+//! Receives and works in one process, or does one of the two.
+
+use std::io::Write;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post_service;
+use tokio::net::TcpListener;
+use tower_bitrix24::inbox::{Delivery, Inbox, InboxStore};
+use tower_bitrix24::{Event, EventConfig};
+
+use super::BoxError;
+
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+pub(crate) async fn serve<S>(inbox: Inbox<S>, receives: bool, works: bool) -> Result<(), BoxError>
+where
+    S: InboxStore + 'static,
+{
+    let worker = works.then(|| {
+        let handlers = Router::new().fallback(handle);
+        inbox.worker(handlers).spawn()
+    });
+    if receives {
+        let mut config = EventConfig::from_env()?;
+        let path = config
+            .path
+            .get_or_insert_with(|| "/bitrix24/events".to_owned());
+        let route = Router::new().route(path, post_service(inbox.receive()));
+        let app = route.layer(config.into_layer());
+        let listener = listen().await?;
+        say(&format!("listening on http://{}", listener.local_addr()?));
+        // Stops accepting, and answers what it has.
+        axum::serve(listener, app)
+            .with_graceful_shutdown(stopped())
+            .await?;
+    } else {
+        stopped().await;
+    }
+    if let Some(worker) = worker {
+        let released = worker.shutdown(SHUTDOWN).await;
+        if released > 0 {
+            eprintln!("{released} entries are given back");
+        }
+    }
+    Ok(())
+}
+
+async fn handle(event: Event, delivery: Delivery) {
+    let (entity, id) = match event.subject() {
+        Some(subject) => (subject.entity, subject.id.to_string()),
+        None => ("-", "-".to_owned()),
+    };
+    let (code, attempt) = (event.code().escape_debug(), delivery.attempt);
+    let id = id.escape_debug();
+    say(&format!("handled {code} {entity} {id} attempt {attempt}"));
+}
+
+/// Writes a line at once, also into a pipe. A reader that is gone is no reason to fail.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Takes the socket from the parent if there is one, so that connections wait in the kernel while the
+/// process restarts.
+async fn listen() -> std::io::Result<TcpListener> {
+    if let Some(listener) = listenfd::ListenFd::from_env().take_tcp_listener(0)? {
+        listener.set_nonblocking(true)?;
+        return TcpListener::from_std(listener);
+    }
+    let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    TcpListener::bind(&bind).await
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,219 @@
+//! Rules about claiming entries.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::time::Duration;
+
+use super::harness::{Checked, Harness, LEASE, WORKER, expect, owned, retry};
+use crate::inbox::{Backoff, FORMAT, Filter, InboxStore, State};
+
+/// A lease that ends at once, and the pause after which it has.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// A pause within the caller's runtime, whichever that is.
+async fn pause() {
+    tokio::time::sleep(SHORT * 3).await;
+}
+
+pub(super) async fn order_of_a_lane<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let entries: Vec<_> = (0..4).map(|_| store.entry("a", Some(1))).collect();
+    let other = store.entry("a", Some(2));
+    store.accept(&entries[..2]).await?;
+    store.accept_one(&other).await?;
+    store.accept(&entries[2..]).await?;
+    let claimed = store.expect_claimed(&[&entries[0], &other]).await?;
+    expect("the state", &State::Running, &claimed[0].state)?;
+    expect("the attempts", &1, &claimed[0].attempts)?;
+    store.expect_claimed(&[]).await?;
+    store.done(&claimed[0]).await?;
+    for entry in &entries[1..] {
+        let claimed = store.expect_claimed(&[entry]).await?;
+        store.expect_claimed(&[]).await?;
+        store.done(&claimed[0]).await?;
+    }
+    store.expect_claimed(&[]).await?;
+    Ok(())
+}
+
+pub(super) async fn without_lane<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let entries: Vec<_> = (0..3).map(|_| store.entry("a", None)).collect();
+    store.accept(&entries).await?;
+    let all: Vec<_> = entries.iter().collect();
+    store.expect_claimed(&all).await?;
+    Ok(())
+}
+
+pub(super) async fn portals_in_turn<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let flood: Vec<_> = (0..200).map(|_| store.entry("b", None)).collect();
+    store.accept(&flood).await?;
+    let others = [store.entry("a", None), store.entry("c", None)];
+    store.accept(&others).await?;
+    let claims = store.claim_as(|request| request.limit = 6).await?;
+    let portals: HashSet<_> = claims
+        .entries
+        .iter()
+        .map(|claim| claim.record.entry.member_id.clone())
+        .collect();
+    expect("the number of entries", &6, &claims.entries.len())?;
+    expect("the number of portals", &3, &portals.len())?;
+
+    // One at a time, each portal gets its turn.
+    store
+        .accept(&[store.entry("a", None), store.entry("c", None)])
+        .await?;
+    let mut after = claims.after;
+    let mut turns = HashSet::new();
+    for _ in 0..3 {
+        let claims = store
+            .claim_as(|request| {
+                request.limit = 1;
+                request.after = &after;
+            })
+            .await?;
+        let portals = claims
+            .entries
+            .iter()
+            .map(|claim| &claim.record.entry.member_id);
+        turns.extend(portals.cloned());
+        after = claims.after;
+    }
+    expect("the portals of three claims", &3, &turns.len())?;
+
+    let running = [("b".to_owned(), 3)];
+    let claims = store
+        .claim_as(|request| {
+            request.portal_limit = 5;
+            request.running = &running;
+        })
+        .await?;
+    expect("the entries within the limit", &2, &claims.entries.len())?;
+    let running = [("b".to_owned(), 5)];
+    let claims = store
+        .claim_as(|request| {
+            request.portal_limit = 5;
+            request.running = &running;
+        })
+        .await?;
+    expect("the entries beyond the limit", &0, &claims.entries.len())
+}
+
+pub(super) async fn retried_head<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let (first, second) = (store.entry("a", Some(1)), store.entry("a", Some(1)));
+    store.accept(&[first.clone(), second]).await?;
+    let claimed = store.expect_claimed(&[&first]).await?;
+    store
+        .end(&claimed[0], retry(Duration::from_millis(50)))
+        .await?;
+    let record = store.get(claimed[0].seq).await?;
+    expect("the state", &State::Waiting, &record.state)?;
+    expect("the error", &Some("failed".to_owned()), &record.error)?;
+    let other = store.entry("a", Some(2));
+    store.accept_one(&other).await?;
+    store.expect_claimed(&[&other]).await?;
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    let again = store.expect_claimed(&[&first]).await?;
+    expect("the attempts", &2, &again[0].attempts)
+}
+
+pub(super) async fn ended_lease<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let (entry, other) = (store.entry("a", Some(1)), store.entry("a", Some(2)));
+    store.accept_one(&entry).await?;
+    let claims = store.claim_as(|request| request.lease = SHORT).await?;
+    expect("the number of entries", &1, &claims.entries.len())?;
+    store.accept_one(&other).await?;
+    pause().await;
+    let claims = store.claim_as(|request| request.idle = false).await?;
+    expect("the entries of a busy worker", &0, &claims.entries.len())?;
+    expect("wait_for_idle", &true, &claims.wait_for_idle)?;
+    let claims = store.claim_as(|_| {}).await?;
+    expect("the entries of an idle worker", &1, &claims.entries.len())?;
+    let claim = &claims.entries[0];
+    expect("the key", &entry.key, &claim.record.entry.key)?;
+    expect("alone", &true, &claim.alone)?;
+    expect("the attempts", &2, &claim.record.attempts)?;
+    store.done(&claim.record).await?;
+    store.expect_claimed(&[&other]).await?;
+    Ok(())
+}
+
+pub(super) async fn poison<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let (entry, next) = (store.entry("a", Some(1)), store.entry("a", Some(1)));
+    store.accept(&[entry.clone(), next.clone()]).await?;
+    let backoff = Backoff::new().first(Duration::ZERO).max_attempts(2);
+    for _ in 0..2 {
+        let claims = store
+            .claim_as(|request| {
+                request.lease = SHORT;
+                request.backoff = &backoff;
+            })
+            .await?;
+        expect("the number of entries", &1, &claims.entries.len())?;
+        expect("the key", &entry.key, &claims.entries[0].record.entry.key)?;
+        pause().await;
+    }
+    let claims = store.claim_as(|request| request.backoff = &backoff).await?;
+    let keys: Vec<_> = claims.entries.iter().map(|c| c.record.entry.key).collect();
+    expect("the next of the lane", &vec![next.key], &keys)?;
+    let dead = store.list(Filter::new().state(State::Dead)).await?;
+    expect("the number of dead entries", &1, &dead.len())?;
+    expect("an error", &true, &dead[0].error.is_some())?;
+    expect("the body", &entry.body, &dead[0].entry.body)
+}
+
+pub(super) async fn later_format<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let (mut later, entry) = (store.entry("a", Some(1)), store.entry("a", Some(2)));
+    later.format = FORMAT + 1;
+    store.accept(&[later, entry.clone()]).await?;
+    store.expect_claimed(&[&entry]).await?;
+    Ok(())
+}
+
+pub(super) async fn concurrent<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let entries: Vec<_> = (0..64)
+        .map(|at| store.entry("a", Some(at as u8 / 2)))
+        .collect();
+    store.accept(&entries).await?;
+    let owners: Vec<String> = (0..8).map(|at| format!("{WORKER}-{at}")).collect();
+    let calls = owners.iter().map(|owner| {
+        Box::pin(store.claim_as(move |request| {
+            request.owner = owner;
+            request.limit = 8;
+            request.portal_limit = 64;
+            request.lease = LEASE;
+        }))
+    });
+    let mut claimed = HashSet::new();
+    let mut lanes = HashSet::new();
+    for (claims, owner) in join_all(calls.collect()).await.into_iter().zip(&owners) {
+        for claim in claims?.entries {
+            let is_new = claimed.insert(claim.record.seq);
+            expect("each entry to be handed out once", &true, &is_new)?;
+            let is_new = lanes.insert(claim.record.entry.lane);
+            expect("each lane to run one entry", &true, &is_new)?;
+            let ended = store.extend_as(owner, owned(&claim.record), LEASE).await?;
+            expect("extend", &true, &ended)?;
+        }
+    }
+    expect("the number of entries", &32, &claimed.len())
+}
+
+/// Polls all calls in the caller's task. Returns their outputs in the same order.
+async fn join_all<F: Future + Unpin>(mut calls: Vec<F>) -> Vec<F::Output> {
+    let mut outputs: Vec<Option<F::Output>> = calls.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (call, output) in calls.iter_mut().zip(&mut outputs) {
+            if output.is_none() {
+                if let std::task::Poll::Ready(done) = std::pin::Pin::new(call).poll(cx) {
+                    *output = Some(done);
+                }
+            }
+        }
+        if outputs.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}

@@ -1,0 +1,197 @@
+//! Receiving: 200 only after the commit, 503 with the event otherwise.
+
+use std::future::{Future, pending};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+use tower_bitrix24::handler::{HandlerError, HandlerErrorKind};
+use tower_bitrix24::inbox::{Accepted, Entry, Filter, State};
+
+use super::*;
+
+/// A store that commits when it is let, or fails.
+struct Gate {
+    inner: MemoryInbox,
+    commits: Arc<Semaphore>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Accept for Gate {
+    type Error = &'static str;
+
+    async fn accept(&self, entries: &[Entry]) -> Result<Vec<Accepted>, &'static str> {
+        self.commits.acquire().await.unwrap().forget();
+        if self.fails.load(Ordering::Relaxed) {
+            return Err("the disk is full");
+        }
+        Ok(self.inner.accept(entries).await.unwrap())
+    }
+}
+
+fn gate() -> (Inbox<Gate>, MemoryInbox, Arc<Semaphore>, Arc<AtomicBool>) {
+    let inner = MemoryInbox::new();
+    let commits = Arc::new(Semaphore::new(0));
+    let fails = Arc::new(AtomicBool::new(false));
+    let store = Gate {
+        inner: inner.clone(),
+        commits: commits.clone(),
+        fails: fails.clone(),
+    };
+    let inbox = Inbox::builder(store, key()).max_waiting(2).build();
+    (inbox, inner, commits, fails)
+}
+
+#[tokio::test]
+async fn response_waits_for_the_commit() {
+    let (inbox, _, commits, _) = gate();
+    let mut response = Box::pin(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")));
+    let waiting = tokio::time::timeout(Duration::from_millis(50), &mut response).await;
+    assert!(waiting.is_err());
+    commits.add_permits(1);
+    assert_eq!(response.await.status(), 200);
+}
+
+#[tokio::test]
+async fn event_that_is_not_stored_is_answered_503_and_handed_out() {
+    let (inbox, _, commits, fails) = gate();
+    fails.store(true, Ordering::Relaxed);
+    commits.add_permits(1);
+    let response = send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await;
+    assert_eq!(response.status(), 503);
+    let error = response.extensions().get::<HandlerError>().unwrap();
+    assert_eq!(error.kind(), HandlerErrorKind::NotStored);
+    assert_eq!(error.event().unwrap().code(), "ONCRMDEALADD");
+    let source = std::error::Error::source(error).unwrap();
+    assert_eq!(source.to_string(), "the disk is full");
+}
+
+#[tokio::test]
+async fn events_beyond_the_bound_are_answered_503_at_once() {
+    let (inbox, _, commits, _) = gate();
+    let inbox = Arc::new(inbox);
+    let mut waiting = Vec::new();
+    // The first is in the store's hands before the others come, so that two wait.
+    for id in 0..3 {
+        let inbox = inbox.clone();
+        waiting.push(tokio::spawn(async move {
+            send(&inbox, form("ONCRMDEALADD", id, 1, "a"))
+                .await
+                .status()
+        }));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let response = send(&inbox, form("ONCRMDEALADD", 9, 1, "a")).await;
+    assert_eq!(response.status(), 503);
+    commits.add_permits(2);
+    for response in waiting {
+        assert_eq!(response.await.unwrap(), 200);
+    }
+}
+
+#[tokio::test]
+async fn sender_that_hangs_up_at_any_poll_leaves_the_event_stored_or_unanswered() {
+    for polls in 1..6 {
+        let (inbox, inner, commits, _) = gate();
+        let mut call = Box::pin(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")));
+        let mut left = polls;
+        let hung_up = std::future::poll_fn(|cx| {
+            if left == 0 {
+                return std::task::Poll::Ready(());
+            }
+            left -= 1;
+            assert!(call.as_mut().poll(cx).is_pending());
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        });
+        hung_up.await;
+        drop(call);
+        commits.add_permits(1);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let records = inner.list(&Filter::new(), 10).await.unwrap();
+        assert_eq!(records.len(), 1, "{polls}");
+        assert_eq!(records[0].state, State::Waiting);
+    }
+}
+
+#[tokio::test]
+async fn request_without_an_event_is_answered_500() {
+    let response = inbox().receive().oneshot(post(())).await.unwrap();
+    assert_eq!(response.status(), 500);
+    let error = response.extensions().get::<HandlerError>().unwrap();
+    assert_eq!(error.kind(), HandlerErrorKind::NoEvent);
+}
+
+#[tokio::test]
+async fn completion_hook_runs_after_the_handler_and_not_after_the_commit() {
+    #[derive(Clone)]
+    struct Hooked(ApplicationToken, Arc<AtomicBool>);
+
+    impl tower_bitrix24::VerifyToken for Hooked {
+        type Future = std::future::Ready<Result<(), tower_bitrix24::VerifyError>>;
+
+        fn verify(&self, envelope: &tower_bitrix24::Envelope) -> Self::Future {
+            self.0.verify(envelope)
+        }
+
+        fn on_handled(
+            &self,
+            _: &tower_bitrix24::Envelope,
+        ) -> Option<tower_bitrix24::verify::OnHandled> {
+            let ran = self.1.clone();
+            Some(Box::pin(async move { ran.store(true, Ordering::Relaxed) }))
+        }
+    }
+
+    let ran = Arc::new(AtomicBool::new(false));
+    let verifier = Hooked(ApplicationToken::new("192735").unwrap(), ran.clone());
+    let inbox = inbox();
+    let service = ServiceBuilder::new()
+        .layer(EventLayer::new(verifier.clone()))
+        .service(inbox.receive());
+    let request = post(Full::<Bytes>::from(form("ONAPPUNINSTALL", 1, 1, "a")));
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
+    assert!(!ran.load(Ordering::Relaxed));
+
+    let seen = Seen::default();
+    let worker = inbox.worker(handler(&seen, |_, _| 200)).verifier(verifier);
+    let worker = worker.spawn();
+    wait_for(&inbox, |stats| stats.done == 1).await;
+    assert!(ran.load(Ordering::Relaxed));
+    worker.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn nothing_stored_shows_a_secret() {
+    let inbox = inbox();
+    send_ok(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await;
+    let record = inbox.list(&Filter::new(), 1).await.unwrap().remove(0);
+    assert!(!record.entry.body.windows(6).any(|bytes| bytes == b"canary"));
+    let opened = inbox.get(record.seq).await.unwrap().unwrap();
+    assert!(!format!("{opened:?}").contains("canary"));
+    let event = opened.event.unwrap();
+    assert_eq!(
+        event.auth().access_token().unwrap().expose(),
+        "canary-access"
+    );
+    assert!(!serde_json::to_string(&event).unwrap().contains("canary"));
+    assert!(inbox.get(record.seq + 1).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn store_that_never_answers_does_not_block_other_services() {
+    struct Silent;
+    impl Accept for Silent {
+        type Error = &'static str;
+
+        async fn accept(&self, _: &[Entry]) -> Result<Vec<Accepted>, &'static str> {
+            pending().await
+        }
+    }
+    let inbox = Inbox::builder(Silent, key()).build();
+    let call = send(&inbox, form("ONCRMDEALADD", 1, 1, "a"));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), call)
+            .await
+            .is_err()
+    );
+}
