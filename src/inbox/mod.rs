@@ -126,6 +126,3 @@ pub use self::store::{
 pub use self::worker::{Worker, WorkerBuilder, WorkerRequest};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use crate::sql::{StoreError, StoreErrorKind};
-
-#[cfg(test)]
-mod tests;

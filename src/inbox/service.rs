@@ -8,8 +8,7 @@ use tokio::sync::watch;
 use super::commit::Committer;
 use super::receive::Receive;
 use super::seal::{InboxKey, Keyring};
-use super::store::{Accept, InboxStore};
-use super::worker::WorkerBuilder;
+use super::store::Accept;
 
 /// A durable inbox over a store. A clone is cheap and shares it.
 ///
@@ -55,18 +54,6 @@ impl<S: Accept + 'static> Inbox<S> {
     /// Returns the store.
     pub fn store(&self) -> &S {
         &self.store
-    }
-}
-
-impl<S: InboxStore + 'static> Inbox<S> {
-    /// Returns a builder of a worker that hands the entries to a service: an
-    /// [`EventRouter`](crate::EventRouter), an axum `Router`, or any other.
-    ///
-    /// The service gets each request as the portal made it: POST, the path and query it came by, the
-    /// content type of a form and the whole body, with the [`Event`](crate::Event) and the
-    /// [`Delivery`](super::Delivery) in its extensions.
-    pub fn worker<H>(&self, service: H) -> WorkerBuilder<S, H> {
-        WorkerBuilder::new(self.clone(), service)
     }
 }
 

@@ -5,8 +5,7 @@ use sqlx::AssertSqlSafe;
 use super::row::{COLUMNS, Columns, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::millis;
-use crate::inbox::store::{Claim, ClaimRequest, Claims, Quota};
-use crate::inbox::worker::LEASE_ENDED;
+use crate::inbox::store::{Claim, ClaimRequest, Claims, LEASE_ENDED, Quota};
 use crate::sql::StoreError;
 
 const ENDED_LEASES: &str = "SELECT seq, lane, attempts - forgiven FROM bitrix24_inbox \

@@ -5,6 +5,10 @@ use std::time::Duration;
 use super::record::Record;
 use crate::inbox::backoff::Backoff;
 
+/// The error of an entry whose last attempt had no end.
+pub(in crate::inbox) const LEASE_ENDED: &str =
+    "the lease ended without an outcome: the process ended or stopped while it handled the entry";
+
 /// What a worker claims.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest<'a> {

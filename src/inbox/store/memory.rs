@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, Outcome, Owned,
-    Quota, Record, State, Stats,
+    Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, LEASE_ENDED,
+    Outcome, Owned, Quota, Record, State, Stats,
 };
 use crate::inbox::clock::{millis, unix_millis};
 use crate::inbox::entry::{Entry, FORMAT};
@@ -163,7 +163,7 @@ impl Entries {
                 Some(delay) => stored.wait(now.saturating_add(millis(delay))),
                 None => {
                     stored.end(State::Dead, now);
-                    stored.record.error = Some(super::super::worker::LEASE_ENDED.to_owned());
+                    stored.record.error = Some(LEASE_ENDED.to_owned());
                     continue;
                 }
             }

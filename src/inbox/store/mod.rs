@@ -9,8 +9,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::claim::Quota;
 pub use self::claim::{Claim, ClaimRequest, Claims, Finish, Outcome, Owned};
+pub(super) use self::claim::{LEASE_ENDED, Quota};
 pub use self::memory::MemoryInbox;
 pub use self::record::{Filter, Record, State, Stats, UnknownState};
 use super::entry::Entry;

@@ -31,10 +31,6 @@ use crate::verify::VerifyToken;
 /// The request that a worker calls a service with.
 pub type WorkerRequest = Request<EventBody<ResponseBody>>;
 
-/// The error of an entry whose last attempt had no end.
-pub(super) const LEASE_ENDED: &str =
-    "the lease ended without an outcome: the process ended or stopped while it handled the entry";
-
 type Hook = Arc<dyn Fn(Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// What a worker does, without its service.
@@ -51,6 +47,18 @@ struct Settings {
     on_handled: Option<Hook>,
 }
 
+impl<S: InboxStore + 'static> Inbox<S> {
+    /// Returns a builder of a worker that hands the entries to a service: an
+    /// [`EventRouter`](crate::EventRouter), an axum `Router`, or any other.
+    ///
+    /// The service gets each request as the portal made it: POST, the path and query it came by, the
+    /// content type of a form and the whole body, with the [`Event`] and the
+    /// [`Delivery`](super::Delivery) in its extensions.
+    pub fn worker<H>(&self, service: H) -> WorkerBuilder<S, H> {
+        WorkerBuilder::new(self.clone(), service)
+    }
+}
+
 /// A builder of a [`Worker`]. [`Inbox::worker`] returns it.
 #[must_use = "a worker does nothing until it is spawned"]
 pub struct WorkerBuilder<S, H> {
@@ -60,7 +68,7 @@ pub struct WorkerBuilder<S, H> {
 }
 
 impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
-    pub(super) fn new(inbox: Inbox<S>, service: H) -> Self {
+    fn new(inbox: Inbox<S>, service: H) -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         Self {
             inbox,

@@ -93,3 +93,10 @@ where
     }
     panic!("{:?}", inbox.stats().await);
 }
+
+#[tokio::test]
+async fn memory_inbox_conforms() {
+    let store = MemoryInbox::new();
+    let checked = tower_bitrix24::testing::inbox_conformance::check(&store);
+    checked.await.unwrap();
+}
