@@ -183,7 +183,10 @@ impl HandlerError {
 
     const fn outcome(&self) -> HandlingOutcome {
         match self.kind {
-            HandlerErrorKind::NoEvent | HandlerErrorKind::HandlerFailed => HandlingOutcome::Failed,
+            HandlerErrorKind::NoEvent
+            | HandlerErrorKind::HandlerFailed
+            | HandlerErrorKind::NotStored
+            | HandlerErrorKind::NoDelivery => HandlingOutcome::Failed,
             HandlerErrorKind::UnexpectedKind => HandlingOutcome::UnexpectedKind,
             HandlerErrorKind::PayloadMismatch => HandlingOutcome::Mismatch,
             HandlerErrorKind::QueueFull => HandlingOutcome::QueueFull,

@@ -97,7 +97,7 @@ impl Future for ReceiveFuture {
             State::Responded(error) => error.take().expect(POLLED_AFTER_COMPLETION),
         };
         let response: Response<Bytes> = error.into_event_response();
-        Poll::Ready(Ok(response.map(ResponseBody::new)))
+        Poll::Ready(Ok(response.map(ResponseBody::from)))
     }
 }
 

@@ -64,13 +64,6 @@ impl<B> EventBody<B> {
     }
 }
 
-/// Creates a body in memory.
-impl<B> From<Bytes> for EventBody<B> {
-    fn from(bytes: Bytes) -> Self {
-        Self::whole(bytes, None)
-    }
-}
-
 /// Creates an empty body.
 impl<B> Default for EventBody<B> {
     fn default() -> Self {
