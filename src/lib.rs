@@ -132,7 +132,7 @@
 //! | `background` | a queue that responds first and handles later (`background`) | | 1.85 |
 //! | `testing` | a test kit for handlers and stores (`testing`) | | 1.85 |
 //! | `inbox` | a durable inbox: responds after the commit, handles later, retries (`inbox`) | chacha20poly1305, sha2, zeroize | 1.85 |
-//! | `portals` | a verifier for many portals, with a store in memory (`portals`) | hmac, sha2, serde_json | 1.85 |
+//! | `portals` | a verifier for many portals, with a store in memory (`portals`) | hmac, sha2 | 1.85 |
 //! | `cache` | a cache before a slow store; implies `portals` | moka | 1.85 |
 //! | `https-client` | an HTTPS client that verifies installations; implies `portals` | hyper-rustls, hyper-util, rustls (needs a C compiler, for ring) | 1.85 |
 //! | `sqlite` | the driver of SQLite: with `portals`, a store in a file | sqlx, SQLite (compiled from C) | 1.94 |
@@ -146,6 +146,7 @@
 pub mod _cookbook;
 #[cfg(feature = "background")]
 pub mod background;
+pub mod callback;
 pub mod envelope;
 pub mod error;
 pub mod event;
@@ -174,6 +175,7 @@ pub mod telemetry;
 pub mod testing;
 pub mod verify;
 
+pub use self::callback::Callback;
 pub use self::envelope::Envelope;
 pub use self::error::ConfigError;
 pub use self::event::{Event, EventKind, Payload};

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the top down. A room uses only those above it.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "error",
     "secret",
     "form",
@@ -14,6 +14,7 @@ const ROOMS: [&str; 17] = [
     "envelope",
     "verify",
     "event",
+    "callback",
     "rejection",
     "telemetry",
     "layer",

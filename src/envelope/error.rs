@@ -22,6 +22,12 @@ pub enum EnvelopeErrorKind {
     DuplicateKey,
     /// A key is spelled so that some parsers take it for an envelope key and others do not.
     AmbiguousKey,
+    /// There is no callback: the request may be an event. Only
+    /// [`CallbackEnvelope::scan`](super::CallbackEnvelope::scan) returns this.
+    NoCallback,
+    /// The keys of different kinds of request stand together, such as `event` and `event_token`. Only
+    /// a scan for callbacks returns this.
+    MixedKinds,
     /// The body has more than [`Envelope::MAX_PAIRS`](crate::Envelope::MAX_PAIRS) pairs.
     TooManyPairs,
     /// The body is 4 GiB or longer.
@@ -35,6 +41,8 @@ impl EnvelopeErrorKind {
             Self::NoEvent => "no_event",
             Self::DuplicateKey => "duplicate_key",
             Self::AmbiguousKey => "ambiguous_key",
+            Self::NoCallback => "no_callback",
+            Self::MixedKinds => "mixed_kinds",
             Self::TooManyPairs => "too_many_pairs",
             Self::TooLong => "too_long",
         }
@@ -79,6 +87,10 @@ impl fmt::Display for EnvelopeError {
             EnvelopeErrorKind::NoEvent => f.write_str("the body has no event"),
             EnvelopeErrorKind::DuplicateKey => write!(f, "the key {key} appears twice"),
             EnvelopeErrorKind::AmbiguousKey => write!(f, "a key can be mistaken for {key}"),
+            EnvelopeErrorKind::NoCallback => f.write_str("the body has no callback"),
+            EnvelopeErrorKind::MixedKinds => {
+                f.write_str("the body mixes the keys of different kinds of request")
+            }
             EnvelopeErrorKind::TooManyPairs => f.write_str("the body has too many pairs"),
             EnvelopeErrorKind::TooLong => f.write_str("the body is too long to be read"),
         }
@@ -105,6 +117,14 @@ mod tests {
             (
                 EnvelopeError::ambiguous_key("ts"),
                 "a key can be mistaken for ts",
+            ),
+            (
+                EnvelopeError::new(EnvelopeErrorKind::NoCallback),
+                "the body has no callback",
+            ),
+            (
+                EnvelopeError::new(EnvelopeErrorKind::MixedKinds),
+                "the body mixes the keys of different kinds of request",
             ),
             (
                 EnvelopeError::new(EnvelopeErrorKind::TooManyPairs),

@@ -6,6 +6,8 @@
 //! verified.
 
 mod auth;
+mod callback;
+mod callback_key;
 mod error;
 mod key;
 
@@ -17,6 +19,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 pub use self::auth::{ApplicationStatus, Auth};
+pub use self::callback::{CallbackEnvelope, CallbackKind};
 pub use self::error::{EnvelopeError, EnvelopeErrorKind};
 use self::key::{Field, Key, Root};
 use crate::form::pairs::pairs;
@@ -47,6 +50,8 @@ pub struct Envelope {
     body: Bytes,
     fields: [Span; Field::COUNT],
     data: DataSpan,
+    /// Set by the scan for callbacks, never by the scan for events.
+    callback: Option<CallbackKind>,
 }
 
 /// A value's place in the body. The end of a pair that exists is never 0, so 0 means absent.
@@ -120,7 +125,12 @@ impl Envelope {
             }
         }
 
-        let envelope = Self { body, fields, data };
+        let envelope = Self {
+            body,
+            fields,
+            data,
+            callback: None,
+        };
         match (envelope.raw(Field::Event), malformed) {
             (Some(_), Some(error)) => Err(error),
             (Some(code), None) if !code.is_empty() => Ok(envelope),

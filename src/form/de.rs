@@ -203,6 +203,34 @@ impl<'a> FormReader<'a> {
     }
 }
 
+/// Builds the tree of a whole form.
+pub(crate) fn read_form(form: &[u8]) -> Result<Value, Mismatch> {
+    match tree::read_form(form) {
+        Ok(tree) => Ok(tree.unwrap_or_else(|| Value::from_entries(Vec::new()))),
+        Err(TooManyArrays) => Err(Mismatch::too_many_arrays()),
+    }
+}
+
+/// Deserializes a value of a form, which stands under `root` in it.
+pub(crate) fn read_value<T: DeserializeOwned>(value: &Value, root: &str) -> Result<T, Mismatch> {
+    let form = |escape| {
+        let mut writer = FormWriter::new(escape);
+        writer.root("data", |writer| writer.value(value));
+        let form = writer.into_form();
+        if form.is_empty() {
+            NOTHING.to_vec()
+        } else {
+            form
+        }
+    };
+    let read = Place::Data.read(&form(Escape::Minimal));
+    let read = match read {
+        Err(_) if value.has_bytes() => Place::Data.read(&form(Escape::MinimalLossy)),
+        read => read,
+    };
+    read.map_err(|mismatch| mismatch.moved_to(root))
+}
+
 /// A body without `data` reads as this.
 const NOTHING: &[u8] = b"data=";
 

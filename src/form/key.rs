@@ -1,5 +1,6 @@
 //! Bracketed keys: segments, PHP's folding of names, array indices.
 
+use std::borrow::Cow;
 use std::iter::from_fn;
 
 use memchr::memchr;
@@ -92,6 +93,33 @@ pub(super) fn segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
         let append = matches!(name, [] | [b' ' | b'\t'..=b'\r']);
         Some((!append).then_some(name))
     })
+}
+
+/// Returns a decoded key with its name as PHP makes it: without leading spaces, and with underscores
+/// for what a name cannot hold. A NUL stays, as it does in brackets.
+pub(super) fn root_name(key: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let open = memchr(b'[', &key);
+    let open = open.filter(|&open| memchr(b']', &key[open..]).is_some());
+    let name = &key[..open.unwrap_or(key.len())];
+    if !name.iter().any(|byte| matches!(byte, b' ' | b'.' | b'[')) {
+        return key;
+    }
+    let spaces = name.iter().take_while(|&&byte| byte == b' ').count();
+    let end = name.len() - spaces;
+    let mut key = key[spaces..].to_vec();
+    for byte in &mut key[..end] {
+        if matches!(byte, b' ' | b'.' | b'[') {
+            *byte = b'_';
+        }
+    }
+    Cow::Owned(key)
+}
+
+/// Returns the name of a key of [`root_name`], and the keys in the brackets behind it.
+pub(super) fn form_segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let open = memchr(b'[', key).unwrap_or(key.len());
+    let (name, brackets) = key.split_at(open);
+    std::iter::once(Some(name)).chain(segments(brackets))
 }
 
 /// Returns the integer that PHP makes of a key.

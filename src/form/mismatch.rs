@@ -44,6 +44,23 @@ impl Mismatch {
         }
     }
 
+    /// A required field is missing, or its shape is another.
+    pub(crate) fn unfit(path: &str, reason: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// The same mismatch, of data that stand under another key.
+    pub(super) fn moved_to(self, root: &str) -> Self {
+        let path = match self.path.strip_prefix("data") {
+            Some(rest) => format!("{root}{rest}"),
+            None => self.path,
+        };
+        Self { path, ..self }
+    }
+
     /// The form itself cannot be read.
     pub(super) fn unparsable(error: &serde_qs::Error) -> Self {
         Self {

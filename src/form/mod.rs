@@ -16,6 +16,6 @@ mod tree;
 mod value;
 mod value_de;
 
-pub(crate) use self::de::{FormReader, LazyTree};
+pub(crate) use self::de::{FormReader, LazyTree, read_form, read_value};
 pub use self::mismatch::Mismatch;
 pub use self::value::{Array, Value};

@@ -1,9 +1,10 @@
 //! Builds a `Value` from pairs.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 
-use super::key::{Key, segments};
+use super::key::{Key, form_segments, root_name, segments};
 use super::pairs::pairs;
 use super::percent::decode;
 use super::value::Value;
@@ -11,7 +12,15 @@ use super::value::Value;
 /// Builds the tree of the pairs of `data`. Returns `None` if there are none.
 pub(super) fn read(data: &[u8]) -> Result<Option<Value>, TooManyArrays> {
     let keys = Keys::decode(data);
-    Ok(Tree::read(data, &keys)?.value(ROOT))
+    Ok(Tree::read(data, &keys, 0, segments)?.value(ROOT))
+}
+
+/// Builds the tree of a whole form, with the names before the brackets as its first level. Returns
+/// `None` if there are no pairs.
+pub(super) fn read_form(form: &[u8]) -> Result<Option<Value>, TooManyArrays> {
+    let keys = Keys::decode_with(form, root_name);
+    let names = keys.ends.len();
+    Ok(Tree::read(form, &keys, names, form_segments)?.value(ROOT))
 }
 
 /// Data with more arrays than [`Value::max_arrays`].
@@ -26,6 +35,10 @@ struct Keys {
 
 impl Keys {
     fn decode(data: &[u8]) -> Self {
+        Self::decode_with(data, |key| key)
+    }
+
+    fn decode_with<'k>(data: &'k [u8], change: impl Fn(Cow<'k, [u8]>) -> Cow<'k, [u8]>) -> Self {
         let lengths = pairs(data).map(|pair| pair.key.len());
         let (count, length) = lengths.fold((0, 0), |(count, sum), len| (count + 1, sum + len));
         let mut keys = Self {
@@ -33,7 +46,7 @@ impl Keys {
             ends: Vec::with_capacity(count),
         };
         for pair in pairs(data) {
-            keys.bytes.extend_from_slice(&decode(pair.key));
+            keys.bytes.extend_from_slice(&change(decode(pair.key)));
             keys.ends.push(keys.bytes.len());
         }
         keys
@@ -86,10 +99,19 @@ enum Content<'a> {
 const ROOT: usize = 0;
 
 impl<'a> Tree<'a> {
-    fn read(data: &'a [u8], keys: &'a Keys) -> Result<Self, TooManyArrays> {
+    /// `names` is the number of keys that begin with a name, which is a node without brackets.
+    fn read<S>(
+        data: &'a [u8],
+        keys: &'a Keys,
+        names: usize,
+        segments: fn(&'a [u8]) -> S,
+    ) -> Result<Self, TooManyArrays>
+    where
+        S: Iterator<Item = Option<&'a [u8]>>,
+    {
         let max_arrays = Value::max_arrays(data.len());
-        // Each pair adds at most one string, and each node takes two brackets.
-        let most = (keys.ends.len() + max_arrays).min(keys.bytes.len() / 2) + 1;
+        // Each pair adds at most one string, and each other node takes two brackets.
+        let most = (keys.ends.len() + max_arrays).min(keys.bytes.len() / 2 + names) + 1;
         let mut tree = Self {
             nodes: Vec::with_capacity(most),
             index: vec![0; (2 * most).next_power_of_two()],

@@ -218,6 +218,11 @@ impl Array {
             .map(|(_, value)| value)
     }
 
+    /// Removes the value under `key`.
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.0.retain(|(name, _)| name != key);
+    }
+
     /// Returns the keys and their values in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
         self.0.iter().map(|(key, value)| (key.as_str(), value))

@@ -60,6 +60,9 @@ pub struct EventConfig {
     /// to 67108864 ([64 MiB](Self::DEFAULT_BODY_BUDGET)).
     #[serde(default = "default_body_budget", deserialize_with = "body_budget")]
     pub body_budget: usize,
+    /// If `true`, [callbacks](EventLayer::callbacks) are verified too. Defaults to `false`.
+    #[serde(default)]
+    pub callbacks: bool,
     /// If `true`, [other callbacks pass](EventLayer::pass_other_callbacks). Defaults to `false`.
     #[serde(default)]
     pub pass_other_callbacks: bool,
@@ -95,6 +98,7 @@ impl EventConfig {
             body_limit: Self::DEFAULT_BODY_LIMIT,
             body_timeout: Self::DEFAULT_BODY_TIMEOUT,
             body_budget: Self::DEFAULT_BODY_BUDGET,
+            callbacks: false,
             pass_other_callbacks: false,
             respond_to_probes: false,
             on_rejection: RejectionPolicy::default(),
@@ -110,6 +114,7 @@ impl EventConfig {
     /// | `BITRIX24_EVENT_BODY_LIMIT` | `body_limit`, in bytes |
     /// | `BITRIX24_EVENT_BODY_TIMEOUT` | `body_timeout`, in seconds |
     /// | `BITRIX24_EVENT_BODY_BUDGET` | `body_budget`, in bytes |
+    /// | `BITRIX24_EVENT_CALLBACKS` | `callbacks`: `true` or `false` |
     /// | `BITRIX24_EVENT_PASS_OTHER_CALLBACKS` | `pass_other_callbacks`: `true` or `false` |
     /// | `BITRIX24_EVENT_RESPOND_TO_PROBES` | `respond_to_probes`: `true` or `false` |
     /// | `BITRIX24_EVENT_ON_REJECTION` | `on_rejection`: `reject` or `acknowledge` |
@@ -178,6 +183,7 @@ impl EventConfig {
                 self.body_timeout = checked_timeout(parse(value, "a number of seconds")?)?;
             }
             "BODY_BUDGET" => self.body_budget = checked_budget(parse(value, "a number of bytes")?)?,
+            "CALLBACKS" => self.callbacks = parse(value, "true or false")?,
             "PASS_OTHER_CALLBACKS" => self.pass_other_callbacks = parse(value, "true or false")?,
             "RESPOND_TO_PROBES" => self.respond_to_probes = parse(value, "true or false")?,
             "ON_REJECTION" => {
@@ -221,6 +227,9 @@ impl EventConfig {
             .on_rejection(self.on_rejection);
         if let Some(path) = self.path {
             layer = layer.path(path);
+        }
+        if self.callbacks {
+            layer = layer.callbacks();
         }
         if self.pass_other_callbacks {
             layer = layer.pass_other_callbacks();
@@ -326,6 +335,7 @@ mod tests {
             assert_eq!(config.body_timeout, EventConfig::DEFAULT_BODY_TIMEOUT);
             assert_eq!(config.body_budget, EventConfig::DEFAULT_BODY_BUDGET);
             assert_eq!(config.on_rejection, RejectionPolicy::Reject);
+            assert!(!config.callbacks);
             assert!(!config.pass_other_callbacks);
             assert!(!config.respond_to_probes);
         }
@@ -340,6 +350,7 @@ mod tests {
             body_limit = 1000
             body_timeout = 2
             body_budget = 100000
+            callbacks = true
             pass_other_callbacks = true
             respond_to_probes = true
             on_rejection = "acknowledge"
@@ -351,6 +362,7 @@ mod tests {
             ("BITRIX24_EVENT_BODY_LIMIT", "1000"),
             ("BITRIX24_EVENT_BODY_TIMEOUT", "2"),
             ("BITRIX24_EVENT_BODY_BUDGET", "100000"),
+            ("BITRIX24_EVENT_CALLBACKS", "true"),
             ("BITRIX24_EVENT_PASS_OTHER_CALLBACKS", "true"),
             ("BITRIX24_EVENT_RESPOND_TO_PROBES", "true"),
             ("BITRIX24_EVENT_ON_REJECTION", "acknowledge"),
@@ -364,6 +376,7 @@ mod tests {
             assert_eq!(config.body_budget, 100_000);
             let layer = format!("{:?}", config.clone().into_layer());
             assert!(layer.contains("body_budget: 100000"), "{layer}");
+            assert!(config.callbacks && layer.contains("callbacks: true"));
             assert!(config.pass_other_callbacks);
             assert!(config.respond_to_probes);
             assert_eq!(config.on_rejection, RejectionPolicy::Acknowledge);

@@ -19,7 +19,8 @@ use super::budget::Reservation;
 use super::collect::{Collect, Collected};
 use super::completion::Completion;
 use super::shared::Shared;
-use crate::envelope::{Envelope, EnvelopeErrorKind};
+use crate::callback::{Callback, Proof};
+use crate::envelope::{CallbackEnvelope, Envelope, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
@@ -264,11 +265,27 @@ where
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
     request.held = body.allocated;
     request.timer = telemetry.collected(&body.bytes);
-    let rejection = match Envelope::scan(body.bytes.clone()) {
+    let scanned = if request.shared.callbacks {
+        Envelope::scan_with_callbacks(body.bytes.clone())
+    } else {
+        Envelope::scan(body.bytes.clone())
+    };
+    let rejection = match scanned {
+        Ok(envelope)
+            if envelope.is_callback_without_proof()
+                && request.shared.may_pass_form(&request.parts) =>
+        {
+            return pass(telemetry, mode, body);
+        }
         Ok(envelope) => {
             telemetry.record_code(&envelope);
             let verifier = &*request.shared.verifier;
-            if is_verifiable(&envelope, verifier) {
+            let is_verifiable = if envelope.callback_kind().is_some() {
+                envelope.has_application_token()
+            } else {
+                is_verifiable(&envelope, verifier)
+            };
+            if is_verifiable {
                 return State::Verify {
                     verify: verifier.verify(&envelope),
                     envelope: Some(envelope),
@@ -281,11 +298,7 @@ where
             if error.kind() == EnvelopeErrorKind::NoEvent
                 && request.shared.may_pass_form(&request.parts)
             {
-                telemetry.passed();
-                return State::Ready {
-                    body: Some(mode.whole(body.bytes, body.trailers)),
-                    completion: None,
-                };
+                return pass(telemetry, mode, body);
             }
             Rejection::from(error)
         }
@@ -294,7 +307,23 @@ where
     request.reject(telemetry, rejection)
 }
 
-/// Parses the verified event and puts it into the request.
+/// Passes a form that is not verified.
+fn pass<B, M, F, C, T>(
+    telemetry: &Telemetry,
+    mode: &M,
+    body: Collected,
+) -> State<B, M::Body, F, C, T>
+where
+    M: BodyMode<B>,
+{
+    telemetry.passed();
+    State::Ready {
+        body: Some(mode.whole(body.bytes, body.trailers)),
+        completion: None,
+    }
+}
+
+/// Parses the verified event or callback and puts it into the request.
 fn inject<S, B, V, M, F, C, T>(
     request: &mut PendingRequest<S, V>,
     telemetry: &Telemetry,
@@ -314,10 +343,18 @@ where
         completion.insert_into(&mut request.parts);
     }
     request.release();
-    let event = Event::from_verified(envelope);
-    telemetry.accepted(&event, request.timer);
-    *handling = Handling::start(&event);
-    request.parts.extensions.insert(event);
+    if let Some(kind) = envelope.callback_kind() {
+        let callback = CallbackEnvelope::new(envelope, kind);
+        let query = request.parts.uri.query();
+        let callback = Callback::from_verified(callback, Proof::ApplicationToken, query);
+        telemetry.callback_accepted(&callback, request.timer);
+        request.parts.extensions.insert(callback);
+    } else {
+        let event = Event::from_verified(envelope);
+        telemetry.accepted(&event, request.timer);
+        *handling = Handling::start(&event);
+        request.parts.extensions.insert(event);
+    }
     State::Ready {
         body: Some(mode.whole(bytes, trailers)),
         completion,

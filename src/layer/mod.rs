@@ -98,6 +98,7 @@ impl<V> EventLayer<V> {
                 body_timeout: Some(EventConfig::DEFAULT_BODY_TIMEOUT),
                 budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
                 verified_budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
+                callbacks: false,
                 pass_other_callbacks: false,
                 respond_to_probes: false,
                 response_policy: ResponsePolicy::Policy(RejectionPolicy::Reject),
@@ -291,6 +292,66 @@ impl<V, M> EventLayer<V, M> {
             shared.budget = Arc::new(Budget::new(bytes));
             shared.verified_budget = Arc::new(Budget::new(bytes));
         })
+    }
+
+    /// Verifies the platform's other requests too: robots and workflow activities, messages for a
+    /// message provider, placements and pages, the settings form. They reach the inner service with a
+    /// [`Callback`](crate::Callback) in their extensions, and without an [`Event`](crate::Event).
+    /// Defaults to `false`: they are rejected, or [pass](Self::pass_other_callbacks) unverified.
+    ///
+    /// The token of a callback is `auth[application_token]`, or `APPLICATION_TOKEN` of a placement. It is
+    /// verified as that of an event, within the same limits. The module [`callback`](crate::callback) says
+    /// what it proves.
+    ///
+    /// | request | response |
+    /// |---|---|
+    /// | a callback with a token | 403, unless the verifier accepts it |
+    /// | a callback of a kind that always has a token, without one | 403 |
+    /// | a callback without the token, but with an access token (a page of a build before 2025) | 403 |
+    /// | the keys of two kinds (`event` and `event_token`), or two tokens | 400 |
+    /// | a key twice, or in a spelling that some parsers read otherwise | 400 |
+    /// | a callback without any proof, such as a message without an author | 403, or passes with [`pass_other_callbacks`](Self::pass_other_callbacks) |
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::Full;
+    /// use std::convert::Infallible;
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_bitrix24::callback::{Callback, CallbackPayload};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer};
+    ///
+    /// async fn handle(
+    ///     request: Request<Full<Bytes>>,
+    /// ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ///     let callback = request.extensions().get::<Callback>();
+    ///     let text = match callback.map(Callback::payload) {
+    ///         Some(CallbackPayload::Robot(robot)) => format!("robot {}", robot.code),
+    ///         _ => "not a robot".to_owned(),
+    ///     };
+    ///     Ok(Response::new(Full::from(text)))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?).callbacks();
+    /// let service = ServiceBuilder::new().layer(layer).service(service_fn(handle));
+    /// let post = |token: &str| {
+    ///     let body = format!(
+    ///         "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+    ///          &document_id[2]=DEAL_18&event_token=1.a&auth[application_token]={token}",
+    ///     );
+    ///     Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Full::new(Bytes::from(body)))
+    /// };
+    /// assert_eq!(service.clone().oneshot(post("192735")?).await?.status(), StatusCode::OK);
+    /// assert_eq!(service.oneshot(post("guess")?).await?.status(), StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn callbacks(self) -> Self {
+        self.with(|shared| shared.callbacks = true)
     }
 
     /// Passes requests that are not events to the inner service instead of rejecting them: forms without

@@ -19,6 +19,7 @@ pub(super) struct Shared<V> {
     pub(super) budget: Arc<Budget>,
     /// For verified bodies that wait for the inner service.
     pub(super) verified_budget: Arc<Budget>,
+    pub(super) callbacks: bool,
     pub(super) pass_other_callbacks: bool,
     pub(super) respond_to_probes: bool,
     pub(super) response_policy: ResponsePolicy,
@@ -50,6 +51,7 @@ impl<V> Clone for Shared<V> {
             body_timeout: self.body_timeout,
             budget: self.budget.clone(),
             verified_budget: self.verified_budget.clone(),
+            callbacks: self.callbacks,
             pass_other_callbacks: self.pass_other_callbacks,
             respond_to_probes: self.respond_to_probes,
             response_policy: self.response_policy.clone(),
@@ -66,6 +68,7 @@ impl<V> fmt::Debug for Shared<V> {
             .field("body_limit", &self.body_limit)
             .field("body_timeout", &self.body_timeout)
             .field("body_budget", &self.budget.limit())
+            .field("callbacks", &self.callbacks)
             .field("pass_other_callbacks", &self.pass_other_callbacks)
             .field("respond_to_probes", &self.respond_to_probes)
             .field("on_rejection", &self.response_policy)

@@ -6,6 +6,7 @@ use metrics::Unit;
 use super::QueueChange;
 use super::labels::{HandlingOutcome, Outcome, kind_name};
 use super::timer::VerificationTimer;
+use crate::callback::Callback;
 use crate::event::Event;
 use crate::rejection::Rejection;
 
@@ -20,6 +21,11 @@ pub(super) fn unverified(outcome: Outcome) {
 
 pub(super) fn accepted(event: &Event, timer: VerificationTimer) {
     count_request(Outcome::Accepted, kind_name(event));
+    record_time(Outcome::Accepted, timer);
+}
+
+pub(super) fn callback_accepted(callback: &Callback, timer: VerificationTimer) {
+    count_request(Outcome::Accepted, callback.kind().as_str());
     record_time(Outcome::Accepted, timer);
 }
 
@@ -100,7 +106,7 @@ pub fn describe_metrics() {
     metrics::describe_counter!(
         "bitrix24_events_total",
         Unit::Count,
-        "selected requests, by outcome and kind of event"
+        "selected requests, by outcome and kind of event or callback"
     );
     metrics::describe_counter!(
         "bitrix24_rejections_total",

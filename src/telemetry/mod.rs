@@ -14,7 +14,7 @@
 //! |---|---|---|---|
 //! | `body_bytes` | integer | the body's end | the length of the body in bytes |
 //! | `code` | string | the scan | the event's code **as claimed** |
-//! | `kind` | string | verification | the name of the [`EventKind`](crate::EventKind), or `undocumented` |
+//! | `kind` | string | verification | the name of the [`EventKind`](crate::EventKind), or `undocumented`; for a callback that of its [kind](crate::callback::CallbackKind), such as `robot` |
 //! | `member_id` | string | verification | the portal |
 //! | `handler_id` | integer | verification | [`Event::handler_id`](crate::Event::handler_id), if the event has one |
 //! | `elapsed_us` | integer | the verdict | the time from the body's end to the verdict, in microseconds |
@@ -35,10 +35,10 @@
 //! | ERROR | a portal could not be removed after ONAPPUNINSTALL; the fields are `member_id` and `error` |
 //! | WARN | a request was rejected with `token_missing`, `token_rejected`, `malformed` or `body_budget_exhausted` |
 //! | WARN | a router or an extractor got a request without an event |
-//! | WARN | the data of a verified event do not fit its type; the field `path` names the place, the value is not logged |
+//! | WARN | the data of a verified event or callback do not fit its type; the field `path` names the place, the value is not logged |
 //! | WARN | the token store failed and an event was accepted by remembered tokens; the fields are `member_id` and `error` |
 //! | INFO | a request was rejected with `body_too_large`, `body_timeout` or `body_incomplete` |
-//! | DEBUG | a request was rejected with `method_not_allowed`, `not_a_form`, `content_encoding` or `no_event`; an event was accepted |
+//! | DEBUG | a request was rejected with `method_not_allowed`, `not_a_form`, `content_encoding` or `no_event`; an event or a callback was accepted |
 //!
 //! An event that is not handled has exactly one such line, with one exception: if the inner service returns an
 //! error of its own, the line has no `error`, because the layer passes that error on without reading it.
@@ -107,7 +107,7 @@
 //!
 //! | metric | type | unit | labels |
 //! |---|---|---|---|
-//! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `rejected`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, or `none` if the request is not a verified event |
+//! | `bitrix24_events_total` | counter | selected requests | `outcome`: `accepted`, `rejected`, `passed`, `probed`; `kind`: the name of the [`EventKind`](crate::EventKind), `undocumented`, the name of the [kind of a callback](crate::callback::CallbackKind), or `none` if the request is not verified |
 //! | `bitrix24_rejections_total` | counter | rejected requests | `reason`: [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //! | `bitrix24_handled_total` | counter | accepted events whose handling has ended, each counted once | `outcome`: `completed` (a 2xx response), `failed` (another response or an error), `mismatch` and `unexpected_kind` (422), `timed_out`, `panicked`, `cancelled` (the client or the server dropped the call), `queue_full`, `shutting_down`, `aborted` (by a shutdown), `overloaded` (no memory to wait for the inner service) |
 //! | `bitrix24_handling_seconds` | histogram | seconds from the verdict, or from the start in the background, to the end | `outcome`, as above |
@@ -168,6 +168,7 @@ use self::noop::timer;
 use self::span::RequestSpan;
 pub(crate) use self::span::SpanGuard;
 pub(crate) use self::timer::VerificationTimer;
+use crate::callback::Callback;
 use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::rejection::Rejection;
@@ -215,6 +216,11 @@ impl Telemetry {
     pub(crate) fn accepted(&self, event: &Event, timer: VerificationTimer) {
         self.span.accepted(event, timer);
         metrics::accepted(event, timer);
+    }
+
+    pub(crate) fn callback_accepted(&self, callback: &Callback, timer: VerificationTimer) {
+        self.span.callback_accepted(callback, timer);
+        metrics::callback_accepted(callback, timer);
     }
 
     pub(crate) fn rejected(&self, rejection: &Rejection, timer: VerificationTimer) {

@@ -7,6 +7,7 @@ pub(super) mod span {
     use std::future::Future;
     use std::marker::PhantomData;
 
+    use crate::callback::Callback;
     use crate::envelope::Envelope;
     use crate::event::Event;
     use crate::rejection::Rejection;
@@ -45,6 +46,8 @@ pub(super) mod span {
 
         pub(in crate::telemetry) fn accepted(&self, _: &Event, _: VerificationTimer) {}
 
+        pub(in crate::telemetry) fn callback_accepted(&self, _: &Callback, _: VerificationTimer) {}
+
         pub(in crate::telemetry) fn rejected(&self, _: &Rejection, _: VerificationTimer) {}
     }
 
@@ -71,6 +74,7 @@ pub(super) mod span {
 
 #[cfg(not(feature = "metrics"))]
 pub(super) mod metrics {
+    use crate::callback::Callback;
     use crate::event::Event;
     use crate::rejection::Rejection;
 
@@ -95,6 +99,8 @@ pub(super) mod metrics {
     pub(in crate::telemetry) fn unverified(_: Outcome) {}
 
     pub(in crate::telemetry) fn accepted(_: &Event, _: VerificationTimer) {}
+
+    pub(in crate::telemetry) fn callback_accepted(_: &Callback, _: VerificationTimer) {}
 
     pub(in crate::telemetry) fn rejected(_: &Rejection, _: VerificationTimer) {}
 

@@ -10,6 +10,7 @@ use tracing::{Level, Span};
 
 use super::labels::{HandlingOutcome, Outcome, kind_name};
 use super::timer::VerificationTimer;
+use crate::callback::Callback;
 use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
@@ -56,8 +57,13 @@ impl RequestSpan {
     }
 
     pub(super) fn record_code(&self, envelope: &Envelope) {
-        if !self.0.is_disabled() {
-            self.0.record("code", &*sanitize_field(&envelope.code()));
+        if self.0.is_disabled() {
+            return;
+        }
+        let code = envelope.code();
+        // Of the callbacks, only settings have one.
+        if !code.is_empty() {
+            self.0.record("code", &*sanitize_field(&code));
         }
     }
 
@@ -92,6 +98,25 @@ impl RequestSpan {
             );
         }
         tracing::debug!(target: "tower_bitrix24", "the event is accepted");
+    }
+
+    pub(super) fn callback_accepted(&self, callback: &Callback, timer: VerificationTimer) {
+        if !self.0.is_disabled() {
+            self.0.record("kind", callback.kind().as_str());
+            if let Some(member_id) = callback.envelope().member_id() {
+                self.0.record("member_id", &*sanitize_field(&member_id));
+            }
+            self.record_time(timer);
+            self.record_outcome(Outcome::Accepted);
+        }
+        if let Some(mismatch) = callback.mismatch() {
+            tracing::warn!(
+                target: "tower_bitrix24",
+                path = &*sanitize_field(mismatch.path()),
+                "the data do not fit the type of the callback"
+            );
+        }
+        tracing::debug!(target: "tower_bitrix24", "the callback is accepted");
     }
 
     pub(super) fn rejected(&self, rejection: &Rejection, timer: VerificationTimer) {

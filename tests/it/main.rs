@@ -5,6 +5,8 @@
 
 #[cfg(all(feature = "background", feature = "testing"))]
 mod background;
+#[cfg(feature = "portals")]
+mod callbacks;
 mod catalogue;
 mod common;
 mod concurrency;

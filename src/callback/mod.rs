@@ -1,0 +1,258 @@
+//! Verified callbacks: the requests of the platform that are not events, typed.
+//!
+//! Bitrix24 calls an application's URLs for more than its events: robots and workflow activities ask
+//! it to work, message providers to send, placements to show a page, the settings form to describe
+//! itself. [`EventLayer::callbacks`](crate::EventLayer::callbacks) makes the layer verify these too,
+//! by the same token and within the same limits.
+//!
+//! A [`Callback`] has passed verification; there is no other way to get one. What it proves is its
+//! [`Proof`], which is less than it seems: **every employee can read the application's token**.
+
+mod document;
+mod fields;
+mod json_error;
+mod message;
+mod payload;
+mod placement;
+mod response;
+mod robot;
+mod settings;
+mod settings_form;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+pub use self::document::Document;
+pub use self::json_error::JsonError;
+pub use self::message::{Binding, Message};
+pub use self::payload::CallbackPayload;
+pub use self::placement::{Placement, PlacementCode, PlacementOptions};
+pub use self::response::{html_response, json_response};
+pub use self::robot::{Robot, RobotResult};
+pub use self::settings::{Settings, SettingsAction};
+pub use self::settings_form::{SettingsField, SettingsForm, SettingsStep};
+use crate::envelope::Auth;
+#[cfg(feature = "tracing")]
+use crate::envelope::Envelope;
+pub use crate::envelope::{CallbackEnvelope, CallbackKind};
+use crate::form::{Mismatch, Value, read_form, read_value};
+use crate::verify::{VerifyError, VerifyToken};
+
+/// What has proved the origin of a callback.
+///
+/// | proof | who can produce it | what it is good for |
+/// |---|---|---|
+/// | [`ApplicationToken`](Self::ApplicationToken) | Bitrix24, and every employee of the portal who has opened the application: current builds print the token into each of its pages | the request is about this portal. It does not prove a user, nor that the queue of the platform sent it |
+///
+/// Take the user of a placement, its rights and its tokens as claims until the portal has confirmed
+/// them. Never call an address from a callback before that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Proof {
+    /// The application's token: `auth[application_token]`, or `APPLICATION_TOKEN` of a placement.
+    ApplicationToken,
+}
+
+impl Proof {
+    /// Returns the name of the proof in snake case, such as `application_token`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApplicationToken => "application_token",
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A verified callback.
+///
+/// The layer inserts it into the request's extensions if
+/// [`callbacks`](crate::EventLayer::callbacks) are on. [`verify`](Self::verify) creates one without a
+/// layer. Clones are cheap and share all data.
+///
+/// `Debug` and the serialized form redact tokens, and leave the body out. A serialized callback has
+/// the fields `callback`, `proof`, `auth`, `typed`, `mismatch` and `data`. The options of a
+/// placement are text within `data`, and are shown as they came.
+#[derive(Clone)]
+pub struct Callback(Arc<Inner>);
+
+struct Inner {
+    envelope: CallbackEnvelope,
+    payload: CallbackPayload,
+    mismatch: Option<Mismatch>,
+    proof: Proof,
+    /// `None` if it is not read.
+    data: Option<Value>,
+    auth: OnceLock<Box<Auth>>,
+}
+
+impl Callback {
+    /// Verifies the token of a callback and reads it, for use without a layer.
+    ///
+    /// ```
+    /// use tower_bitrix24::ApplicationToken;
+    /// use tower_bitrix24::callback::{Callback, CallbackEnvelope, CallbackPayload};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let body = "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+    ///             &document_id[2]=DEAL_18&document_type[0]=crm&document_type[1]=CCrmDocumentDeal\
+    ///             &document_type[2]=DEAL&event_token=1.a&properties[weight]=2.5&timeout_duration=0\
+    ///             &ts=1769083200&auth[application_token]=192735";
+    /// let token = ApplicationToken::new("192735")?;
+    /// let callback = Callback::verify(CallbackEnvelope::scan(body)?, &token).await?;
+    /// let CallbackPayload::Robot(robot) = callback.payload() else { panic!("{callback:?}") };
+    /// assert_eq!((robot.code.as_str(), robot.document.id.as_str()), ("ship", "18"));
+    ///
+    /// let other = ApplicationToken::new("guess")?;
+    /// assert!(Callback::verify(CallbackEnvelope::scan(body)?, &other).await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the verifier's error, or [`Missing`](crate::verify::VerifyErrorKind::Missing) if the
+    /// callback has no token. A callback without a token is never verified, not even by a verifier that
+    /// [accepts such events](VerifyToken::insecure_verify_without_token).
+    pub async fn verify<V>(callback: CallbackEnvelope, verifier: &V) -> Result<Self, VerifyError>
+    where
+        V: VerifyToken + ?Sized,
+    {
+        if !callback.envelope().has_application_token() {
+            return Err(VerifyError::missing());
+        }
+        verifier.verify(callback.envelope()).await?;
+        Ok(Self::from_verified(callback, Proof::ApplicationToken, None))
+    }
+
+    /// `query` is that of the request's URL.
+    pub(crate) fn from_verified(
+        envelope: CallbackEnvelope,
+        proof: Proof,
+        query: Option<&str>,
+    ) -> Self {
+        let auth = OnceLock::new();
+        let data = read_form(envelope.envelope().body()).map(|mut form| {
+            if let Value::Array(form) = &mut form {
+                form.remove("auth");
+            }
+            form
+        });
+        let read = data.as_ref().map_err(Clone::clone).and_then(|data| {
+            let auth = auth.get_or_init(|| Box::new(envelope.envelope().auth()));
+            payload::read(envelope.kind(), data, auth, query)
+        });
+        let (payload, mismatch) = match read {
+            Ok(payload) => (payload, None),
+            Err(mismatch) => (CallbackPayload::Unknown, Some(mismatch)),
+        };
+        Self(Arc::new(Inner {
+            envelope,
+            payload,
+            mismatch,
+            proof,
+            data: data.ok(),
+            auth,
+        }))
+    }
+
+    /// Returns the kind that the keys of the form tell.
+    pub fn kind(&self) -> CallbackKind {
+        self.0.envelope.kind()
+    }
+
+    /// Returns what has proved the origin of the callback.
+    pub fn proof(&self) -> Proof {
+        self.0.proof
+    }
+
+    /// Returns the callback in the type of its [`kind`](Self::kind).
+    pub fn payload(&self) -> &CallbackPayload {
+        &self.0.payload
+    }
+
+    /// Returns why the payload of a known kind is [`CallbackPayload::Unknown`], or why the data are
+    /// [not read](Value::MAX_ARRAYS).
+    pub fn mismatch(&self) -> Option<&Mismatch> {
+        self.0.mismatch.as_ref()
+    }
+
+    /// Returns the portal and the tokens of the callback: those of its `auth`, or for a placement
+    /// those of its own keys (`AUTH_ID`, `REFRESH_ID`, `member_id`, …).
+    ///
+    /// A placement has no `client_endpoint` and no `user_id`.
+    pub fn auth(&self) -> &Auth {
+        let envelope = self.0.envelope.envelope();
+        self.0.auth.get_or_init(|| Box::new(envelope.auth()))
+    }
+
+    /// Returns the whole form except `auth`, as PHP's `$_POST` has it.
+    ///
+    /// Returns `None` if the form has more arrays than [are read](Value::MAX_ARRAYS). Then there is a
+    /// [`mismatch`](Self::mismatch), and [`body`](Self::body) has the form.
+    pub fn data(&self) -> Option<&Value> {
+        self.0.data.as_ref()
+    }
+
+    /// Deserializes the whole form except `auth` as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the form does not fit `T`, or is [not read](Value::MAX_ARRAYS). The message
+    /// quotes values of the form.
+    pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+        match (&self.0.data, &self.0.mismatch) {
+            (Some(data), _) => read_value(data, "data"),
+            (None, Some(mismatch)) => Err(mismatch.clone()),
+            (None, None) => unreachable!("data that are not read have a mismatch"),
+        }
+    }
+
+    /// Returns the whole body as it was sent, including tokens.
+    pub fn body(&self) -> &Bytes {
+        self.0.envelope.envelope().body()
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn envelope(&self) -> &Envelope {
+        self.0.envelope.envelope()
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback")
+            .field("kind", &self.kind())
+            .field("proof", &self.proof())
+            .field("auth", self.auth())
+            .field("payload", self.payload())
+            .field("mismatch", &self.mismatch())
+            .field("data", &self.data())
+            .field("body_bytes", &self.body().len())
+            .finish()
+    }
+}
+
+impl Serialize for Callback {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut callback = serializer.serialize_struct("Callback", 6)?;
+        callback.serialize_field("callback", self.kind().as_str())?;
+        callback.serialize_field("proof", self.proof().as_str())?;
+        callback.serialize_field("auth", self.auth())?;
+        callback.serialize_field("typed", self.payload())?;
+        callback.serialize_field("mismatch", &self.mismatch().map(Mismatch::to_string))?;
+        callback.serialize_field("data", &self.data())?;
+        callback.end()
+    }
+}

@@ -1,0 +1,354 @@
+//! `CallbackEnvelope`: the unverified part of a request other than an event, found in one flat scan.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::callback_key::{CallbackKey, Entry};
+use super::error::{EnvelopeError, EnvelopeErrorKind};
+use super::key::{Field, Key, Root};
+use super::{Envelope, Span};
+use crate::form::pairs::pairs;
+
+/// The kind of a request other than an event, told by the keys of its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallbackKind {
+    /// A robot or a workflow activity of the application (`event_token`).
+    Robot,
+    /// A message for a message provider (`message_id` and `message_body`).
+    Message,
+    /// A placement, the application's page or its installation page (`AUTH_ID`).
+    Placement,
+    /// The settings form of the application: `event=OnAppSettings…`, or the fields that it saves.
+    Settings,
+    /// A form that has a token and is none of these.
+    Unknown,
+}
+
+impl CallbackKind {
+    /// Returns the name of the kind in snake case, such as `robot`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Robot => "robot",
+            Self::Message => "message",
+            Self::Placement => "placement",
+            Self::Settings => "settings",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns `true` if the platform sends none of this kind without the application's token.
+    const fn always_has_token(self) -> bool {
+        matches!(self, Self::Robot | Self::Settings)
+    }
+}
+
+impl fmt::Display for CallbackKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The parts of a callback's body, located and **not yet verified**.
+///
+/// A callback is any request of the platform that is not an event: a robot, a message, a placement,
+/// the settings form. Like an [`Envelope`], it holds what a request claims. The envelope within has
+/// no [`code`](Envelope::code), except that of a settings form.
+///
+/// A form is rejected if parsers could take it for two kinds of request, or could see two tokens.
+///
+/// ```
+/// use tower_bitrix24::envelope::{CallbackEnvelope, CallbackKind};
+///
+/// let placement = CallbackEnvelope::scan("AUTH_ID=4d7c9b68&member_id=a223&APPLICATION_TOKEN=192735")?;
+/// assert_eq!(placement.kind(), CallbackKind::Placement);
+/// assert_eq!(placement.envelope().member_id().as_deref(), Some("a223"));
+///
+/// let two_tokens = "AUTH_ID=4d7c9b68&APPLICATION_TOKEN=192735&auth[application_token]=guess";
+/// assert!(CallbackEnvelope::scan(two_tokens).is_err());
+/// let two_kinds = "event=ONAPPTEST&event_token=1&auth[application_token]=192735";
+/// assert!(CallbackEnvelope::scan(two_kinds).is_err());
+/// # Ok::<(), tower_bitrix24::envelope::EnvelopeError>(())
+/// ```
+#[derive(Clone)]
+pub struct CallbackEnvelope {
+    envelope: Envelope,
+    kind: CallbackKind,
+}
+
+impl CallbackEnvelope {
+    /// Finds the callback in a form-encoded body.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`EnvelopeErrorKind::NoCallback`] if the body is an event, or has neither
+    /// the keys of a callback nor a token, and of another kind if the body is ambiguous or too long.
+    /// The error never contains the body.
+    pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
+        let no_callback = EnvelopeError::new(EnvelopeErrorKind::NoCallback);
+        let envelope = match Envelope::scan_with_callbacks(body.into()) {
+            Err(error) if error.kind() == EnvelopeErrorKind::NoEvent => return Err(no_callback),
+            scanned => scanned?,
+        };
+        match envelope.callback {
+            Some(kind) => Ok(Self::new(envelope, kind)),
+            None => Err(no_callback),
+        }
+    }
+
+    pub(crate) fn new(envelope: Envelope, kind: CallbackKind) -> Self {
+        Self { envelope, kind }
+    }
+
+    /// Returns the kind of the callback.
+    pub fn kind(&self) -> CallbackKind {
+        self.kind
+    }
+
+    /// Returns the fields that verify the callback: the token, the portal and the tokens of OAuth.
+    /// Those of a placement are read from its own keys, such as `APPLICATION_TOKEN` and `AUTH_ID`.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+/// Shows what the envelope shows, and the kind.
+impl fmt::Debug for CallbackEnvelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackEnvelope")
+            .field("kind", &self.kind)
+            .field("envelope", &self.envelope)
+            .finish()
+    }
+}
+
+impl Envelope {
+    /// Finds an event or a callback in a body.
+    pub(crate) fn scan_with_callbacks(body: Bytes) -> Result<Self, EnvelopeError> {
+        if u32::try_from(body.len()).is_err() {
+            return Err(EnvelopeError::new(EnvelopeErrorKind::TooLong));
+        }
+        let found = Found::scan(&body)?;
+        if found.has(Field::Event) {
+            return found.check_event().and_then(|()| {
+                let mut envelope = Self::scan(body)?;
+                if envelope.code().starts_with(SETTINGS) {
+                    envelope.callback = Some(CallbackKind::Settings);
+                }
+                Ok(envelope)
+            });
+        }
+        let (kind, fields) = found.into_callback()?;
+        Ok(Self {
+            body,
+            fields,
+            data: Default::default(),
+            callback: Some(kind),
+        })
+    }
+
+    /// Returns `true` if the body is a callback that may pass unverified: it has nothing that could
+    /// prove its origin, and the platform sends such callbacks.
+    pub(crate) fn is_callback_without_proof(&self) -> bool {
+        let has = |field| self.raw(field).is_some_and(|value| !value.is_empty());
+        self.callback.is_some_and(|kind| !kind.always_has_token())
+            && !has(Field::ApplicationToken)
+            && !has(Field::AccessToken)
+    }
+
+    /// Returns `None` if this is an event.
+    pub(crate) fn callback_kind(&self) -> Option<CallbackKind> {
+        self.callback
+    }
+}
+
+const SETTINGS: &str = "OnAppSettings";
+
+/// The keys of a body that decide what it is.
+struct Found {
+    fields: [Span; Field::COUNT],
+    keys: [Span; CallbackKey::COUNT],
+    event_is_empty: bool,
+    has_data: bool,
+    has_phone_number: bool,
+    /// Concerns the keys of a proof, so that it counts even if the form turns out to be of no kind.
+    malformed_proof: Option<EnvelopeError>,
+    malformed: Option<EnvelopeError>,
+}
+
+impl Found {
+    fn scan(body: &[u8]) -> Result<Self, EnvelopeError> {
+        let mut found = Self {
+            fields: [Span::default(); Field::COUNT],
+            keys: [Span::default(); CallbackKey::COUNT],
+            event_is_empty: false,
+            has_data: false,
+            has_phone_number: false,
+            malformed_proof: None,
+            malformed: None,
+        };
+        for (count, pair) in pairs(body).enumerate() {
+            if count == Envelope::MAX_PAIRS {
+                return Err(EnvelopeError::new(EnvelopeErrorKind::TooManyPairs));
+            }
+            let span = Span {
+                start: pair.value_start as u32,
+                end: pair.end as u32,
+            };
+            match Key::read(pair.key) {
+                Key::Field(field) => found.field(field, span, pair.value.is_empty()),
+                Key::Data => found.has_data = true,
+                Key::Alias(Root::Field(Field::Event)) => {
+                    return Err(EnvelopeError::ambiguous_key(Field::Event.key()));
+                }
+                Key::Alias(root) => {
+                    let error = EnvelopeError::ambiguous_key(root.as_str());
+                    let is_proof = !matches!(
+                        root,
+                        Root::Data | Root::Field(Field::EventHandlerId | Field::Ts)
+                    );
+                    found.reject(is_proof, error);
+                }
+                Key::Other => found.other(pair.key, span),
+            }
+        }
+        Ok(found)
+    }
+
+    fn field(&mut self, field: Field, span: Span, is_empty: bool) {
+        let place = &mut self.fields[field as usize];
+        let is_duplicate = place.end != 0;
+        *place = span;
+        self.event_is_empty |= field == Field::Event && is_empty;
+        if is_duplicate {
+            let is_proof = matches!(field, Field::ApplicationToken | Field::AccessToken);
+            self.reject(is_proof, EnvelopeError::duplicate_key(field.key()));
+        }
+    }
+
+    fn other(&mut self, key: &[u8], span: Span) {
+        match CallbackKey::read(key) {
+            Some(Entry::Key { key, is_array }) => {
+                let place = &mut self.keys[key as usize];
+                let is_duplicate = place.end != 0;
+                *place = span;
+                let is_misshaped = if key.is_array() {
+                    !is_array && is_duplicate
+                } else {
+                    is_array
+                };
+                if is_misshaped {
+                    let error = EnvelopeError::ambiguous_key(key.as_str());
+                    self.reject(key.is_marker(), error);
+                } else if is_duplicate && !key.is_array() {
+                    self.reject(key.is_marker(), EnvelopeError::duplicate_key(key.as_str()));
+                }
+            }
+            Some(Entry::PhoneNumber) => {
+                self.has_phone_number = true;
+                self.keys[CallbackKey::Properties as usize] = span;
+            }
+            Some(Entry::Alias(key)) => {
+                let error = EnvelopeError::ambiguous_key(key.as_str());
+                self.reject(key.is_marker(), error);
+            }
+            Some(Entry::OtherCase(key)) => {
+                let error = EnvelopeError::ambiguous_key(key.as_str());
+                self.reject(false, error);
+            }
+            None => {}
+        }
+    }
+
+    fn reject(&mut self, is_proof: bool, error: EnvelopeError) {
+        let place = if is_proof {
+            &mut self.malformed_proof
+        } else {
+            &mut self.malformed
+        };
+        *place = place.or(Some(error));
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.fields[field as usize].end != 0
+    }
+
+    fn has_key(&self, key: CallbackKey) -> bool {
+        self.keys[key as usize].end != 0
+    }
+
+    fn is_placement(&self) -> bool {
+        self.has_key(CallbackKey::AuthId)
+            || self.has_key(CallbackKey::ApplicationToken)
+            || self.has_key(CallbackKey::Placement)
+    }
+
+    /// Rejects what a later parser could take for a callback instead of an event.
+    fn check_event(&self) -> Result<(), EnvelopeError> {
+        let mixed = || EnvelopeError::new(EnvelopeErrorKind::MixedKinds);
+        if CallbackKey::MARKERS.iter().any(|key| self.has_key(*key)) {
+            return Err(mixed());
+        }
+        // An empty event with a token is nobody's.
+        let has_token = self.has(Field::ApplicationToken) || self.has(Field::AccessToken);
+        if self.event_is_empty && has_token {
+            return Err(mixed());
+        }
+        self.malformed_proof.map_or(Ok(()), Err)
+    }
+
+    fn into_callback(mut self) -> Result<(CallbackKind, [Span; Field::COUNT]), EnvelopeError> {
+        if let Some(error) = self.malformed_proof {
+            return Err(error);
+        }
+        let is_placement = self.is_placement();
+        let is_robot = self.has_key(CallbackKey::EventToken);
+        let has_message_key =
+            self.has_key(CallbackKey::MessageId) || self.has_key(CallbackKey::MessageBody);
+        let has_auth =
+            (Field::AccessToken as usize..Field::COUNT).any(|field| self.fields[field].end != 0);
+        let is_mixed = is_placement && (is_robot || has_message_key || has_auth)
+            || is_robot && has_message_key;
+        if is_mixed {
+            return Err(EnvelopeError::new(EnvelopeErrorKind::MixedKinds));
+        }
+        let is_message = self.has_key(CallbackKey::MessageId)
+            && self.has_key(CallbackKey::MessageBody)
+            || self.has_key(CallbackKey::Type) && self.has_phone_number;
+        let kind = if is_placement {
+            self.take_placement();
+            CallbackKind::Placement
+        } else if is_robot {
+            CallbackKind::Robot
+        } else if is_message {
+            CallbackKind::Message
+        } else if self.has_data && self.has(Field::ApplicationToken) {
+            CallbackKind::Settings
+        } else if self.has(Field::ApplicationToken) || self.has(Field::AccessToken) {
+            CallbackKind::Unknown
+        } else {
+            return Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent));
+        };
+        match self.malformed {
+            Some(error) if kind != CallbackKind::Unknown => Err(error),
+            _ => Ok((kind, self.fields)),
+        }
+    }
+
+    /// A placement has the fields of `auth` under keys of its own.
+    fn take_placement(&mut self) {
+        for (key, field) in [
+            (CallbackKey::AuthId, Field::AccessToken),
+            (CallbackKey::AuthExpires, Field::ExpiresIn),
+            (CallbackKey::RefreshId, Field::RefreshToken),
+            (CallbackKey::ServerEndpoint, Field::ServerEndpoint),
+            (CallbackKey::ApplicationToken, Field::ApplicationToken),
+            (CallbackKey::ApplicationScope, Field::Scope),
+            (CallbackKey::MemberId, Field::MemberId),
+            (CallbackKey::Status, Field::Status),
+        ] {
+            self.fields[field as usize] = self.keys[key as usize];
+        }
+    }
+}
