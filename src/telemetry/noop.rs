@@ -137,11 +137,11 @@ pub(super) mod handling {
     use crate::telemetry::labels::HandlingOutcome;
 
     #[derive(Default)]
-    pub(crate) struct Handling;
+    pub(crate) struct Handling {}
 
     impl Handling {
         pub(crate) fn start(_: &Event) -> Self {
-            Self
+            Self {}
         }
 
         pub(crate) fn polling(&mut self, _: bool) {}
