@@ -62,11 +62,13 @@ impl<D: InboxDialect> SqlInbox<D> {
     }
 
     /// Bounds a call. At the limit it is dropped, which closes its connection.
+    ///
+    /// The call is boxed: it holds several statements, and callers would hold it several times over.
     pub(super) async fn with_timeout<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        within(Some(self.call_timeout), call).await
+        within(Some(self.call_timeout), Box::pin(call)).await
     }
 
     pub(super) async fn close(&self) {
@@ -83,7 +85,7 @@ impl<D: InboxDialect> SqlInbox<D> {
     }
 
     pub(super) async fn exclusive(&self) -> Result<Exclusive<D>, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = Box::pin(self.begin()).await?;
         if let Some(lock) = D::LOCK {
             transaction.execute(lock, &[]).await?;
         }

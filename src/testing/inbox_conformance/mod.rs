@@ -39,7 +39,8 @@ pub async fn check<S: InboxStore>(store: &S) -> Result<(), ConformanceError> {
     let mut broken = Vec::new();
     macro_rules! rules {
         ($($rule:literal: $check:expr;)+) => {$(
-            if let Err(found) = $check(&harness).await {
+            // Boxed, since the futures of all rules together are larger than a thread's stack.
+            if let Err(found) = Box::pin($check(&harness)).await {
                 broken.push(ConformanceFailure { rule: $rule, found });
             }
             harness.clean_up().await;
