@@ -518,6 +518,6 @@ async fn event_is_serialized_with_all_fields() {
 fn readme_counts_the_events_of_the_table() {
     let readme = include_str!("../../README.md");
     let all = EventKind::ALL.len();
-    assert!(readme.contains(&format!("knows all {all} events")));
+    assert!(readme.contains(&format!("each of the {all} events")));
     assert!(readme.contains(&format!("All {} documented events, and eight", all - 8)));
 }
