@@ -37,7 +37,7 @@ async fn lambda_keeps_its_body_in_a_function() {
     let service = ServiceBuilder::new()
         .layer(events().body_from(|bytes| Body::from(bytes.to_vec())))
         .service(service_fn(handle));
-    assert_guards(runnable(service), |text| Body::from(text)).await;
+    assert_guards(runnable(service), Body::from).await;
 }
 
 #[tokio::test]
@@ -49,5 +49,5 @@ async fn lambda_runs_an_axum_router_behind_the_layer() {
     let service = tower::Layer::layer(&events().wrap_body(), app);
     let service =
         tower::ServiceExt::<Request>::map_err(service, |never: Infallible| match never {});
-    assert_guards(runnable::<_, _, Error>(service), |text| Body::from(text)).await;
+    assert_guards(runnable::<_, _, Error>(service), Body::from).await;
 }
