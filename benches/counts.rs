@@ -282,7 +282,7 @@ fn tells_no_portal(counts: &[[u64; 2]; 4]) -> bool {
 
 const HOSTILE_BYTES: usize = 256 << 10;
 
-/// What reading a verified body may cost for each of its bytes, whatever its shape: about 50 ns.
+/// The maximum cost of reading a verified body, whatever its shape: about 50 ns for each byte.
 const MAX_INSTRUCTIONS_PER_BYTE: u64 = 400;
 
 /// The instructions for each byte of a hostile body, by its shape.

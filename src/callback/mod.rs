@@ -19,6 +19,7 @@ mod robot;
 mod settings;
 mod settings_form;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -31,6 +32,7 @@ pub use self::document::Document;
 pub use self::json_error::JsonError;
 pub use self::message::{Binding, Message};
 pub use self::payload::CallbackPayload;
+use self::placement::PLACEMENT_OPTIONS;
 pub use self::placement::{Placement, PlacementCode, PlacementOptions};
 pub use self::response::{html_response, json_response};
 pub use self::robot::{Robot, RobotResult};
@@ -43,7 +45,7 @@ pub use crate::envelope::{CallbackEnvelope, CallbackKind};
 use crate::form::{Mismatch, Value, read_form, read_value};
 use crate::verify::{VerifyError, VerifyToken};
 
-/// What has proved the origin of a callback.
+/// The proof of a callback's origin.
 ///
 /// | proof | who can produce it | what it is good for |
 /// |---|---|---|
@@ -81,8 +83,7 @@ impl fmt::Display for Proof {
 /// layer. Clones are cheap and share all data.
 ///
 /// `Debug` and the serialized form redact tokens, and leave the body out. A serialized callback has
-/// the fields `callback`, `proof`, `auth`, `typed`, `mismatch` and `data`. The options of a
-/// placement are text within `data`, and are shown as they came.
+/// the fields `callback`, `proof`, `auth`, `typed`, `mismatch` and `data`.
 #[derive(Clone)]
 pub struct Callback(Arc<Inner>);
 
@@ -224,6 +225,21 @@ impl Callback {
         self.0.envelope.envelope().body()
     }
 
+    /// The options of a placement are JSON in a string, whose secrets the redaction of a form does not
+    /// see.
+    fn redacted_data(&self) -> Option<Cow<'_, Value>> {
+        let mut data = Cow::Borrowed(self.data()?);
+        let options = data.get(PLACEMENT_OPTIONS).and_then(Value::as_str);
+        if let Some(redacted) = options.and_then(placement::redacted_options) {
+            if let Value::Array(form) = data.to_mut() {
+                if let Some(options) = form.get_mut(PLACEMENT_OPTIONS) {
+                    *options = redacted.into();
+                }
+            }
+        }
+        Some(data)
+    }
+
     #[cfg(feature = "tracing")]
     pub(crate) fn envelope(&self) -> &Envelope {
         self.0.envelope.envelope()
@@ -238,7 +254,7 @@ impl fmt::Debug for Callback {
             .field("auth", self.auth())
             .field("payload", self.payload())
             .field("mismatch", &self.mismatch())
-            .field("data", &self.data())
+            .field("data", &self.redacted_data())
             .field("body_bytes", &self.body().len())
             .finish()
     }
@@ -252,7 +268,7 @@ impl Serialize for Callback {
         callback.serialize_field("auth", self.auth())?;
         callback.serialize_field("typed", self.payload())?;
         callback.serialize_field("mismatch", &self.mismatch().map(Mismatch::to_string))?;
-        callback.serialize_field("data", &self.data())?;
+        callback.serialize_field("data", &self.redacted_data())?;
         callback.end()
     }
 }

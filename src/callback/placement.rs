@@ -33,11 +33,13 @@ pub struct Placement {
     pub domain: Option<String>,
     /// The user's language from the query, such as `en`.
     pub lang: Option<String>,
-    /// Returns `true` if the query says that the portal is opened by HTTPS.
+    /// `true` if the query says that the portal is opened by HTTPS.
     pub is_https: Option<bool>,
     /// The id of this rendering from the query.
     pub app_sid: Option<Secret>,
 }
+
+pub(super) const PLACEMENT_OPTIONS: &str = "PLACEMENT_OPTIONS";
 
 impl Placement {
     pub(super) fn read(form: &Value, query: Option<&str>) -> Self {
@@ -49,7 +51,7 @@ impl Placement {
             placement: code
                 .as_deref()
                 .map_or(PlacementCode::Default, PlacementCode::from),
-            options: fields.filled("PLACEMENT_OPTIONS").map(PlacementOptions),
+            options: fields.filled(PLACEMENT_OPTIONS).map(PlacementOptions),
             domain: query("DOMAIN"),
             lang: query("LANG"),
             is_https: query("PROTOCOL").map(|protocol| protocol == "1"),
@@ -87,6 +89,17 @@ impl PlacementOptions {
         redact(&mut json);
         Some(json)
     }
+}
+
+/// Returns options as JSON without secrets, or `None` if they have none and may be shown as they came.
+pub(super) fn redacted_options(options: &str) -> Option<String> {
+    let Ok(json) = serde_json::from_str::<Json>(options) else {
+        // Secrets cannot be told apart in what only looks like JSON.
+        return options.contains(['{', '[']).then(|| REDACTED.to_owned());
+    };
+    let mut redacted = json.clone();
+    redact(&mut redacted);
+    (redacted != json).then(|| redacted.to_string())
 }
 
 /// serde_json has read the value, so its depth is bounded.

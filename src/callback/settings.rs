@@ -19,14 +19,14 @@ use super::fields::Fields;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What the form is requested for.
+    /// The reason for the request.
     pub action: SettingsAction,
     /// The values of the form's fields. `None` if the form is shown for the first time.
     pub data: Option<Value>,
 }
 
 open_enum! {
-    /// What a settings form is requested for.
+    /// The reason for which a portal requests a settings form.
     SettingsAction {
         /// The form is shown for the first time.
         Install = "OnAppSettingsInstall",

@@ -218,6 +218,11 @@ impl Array {
             .map(|(_, value)| value)
     }
 
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        let mut entries = self.0.iter_mut();
+        entries.find_map(|(name, value)| (name == key).then_some(value))
+    }
+
     /// Removes the value under `key`.
     pub(crate) fn remove(&mut self, key: &str) {
         self.0.retain(|(name, _)| name != key);

@@ -1,4 +1,4 @@
-//! What an operator does with an inbox.
+//! The operations for an operator: list, get, retry, discard, replay, purge.
 
 use std::time::Duration;
 

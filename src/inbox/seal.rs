@@ -121,7 +121,7 @@ impl fmt::Display for OpenError {
 
 impl Error for OpenError {}
 
-/// What is sealed.
+/// The contents of a sealed body.
 pub(super) struct Contents {
     /// The path and query of the request, which may hold a secret of the application's own.
     pub(super) target: String,

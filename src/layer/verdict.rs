@@ -26,7 +26,9 @@ pub enum Verdict {
     /// The request is a verified event, which is to be handled.
     Event(Verified),
     /// The request is not an event: the layer does not select it, or passes it as
-    /// [another callback](EventLayer::pass_other_callbacks). It is **not verified**.
+    /// [another callback](EventLayer::pass_other_callbacks). It is **not verified**, unless a
+    /// [`Callback`](crate::Callback) is in its extensions, which
+    /// [`callbacks`](EventLayer::callbacks) puts there.
     Pass(Request<Bytes>),
     /// The request is rejected, or a [probe](EventLayer::respond_to_probes): respond with this. After a
     /// rejection, its extensions have the [`Rejection`](crate::Rejection).

@@ -17,13 +17,6 @@ pub(crate) trait Dialect: Database {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Executes a statement, or several if there are no values.
-    fn execute(
-        connection: &mut Self::Connection,
-        sql: SqlStr,
-        values: &[Value<'_>],
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
     /// Fetches the rows of a statement, or of several if there are no values.
     fn fetch(
         connection: &mut Self::Connection,
@@ -83,28 +76,6 @@ where
             #[cfg(feature = "inbox")]
             Value::Bytes(bytes) => query.bind(bytes),
         })
-}
-
-/// Implements [`Dialect::execute`].
-pub(crate) async fn execute<D: Database>(
-    connection: &mut D::Connection,
-    sql: SqlStr,
-    values: &[Value<'_>],
-) -> Result<(), StoreError>
-where
-    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
-    for<'q> &'q str: Encode<'q, D> + Type<D>,
-    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
-    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
-    D::Arguments: IntoArguments<D>,
-{
-    // A prepared statement is one statement.
-    let result = if values.is_empty() {
-        connection.execute(raw_sql(sql)).await
-    } else {
-        connection.execute(query(sql, values)).await
-    };
-    result.map(drop).store_err()
 }
 
 /// Implements [`Dialect::fetch`].

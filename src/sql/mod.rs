@@ -19,4 +19,4 @@ pub(crate) use self::network_file::refuse_network_file;
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::{Session, parse_url};
 #[cfg(feature = "sqlite")]
-pub(crate) use self::sqlite::{create_file, file_options, open_error};
+pub(crate) use self::sqlite::{create_file, file_pool};

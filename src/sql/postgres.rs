@@ -95,14 +95,6 @@ impl Dialect for Postgres {
         Ok(())
     }
 
-    async fn execute(
-        connection: &mut PgConnection,
-        sql: SqlStr,
-        values: &[Value<'_>],
-    ) -> Result<(), StoreError> {
-        dialect::execute::<Self>(connection, sql, values).await
-    }
-
     async fn fetch(
         connection: &mut PgConnection,
         sql: SqlStr,

@@ -1,7 +1,7 @@
 //! SQLite: its files, their durability, and its errors.
 
 use std::fs::OpenOptions;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -11,8 +11,9 @@ use sqlx::{Decode, Error, Row, SqlSafeStr, SqlStr, Sqlite, Type};
 
 use super::dialect::{self, Dialect, Value};
 use super::error::{ResultExt, StoreError};
+use super::pool::{Pool, PoolConfig};
 
-pub(crate) fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -20,8 +21,24 @@ pub(crate) fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnect
         .busy_timeout(busy_timeout)
 }
 
-/// Creates the file if it is missing, readable for its owner alone: it will hold secrets.
-pub(crate) fn create_file(path: &Path) -> Result<(), StoreError> {
+/// Returns a pool of connections to the file.
+pub(crate) fn file_pool(
+    path: &Path,
+    max_connections: usize,
+    call_timeout: Duration,
+) -> Pool<Sqlite> {
+    Pool::new(PoolConfig {
+        options: file_options(path, call_timeout),
+        max_connections,
+        connect_timeout: call_timeout,
+        idle_timeout: None,
+    })
+}
+
+/// Creates the file if it is missing, readable for its owner alone: it will hold secrets. Returns the
+/// absolute path, so that `:memory:` and `file:…` are files too.
+pub(crate) fn create_file(path: &Path) -> Result<PathBuf, StoreError> {
+    let path = std::path::absolute(path).map_err(open_error)?;
     if path.parent().is_some_and(|directory| !directory.is_dir()) {
         return Err(StoreError::connection(
             "the directory of the SQLite file does not exist",
@@ -31,12 +48,11 @@ pub(crate) fn create_file(path: &Path) -> Result<(), StoreError> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(open_error)
+    options.open(&path).map_err(open_error)?;
+    Ok(path)
 }
 
-pub(crate) fn open_error(
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
+fn open_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::connection("the SQLite file cannot be opened").with_source(source)
 }
 
@@ -99,14 +115,6 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
-    async fn execute(
-        connection: &mut SqliteConnection,
-        sql: SqlStr,
-        values: &[Value<'_>],
-    ) -> Result<(), StoreError> {
-        dialect::execute::<Self>(connection, sql, values).await
-    }
-
     async fn fetch(
         connection: &mut SqliteConnection,
         sql: SqlStr,
@@ -149,7 +157,7 @@ mod tests {
         Sqlite::prepare(&mut connection).await.unwrap();
 
         let less = "PRAGMA synchronous = NORMAL".into_sql_str();
-        dialect::execute::<Sqlite>(&mut connection, less, &[])
+        dialect::fetch::<Sqlite>(&mut connection, less, &[])
             .await
             .unwrap();
         let error = Sqlite::prepare(&mut connection).await.unwrap_err();

@@ -35,7 +35,7 @@ impl<D: Dialect> Transaction<D> {
         sql: impl SqlSafeStr,
         values: &[Value<'_>],
     ) -> Result<(), StoreError> {
-        D::execute(self.0.connection(), sql.into_sql_str(), values).await
+        self.fetch(sql, values).await.map(drop)
     }
 
     pub(crate) async fn fetch(

@@ -524,6 +524,35 @@ async fn debug_and_json_of_a_callback_show_no_secret() {
 }
 
 #[tokio::test]
+async fn debug_and_json_of_a_callback_show_no_secret_in_options_of_a_placement() {
+    for options in [
+        r#"{"ID":"8061","access_token":"canary"}"#,
+        r#"{"ID":"8061","URI":"/d/?auth=canary"}"#,
+        r#"{"ID":"8061","access_token":"canary""#,
+    ] {
+        let form = format!(
+            "PLACEMENT=CRM_DEAL_DETAIL_TAB&PLACEMENT_OPTIONS={}&APPLICATION_TOKEN={TOKEN}",
+            urlencoded(options)
+        );
+        let Outcome::Callback(callback) = post(&layer(TOKEN), &form).await else {
+            panic!("{form} is not verified");
+        };
+        let data = callback
+            .data()
+            .and_then(|data| data.get("PLACEMENT_OPTIONS"));
+        assert_eq!(data.and_then(tower_bitrix24::Value::as_str), Some(options));
+        let json = serde_json::to_string(&callback).unwrap();
+        for text in [format!("{callback:?}"), json] {
+            assert!(!text.contains("canary"), "{text}");
+        }
+    }
+}
+
+fn urlencoded(text: &str) -> String {
+    serde_urlencoded::to_string([("", text)]).unwrap()[1..].to_owned()
+}
+
+#[tokio::test]
 async fn robot_has_its_document_properties_and_time_to_wait() {
     let robot = robot(&format!(
         "{ROBOT}&properties[users][0]=user_7&properties[users][1]=user_12&properties[Weight]=2.5\

@@ -40,6 +40,10 @@ const PORTALS: &str = "WITH RECURSIVE portals(member_id, n) AS ( \
                          AND d.member_id = p.member_id ORDER BY d.due LIMIT 1) \
     FROM portals p WHERE p.member_id IS NOT NULL";
 
+/// The conditions of a claim. Those on suspects are those of the indexes.
+const TAKE_SUSPECT: &str = "seq = $3 AND suspect = 1";
+const TAKE_OF_PORTAL: &str = "member_id = $3 AND suspect = 0";
+
 impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
         let mut exclusive = self.exclusive().await?;
@@ -51,7 +55,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         if let Some(suspect) = exclusive.due_suspect().await? {
             if request.idle && request.limit > 0 {
                 let claimed = exclusive
-                    .take("seq = $3", suspect.into(), 1, request)
+                    .take(TAKE_SUSPECT, suspect.into(), 1, request)
                     .await?;
                 claims.entries = claimed;
                 for claim in &mut claims.entries {
@@ -139,9 +143,8 @@ impl<D: InboxDialect> Exclusive<D> {
                         continue;
                     }
                     let member_id = portal.member_id.clone();
-                    let of_portal = "member_id = $3";
                     let claimed = self
-                        .take(of_portal, member_id.as_str().into(), wanted, request)
+                        .take(TAKE_OF_PORTAL, member_id.as_str().into(), wanted, request)
                         .await?;
                     quota.claimed(portal, claimed.len());
                     if round == 0 && !claimed.is_empty() {
@@ -162,20 +165,18 @@ impl<D: InboxDialect> Exclusive<D> {
         Ok(())
     }
 
-    /// Claims the first entries that are due among those that `which` selects by `$3`.
+    /// Claims the first entries that are due among those that `condition` selects by `$3`.
     async fn take(
         &mut self,
-        which: &'static str,
+        condition: &'static str,
         value: crate::sql::dialect::Value<'_>,
         limit: usize,
         request: &ClaimRequest<'_>,
     ) -> Result<Vec<Claim>, StoreError> {
-        // The condition on suspects is that of the index.
-        let suspect = if which.starts_with("seq") { "1" } else { "0" };
         let sql = format!(
             "UPDATE bitrix24_inbox SET state = 1, owner = $1, attempts = attempts + 1, due = $2 \
              WHERE seq IN (SELECT seq FROM bitrix24_inbox \
-                 WHERE {which} AND state = 0 AND head = 1 AND suspect = {suspect} AND due <= $4 \
+                 WHERE {condition} AND state = 0 AND head = 1 AND due <= $4 \
                  AND format <= 1 ORDER BY due, seq LIMIT $5) \
              RETURNING {COLUMNS}"
         );

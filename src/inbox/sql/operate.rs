@@ -1,4 +1,4 @@
-//! What an operator does: lists, retries, discards, purges.
+//! The statements of the operations: list, retry, discard, purge.
 
 use std::time::Duration;
 

@@ -13,8 +13,7 @@ use crate::inbox::store::{
     Accept, Accepted, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
 };
 use crate::sql::migrations::Migrations;
-use crate::sql::pool::{Pool, PoolConfig};
-use crate::sql::{StoreError, create_file, file_options, open_error, refuse_network_file};
+use crate::sql::{StoreError, create_file, file_pool, refuse_network_file};
 
 /// An [`InboxStore`] in a SQLite file, for an application on one machine. It needs no setup: the file
 /// and its tables are created on first use.
@@ -117,18 +116,9 @@ impl SqliteInboxBuilder {
     ///
     /// Panics outside a tokio runtime.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteInbox, StoreError> {
-        // An absolute path, so that `:memory:` and `file:…` are files too.
-        let path = std::path::absolute(path).map_err(open_error)?;
-        create_file(&path)?;
+        let path = create_file(path.as_ref())?;
         refuse_network_file(&path)?;
-        let pool = |max_connections| {
-            Pool::new(PoolConfig {
-                options: file_options(&path, self.call_timeout),
-                max_connections,
-                connect_timeout: self.call_timeout,
-                idle_timeout: None,
-            })
-        };
+        let pool = |max_connections| file_pool(&path, max_connections, self.call_timeout);
         let store = SqlInbox {
             readers: pool(2),
             // One connection, so that changes wait for each other in order, and not for the file.

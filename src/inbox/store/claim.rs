@@ -1,4 +1,4 @@
-//! What a worker claims, and how it ends an attempt.
+//! A worker's claims, and the ends of its attempts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::inbox::backoff::Backoff;
 pub(in crate::inbox) const LEASE_ENDED: &str =
     "the lease ended without an outcome: the process ended or stopped while it handled the entry";
 
-/// What a worker claims.
+/// A worker's request for entries to run.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest<'a> {
     /// Identifies the worker. It is unique among all workers of the store.

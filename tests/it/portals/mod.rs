@@ -72,7 +72,8 @@ impl Watched {
         self.asked.swap(0, Ordering::Relaxed)
     }
 
-    /// Forgets the portal, as another process does.
+    /// Removes the portal, as another process does.
+    #[cfg(feature = "cache")]
     async fn remove(&self, member_id: &str) {
         let Ok(known) = self.store.tokens(member_id).await;
         let removed = self.store.compare_exchange(member_id, &known, &[]).await;

@@ -12,8 +12,7 @@ use super::super::TokenStore;
 use super::super::token::PortalToken;
 use super::queries::{CALL_TIMEOUT, Columns, SqlStore, TokenDialect, impl_token_store};
 use crate::sql::migrations::Migrations;
-use crate::sql::pool::{Pool, PoolConfig};
-use crate::sql::{StoreError, create_file, file_options, open_error};
+use crate::sql::{StoreError, create_file, file_pool};
 
 /// A [`TokenStore`] in a SQLite file, for an application on one machine. It needs no setup: the file
 /// and its tables are created on first use.
@@ -158,17 +157,8 @@ impl SqliteStoreBuilder {
     ///
     /// Panics outside a tokio runtime.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        // An absolute path, so that `:memory:` and `file:…` are files too.
-        let path = std::path::absolute(path).map_err(open_error)?;
-        create_file(&path)?;
-        let pool = |max_connections| {
-            Pool::new(PoolConfig {
-                options: file_options(&path, self.call_timeout),
-                max_connections,
-                connect_timeout: self.call_timeout,
-                idle_timeout: None,
-            })
-        };
+        let path = create_file(path.as_ref())?;
+        let pool = |max_connections| file_pool(&path, max_connections, self.call_timeout);
         let store = SqlStore {
             readers: pool(self.max_readers),
             // One connection, so that changes wait for each other in order, and not for the file.
