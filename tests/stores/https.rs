@@ -1,6 +1,6 @@
 //! The HTTPS client against servers with certificates of their own.
 
-// Compiled once more, for no public item makes a client that trusts such a certificate.
+// Compiled again, since no public item makes a client that trusts such a certificate.
 #[allow(dead_code, unreachable_pub, reason = "the library uses the rest")]
 #[path = "../../src/rest/https.rs"]
 mod https;
@@ -23,8 +23,7 @@ use tower_bitrix24::Secret;
 use tower_bitrix24::portals::TokenIntrospection;
 use tower_bitrix24::rest::AuthorizationServer;
 
-/// A TLS server with a certificate of its own for `localhost`. It tells the first line of each
-/// request.
+/// A TLS server with a self-signed certificate for `localhost`.
 struct TlsServer {
     address: SocketAddr,
     certificate: CertificateDer<'static>,
@@ -46,7 +45,7 @@ impl TlsServer {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (tell, requests) = unbounded_channel();
+        let (sender, requests) = unbounded_channel();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let Ok(mut stream) = acceptor.accept(stream).await else {
@@ -56,11 +55,12 @@ impl TlsServer {
                 let length = stream.read(&mut request).await.unwrap_or(0);
                 let request = String::from_utf8_lossy(&request[..length]);
                 if let Some(line) = request.lines().next() {
-                    tell.send(line.to_owned()).unwrap();
+                    sender.send(line.to_owned()).unwrap();
                 }
-                let answer = r#"{"result": {"client_id": "app.1", "install": {"member_id": "a"}}}"#;
-                let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{answer}");
-                let _ = stream.write_all(answer.as_bytes()).await;
+                let response =
+                    r#"{"result": {"client_id": "app.1", "install": {"member_id": "a"}}}"#;
+                let response = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{response}");
+                let _ = stream.write_all(response.as_bytes()).await;
                 let _ = stream.shutdown().await;
             }
         });
@@ -71,16 +71,15 @@ impl TlsServer {
         }
     }
 
-    /// How a proof by this server ends, when the server is called by this name.
+    /// Introspects with this server under the name `host`, and returns the cause of a failure.
     async fn verify(&self, host: &str, client: HttpsClient) -> Result<(), String> {
         let server = format!("https://{host}:{}", self.address.port());
         let server = AuthorizationServer::insecure_custom(&server).unwrap();
-        let proof = TokenIntrospection::new("app.1", server, client).unwrap();
-        let proven = proof.verify("a", &Secret::new("canary7f3a")).await;
-        proven.map_err(|error| error.source().unwrap().to_string())
+        let introspection = TokenIntrospection::new("app.1", server, client).unwrap();
+        let verified = introspection.verify("a", &Secret::new("canary7f3a")).await;
+        verified.map_err(|error| error.source().unwrap().to_string())
     }
 
-    /// A client that trusts the certificate.
     fn trusted(&self) -> HttpsClient {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
@@ -94,7 +93,7 @@ impl TlsServer {
 }
 
 #[tokio::test]
-async fn a_server_with_a_certificate_of_its_own_is_told_nothing() {
+async fn https_client_sends_nothing_to_a_server_with_a_self_signed_certificate() {
     let mut server = TlsServer::start().await;
     let error = server.verify("localhost", HttpsClient::new()).await;
     let error = error.unwrap_err();
@@ -103,7 +102,7 @@ async fn a_server_with_a_certificate_of_its_own_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_with_a_trusted_certificate_is_asked() {
+async fn https_client_calls_a_server_with_a_trusted_certificate() {
     let mut server = TlsServer::start().await;
     assert_eq!(server.verify("localhost", server.trusted()).await, Ok(()));
     assert_eq!(
@@ -113,7 +112,7 @@ async fn a_server_with_a_trusted_certificate_is_asked() {
 }
 
 #[tokio::test]
-async fn a_server_with_the_certificate_of_another_is_told_nothing() {
+async fn https_client_sends_nothing_to_a_server_with_a_certificate_of_another_host() {
     let mut server = TlsServer::start().await;
     let error = server.verify("127.0.0.1", server.trusted()).await;
     let error = error.unwrap_err();

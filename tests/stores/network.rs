@@ -19,30 +19,29 @@ use tower_bitrix24::portals::{
     PortalToken, PostgresStore, PostgresStoreBuilder, StoreError, TokenKind, TokenStore,
 };
 
-/// How soon the store must work again.
+/// The maximum time until the store works again.
 const RECOVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
-    /// Nothing arrives, and nobody learns of it. What met the fault stays dead.
+    /// Nothing arrives, without an error. Connections that met the fault stay dead.
     Swallow,
     /// Every connection is reset.
     Reset,
-    /// Whatever is sent arrives later by 20 milliseconds.
+    /// Everything arrives 20 milliseconds later.
     Delay,
-    /// Whatever is sent arrives later than an idle connection may take to respond.
+    /// Everything arrives later than an idle connection may take to respond.
     LongDelay,
-    /// The client reads the end, while the server learns nothing.
+    /// The client reads the end of the stream, and the server notices nothing.
     HalfClose,
 }
 
 impl Fault {
-    /// How much later everything arrives that is sent.
     fn delay(self) -> Option<Duration> {
         match self {
             Self::Delay => Some(Duration::from_millis(20)),
-            // A response takes two of them.
+            // A response takes two delays.
             Self::LongDelay => Some(PostgresStoreBuilder::DEFAULT_CALL_TIMEOUT / 7),
             _ => None,
         }
@@ -52,13 +51,11 @@ impl Fault {
         self.delay().is_some()
     }
 
-    /// Returns `true` if connections work.
     fn connects(self) -> bool {
         self == Self::None || self.is_delay()
     }
 }
 
-/// A network between a store and the server.
 struct Network {
     fault: watch::Sender<Fault>,
     url: String,
@@ -96,7 +93,7 @@ async fn connect(client: TcpStream, host: String, mut fault: watch::Receiver<Fau
         server.set_nodelay(true).unwrap();
         let (from_client, mut to_client) = client.into_split();
         let (from_server, mut to_server) = server.into_split();
-        // The halves are kept: a dropped one says something to the other side.
+        // Both halves are kept, since dropping one would close its direction.
         let mut forth = Pump::new(from_client, fault.clone());
         let mut back = Pump::new(from_server, fault.clone());
         let met = tokio::select! {
@@ -107,7 +104,7 @@ async fn connect(client: TcpStream, host: String, mut fault: watch::Receiver<Fau
         if let Some(met) = met {
             let client = forth.from.reunite(to_client).unwrap();
             fail(client, met).await;
-            // The server learns nothing.
+            // The server notices nothing.
             std::future::pending::<()>().await;
         }
     } else {
@@ -129,7 +126,6 @@ async fn fail(mut client: TcpStream, fault: Fault) {
     }
 }
 
-/// Reads what comes, for ever.
 async fn swallow(mut client: TcpStream) {
     let mut chunk = [0; 4096];
     while client.read(&mut chunk).await.is_ok_and(|read| read > 0) {}
@@ -159,7 +155,7 @@ impl Pump {
     }
 }
 
-/// A schema that is empty, and the network to it.
+/// An empty schema, and the network to its server.
 struct Namespace {
     name: String,
     network: Network,
@@ -185,7 +181,6 @@ impl Namespace {
         )
     }
 
-    /// A store that reaches the server by the network.
     async fn store(&self) -> PostgresStore {
         PostgresStore::connect(&self.of(&self.network.url))
             .await
@@ -206,7 +201,7 @@ impl Namespace {
     }
 
     async fn remove(self) {
-        // What still runs for a client that is gone would hold the tables.
+        // A statement of a client that has gone would still hold the tables.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE pid <> pg_backend_pid() AND application_name =";
         self.execute(&format!("{end} '{}'", self.name)).await;
@@ -217,7 +212,6 @@ impl Namespace {
 
 const METHODS: [&str; 2] = ["tokens", "compare_exchange"];
 
-/// Calls the method for its portal.
 async fn call(store: &PostgresStore, method: &str, portal: &str) -> Result<(), StoreError> {
     let token = PortalToken::new(TokenKind::Application, Secret::new("plain:a"));
     match method {
@@ -233,23 +227,21 @@ async fn call(store: &PostgresStore, method: &str, portal: &str) -> Result<(), S
     }
 }
 
-/// Calls the method; the call must end, however the network is. The limit is far from the bound, for
-/// the sake of a machine that is busy.
+/// The limit is far above the bound of a call, because the machine may be busy.
 async fn call_ends(store: &PostgresStore, method: &str, portal: &str) -> Result<(), StoreError> {
     let limit = PostgresStoreBuilder::DEFAULT_CALL_TIMEOUT * 4;
     let called = tokio::time::timeout(limit, call(store, method, portal)).await;
     called.unwrap_or_else(|_| panic!("{method} does not end"))
 }
 
-/// Calls the method until it succeeds, and returns how long that took.
+/// Calls the method until it succeeds. Returns the time that took.
 async fn recovery(store: &PostgresStore, method: &str, portal: &str) -> Duration {
     let began = Instant::now();
     while call_ends(store, method, portal).await.is_err() {}
     began.elapsed()
 }
 
-/// Every method meets the fault with a connection in use and with an idle one, and works again
-/// afterwards.
+/// Every method meets the fault with a connection in use and with an idle one.
 async fn every_method_survives(fault: Fault) {
     let namespace = Namespace::new(&format!("{fault:?}").to_lowercase()).await;
     let mut stores = Vec::new();
@@ -263,7 +255,7 @@ async fn every_method_survives(fault: Fault) {
     for (method, store) in stores.clone() {
         let is_over = Arc::clone(&is_over);
         calling.spawn(async move {
-            // A call in the middle of which the fault begins, and calls that begin after it.
+            // The fault begins during the first call.
             let (mut calls, mut errors) = (0, Vec::new());
             while !is_over.load(Ordering::Relaxed) {
                 calls += 1;
@@ -274,7 +266,7 @@ async fn every_method_survives(fault: Fault) {
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     namespace.network.set(fault);
-    // Longer than a call may take, which would outlive the fault otherwise.
+    // Longer than a call may take, so that no call outlives the fault.
     let outage = PostgresStoreBuilder::DEFAULT_CALL_TIMEOUT + Duration::from_secs(1);
     tokio::time::sleep(outage).await;
     namespace.network.set(Fault::None);
@@ -287,7 +279,7 @@ async fn every_method_survives(fault: Fault) {
         assert!(took < RECOVERY, "{method} works again after {took:?}");
     }
     for (method, calls, errors) in calling.join_all().await {
-        // A machine that is busy may delay a call beyond its bound, but not many.
+        // A busy machine may delay a call beyond its bound, but not many.
         let expected = if fault.is_delay() {
             0..=calls / 10
         } else {
@@ -304,26 +296,26 @@ async fn every_method_survives(fault: Fault) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn every_method_survives_a_network_that_swallows() {
+async fn postgres_store_survives_a_network_that_swallows() {
     every_method_survives(Fault::Swallow).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn every_method_survives_a_network_that_resets() {
+async fn postgres_store_survives_a_network_that_resets() {
     every_method_survives(Fault::Reset).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn every_method_survives_a_network_that_delays() {
+async fn postgres_store_survives_a_network_that_delays() {
     every_method_survives(Fault::Delay).await;
 }
 
-/// A read is one statement, so it responds within its bound. A change is several and cannot.
+/// A read is one statement, so it succeeds within its bound. A change is several statements.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn a_read_succeeds_on_a_network_slower_than_an_idle_connection_may_be() {
+async fn postgres_store_reads_over_a_network_slower_than_the_idle_timeout() {
     let namespace = Namespace::new("slow").await;
     let store = namespace.store().await;
     call_ends(&store, "tokens", "portal").await.unwrap();
@@ -336,18 +328,17 @@ async fn a_read_succeeds_on_a_network_slower_than_an_idle_connection_may_be() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn every_method_survives_a_network_that_half_closes() {
+async fn postgres_store_survives_a_network_that_half_closes() {
     every_method_survives(Fault::HalfClose).await;
 }
 
-/// Each outage could cost a place in the pool, or leave a portal's lock with a session that nobody
-/// has.
+/// An outage could leak a permit of the pool, or leave a portal's lock with a lost session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn a_store_survives_four_outages_and_leaves_no_lock() {
+async fn postgres_store_survives_four_outages_and_leaves_no_lock() {
     let namespace = Namespace::new("outages").await;
     let store = namespace.store().await;
-    // Another instance, whose network is well.
+    // Another instance, whose network has no fault.
     let other = PostgresStore::connect(&namespace.direct()).await.unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
     let mut calling = JoinSet::new();
@@ -367,7 +358,7 @@ async fn a_store_survives_four_outages_and_leaves_no_lock() {
         namespace.network.set(Fault::None);
     }
     is_over.store(true, Ordering::Relaxed);
-    // As many at once as the store has places, and more.
+    // More calls at once than the store has connections.
     let mut recovering = JoinSet::new();
     for at in 0..4 * METHODS.len() {
         let store = if at % 2 == 0 { &store } else { &other }.clone();
@@ -401,13 +392,13 @@ async fn a_store_survives_four_outages_and_leaves_no_lock() {
 
 #[tokio::test]
 #[ignore = "needs BITRIX24_TEST_POSTGRES, a PostgreSQL URL"]
-async fn a_session_has_the_limits_of_its_store() {
+async fn postgres_session_has_the_limits_of_its_store() {
     let namespace = Namespace::new("limits").await;
     let settings = PostgresStore::builder().call_timeout(Duration::from_secs(7));
     let pooled = settings.clone().behind_pooler();
     for (portal, settings, in_session) in [("session", settings, true), ("pooled", pooled, false)] {
         let store = settings.connect(&namespace.direct()).await.unwrap();
-        // What the server says while the store adds a row.
+        // A trigger records the settings of the session that adds a row.
         namespace
             .execute(
                 "CREATE TABLE IF NOT EXISTS seen (name text, setting text); TRUNCATE seen; \

@@ -1,5 +1,5 @@
-//! What the store in a file has answered is there after a loss of power. A library that stands
-//! before the system's keeps a copy of the file that has only what was synced.
+//! A SQLite store keeps what it has confirmed after a loss of power. A preloaded library keeps a
+//! copy of the file with only what was synced.
 
 #![cfg(target_os = "linux")]
 
@@ -12,9 +12,8 @@ use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use tower_bitrix24::Secret;
 use tower_bitrix24::portals::{PortalToken, SqliteStore, TokenKind, TokenStore};
 
-const ANSWERED: usize = 50;
+const CONFIRMED: usize = 50;
 
-/// Stores tokens in the file, and says when each is stored.
 async fn store_until_killed(file: &Path, is_control: bool) {
     let store = SqliteStore::open(file).await.unwrap();
     // The same writes as the store's, but not synced.
@@ -25,7 +24,7 @@ async fn store_until_killed(file: &Path, is_control: bool) {
         .connect()
         .await
         .unwrap();
-    for at in 0..ANSWERED {
+    for at in 0..CONFIRMED {
         if is_control {
             let add = "INSERT INTO bitrix24_portal_tokens \
                        VALUES (hex(randomblob(8)), 'plain:a', 'application', NULL, NULL, NULL, NULL)";
@@ -38,13 +37,13 @@ async fn store_until_killed(file: &Path, is_control: bool) {
         }
         eprintln!("stored");
     }
-    // Until then nothing is closed, and nothing synced on the way out.
+    // Waits to be killed, since a clean exit would close and sync the file.
     std::future::pending::<()>().await;
 }
 
-/// Runs in the process that loses its power.
+/// The child process of the next test. It does nothing by itself.
 #[tokio::test]
-async fn process_that_loses_its_power() {
+async fn process_that_loses_power() {
     if let Some(file) = std::env::var_os("POWER_FILE") {
         store_until_killed(
             &PathBuf::from(file),
@@ -54,7 +53,7 @@ async fn process_that_loses_its_power() {
     }
 }
 
-/// Returns how many of the tokens that were answered are there after a loss of power.
+/// Returns the number of confirmed tokens that a loss of power leaves.
 async fn survivors(shim: &Path, is_control: bool) -> i64 {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().canonicalize().unwrap();
@@ -63,7 +62,7 @@ async fn survivors(shim: &Path, is_control: bool) -> i64 {
     std::fs::create_dir(&shadow).unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap());
     process
-        .args(["process_that_loses_its_power", "--exact", "--nocapture"])
+        .args(["process_that_loses_power", "--exact", "--nocapture"])
         .env("LD_PRELOAD", shim)
         .env("POWER_DIR", &live)
         .env("POWER_SHADOW", &shadow)
@@ -76,7 +75,7 @@ async fn survivors(shim: &Path, is_control: bool) -> i64 {
     let mut process = process.spawn().unwrap();
     let lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let stored = lines.map(Result::unwrap).filter(|line| line == "stored");
-    assert_eq!(stored.take(ANSWERED).count(), ANSWERED);
+    assert_eq!(stored.take(CONFIRMED).count(), CONFIRMED);
     process.kill().unwrap();
     process.wait().unwrap();
 
@@ -95,7 +94,7 @@ async fn survivors(shim: &Path, is_control: bool) -> i64 {
 }
 
 #[tokio::test]
-async fn tokens_that_were_stored_survive_a_loss_of_power() {
+async fn sqlite_store_keeps_confirmed_tokens_after_a_loss_of_power() {
     let directory = tempfile::tempdir().unwrap();
     let shim = directory.path().join("shim.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/shim.c");
@@ -106,8 +105,8 @@ async fn tokens_that_were_stored_survive_a_loss_of_power() {
         .status()
         .unwrap();
     assert!(compiled.success());
-    let answered = i64::try_from(ANSWERED).unwrap();
-    assert_eq!(survivors(&shim, false).await, answered);
-    // Or the test could not tell.
-    assert!(survivors(&shim, true).await < answered);
+    let confirmed = i64::try_from(CONFIRMED).unwrap();
+    assert_eq!(survivors(&shim, false).await, confirmed);
+    // Otherwise the test above could not fail.
+    assert!(survivors(&shim, true).await < confirmed);
 }
