@@ -1,9 +1,11 @@
-//! Whether the time to compare a token tells how much of it is right, by the statistics of dudect.
+//! Tests that the time to compare a token does not reveal how much of it is right, with the
+//! statistics of dudect.
 //!
-//! `cargo bench -p benches --bench constant_time` times the verification of two envelopes in random order:
-//! their tokens are wrong from the first letter on, or in the last alone. `max t` is the largest of
-//! several t-tests over the two classes of times: within ±5 nothing is told. `control` compares with
-//! `==`, which stops at the first difference, to show that the times would tell.
+//! `cargo bench -p benches --bench constant_time` times the verification of two envelopes in random
+//! order: their tokens are wrong from the first letter on, or in the last alone. `max t` is the
+//! largest of several t-tests over the two classes of times: within ±5 there is no evidence of a
+//! difference. `control` compares with `==`, which stops at the first difference, to show that the
+//! test would find one.
 //!
 //! The counts of `counts` say the same without a clock, and are what `.ci/run` checks.
 
@@ -56,7 +58,6 @@ where
     verifier.verify(envelope).into_inner().is_ok()
 }
 
-/// Times the verification of two wrong tokens.
 fn compare(runner: &mut CtRunner, random: &mut BenchRng, verify: impl Fn(&Envelope) -> bool) {
     let first_wrong = TOKEN.replace(|_: char| true, "x");
     let last_wrong = TOKEN.replace("cce", "ccx");
@@ -66,7 +67,7 @@ fn compare(runner: &mut CtRunner, random: &mut BenchRng, verify: impl Fn(&Envelo
         } else {
             (Class::Right, &last_wrong)
         };
-        // Made anew each time, in the same place: where a text stands has a time of its own.
+        // Allocated anew each time, at the same place: the address of a string affects the time.
         let body = format!("event=ONAPPTEST&auth[application_token]={token}");
         let envelope = Envelope::scan(body).unwrap();
         runner.run_one(class, || assert!(!verify(&envelope)));

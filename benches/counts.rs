@@ -1,11 +1,15 @@
-//! Instructions and allocations of an event: figures that do not depend on the machine's load.
+//! Counts of instructions and allocations for each event, which do not depend on the machine's
+//! load.
 //!
-//! `cargo bench -p benches --bench counts` prints the tables of `BASELINE.md`, counting instructions under
-//! valgrind, which must be installed (Debian's package `valgrind`); `-- --check` compares with them
-//! and fails where a count of instructions has grown by more than a tenth, a count of allocations at
-//! all, rejecting takes other instructions for another wrong token, a wrong token of a known portal
-//! takes more than a twentieth more or less than one of a portal that is not known, or a hostile body
-//! takes more instructions for each of its bytes than is promised.
+//! `cargo bench -p benches --bench counts` prints the tables of `BASELINE.md`. It counts
+//! instructions under valgrind, which must be installed (Debian's package `valgrind`). With `--
+//! --check` it compares the counts with the tables and fails if
+//!
+//! - a count of instructions has grown by more than a tenth, or a count of allocations at all,
+//! - rejecting different wrong tokens takes different numbers of instructions,
+//! - a wrong token of a known portal takes over a twentieth more or less than one of an unknown
+//!   portal,
+//! - a hostile body takes more instructions for each of its bytes than `MAX_INSTRUCTIONS_PER_BYTE`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,7 +37,7 @@ use tower_bitrix24::{
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
-/// How often a case is run: less often where a run takes long.
+/// Long bodies run less often, since each run takes longer.
 fn runs(body: &str) -> usize {
     if body == "long" { 5 } else { 100 }
 }
@@ -41,7 +45,7 @@ fn runs(body: &str) -> usize {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // What valgrind runs.
+        // The command that valgrind runs.
         ["run", case, body, runs] => {
             let bodies = bodies();
             let body = bodies
@@ -92,7 +96,7 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
         move || drop(black_box(read(black_box(body).form.clone(), &token)))
     };
     let wrong = body.token.replace(|_: char| true, "x");
-    // The token of the body, but for one letter.
+    // The body's token with one wrong letter.
     let near = |at: usize| {
         let mut near = body.token.clone().into_bytes();
         near[at] ^= 1;
@@ -135,8 +139,8 @@ fn measured<'a>(case: &str, body: &'a Body) -> Box<dyn Fn() + 'a> {
             assert_eq!(rejected.unwrap_err().kind(), VerifyErrorKind::Rejected);
         }
     };
-    let layered = |token: &str, answer: RejectionPolicy| -> Box<dyn Fn() + 'a> {
-        let layer = EventLayer::new(ApplicationToken::new(token).unwrap()).on_rejection(answer);
+    let layered = |token: &str, policy: RejectionPolicy| -> Box<dyn Fn() + 'a> {
+        let layer = EventLayer::new(ApplicationToken::new(token).unwrap()).on_rejection(policy);
         let service = layer.layer(service_fn(handle));
         Box::new(move || call(service.clone(), body))
     };
@@ -188,8 +192,7 @@ async fn handle<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infalli
     Ok(Response::default())
 }
 
-/// Calls a service with a request whose body is there, and with an extension, as a router has put
-/// some into it.
+/// Calls a service with a complete body. The request has an extension, as behind a router.
 fn call<S: Service<Request<Full<Bytes>>>>(mut service: S, body: &Body) {
     let request = Request::post("/bitrix24/events")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -209,7 +212,7 @@ where
     assert!(black_box(verifier.verify(&envelope).into_inner()).is_err());
 }
 
-/// Wrong tokens that a comparison which stops at the first difference would tell apart.
+/// Wrong tokens for which a comparison that stops at the first difference takes different times.
 const WRONG_TOKENS: [[&str; 3]; 2] = [
     [
         "one, no letter right",
@@ -223,7 +226,6 @@ const WRONG_TOKENS: [[&str; 3]; 2] = [
     ],
 ];
 
-/// The instructions of rejecting each of the wrong tokens.
 type WrongTokens = [[u64; 3]; 2];
 
 fn count_wrong_tokens() -> WrongTokens {
@@ -251,10 +253,10 @@ fn is_constant(counts: &WrongTokens) -> bool {
     constant
 }
 
-/// How the tokens of many portals are kept.
 const STORES: [&str; 4] = ["plain", "hashed", "plain and cached", "hashed and cached"];
 
-/// The instructions of rejecting a wrong token of a known portal, and one of an unknown portal.
+/// Returns the instructions to reject a wrong token of a known portal and of an unknown one, for
+/// each of [`STORES`].
 fn count_portals() -> [[u64; 2]; 4] {
     STORES.map(|store| {
         ["known", "unknown"]
@@ -285,7 +287,6 @@ const HOSTILE_BYTES: usize = 256 << 10;
 /// The maximum cost of reading a verified body, whatever its shape: about 50 ns for each byte.
 const MAX_INSTRUCTIONS_PER_BYTE: u64 = 400;
 
-/// The instructions for each byte of a hostile body, by its shape.
 fn count_hostile() -> Vec<(&'static str, u64)> {
     let per_byte = |(shape, body): (&'static str, Bytes)| {
         let instructions = instructions(&format!("hostile, {shape}"), "long");

@@ -1,7 +1,7 @@
-//! Scan, verification and typed payload, beside other ways to read the same body.
+//! Scan, verification and typed payload, compared with other ways to read the same body.
 //!
-//! `cargo bench -p benches --bench in_process` prints criterion's figures and, last, the ratios that
-//! `BASELINE.md` has goals for.
+//! `cargo bench -p benches --bench in_process` prints criterion's figures and, last, the ratios
+//! that `BASELINE.md` has goals for.
 
 use std::hint::black_box;
 use std::task::{Context, Poll, Waker};
@@ -10,7 +10,7 @@ use bodies::{Body, bodies};
 use criterion::{Criterion, Throughput};
 use tower_bitrix24::{ApplicationToken, Envelope, Event};
 
-/// Verifies without a runtime: a static token waits for nothing.
+/// Needs no runtime: verifying a static token never waits.
 fn verify(body: &Body, token: &ApplicationToken) -> Option<Event> {
     let envelope = Envelope::scan(body.form.clone()).unwrap();
     let verify = std::pin::pin!(Event::verify(envelope, token));
@@ -83,7 +83,7 @@ fn print_ratios(bodies: &[Body]) {
     }
 }
 
-/// The median time of a benchmark in nanoseconds, as criterion left it.
+/// Reads a median in nanoseconds from criterion's output.
 fn median(group: &str, bench: &str) -> Option<f64> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "../target".to_owned());
     let path = format!("{target}/criterion/{group}/{bench}/new/estimates.json");

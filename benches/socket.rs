@@ -1,16 +1,17 @@
-//! Requests per second over a socket: bare axum, axum with the layer, a hand-written handler, and two limits:
-//! a layer that does nothing and one that collects the body and does nothing else.
+//! Requests per second over a socket: bare axum, axum with the layer, a hand-written handler, and
+//! two lower bounds: a layer that does nothing, and one that only collects the body.
 //!
-//! `cargo bench -p benches --bench socket` prints the tables, on 127.0.0.1 alone; `wrk` must be installed
-//! (Debian's package `wrk`). A server is a child process with a single-threaded runtime, on a core of
-//! its own where `taskset` is there, with `wrk` on another. All are loaded in turn in each
-//! round and a ratio is taken within its round: the spread of the ratios says what the machine's
-//! other work did to them. A server's own processor time counts what waiting for a core does not:
-//! requests per second of it are what the server would give on a core that nobody else uses.
+//! `cargo bench -p benches --bench socket` prints the tables. It uses 127.0.0.1 alone and needs
+//! `wrk` (Debian's package `wrk`). Each server is a child process with a single-threaded runtime.
+//! With `taskset` it has a core of its own, and `wrk` has another.
 //!
-//! The connections at rest need 10,100 open files for each side; `ulimit -n 20000` before the run
-//! allows them, or `prlimit --nofile=20000 cargo bench -p benches --bench socket`. They are skipped where the
-//! limit is lower.
+//! Each round loads all servers in turn, and a ratio is taken within a round. The spread of the
+//! ratios shows the effect of the machine's other work. Requests per second of a server's processor
+//! time do not count the time for which it waits for a core.
+//!
+//! The idle connections need 10,100 open files on each side: run `ulimit -n 20000` first, or
+//! `prlimit --nofile=20000 cargo bench -p benches --bench socket`. They are skipped if the limit is
+//! lower.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -79,7 +80,7 @@ const RATIOS: [(usize, usize, &str); 6] = [
     (HAND_WRITTEN, BARE, ""),
 ];
 
-/// Serves until the standard input ends: the parent is gone.
+/// Serves until standard input ends, which means that the parent has exited.
 fn serve(server: &str) {
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
@@ -131,7 +132,7 @@ fn bare() -> Router {
     )
 }
 
-/// The least that any layer costs.
+/// The minimum cost of any layer.
 #[derive(Clone)]
 struct DoesNothing<S>(S);
 
@@ -157,7 +158,7 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for DoesNothing<S> {
     }
 }
 
-/// The least that a layer costs that must have the body, written as most are: a boxed async block.
+/// The minimum cost of a layer that needs the body, written as most are: a boxed async block.
 #[derive(Clone)]
 struct CollectsOnly<S>(S);
 
@@ -203,7 +204,6 @@ async fn on_event(Extension(event): Extension<Event>) -> StatusCode {
     }
 }
 
-/// A server in a process of its own.
 struct Served {
     child: Child,
     address: String,
@@ -227,13 +227,13 @@ impl Served {
         }
     }
 
-    /// The seconds of processor time that its one thread of work has had.
+    /// Returns the processor time of its only worker thread, in seconds.
     fn processor_time(&self) -> f64 {
         let path = format!("/proc/{}/schedstat", self.child.id());
         number_after(&std::fs::read_to_string(path).unwrap(), "") / 1e9
     }
 
-    /// Its resident memory in bytes.
+    /// Returns its resident memory in bytes.
     fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         1024.0 * number_after(&status, "VmRSS:")
@@ -247,7 +247,7 @@ impl Drop for Served {
     }
 }
 
-/// The program on a core of its own, where the machine has more than one and `taskset`.
+/// Pins the program to a core, if the machine has several and `taskset`.
 fn on_core(core: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let several = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     if several && Command::new("taskset").arg("-V").output().is_ok() {
@@ -301,7 +301,7 @@ fn requests() {
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let mut rates = [[0.0; 2]; SERVERS.len()];
-        // Another goes first in each round.
+        // Each round starts with another server.
         for turn in 0..SERVERS.len() {
             let server = (round + turn) % SERVERS.len();
             rates[server] = load(&served[server], ROUND);
@@ -339,7 +339,6 @@ fn requests() {
     }
 }
 
-/// The number that follows a word.
 fn number_after(text: &str, word: &str) -> f64 {
     let number = text
         .split_once(word)
@@ -393,7 +392,7 @@ fn bytes() {
     };
     let messages = [10_000, 1_000_000].map(message);
 
-    // Nanoseconds of processor time for a byte: the body is scanned, verified and read into its payload.
+    // Nanoseconds of processor time for each byte that is scanned, verified and parsed.
     let cost = |form: &Bytes| {
         let runs = 20_000_000 / form.len();
         let start = ThreadTime::now();
@@ -430,7 +429,7 @@ fn bytes() {
     row("1 MB / 10 KB, cost per byte", ratios, "at most 1.3");
 }
 
-// Connections at rest.
+// Idle connections.
 
 fn at_rest() {
     println!();
@@ -459,14 +458,14 @@ fn at_rest() {
         let connect = || {
             let mut stream = TcpStream::connect(&served.address).unwrap();
             stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            while !answer.ends_with(b"\r\n\r\n") {
+            let mut response = Vec::new();
+            while !response.ends_with(b"\r\n\r\n") {
                 let mut part = [0; 1024];
                 let length = stream.read(&mut part).unwrap();
                 assert_ne!(length, 0, "closed");
-                answer.extend_from_slice(&part[..length]);
+                response.extend_from_slice(&part[..length]);
             }
-            assert!(answer.starts_with(b"HTTP/1.1 200 "));
+            assert!(response.starts_with(b"HTTP/1.1 200 "));
             stream
         };
         drop(connect());
@@ -479,7 +478,7 @@ fn at_rest() {
     println!("\nlayer / bare: {:.3}", layer / bare);
 }
 
-/// How many files this process and its children may open.
+/// Returns the maximum number of open files.
 fn open_files() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits

@@ -1,10 +1,12 @@
-//! How long a tenant's events take beside a hostile tenant, over sockets.
+//! The latency of a tenant's events beside a hostile tenant, over sockets.
 //!
 //! `cargo bench -p benches --bench tenants` prints a table: the median and the 99th percentile of a
-//! tenant that sends one event after another, alone and beside four connections that send the dearest
-//! verified bodies at 832 KiB a second together. `-- --check` fails if the 99th percentile beside the
-//! hostile tenant is more than 5 times the one alone. The server is a process of its own. Each round
-//! measures both, and the median round counts, since the machine's other work is in both.
+//! tenant that sends one event after another, alone and beside four connections that send the most
+//! expensive verified bodies at 832 KiB a second together. `-- --check` fails if the 99th
+//! percentile beside the hostile tenant is more than 5 times the one alone.
+//!
+//! The server is a separate process. Each round measures both, since the machine's other work
+//! affects both, and the median round counts.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -32,7 +34,7 @@ const PATH: &str = "/bitrix24/events";
 const HOSTILE_TOKEN: &str = "a-tenant-of-no-good-will";
 const HOSTILE_BYTES: usize = 256 << 10;
 const HOSTILE_CONNECTIONS: usize = 4;
-/// Of all hostile connections together.
+/// For all hostile connections together.
 const HOSTILE_BYTES_PER_SECOND: usize = 832 << 10;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves until the standard input ends: the parent is gone.
+/// Serves until standard input ends, which means that the parent has exited.
 fn serve() {
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
@@ -137,7 +139,7 @@ impl Client {
     }
 }
 
-/// The median and the 99th percentile of an event, in seconds.
+/// Returns the median and the 99th percentile of the latency, in seconds.
 async fn victim(address: &str) -> [f64; 2] {
     let event = bodies().swap_remove(0).form;
     let mut client = Client::connect(address).await;
@@ -153,7 +155,6 @@ async fn victim(address: &str) -> [f64; 2] {
     [times[times.len() / 2], times[times.len() * 99 / 100]]
 }
 
-/// The victim's times beside the hostile tenant.
 async fn beside(address: &str, body: &Bytes) -> [f64; 2] {
     let is_over = Arc::new(AtomicBool::new(false));
     let pause = (body.len() * HOSTILE_CONNECTIONS) as f64 / HOSTILE_BYTES_PER_SECOND as f64;

@@ -1,9 +1,9 @@
-//! Verified bodies that are dear to read: what a hostile tenant sends.
+//! Verified bodies that are expensive to read: what a hostile tenant sends.
 
 use bytes::Bytes;
 use tower_bitrix24::Envelope;
 
-/// A shape of a body, by name, and the pair at a position of it.
+/// The name of a shape, and a function that returns its pair at a position.
 type Shape = (&'static str, fn(usize) -> String);
 
 const SHAPES: [Shape; 4] = [
@@ -19,7 +19,7 @@ const SHAPES: [Shape; 4] = [
     }),
 ];
 
-/// Returns a body of each shape, of at most so many bytes, with its name.
+/// Returns a body of each shape with its name. `bytes` is the maximum length.
 pub fn hostile(token: &str, bytes: usize) -> Vec<(&'static str, Bytes)> {
     let body = |pair: fn(usize) -> String| {
         let mut body = format!("event=ONCRMREQUISITEADD&auth[application_token]={token}");

@@ -11,16 +11,15 @@ use tower_bitrix24::event::payload::{ImBotMessageAdd, ItemId, TaskChange};
 pub struct Body {
     pub name: &'static str,
     pub form: Bytes,
-    /// Its application token.
     pub token: String,
-    /// The whole body into a typed struct by serde_qs; the token, for the handler to compare.
+    /// Reads the whole body into a typed struct with serde_qs and returns the token.
     pub by_serde_qs: fn(&[u8]) -> String,
 }
 
-/// The documentation's seed event as a portal of today sends it, a task's update, a bot's message,
-/// and the same with 200 KB of text.
+/// Returns the event of the documentation as portals send it today, an update of a task, a message
+/// to a bot, and the same with 200 KB of text.
 pub fn bodies() -> Vec<Body> {
-    // The documentation shows this code in small letters; on the wire it has capitals.
+    // The documentation has this code in lower case; portals send upper case.
     let seed = sample("ONCRMREQUISITEADD").replacen(
         "onCrmRequisiteAdd&",
         "ONCRMREQUISITEADD&event_handler_id=123&",
@@ -40,7 +39,7 @@ pub fn bodies() -> Vec<Body> {
 
 fn sample(name: &str) -> String {
     let corpus = include_str!("../../tests/corpus/docs.jsonl");
-    // Reading them all takes as many instructions as some benchmarks count.
+    // Parsing all lines would take as many instructions as some benchmarks count.
     let named = corpus.lines().filter(|line| line.contains(name));
     let mut samples = named.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let sample = samples.find(|sample| sample["name"] == name).unwrap();

@@ -66,7 +66,7 @@ fn main() -> io::Result<()> {
     fs::write(fuzz.join("form.dict"), ascii.map(word).collect::<String>())
 }
 
-/// The names of the documented fields, which no fuzzer guesses.
+/// Adds the names of the documented fields, which a fuzzer does not guess.
 fn gather(tree: &Json, words: &mut BTreeSet<String>) {
     for (key, value) in tree.as_object().into_iter().flatten() {
         if key.len() > 1 {

@@ -7,14 +7,14 @@ use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::{Event, EventKind, Value};
 use tower_bitrix24_fuzz::encode::{Spelling, to_form};
 use tower_bitrix24_fuzz::php::Node;
-use tower_bitrix24_fuzz::{TOKEN, ask, verified};
+use tower_bitrix24_fuzz::{TOKEN, exercise, verified};
 
 fn event(kind: EventKind, data: &[u8]) -> Option<Event> {
     let head = format!("event={kind}&auth[application_token]={TOKEN}&");
     verified([head.as_bytes(), data].concat())
 }
 
-/// The tree, if it has a form that says all of it.
+/// Returns `None` if no form can represent the tree.
 fn tree(value: &Value) -> Option<Node> {
     Some(match value {
         Value::Text(text) => Node::Text(text.clone().into_bytes()),
@@ -41,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
     let Some(read) = event(kind, data) else {
         return;
     };
-    ask(&read);
+    exercise(&read);
     let Some(tree) = read.data().and_then(tree) else {
         return;
     };
@@ -52,7 +52,7 @@ fuzz_target!(|input: &[u8]| {
         Spelling::All,
     ] {
         let again = event(kind, &to_form(&tree, spelling)).expect("the form of a tree is read");
-        // A shorter form may have fewer arrays.
+        // A shorter form may have fewer arrays, so this one may be unreadable.
         if again.data().is_none() {
             continue;
         }

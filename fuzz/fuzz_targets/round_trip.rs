@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::Value;
 use tower_bitrix24_fuzz::encode::{Spelling, to_form};
 use tower_bitrix24_fuzz::php::Node;
-use tower_bitrix24_fuzz::{TOKEN, ask, key_text, verified};
+use tower_bitrix24_fuzz::{TOKEN, exercise, key_text, verified};
 
 #[derive(Arbitrary, Debug)]
 enum Tree {
@@ -22,8 +22,8 @@ enum Key {
     Name(String),
 }
 
-/// The tree that PHP could have: keys that are there once, are not empty and close no bracket; no
-/// empty arrays; 64 levels.
+/// Reduces the tree to one that PHP could have: distinct keys that are not empty and have no
+/// closing bracket, no empty arrays, at most 64 levels.
 fn tidy(tree: Tree, depth: usize) -> Option<Node> {
     let entries = match tree {
         Tree::Text(text) => return Some(Node::Text(text.into_bytes())),
@@ -49,7 +49,7 @@ fn tidy(tree: Tree, depth: usize) -> Option<Node> {
     (!tidied.is_empty()).then_some(Node::Array(tidied))
 }
 
-/// The tree with its keys as the product shows them.
+/// Returns the tree with its keys as the crate shows them.
 fn shown(tree: Node) -> Node {
     match tree {
         Node::Array(entries) => {
@@ -83,5 +83,5 @@ fuzz_target!(|input: (Tree, Spelling)| {
         return; // Too many arrays are not read.
     }
     assert_eq!(node(event.data().expect("the event has data")), shown(tree));
-    ask(&event);
+    exercise(&event);
 });

@@ -47,8 +47,8 @@ fuzz_target!(|body: &[u8]| {
         assert_eq!(seen, token.as_deref().unwrap_or_default());
     }
 
-    // What a `%` that starts no escape means, parsers may see differently: serde_qs reads the `%5B` of
-    // `%5%5B` as it stands. Such a value has no other place in the body, so nothing hangs on it.
+    // Parsers disagree on a `%` that starts no escape: serde_qs keeps the `%5B` of `%5%5B`. Such a
+    // value appears nowhere else in the body, so nothing depends on it.
     if has_broken_escape(body) {
         return;
     }
@@ -60,8 +60,8 @@ fuzz_target!(|body: &[u8]| {
         if let Some(event) = seen.event {
             assert_eq!(event, envelope.code());
         }
-        // An envelope without a token is rejected, and one with it cannot be the list `auth[]=a`, from
-        // which serde reads the fields of a struct in their order.
+        // Without a token the envelope is rejected. With one, `auth` cannot be the list `auth[]=a`,
+        // from which serde fills the fields of a struct in their order.
         if let (Some(seen), Some(token)) =
             (seen.auth.and_then(|auth| auth.application_token), &token)
         {

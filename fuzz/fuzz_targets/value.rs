@@ -31,7 +31,7 @@ fuzz_target!(|pairs: &[u8]| {
     let Some(event) = verified(body.clone()) else {
         return;
     };
-    // Too many arrays are not read.
+    // Data with too many arrays are not read.
     if event.mismatch().is_some() {
         return;
     }

@@ -1,31 +1,31 @@
-//! The whole way of any body: scanned, verified with the right token, parsed, shown. The token comes
-//! out nowhere.
+//! Any body, scanned, verified with the right token, parsed and shown: no output contains the
+//! token.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::Envelope;
-use tower_bitrix24_fuzz::{TOKEN, ask, contains, verified, verified_by};
+use tower_bitrix24_fuzz::{TOKEN, contains, exercise, verified, verified_by};
 
 fuzz_target!(|body: &[u8]| {
-    // The token that the body has is the right one.
+    // Verifies with the token that the body contains.
     if let Ok(envelope) = Envelope::scan(body.to_vec()) {
         let token = envelope.application_token().map(|token| token.into_owned());
         let token = token.and_then(|token| String::from_utf8(token).ok());
         if let Some(event) = token.and_then(|token| verified_by(&token, envelope)) {
-            ask(&event);
+            exercise(&event);
         }
     }
 
     if contains(body, TOKEN) {
         return;
     }
-    // The right token is put where it belongs, and then where bots bring it a second time.
+    // Adds the right token in its place, and then where events of bots repeat it.
     let body = [body, b"&auth[application_token]=", TOKEN.as_bytes()].concat();
     let Some(event) = verified(body.clone()) else {
         return;
     };
-    let mut shown = ask(&event).to_vec();
+    let mut shown = exercise(&event).to_vec();
     let deeper = [
         "&data[BOT][7][access_token]=",
         "&data[TOKEN]=",
@@ -33,7 +33,7 @@ fuzz_target!(|body: &[u8]| {
     ];
     for key in deeper {
         let body = [&*body, key.as_bytes(), TOKEN.as_bytes()].concat();
-        shown.extend(verified(body).iter().flat_map(ask));
+        shown.extend(verified(body).iter().flat_map(exercise));
     }
     for shown in shown {
         assert!(!shown.contains(TOKEN), "the token is shown: {shown}");

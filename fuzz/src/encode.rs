@@ -4,7 +4,7 @@ use arbitrary::Arbitrary;
 
 use crate::php::Node;
 
-/// How the keys and values of a form are spelled. All mean the same.
+/// A way to escape the keys and values of a form. All mean the same.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Spelling {
     /// `data%5Ba%5D`, as PHP and the platform write it.
@@ -17,7 +17,7 @@ pub enum Spelling {
     All,
 }
 
-/// `tree` as the pairs of `data`.
+/// Writes `tree` as the pairs of `data`.
 pub fn to_form(tree: &Node, spelling: Spelling) -> Vec<u8> {
     let mut form = Vec::new();
     write(tree, b"data".to_vec(), spelling, &mut form);

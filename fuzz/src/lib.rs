@@ -1,5 +1,5 @@
-//! What the fuzz targets share: a verified event of any body, a model of PHP's reading of forms, and
-//! an encoder like PHP's.
+//! Support for the fuzz targets: a verified event of any body, a model of PHP's reading of forms,
+//! and an encoder like PHP's.
 
 pub mod encode;
 pub mod php;
@@ -12,12 +12,12 @@ use tower_bitrix24::{ApplicationToken, Envelope, Event};
 /// A token that no input has by chance.
 pub const TOKEN: &str = "canary7f3a9be24c81";
 
-/// The event of `body`, whose token must be [`TOKEN`].
+/// Returns the event of `body` if its token is [`TOKEN`].
 pub fn verified(body: impl Into<Vec<u8>>) -> Option<Event> {
     verified_by(TOKEN, Envelope::scan(body.into()).ok()?)
 }
 
-/// The event of an envelope whose token must be `token`.
+/// Returns the event of an envelope if its token is `token`.
 pub fn verified_by(token: &str, envelope: Envelope) -> Option<Event> {
     let token = ApplicationToken::new(token).ok()?;
     let event = pin!(Event::verify(envelope, &token));
@@ -27,8 +27,8 @@ pub fn verified_by(token: &str, envelope: Envelope) -> Option<Event> {
     }
 }
 
-/// Everything that an event can be asked, and that must answer whatever it is.
-pub fn ask(event: &Event) -> [String; 3] {
+/// Calls the accessors of an event, which must not panic, and returns it as text.
+pub fn exercise(event: &Event) -> [String; 3] {
     let _ = (
         event.code(),
         event.kind(),
@@ -36,7 +36,7 @@ pub fn ask(event: &Event) -> [String; 3] {
         event.timestamp(),
     );
     let _ = (event.time(), event.subject(), event.entity_type_id());
-    // What is documented and fits has a payload; what does not says why.
+    // A documented event has either a payload or a mismatch.
     assert_eq!(
         event.kind().is_some() && event.mismatch().is_none(),
         *event.payload() != tower_bitrix24::Payload::Unknown,
@@ -44,18 +44,18 @@ pub fn ask(event: &Event) -> [String; 3] {
     [
         format!("{event:?}"),
         format!("{event:#?}"),
-        serde_json::to_string(event).expect("an event can be serialised"),
+        serde_json::to_string(event).expect("an event can be serialized"),
     ]
 }
 
-/// Whether `text` is in `body`, as it stands or percent-decoded.
+/// Returns `true` if `text` is in `body`, as it is or percent-decoded.
 pub fn contains(body: &[u8], text: &str) -> bool {
     let finder = memchr::memmem::Finder::new(text);
     finder.find(body).is_some() || finder.find(&php::decode(body)).is_some()
 }
 
-/// A key as the tree shows it: the bytes of one that is not UTF-8 stay percent-encoded, and percent
-/// signs are encoded too if the key could be taken for such a one.
+/// Returns a key as the tree shows it. The bytes of a key that is not UTF-8 stay percent-encoded.
+/// The percent signs of a key that looks like such a one are encoded too.
 pub fn key_text(bytes: &[u8]) -> String {
     let escape = |&byte: &u8| match byte {
         b'%' => "%25".to_owned(),

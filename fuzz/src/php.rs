@@ -1,14 +1,14 @@
 //! A model of how PHP reads a form into `$_POST` (`php_register_variable_ex` of PHP 8.2), written from
 //! PHP's side, byte by byte, and sharing nothing with the crate's own reading.
 
-/// What PHP has under a key. The entries stand in the order of their first appearance.
+/// A value as PHP has it. The entries are in the order of their first appearance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     Text(Vec<u8>),
     Array(Vec<(Vec<u8>, Node)>),
 }
 
-/// Whose reading it is to be.
+/// The reading to model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// PHP's own.
@@ -22,7 +22,7 @@ pub enum Dialect {
 /// `max_input_nesting_level`.
 const MAX_DEPTH: usize = 64;
 
-/// The variables of a body.
+/// Reads the variables of a body.
 pub fn read(body: &[u8], dialect: Dialect) -> Node {
     let mut variables = Node::Array(Vec::new());
     for pair in body.split(|&byte| byte == b'&') {
@@ -37,7 +37,7 @@ pub fn read(body: &[u8], dialect: Dialect) -> Node {
 }
 
 impl Node {
-    /// The value under `key`.
+    /// Returns the value under `key`.
     pub fn get(&self, key: &[u8]) -> Option<&Node> {
         match self {
             Self::Text(_) => None,
@@ -53,7 +53,7 @@ impl Node {
     }
 }
 
-/// `urldecode`.
+/// PHP's `urldecode`.
 pub fn decode(text: &[u8]) -> Vec<u8> {
     let digit = |at: usize| text.get(at).and_then(|&byte| (byte as char).to_digit(16));
     let mut decoded = Vec::new();
@@ -98,7 +98,7 @@ fn register(variables: &mut Node, mut name: Vec<u8>, value: Vec<u8>, dialect: Di
         return;
     }
 
-    // `None` asks for the next index.
+    // `None` is the next index.
     let mut path = vec![Some(root)];
     while at < name.len() && name[at] == b'[' {
         if path.len() > MAX_DEPTH {
@@ -179,7 +179,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r')
 }
 
-/// PHP's `ZEND_HANDLE_NUMERIC_STR`: the integer that a key is, if PHP would write it so.
+/// PHP's `ZEND_HANDLE_NUMERIC_STR`: returns the integer that PHP makes of a key.
 fn index_of(key: &[u8]) -> Option<i128> {
     let text = std::str::from_utf8(key).ok()?;
     let index: i64 = text.parse().ok()?;
