@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scope_is_a_list_whichever_separator_came() {
+    fn auth_scope_is_a_list_with_any_separator() {
         for text in ["crm,task", "crm, task", "crm task", " crm ,, task "] {
             assert_eq!(split_scope(text), ["crm", "task"], "{text}");
         }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_outside_the_documented_list_is_kept() {
+    fn undocumented_auth_status_is_kept() {
         assert_eq!(ApplicationStatus::from("Z").as_str(), "Z");
         assert_eq!(
             ApplicationStatus::from("S"),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_read_from_its_own_key() {
+    fn auth_fields_are_read_from_their_own_keys() {
         let auth = Envelope::scan(
             "event=X&auth[access_token]=access&auth[expires]=1714653232&auth[expires_in]=3600\
              &auth[scope]=crm,task&auth[domain]=d.bitrix24.com\
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_an_error_are_not_shown_and_its_code_is() {
+    fn auth_error_shows_its_code_but_not_its_description() {
         let auth = Envelope::scan(
             "event=X&auth[error]=invalid_grant&auth[error_description]=Bad+token+s3cret",
         )
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_s_auth_has_no_oauth_fields() {
+    fn webhook_auth_has_no_oauth_fields() {
         let auth = Envelope::scan("event=X&auth[domain]=&auth[member_id]=m&auth[expires]=soon")
             .unwrap()
             .auth();

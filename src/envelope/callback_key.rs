@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_a_callback_is_known_in_both_encodings() {
+    fn callback_keys_are_read_in_both_encodings() {
         for &key in CallbackKey::ALL {
             let is_array = false;
             assert_eq!(read(key.as_str()), Some(Entry::Key { key, is_array }));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_that_a_parser_may_fold_into_a_key_are_aliases() {
+    fn ambiguous_spellings_of_a_callback_key_are_aliases() {
         for key in [
             "+event_token",
             "event.token",

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_check_says_what_it_found() {
+    fn envelope_errors_name_the_failed_check() {
         for (error, text) in [
             (
                 EnvelopeError::new(EnvelopeErrorKind::NoEvent),

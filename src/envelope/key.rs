@@ -201,7 +201,7 @@ mod tests {
     const TOKEN: Key = Key::Field(Field::ApplicationToken);
 
     #[test]
-    fn a_bracket_is_the_same_in_every_spelling() {
+    fn envelope_key_is_read_with_any_spelling_of_its_brackets() {
         for key in [
             "auth[application_token]",
             "auth%5Bapplication_token%5D",
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_known_by_its_key() {
+    fn envelope_fields_are_read_from_their_keys() {
         let fields = [
             Field::Event,
             Field::EventHandlerId,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spellings_that_real_bodies_use_need_no_decoding() {
+    fn canonical_spellings_are_read_without_decoding() {
         for (key, read) in [
             ("event", Key::Field(Field::Event)),
             ("auth[application_token]", TOKEN),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_that_a_parser_may_fold_into_an_envelope_key_are_aliases() {
+    fn ambiguous_spellings_of_an_envelope_key_are_aliases() {
         for key in [
             "+event",
             "%20event",
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_no_parser_s_envelope_are_left_alone() {
+    fn unrelated_keys_are_not_envelope_keys() {
         for key in [
             "EVENT",
             "Auth[application_token]",
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_in_the_brackets_of_data_is_data_in_every_spelling() {
+    fn nul_in_a_data_key_is_data_in_every_spelling() {
         for key in ["data[\0]", "data[a%00b]", "data%5Ba%00%5D", "%64ata[a%00b]"] {
             assert_eq!(Key::read(key.as_bytes()), Key::Data, "{key}");
             assert_eq!(Key::parse_any(key.as_bytes()), Key::Data, "{key}");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_deeper_in_data_is_data() {
+    fn token_deeper_in_data_is_data() {
         for key in [
             "data[auth][application_token]",
             "data%5BBOT%5D%5B7%5D%5Bapplication_token%5D",
@@ -357,7 +357,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_panic(key in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn envelope_key_of_any_bytes_is_read_without_panic(key in prop::collection::vec(any::<u8>(), 0..200)) {
             Key::read(&key);
         }
     }

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_is_found_wherever_its_keys_stand() {
+    fn envelope_is_found_in_any_order_of_its_keys() {
         let envelope =
             scan("auth[member_id]=m&ts=1466439714&data[ID]=1&auth[application_token]=t%2B&event=X&event_handler_id=7")
                 .unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_there_if_it_has_a_byte() {
+    fn empty_token_is_absent() {
         for (body, there) in [
             ("event=A", false),
             ("event=A&auth[application_token]", false),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_keeps_the_whole_body_and_shows_only_what_is_safe_to_log() {
+    fn envelope_keeps_the_body_and_its_debug_is_safe_to_log() {
         let body = "event=A&event_handler_id=7&ts=5&data[a]=x&auth[member_id]=m\
                     &auth[application_token]=t";
         let envelope = scan(body).unwrap();
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_key_that_appears_twice_is_rejected() {
+    fn duplicate_envelope_key_is_rejected() {
         for body in [
             "event=A&event=B",
             "event=A&%65vent=A",
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_spelling_of_an_envelope_key_is_rejected() {
+    fn ambiguous_envelope_key_is_rejected() {
         for body in [
             "event=A&+event=B",
             "event=A&[]=B",
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_an_event_has_no_envelope() {
+    fn body_without_an_event_has_no_envelope() {
         for body in [
             "auth=a&b=1",
             "ts=1&ts=2",
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nested_token_never_counts() {
+    fn nested_token_is_not_the_envelope_token() {
         let envelope =
             scan("event=A&data[auth][application_token]=t&data[BOT][7][application_token]=t&auth[x][application_token]=t")
                 .unwrap();
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pairs_are_bounded() {
+    fn scan_rejects_too_many_pairs() {
         let body = |pairs: usize| format!("event=A{}", "&a=".repeat(pairs - 1));
         assert!(Envelope::scan(body(Envelope::MAX_PAIRS)).is_ok());
         let error = Envelope::scan(body(Envelope::MAX_PAIRS + 1)).unwrap_err();
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_gathered_from_between_other_keys() {
+    fn data_pairs_are_collected_from_between_other_keys() {
         let data = |body| {
             let data = scan(body).unwrap().data().map(Cow::into_owned);
             data.map(|data| String::from_utf8(data).unwrap())
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_stand_together_are_not_copied() {
+    fn adjacent_data_pairs_are_not_copied() {
         for body in [
             "data[a]=1&data[b]=2&event=A",
             "event=A&data[a]=1&&data[b]=2&ts=1",

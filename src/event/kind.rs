@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_code_is_found_in_any_case_and_is_the_documented_name_in_upper_case() {
+    fn event_code_is_found_in_any_case_and_is_the_documented_name_in_upper_case() {
         for &kind in EventKind::ALL {
             assert_eq!(EventKind::from_code(kind.as_str()), Some(kind));
             assert_eq!(EventKind::from_code(kind.documented_name()), Some(kind));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_with_a_scope_s_prefix_is_of_that_scope() {
+    fn code_with_the_prefix_of_a_scope_is_of_that_scope() {
         for (prefix, scope) in FAMILIES {
             let kinds = EventKind::ALL.iter();
             let mut kinds = kinds
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_serialized_and_deserialized_by_its_variant_s_name() {
+    fn event_kind_is_serialized_and_deserialized_by_its_variant_name() {
         for &kind in EventKind::ALL {
             let json = serde_json::to_string(&kind).unwrap();
             assert_eq!(json, format!("\"{}\"", kind.name()));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_an_event_code_is_not_a_code() {
+    fn part_of_an_event_code_is_not_a_code() {
         for code in [
             "",
             "ON",

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_php_reads_in_its_own_way_gives_the_type_of_the_tree() {
+    fn key_that_php_folds_is_deserialized_as_in_the_tree() {
         for pairs in [
             "data[FIELDS][]=7",
             "data[FIELDS][ID][]=1",
@@ -306,7 +306,7 @@ mod tests {
             "data[FIELDS][ID]=1&data[FIELDS]=undefined",
             "data[FIELDS]=7&data[FIELDS]=8",
             "data[FIELDS]=7&data%5BFIELDS%5D=8",
-            // Brackets that are never closed, or closed twice, or hold white space.
+            // Brackets that are never closed, or closed twice, or contain white space.
             "data[FIELDS][ID=1",
             "data%5BFIELDS%5D%5BID=1",
             "data%5BFIELDS%5D%5BID5D=1",
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_a_value_is_an_empty_text_in_the_type_too() {
+    fn key_without_a_value_is_deserialized_as_an_empty_string() {
         for pairs in [
             "data[CLEAN]",
             "data%5BCLEAN%5D",
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percent_sign_that_starts_no_escape_is_itself_in_the_type_too() {
+    fn broken_escape_is_deserialized_unchanged() {
         for (encoded, name) in [
             ("%%5Dx", "%]x"),
             ("%5%5B", "%5["),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deeper_than_the_tree_is_as_deep_in_the_type() {
+    fn value_below_the_maximum_depth_is_deserialized_as_in_the_tree() {
         for deep in 60..70 {
             let key = format!("data[QUERY]{}", "[a]".repeat(deep));
             for pairs in [format!("{key}=1"), format!("data[x]=1&{key}=1")] {
@@ -371,8 +371,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bracket_that_is_never_closed_gives_the_type_of_the_tree() {
-        // PHP makes a text of `QUERY`, and then an array of it, without the text.
+    fn unclosed_bracket_is_deserialized_as_in_the_tree() {
+        // PHP makes `QUERY` a string, then an array without the string.
         let test: AppTest = data("data%5BQUERY%5D%5Bx=1&data%5BQUERY%5D%5By%5D=2")
             .data()
             .unwrap();
@@ -382,7 +382,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_fast_path_and_the_tree_give_the_same_type(
+        fn fast_path_and_tree_give_the_same_type(
             pairs in concat!(
                 "(data(\\[(a|b|0|01|1)?\\]|%5B(a|b|0)%5D|%5b1%5d",
                 "|\\[a|%5Ba|\\]|%5D|a){0,3}(=[xy0%+]{0,3}(%5[BD])?)?&){1,5}",
@@ -390,7 +390,7 @@ mod tests {
         ) {
             let data = data(&pairs);
             if let Some(quick) = data.read_fast::<Value>(Place::Data) {
-                // serde_qs sorts the keys, and takes an empty array for an empty text.
+                // serde_qs sorts the keys, and reads an empty array as an empty string.
                 let thorough = data.read_from_tree::<Value>(Place::Data).unwrap();
                 prop_assert_eq!(quick, thorough);
             }
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_or_absent_is_no_mismatch_where_it_is_optional() {
+    fn optional_field_may_be_empty_or_absent() {
         let address = data(
             "data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=8\
              &data[FIELDS][ENTITY_ID]=1&data[FIELDS][ANCHOR_ID]=",
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_have_gaps_and_ids_for_indices() {
+    fn list_is_deserialized_with_gaps_and_with_ids_as_indices() {
         let user = data("data[ID]=1&data[UF_DEPARTMENT][999999999]=12&data[UF_DEPARTMENT][3]=1");
         assert_eq!(*user.data::<User>().unwrap().departments, [1, 12]);
         let user = data("data[ID]=1&data[UF_DEPARTMENT][]=1&data[UF_DEPARTMENT][]=2");
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_be_undefined() {
+    fn undefined_value_is_deserialized() {
         #[derive(Debug, PartialEq, Deserialize)]
         struct Change {
             #[serde(default)]
@@ -474,13 +474,13 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_does_not_lose_the_payload() {
+    fn invalid_utf8_does_not_lose_the_payload() {
         let user = data("data[ID]=1&data[NAME]=%CF%F0").data::<User>().unwrap();
         assert_eq!(user.name.as_deref(), Some("\u{FFFD}\u{FFFD}"));
     }
 
     #[test]
-    fn text_that_is_not_utf8_is_as_it_came_wherever_the_type_has_room_for_it() {
+    fn invalid_utf8_is_kept_if_the_type_can_hold_bytes() {
         for more in ["", "&data[x]=1", "&data[%78]=1", "&data[x][]=1"] {
             let pairs = format!("data[QUERY][a]=%CF{more}");
             let query = data(&pairs).data::<AppTest>().unwrap().query.unwrap();
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_says_where_and_why() {
+    fn mismatch_has_the_path_and_the_reason() {
         let mismatch = |pairs| data(pairs).fields::<ItemId>().unwrap_err().to_string();
         assert_eq!(mismatch("data[x]=1"), "data: missing field `FIELDS`");
         assert_eq!(
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_quotes_the_beginning_of_what_was_found() {
+    fn mismatch_quotes_the_beginning_of_the_value() {
         let quoted = |text: &str| {
             let form = format!("data[FIELDS][ID]={text}");
             let mismatch = data(&form).fields::<ItemId>().unwrap_err();

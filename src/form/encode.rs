@@ -156,7 +156,8 @@ mod tests {
             "[a-zA-Z0-9 +&=%\\[\\]]{0,8}".prop_map(Value::Text),
         ];
         leaf.prop_recursive(5, 40, 6, |inner| {
-            // A key is not empty and has no brackets. One with an escape such as `%FF` would be escaped.
+            // Keys are not empty, have no brackets and no escapes such as `%FF`, which would be
+            // escaped.
             let key = prop_oneof![
                 "[0-9]{1,3}",
                 "[A-Za-z_]{1,6}",
@@ -179,7 +180,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tree_written_as_a_form_comes_back_equal(value in tree()) {
+        fn tree_encoded_as_a_form_is_read_back_equal(value in tree()) {
             for escape in [Escape::Minimal, Escape::UrlEncode] {
                 let form = form(escape, &value);
                 prop_assert_eq!(tree::read(&form), Ok(Some(value.clone())));
@@ -187,7 +188,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn form_of_any_bytes_is_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(Some(value)) = tree::read(&data) {
                 let _ = (form(Escape::MinimalLossy, &value), format!("{value:?}"));
             }

@@ -1,7 +1,7 @@
 //! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly.
 //!
 //! Optimization only: deleting this file and the calls in `de.rs` changes no result. The test
-//! `the_fast_path_and_the_tree_give_the_same_type` in `de.rs` proves it.
+//! `fast_path_and_tree_give_the_same_type` in `de.rs` proves it.
 
 use std::ops::Range;
 
@@ -16,10 +16,10 @@ pub(super) fn percent_decoding_agrees(pairs: &[u8]) -> bool {
     // Branchless, so that the compiler vectorizes it.
     let from = |at: usize| pairs.get(at..).unwrap_or_default().iter();
     let bytes = from(0).zip(from(1)).zip(from(2));
-    let odd = bytes.fold(false, |odd, ((byte, next), after)| {
-        odd | (*byte == b'%') & (begins(next) | begins(after))
+    let differs = bytes.fold(false, |differs, ((byte, next), after)| {
+        differs | (*byte == b'%') & (begins(next) | begins(after))
     });
-    !odd && !matches!(pairs, [.., b'%', b'%' | b'+'])
+    !differs && !matches!(pairs, [.., b'%', b'%' | b'+'])
 }
 
 /// Returns `true` if serde_qs reads a key of at most `depth` names as PHP does: it must consist only of
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_written_beneath_their_place_with_their_brackets_as_they_are() {
+    fn fast_path_strips_the_prefix_and_unescapes_brackets() {
         for (pairs, form) in [
             (
                 "data[a]=1&data[b][c]=2&data[b][d]=%5B",
@@ -209,12 +209,12 @@ mod tests {
             ),
             ("data[a%5D=1&data%5Bb]=2", "[a]=1&[b]=2"),
             ("&&data[a]==&&data[b]=[", "[a]==&[b]=["),
-            // In another order than a tree's.
+            // In another order than in a tree.
             (
                 "data[a][b]=1&data[c]=2&data[a][d]=3&data[a][e][f]=4",
                 "[a][b]=1&[c]=2&[a][d]=3&[a][e][f]=4",
             ),
-            // Names that others begin with, or that go on in others' brackets.
+            // Names that are prefixes of others, or whose keys go on in other brackets.
             (
                 "data[a]=1&data[ab]=2&data[abc][d]=3&data[abc][de]=4&data[abcd][e]=5",
                 "[a]=1&[ab]=2&[abc][d]=3&[abc][de]=4&[abcd][e]=5",
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_clashes_with_another_is_held_back_in_every_spelling() {
+    fn fast_path_leaves_colliding_keys_in_every_spelling_to_the_tree() {
         for pairs in [
             "data[a]=1&data[a]=2",
             "data[a]=1&data%5Ba%5D=2",
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_plain_is_held_back() {
+    fn fast_path_leaves_other_than_canonical_keys_to_the_tree() {
         for key in [
             "data",
             "data[]",
@@ -280,11 +280,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_too_deep_is_held_back() {
+    fn fast_path_leaves_too_deep_keys_to_the_tree() {
         for (deep, fits) in [(3, true), (4, false)] {
             let key = "[a]".repeat(deep);
             assert_eq!(is_canonical(key.as_bytes(), 3), fits);
-            // As the first, and behind others that it has more and fewer names in common with.
+            // As the first key, and after keys with more and fewer names in common.
             for before in ["", "data[b]=1&", "data[a][b]=1&", "data[a][a][b]=1&"] {
                 let pairs = format!("{before}data{key}=1");
                 let read = strip_prefix(b"data", 3, pairs.as_bytes());
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percent_sign_may_swallow_what_is_behind_it() {
+    fn fast_path_leaves_percent_signs_that_serde_qs_misreads_to_the_tree() {
         for (value, alike) in [
             ("", true),
             ("%", true),

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_knows_where_it_stands_and_whether_it_has_an_equals_sign() {
+    fn pairs_have_the_offsets_of_their_parts() {
         let body = b"&&a=1&b&c=&=d&e==&&f";
         let read: Vec<_> = pairs(body)
             .map(|pair| {

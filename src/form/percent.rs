@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_decoding_takes_plus_and_whole_escapes_and_nothing_else() {
+    fn decoding_replaces_plus_and_complete_escapes_once() {
         for (text, decoded) in [
             ("", &b""[..]),
             ("plain", b"plain"),
@@ -66,13 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_decoding_is_not_copied() {
+    fn decoding_borrows_if_nothing_changes() {
         assert!(matches!(decode(b"plain"), Cow::Borrowed(b"plain")));
         assert!(matches!(decode_text("é".as_bytes()), Cow::Borrowed("é")));
     }
 
     #[test]
-    fn what_is_not_utf8_becomes_the_replacement_character() {
+    fn decoding_to_text_replaces_invalid_utf8() {
         assert_eq!(decode_text(b"a\xFF"), "a\u{FFFD}");
         assert_eq!(decode_text(b"a%FF+"), "a\u{FFFD} ");
         assert_eq!(decode_text(b"%F0%9F%98%80"), "😀");

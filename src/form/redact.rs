@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(value["TOKEN"].as_str(), Some("s3"));
     }
 
-    /// Keys of secrets, each with no other word that makes it one.
+    /// Each has only one word that makes it the key of a secret.
     const SECRET: [&str; 53] = [
         "application_token",
         "TOKEN",
@@ -240,7 +240,6 @@ mod tests {
         "pass.word",
     ];
 
-    /// Keys that look like those of secrets.
     const PUBLIC: [&str; 14] = [
         "passive",
         "compass",
@@ -259,7 +258,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_key_of_a_secret_hides_the_text_or_the_array_under_it() {
+    fn secret_key_redacts_the_string_or_array_under_it() {
         for key in SECRET {
             for place in ["", "[x]", "[x][y]"] {
                 assert_hidden(&format!("data[{key}]{place}=canary"));
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_looks_like_that_of_a_secret_hides_nothing() {
+    fn key_that_resembles_a_secret_key_redacts_nothing() {
         for key in PUBLIC {
             assert_shown(&format!("data[{key}]=canary"));
             assert_shown(&format!("data[{key}][x]=canary"));
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_under_auth_is_hidden_and_an_array_is_judged_by_its_keys() {
+    fn string_under_auth_is_redacted_and_an_array_by_its_keys() {
         for key in ["auth", "AUTH", "Auth"] {
             assert_hidden(&format!("data[{key}]=canary"));
             assert_hidden(&format!("data[{key}]=canary%FF"));
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_in_a_link_is_hidden_and_the_rest_of_the_link_is_not() {
+    fn only_the_token_of_a_link_is_redacted() {
         for name in ["auth", "token", "_esd", "access_token", "sessid"] {
             for place in ["data[a]", "data[FILES][7][urlShow]", "data[a][0]"] {
                 assert_hidden(&format!("{place}=https://p/dl%3F{name}%3Dcanary"));
@@ -325,7 +324,6 @@ mod tests {
         }
     }
 
-    /// In `Debug` and as JSON.
     fn shown(form: &str) -> [String; 2] {
         let value = tree_of(form.as_bytes());
         [format!("{value:?}"), serde_json::to_string(&value).unwrap()]

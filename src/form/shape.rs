@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_in_every_shape() {
+    fn id_is_found_in_every_shape_of_the_payload() {
         for pairs in [
             "data[FIELDS][ID]=27",
             "data[ID]=27",
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_id_is_a_mismatch_that_tells_of_the_documented_place() {
+    fn payload_without_an_id_is_a_mismatch_of_the_documented_place() {
         for (pairs, path) in [
             ("data=27", "data"),
             ("data[0]=27", "data"),
@@ -325,7 +325,7 @@ mod tests {
             ("data[FIELDS][]=27", "data.FIELDS"),
             ("data[FIELDS][x]=27", "data.FIELDS"),
             ("data[FIELDS][ID]=x", "data.FIELDS.ID"),
-            // Several objects: none of them is the one.
+            // Of several objects, none is the payload.
             (
                 "data[FIELDS][0][ID]=27&data[FIELDS][1][ID]=28",
                 "data.FIELDS",
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_known_in_the_spelling_of_another_event() {
+    fn key_is_read_in_the_spelling_of_another_event() {
         let pairs = "data[id]=6977&data[entityId]=CRM_13&data[fieldName]=UF_CRM_13_1742999523";
         let field = data(pairs).payload(FormReader::fields::<UserField>, true, Some(|_| true));
         let field = field.unwrap();
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_stays_a_list_and_a_wrapper_s_other_fields_are_read() {
+    fn reshaping_keeps_lists_and_the_fields_beside_an_id() {
         let pairs = "data[FIELDS][ID]=5&data[FIELDS][NAME]=A&data[FIELDS][UF_DEPARTMENT][0]=1";
         let user = data(pairs).payload(FormReader::data::<User>, false, Some(|_| true));
         let user = user.unwrap();
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_inside_a_field_is_found_where_the_type_could_do_without() {
+    fn nested_id_is_found_even_if_the_field_is_optional() {
         for pairs in [
             "data[FIELDS_AFTER][ID]=5",
             "data[FIELDS_AFTER][id]=5",
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_alone_is_found_where_the_type_is_one() {
+    fn string_payload_is_found_at_any_depth() {
         for pairs in [
             "data=107",
             "data[0]=107",
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_documented_stays_as_it_came() {
+    fn reshaping_keeps_undocumented_fields() {
         let action = data("data[FIELDS][id]=a&data[FIELDS][rows][Id]=1&data[FIELDS][my_id][0]=2")
             .payload(FormReader::data::<CrmTimelineAction>, false, None)
             .unwrap();
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_shape_is_left_alone() {
+    fn documented_shape_is_not_reshaped() {
         for pairs in ["data[FIELDS][ID]=x", "data[FIELDS][ID]=0&data[x]=1"] {
             let tree = crate::form::tree::read(pairs.as_bytes()).unwrap().unwrap();
             assert_eq!(

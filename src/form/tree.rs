@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_value_takes_the_place_of_an_earlier_one() {
+    fn tree_replaces_an_earlier_value_by_a_later_one() {
         assert_eq!(
             read("data[a]=1&data[b]=2&data[a]=3"),
             json!({"a": "3", "b": "2"})
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_a_key_and_reserves_nothing() {
+    fn tree_index_is_a_key_and_reserves_no_memory() {
         assert_eq!(read("data[999999999]=x"), json!({"999999999": "x"}));
         assert_eq!(read("data[1]=x&data[0]=y"), json!({"1": "x", "0": "y"}));
         assert_eq!(
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded_and_nothing_is_lost() {
+    fn tree_depth_is_bounded_without_loss() {
         let form = format!("data{}=x", "[a]".repeat(10_000));
         let mut value = &tree_of(form.as_bytes());
         let mut depth = 0;
@@ -278,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn more_arrays_than_the_length_allows_are_not_read() {
+    fn tree_rejects_more_arrays_than_its_length_allows() {
         for unit in ["[]", "[a]", "%5B%5D"] {
             let pair = |at: usize| format!("data[{at}]{}=&", unit.repeat(10));
             let mut counts = [0, 0];
             for pairs in 1..40 {
                 let form: String = (0..pairs).map(pair).collect();
-                // Ten beneath each index, and the root.
+                // Ten arrays under each index, and the root.
                 let fits = 10 * pairs < Value::max_arrays(form.len());
                 let read = read_value(form.as_bytes());
                 assert_eq!(read.is_ok(), fits, "{pairs} pairs");
@@ -292,7 +292,7 @@ mod tests {
             }
             assert!(!counts.contains(&0), "{unit}: {counts:?}");
         }
-        // An array that gave way to a text counts, and one that is there already does not.
+        // An array that a string replaced counts; one that exists already does not.
         let form = "data[a][b]=1&data[a]=1&".repeat(1000);
         assert_eq!(read_value(form.as_bytes()), Err(TooManyArrays));
         let form = format!("data{}=1&", "[a]".repeat(60)).repeat(150);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_kept() {
+    fn tree_keeps_invalid_utf8() {
         let value = tree_of(b"data[a]=%CF%F0");
         assert_eq!(value["a"].as_bytes(), Some(&b"\xCF\xF0"[..]));
         assert_eq!(value["a"].as_str(), None);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_keys_of_an_array_are_one_text() {
+    fn tree_keys_of_an_array_have_distinct_texts() {
         let level = |times: usize| format!("%{}FF", "25".repeat(times));
         let form: Vec<_> = (0..6)
             .map(|times| format!("data[{}]={times}", level(times)))
@@ -325,7 +325,7 @@ mod tests {
         for ((key, value), (name, text)) in keys.into_iter().zip(&expected) {
             assert_eq!((key, value.as_str()), (name.as_str(), Some(text.as_str())));
         }
-        // Text that only resembles an escape stays as it came.
+        // A key that only resembles an escape stays as it is.
         for key in ["100%", "%41", "%7F", "%2541", "%GG", "%8", "50%25"] {
             let form = format!("data[{}]=1", key.replace('%', "%25"));
             assert_eq!(tree_of(form.as_bytes())[key].as_str(), Some("1"));

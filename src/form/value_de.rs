@@ -11,8 +11,8 @@ use super::value::Value;
 /// arrays sorted.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Asked for a map, serde_qs gives a text as a map with an empty key, and an empty text as
-        // an empty map; asked for anything, it takes a map of ids for a list.
+        // If asked for a map, serde_qs gives a string as a map with an empty key, and an empty string as
+        // an empty map; if asked for anything, it takes a map of ids for a list.
         deserializer.deserialize_map(ValueVisitor)
     }
 }
@@ -23,7 +23,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or an array")
+        f.write_str("a string or an array")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
@@ -68,7 +68,7 @@ impl<'de> Visitor<'de> for Leaf {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
+        f.write_str("a string")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {

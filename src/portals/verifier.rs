@@ -120,7 +120,6 @@ impl<S> PortalVerifier<S> {
     /// Caches the tokens of the store. Clones from before this call do not use the cache. Defaults
     /// to no cache.
     #[cfg(feature = "cache")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
     pub fn cache(self, cache: TokenCache) -> Self {
         self.with(|shared| shared.access.cache = Some(Arc::new(Cache::new(cache))))
     }

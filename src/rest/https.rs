@@ -188,8 +188,8 @@ mod tests {
             heard[..length].to_vec()
         });
         let request = Request::get(format!("https://{address}/?auth=canary7f3a"));
-        let answer = HttpsClient::new().oneshot(request.body(String::new()).unwrap());
-        answer.await.unwrap_err();
+        let response = HttpsClient::new().oneshot(request.body(String::new()).unwrap());
+        response.await.unwrap_err();
         let heard = String::from_utf8_lossy(&heard.await.unwrap()).into_owned();
         assert!(!heard.contains("canary7f3a"), "{heard}");
     }
@@ -218,8 +218,8 @@ mod tests {
     #[tokio::test]
     async fn https_client_rejects_other_addresses_without_connecting() {
         let request = Request::get("http://192.0.2.1/?auth=canary7f3a");
-        let answer = HttpsClient::new().oneshot(request.body(String::new()).unwrap());
-        let error = answer.await.unwrap_err();
+        let response = HttpsClient::new().oneshot(request.body(String::new()).unwrap());
+        let error = response.await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "without TLS only loopback addresses are allowed"

@@ -1,7 +1,7 @@
 //! The one list of keys that name secrets; every redaction uses it.
 
 /// Returns `true` if nothing under this key may be shown: a token, a password, a key, a session's id,
-/// a cookie, a signature or another secret, or the text under `auth`, in any spelling.
+/// a cookie, a signature or another secret, or the string under `auth`, in any spelling.
 pub(crate) fn is_secret(key: &str) -> bool {
     is_secret_key(key) || names_auth(key)
 }

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_of_a_parameter_that_names_a_secret_is_redacted() {
+    fn link_parameter_with_a_secret_name_is_redacted() {
         for (text, expected) in [
             ("https://p/?auth=s3", "https://p/?auth=[redacted]"),
             ("/d?a=1&auth=s3&b=2", "/d?a=1&auth=[redacted]&b=2"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_left_as_it_is() {
+    fn link_without_secrets_is_unchanged() {
         for text in [
             "",
             "?",

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_serialized_redacted_and_cannot_be_read_back() {
+    fn secret_is_serialized_redacted_and_cannot_be_read_back() {
         let secret: Secret = serde_json::from_str("\"secret\"").unwrap();
         assert_eq!(secret.expose(), "secret");
         assert_eq!(format!("{secret:?} {secret:#?}"), "[redacted] [redacted]");

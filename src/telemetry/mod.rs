@@ -113,7 +113,7 @@
 //! | `bitrix24_handling_seconds` | histogram | seconds from the verdict, or from the start in the background, to the end | `outcome`, as above |
 //! | `bitrix24_queue_queued`, `bitrix24_queue_queued_bytes`, `bitrix24_queue_running` | gauge | events, bytes, events in all background queues together | |
 //! | `bitrix24_queue_wait_seconds` | histogram | seconds in a background queue | |
-//! | `bitrix24_mismatches_total` | counter | events that a router or `On<K>` answered with 422, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
+//! | `bitrix24_mismatches_total` | counter | events that got a 422 from a router or `On<K>`, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be removed after ONAPPUNINSTALL | |
 //! | `bitrix24_portals_accepted_stale_total` | counter | events accepted by remembered tokens while the token store failed | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `rejected` |

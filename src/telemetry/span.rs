@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn sanitize_escapes_unprintable_characters() {
         assert_eq!(sanitize_field("A\r\nB\x1b[2J\\n"), r"A\r\nB\u{1b}[2J\\n");
-        // The first reverses the direction of writing, the second ends a line in some viewers.
+        // The first reverses the direction of writing; the second ends a line in some viewers.
         assert_eq!(sanitize_field("\u{202e}\u{2028}é"), r"\u{202e}\u{2028}é");
     }
 

@@ -76,7 +76,6 @@ mod auth;
 mod defaults;
 mod event;
 #[cfg(feature = "inbox")]
-#[cfg_attr(docsrs, doc(cfg(feature = "inbox")))]
 pub mod inbox_conformance;
 mod literals;
 #[cfg(feature = "portals")]

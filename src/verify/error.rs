@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verify_error_displays_its_kind_and_keeps_its_cause_as_source() {
+    fn verify_error_displays_its_kind_and_keeps_its_cause_as_source() {
         for (error, text) in [
             (VerifyError::missing(), "the application token is missing"),
             (VerifyError::rejected(), "the application token is rejected"),

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_token_accepts_only_the_same_token() {
+    fn application_token_accepts_only_the_same_token() {
         let token = ApplicationToken::new("secret").unwrap();
         assert!(verify(&token, "secret"));
         assert!(verify(&token, "%73ecret"));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_set_accepts_each_of_its_tokens_and_no_other() {
+    fn token_set_accepts_each_of_its_tokens_and_no_other() {
         let tokens = TokenSet::from_list("one, two,three").unwrap();
         for token in ["one", "two", "three"] {
             assert!(verify(&tokens, token));
@@ -282,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_set_accepts_a_token_that_it_has_twice() {
+    fn token_set_accepts_a_token_that_it_has_twice() {
         let tokens = TokenSet::from_list("one,two,one").unwrap();
         assert!(verify(&tokens, "one"));
     }
 
     #[test]
-    fn every_token_of_a_set_is_compared_even_after_a_match() {
+    fn token_set_compares_every_token_even_after_a_match() {
         for right in 0..5 {
             let mut compared = 0;
             let comparisons = (0..5).map(|candidate| {
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_empty_or_has_white_space_around_it_is_a_config_error() {
+    fn empty_or_padded_token_is_a_config_error() {
         for token in ["", " ", "\n", "secret\n", " secret"] {
             assert!(ApplicationToken::new(token).is_err(), "{token:?}");
         }
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_set_deserializes_from_a_string_or_a_list_of_strings() {
+    fn token_set_deserializes_from_a_string_or_a_list_of_strings() {
         for (json, count) in [(r#""one""#, 1), (r#"["one"]"#, 1), (r#"["one", "two"]"#, 2)] {
             let tokens: TokenSet = serde_json::from_str(json).unwrap();
             assert_eq!(tokens.len(), count, "{json}");
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_not_a_string_is_rejected_without_being_quoted() {
+    fn token_that_is_not_a_string_is_rejected_without_being_quoted() {
         let rejection = |json| {
             let error = serde_json::from_str::<TokenSet>(json).unwrap_err();
             let text = error.to_string();

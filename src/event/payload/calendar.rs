@@ -18,7 +18,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_calendars_are_read() {
+    fn calendar_samples_are_typed() {
         let codes = [
             "ONCALENDARENTRYADD",
             "ONCALENDARENTRYDELETE",
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn another_spelling_of_the_id_is_a_key_like_any_other() {
+    fn calendar_id_in_another_case_is_an_unknown_key() {
         let form = "event=ONCALENDARENTRYADD&data[id]=5&data[ID]=x";
         assert_eq!(samples::parse::<CalendarItem>(form).unwrap().id, 5);
     }

@@ -44,7 +44,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_products_are_read() {
+    fn product_samples_are_typed() {
         let codes = [
             "CATALOG.PRODUCT.ON.ADD",
             "CATALOG.PRODUCT.ON.DELETE",
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_of_an_unknown_type_is_read() {
+    fn product_of_an_unknown_type_is_typed() {
         let form = "event=CATALOG.PRODUCT.ON.ADD&data[FIELDS][ID]=1&data[FIELDS][TYPE]=2";
         let product: CatalogProduct = samples::data(form).fields().unwrap();
         assert_eq!(product.product_type, Some(ProductType::Other("2".into())));

@@ -316,7 +316,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_currencies_are_read() {
+    fn currency_samples_are_typed() {
         let codes = [
             "ONCRMCURRENCYADD",
             "ONCRMCURRENCYDELETE",
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_deals_are_read() {
+    fn deal_samples_are_typed() {
         let codes = ["ONCRMDEALMOVETOCATEGORY"];
         let moved = samples::read(&codes, FormReader::fields::<CrmDealMove>);
         assert_eq!((moved[0].id, moved[0].category_id), (6675, Some(1)));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_documents_are_read() {
+    fn document_samples_are_typed() {
         let codes = [
             "ONCRMDOCUMENTGENERATORDOCUMENTADD",
             "ONCRMDOCUMENTGENERATORDOCUMENTDELETE",
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_smart_processes_are_read() {
+    fn smart_process_samples_are_typed() {
         let codes = [
             "ONCRMDYNAMICITEMADD",
             "ONCRMDYNAMICITEMDELETE",
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invoice_made_from_a_template_is_read() {
+    fn invoice_made_from_a_template_is_typed() {
         let template: CrmRecurringInvoice = samples::data(
             "event=ONCRMINVOICERECURRINGADD&data[FIELDS][ID]=3\
              &data[FIELDS][RECURRING_INVOICE_ID]=41",
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_application_gave_to_an_action_comes_back() {
+    fn crm_timeline_action_keeps_the_parameters_of_the_application() {
         let action: CrmTimelineAction = samples::data(
             "event=ONCRMTIMELINEITEMACTION&data[myId]=123&data[someImportant]=qwerty\
              &data[entityTypeId]=2&data[entityId]=6675&data[activityId]=&data[userId]=27\

@@ -48,7 +48,7 @@ mod tests {
     use crate::event::payload::samples;
 
     #[test]
-    fn a_job_is_read_with_and_without_what_is_not_documented() {
+    fn hcmlink_job_is_typed_with_and_without_undocumented_fields() {
         let form = "event=ONHUMANRESOURCESHCMLINKPINREQUESTED&data[jobId]=101";
         let job: HcmLinkJob = samples::data(form).data().unwrap();
         assert_eq!((job.job_id, job.company, job.date), (101, None, None));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_for_values_lists_employees_and_fields() {
+    fn hcmlink_value_job_has_its_employees_and_fields() {
         let form = "event=ONHUMANRESOURCESHCMLINKFIELDVALUEREQUESTED&data[jobId]=102\
                     &data[company]=acme-hr&data[employees][0]=e-1&data[employees][2]=e-3\
                     &data[fields][0]=snils&data[date]=2026-03-11T17%3A28%3A46%2B03%3A00";
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_without_its_id_is_a_mismatch() {
+    fn hcmlink_job_without_an_id_is_a_mismatch() {
         let form = "event=ONHUMANRESOURCESHCMLINKPINREQUESTED&data[company]=acme-hr";
         let mismatch = samples::data(form).data::<HcmLinkJob>().unwrap_err();
         assert_eq!(mismatch.to_string(), "data: missing field `jobId`");

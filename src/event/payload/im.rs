@@ -362,7 +362,7 @@ mod tests {
     use crate::event::payload::samples::{count, parse, sample};
 
     #[test]
-    fn the_documented_message_is_read() {
+    fn im_message_sample_is_typed() {
         assert_eq!(count("ONIMV2MESSAGEADD"), 1);
         let event: ImV2Message = sample("ONIMV2MESSAGEADD-data");
         let message = event.message.unwrap();
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarded_message_says_from_where() {
+    fn forwarded_im_message_has_its_origin() {
         let event: ImV2Message = parse(
             "event=ONIMV2MESSAGEUPDATE&data[message][id]=7&data[message][forward][id]=5012\
              &data[message][forward][userId]=1&data[message][forward][chatId]=5\
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_message_leaves_its_id() {
+    fn deleted_im_message_has_its_id() {
         let body =
             "event=ONIMV2MESSAGEDELETE&data[messageId]=5012&data[chat][id]=5&data[user][id]=1";
         let event: ImV2MessageDelete = parse(body).unwrap();
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_joins_a_dialog() {
+    fn im_join_event_is_typed() {
         let body = "event=ONIMV2JOINCHAT&data[dialogId]=chat5&data[chat][id]=5\
                     &data[chat][type]=collab&data[user][id]=1&data[user][phones][work]=%2B49";
         let event: ImV2JoinChat = parse(body).unwrap();
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reaction_is_set_or_taken_away() {
+    fn im_reaction_is_added_or_deleted() {
         let body = "event=ONIMV2REACTIONCHANGE&data[reaction]=like&data[action]=delete\
                     &data[message][id]=5012";
         let event: ImV2Reaction = parse(body).unwrap();
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_may_be_missing_or_come_as_a_text() {
+    fn im_event_is_typed_if_an_object_is_absent_or_a_string() {
         for body in [
             "event=ONIMV2MESSAGEADD",
             "event=ONIMV2MESSAGEADD&data=",
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_does_not_fit_is_named_by_its_path() {
+    fn im_mismatch_names_the_path_of_the_field() {
         let body = "event=X&data[user][firstName]=a&data[user][departments][0]=b";
         let mismatch = parse::<ImV2Message>(body).unwrap_err();
         assert!(mismatch.path().starts_with("data.user"), "{mismatch}");

@@ -342,7 +342,7 @@ mod tests {
     use crate::event::payload::samples::{parse, sample};
 
     #[test]
-    fn a_dialog_opens_and_closes() {
+    fn connector_dialog_opens_and_closes() {
         for (name, closed) in [("START", false), ("FINISH", true)] {
             let name = format!("ONIMCONNECTORDIALOG{name}");
             let event: ConnectorDialog = sample(&name);
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outside_system_s_ids_are_texts() {
+    fn external_ids_of_a_connector_are_strings() {
         let body = "event=ONIMCONNECTORDIALOGSTART&data[DATA][0][connector][chat_id]=repair-chat\
                     &data[DATA][0][chat][id]=repair-chat&data[DATA][0][user][id]=%2B49";
         let event: ConnectorDialog = parse(body).unwrap();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_out() {
+    fn connector_message_is_typed() {
         let event: ConnectorMessageAdd = sample("ONIMCONNECTORMESSAGEADD");
         assert_eq!(
             (event.connector.as_deref(), event.line),
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(record.chat.unwrap().id.as_deref(), Some("channel-123"));
     }
 
-    /// Reads the only message of an event with these pairs, each beneath the message and after an `&`.
+    /// `pairs` are those of the message, each after an `&`.
     fn outgoing(pairs: &str) -> ConnectorMessageAddRecord {
         let pairs = pairs.replace('&', "&data[MESSAGES][0]");
         let body = format!("event=ONIMCONNECTORMESSAGEADD{pairs}&data[MESSAGES][0][chat][id]=7");
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_out_with_its_files_and_its_operator() {
+    fn connector_message_has_its_files_and_operator() {
         let record = outgoing(
             "&[message][files][0][name]=a.jpg&[message][files][0][type]=image\
              &[message][files][0][downloadLink]=/disk/downloadFile/1/&[message][files][0][size]=9\
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_files_attachments_and_operators_lose_no_message() {
+    fn unexpected_files_attachments_and_operators_lose_no_connector_message() {
         for key in [
             "[message][files]",
             "[message][attachments]",
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_of_an_outgoing_file_is_shown() {
+    fn connector_file_links_are_redacted() {
         let record = outgoing(
             "&[message][files][0][link]=https://p/~s3cret&[message][files][0][downloadLink]=s3cret",
         );
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_of_a_message_are_a_list_or_a_single_one() {
+    fn connector_message_ids_are_a_list_or_a_single_one() {
         let event: ConnectorMessageUpdate = sample("ONIMCONNECTORMESSAGEUPDATE");
         let record = event.messages.into_iter().next().unwrap();
         assert_eq!(*record.message.unwrap().id, ["ext-msg-005"]);
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_record_is_a_list_of_one_and_nothing_an_empty_one() {
+    fn connector_records_may_be_a_single_one_or_none() {
         let event: ConnectorDialog = parse("event=X&data[DATA][session][id]=7").unwrap();
         assert_eq!(event.records[0].session.as_ref().unwrap().id, Some(7));
         let event: ConnectorMessageAdd = parse("event=X&data[MESSAGES][chat][id]=a").unwrap();
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connector_is_switched_off() {
+    fn disconnected_connector_is_typed() {
         let event: ConnectorStatus = sample("ONIMCONNECTORSTATUSDELETE");
         assert_eq!(
             (event.connector.as_deref(), event.line),
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_line_s_id_is_all_of_the_data() {
+    fn deleted_line_has_only_its_id() {
         assert_eq!(sample::<ConnectorLineId>("ONIMCONNECTORLINEDELETE").0, 107);
         for body in [
             "event=X",

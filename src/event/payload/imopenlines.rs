@@ -189,7 +189,7 @@ mod tests {
     use crate::event::payload::samples::{parse, sample};
 
     #[test]
-    fn a_message_comes_into_an_open_line() {
+    fn open_line_message_is_typed() {
         let event: OpenLineMessageAdd = sample("ONOPENLINEMESSAGEADD");
         let [record] = &*event.records else {
             panic!("{event:?}")
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_changed_or_deleted() {
+    fn changed_or_deleted_open_line_message_is_typed() {
         for name in ["ONOPENLINEMESSAGEUPDATE", "ONOPENLINEMESSAGEDELETE"] {
             let event: OpenLineMessageChange = sample(name);
             assert_eq!(
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_begins_and_ends() {
+    fn open_line_session_begins_and_ends() {
         for (name, closed) in [("ONSESSIONSTART", false), ("ONSESSIONFINISH", true)] {
             let event: OpenLineSession = sample(name);
             let record = event.records.into_iter().next().unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_may_be_a_single_record() {
+    fn open_line_data_may_be_a_single_record() {
         let event: OpenLineSession = parse(
             "event=ONSESSIONSTART&data[DATA][connector][connector_id]=my_connector\
              &data[DATA][connector][line_id]=1&data[DATA][connector][chat_id]=17\
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_line_message_may_have_several_ids_or_none() {
+    fn open_line_message_may_have_several_ids_or_none() {
         let ids = |pairs: &str| {
             let event: OpenLineMessageAdd =
                 parse(format!("event=ONOPENLINEMESSAGEADD&{pairs}")).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn data_without_records_is_no_mismatch() {
+    fn open_line_data_without_records_is_typed() {
         for body in ["event=X", "event=X&data[DATA]="] {
             assert!(parse::<OpenLineSession>(body).unwrap().records.is_empty());
             assert!(

@@ -19,7 +19,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_posts_are_read() {
+    fn post_samples_are_typed() {
         let codes = [
             "ONLIVEFEEDPOSTADD",
             "ONLIVEFEEDPOSTDELETE",

@@ -39,7 +39,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_orders_are_read() {
+    fn order_samples_are_typed() {
         let codes = ["ONSALEORDERSAVED", "ONSALEBEFOREORDERDELETE"];
         let orders = samples::read(&codes, FormReader::fields::<SaleOrder>);
         assert!(orders.iter().all(|order| order.id == 300));

@@ -18,7 +18,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_ids_beside_fields_are_read() {
+    fn item_id_samples_are_typed() {
         let codes = [
             "ONBOOKINGADD",
             "ONBOOKINGDELETE",
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn another_spelling_of_the_id_is_a_key_like_any_other() {
+    fn item_id_in_another_case_is_an_unknown_key() {
         let form = "event=ONCRMDEALADD&data[FIELDS][ID]=5&data[FIELDS][id]=x";
         assert_eq!(samples::data(form).fields::<ItemId>().unwrap().id, 5);
         let form = "event=ONCRMDEALADD&data[FIELDS][id]=5";

@@ -57,7 +57,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_signing_are_read() {
+    fn signing_samples_are_typed() {
         let codes = ["ONSIGNB2EDOCUMENTSTATUSCHANGED"];
         let documents = samples::read(&codes, FormReader::data::<SignDocumentStatus>);
         assert_eq!(documents[0].document_uid, "R-LK-50JI-3AAK-WS1A");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_company_of_the_integration_is_read() {
+    fn hr_system_of_a_signed_document_is_typed() {
         let form =
             "event=ONSIGNB2EDOCUMENTSTATUSCHANGED&data[documentUid]=R-1&data[companyUid]=c-7";
         let document: SignDocumentStatus = samples::data(form).data().unwrap();

@@ -166,7 +166,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_tasks_are_read() {
+    fn task_samples_are_typed() {
         let codes = ["ONTASKADD", "ONTASKUPDATE", "ONTASKDELETE"];
         let tasks = samples::read(&codes, FormReader::data::<TaskChange>);
         let [added, updated, deleted] = &tasks[..] else {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_added_comments_are_read() {
+    fn added_task_comment_samples_are_typed() {
         let comments = samples::read(&["ONTASKCOMMENTADD"], FormReader::data::<TaskCommentAdd>);
         let comments: Vec<_> = comments
             .iter()
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_changed_comments_are_read() {
+    fn changed_task_comment_samples_are_typed() {
         let codes = ["ONTASKCOMMENTUPDATE", "ONTASKCOMMENTDELETE"];
         let comments = samples::read(&codes, FormReader::data::<TaskCommentChange>);
         assert!(comments.iter().all(|comment| comment.id() == Some(123)));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_known_by_whichever_of_its_states_has_the_id() {
+    fn task_id_is_read_from_before_or_after_the_change() {
         for pairs in [
             "data[FIELDS_BEFORE][TITLE]=a&data[FIELDS_AFTER][ID]=5",
             "data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER][TITLE]=a",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_without_its_task_is_read_and_one_numbered_0_has_no_id() {
+    fn task_comment_may_lack_its_task_and_0_is_no_id() {
         let form =
             "event=ONTASKCOMMENTADD&data[FIELDS_AFTER][ID]=0&data[FIELDS_AFTER][MESSAGE_ID]=7";
         let added: TaskCommentAdd = samples::parse(form).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_gone_without_a_trace_is_known_by_what_it_was() {
+    fn deleted_task_comment_has_the_id_from_before() {
         let form = "event=ONTASKCOMMENTDELETE&data[FIELDS_BEFORE][ID]=123\
                     &data[FIELDS_AFTER]=undefined&data[IS_ACCESSIBLE_AFTER]=Y";
         let comment: TaskCommentChange = samples::data(form).data().unwrap();

@@ -220,7 +220,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn samples_of_external_calls_are_read() {
+    fn external_call_samples_are_typed() {
         let calls = samples::read(&["ONEXTERNALCALLSTART"], FormReader::data::<ExternalCall>);
         let call = &calls[0];
         assert_eq!(call.phone_number.as_deref(), Some("+494951234567"));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_a_number_is_read() {
+    fn call_without_a_number_is_typed() {
         let form = "event=ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x";
         let call: ExternalCall = samples::data(form).data().unwrap();
         assert_eq!(call.call_id.as_deref(), Some("externalCall.x"));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_external_call_has_the_crm_objects_created_for_it() {
+    fn external_call_has_the_crm_objects_created_for_it() {
         let read = |pairs: &str| {
             let form = format!("event=ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x{pairs}");
             samples::data(form).data::<ExternalCall>().unwrap()
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_voximplant_calls_are_read() {
+    fn voximplant_call_samples_are_typed() {
         let calls = samples::read(&["ONVOXIMPLANTCALLINIT"], FormReader::data::<CallInit>);
         let [sip, application] = &calls[..] else {
             panic!("{calls:?}")
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_are_no_numbers_are_read() {
+    fn call_codes_that_are_not_numbers_are_typed() {
         for (text, code) in [
             ("603-S", CallFailedCode::Cancelled),
             ("OTHER", CallFailedCode::Undefined),

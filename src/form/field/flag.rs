@@ -25,7 +25,7 @@ impl Flag {
         self.0
     }
 
-    /// Reads a flag. Returns `None` if `text` is not a spelling of one.
+    /// Reads a flag. Returns `None` if `text` does not spell one.
     pub fn parse(text: &str) -> Option<Self> {
         let is_one_of = |spellings: &[&str]| {
             let mut spellings = spellings.iter();
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Flag {
             type Value = Flag;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a flag: `Y`, `N`, `1`, `0` or an empty text")
+                f.write_str("a flag: `Y`, `N`, `1`, `0` or an empty string")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Flag, E> {
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Parsed {
             type Value = Parsed;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a flag, in a text")
+                f.write_str("a flag, in a string")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Parsed, E> {
@@ -166,7 +166,7 @@ mod tests {
     use crate::form::FormReader;
 
     #[test]
-    fn letters_may_be_small_or_capital() {
+    fn flag_is_read_in_upper_and_lower_case() {
         for text in ["Y", "y", "1", "true", "TRUE", "True"] {
             assert_eq!(Flag::parse(text), Some(Flag(true)), "{text}");
         }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_flag_counts_as_absent_and_an_array_does_not() {
+    fn string_that_is_not_a_flag_is_absent_but_an_array_is_an_error() {
         #[derive(Deserialize)]
         struct Form {
             #[serde(default, deserialize_with = "optional_flag")]
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_flag_does_not_lose_the_payload() {
+    fn string_that_is_not_a_flag_does_not_lose_the_payload() {
         let data = |pairs: &'static str| FormReader::alone(Some(Cow::Borrowed(pairs.as_bytes())));
 
         let user: User = data("data[ID]=1&data[ACTIVE]=undefined").data().unwrap();

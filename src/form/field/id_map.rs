@@ -144,7 +144,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for IdMap<V> {
                 let mut unknown = UnknownKeys::default();
                 let mut has_ids = false;
                 while let Some(key) = entries.next_key::<String>()? {
-                    // serde_qs gives a text as a map with an empty key.
+                    // serde_qs gives a string as a map with an empty key.
                     if key.is_empty() {
                         return php_empty::expect(entries, &self).map(|()| IdMap::default());
                     }
@@ -173,7 +173,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for IdMap<V> {
             }
         }
 
-        // Asked for anything, serde_qs takes ids for the indices of a list and drops them.
+        // If asked for anything, serde_qs takes ids for the indices of a list and drops them.
         deserializer.deserialize_map(Visitor(PhantomData))
     }
 }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_kept_however_high_they_are() {
+    fn id_map_keeps_the_largest_ids() {
         let high = read("map[18446744073709551615]=b&map[0]=a").unwrap();
         assert_eq!(high, map([(0, "a"), (u64::MAX, "b")]));
         assert_eq!(
@@ -207,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_indices_counts_from_zero() {
+    fn id_map_of_a_list_counts_from_zero() {
         assert_eq!(read("map[]=a&map[]=b").unwrap(), map([(0, "a"), (1, "b")]));
     }
 
     #[test]
-    fn nothing_in_the_place_of_a_map_is_an_empty_one_and_another_text_is_none() {
+    fn id_map_reads_php_empty_values_as_empty_and_rejects_other_strings() {
         for form in ["map=", "map=0", "map=false", "map=undefined", "other=1"] {
             assert_eq!(read(form).unwrap(), IdMap::default(), "{form}");
         }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_id_is_skipped_beside_one_that_is() {
+    fn id_map_skips_other_keys_if_one_is_an_id() {
         for form in [
             "map[7]=a&map[x]=b",
             "map[x]=b&map[7]=a",
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_nothing_is_left_out_unless_the_type_takes_it() {
+    fn id_map_omits_empty_values_unless_the_type_reads_them() {
         #[derive(Debug, PartialEq, Deserialize)]
         struct Bot {
             code: Option<String>,
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_from_its_serialized_form() {
+    fn id_map_round_trips_through_serde() {
         let bots = map([(571, "a"), (7, "b")]);
         let json = serde_json::to_string(&bots).unwrap();
         assert_eq!(json, r#"{"7":"b","571":"a"}"#);

@@ -89,7 +89,7 @@ impl<'de, T: FromText> Deserialize<'de> for Leaf<T> {
             type Value = Leaf<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
+                f.write_str("a string")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Leaf<T>, E> {
@@ -138,7 +138,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
             type Value = TextOr<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or an object")
+                f.write_str("a string or an object")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TextOr<T>, E> {
@@ -157,7 +157,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
             }
         }
 
-        // Asked for a map, serde_qs gives a text as a map with an empty key, and an empty text as an
+        // If asked for a map, serde_qs gives a string as a map with an empty key, and an empty string as an
         // empty map.
         deserializer.deserialize_map(Visitor(PhantomData))
     }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_does_not_fit_and_an_array_are_absent() {
+    fn lenient_value_that_does_not_fit_is_absent() {
         assert_eq!(read("text=a").text.as_deref(), Some("a"));
         assert_eq!(read("text=").text.as_deref(), Some(""));
         assert_eq!(read("flag=Y").flag, Some(true.into()));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_its_objects_and_nothing_else() {
+    fn lenient_list_keeps_only_objects() {
         let form = "list[0][name]=a&list[0][size][x]=1&list[1]=x&list[7][name]=b&list[y]=z";
         let list = read(form).list;
         assert_eq!(names(&list), ["a", "b"]);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_has_its_objects_by_id_and_nothing_else() {
+    fn lenient_map_keeps_only_objects_by_id() {
         let form = "map[7][name]=a&map[18446744073709551615][name]=b&map[8]=x&map[x][name]=c";
         let map = read(form).map;
         assert_eq!(names(map.iter().map(|(_, file)| file)), ["a", "b"]);

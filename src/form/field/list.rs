@@ -133,7 +133,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 let mut unknown = UnknownKeys::default();
                 let mut is_list = false;
                 while let Some(key) = entries.next_key::<String>()? {
-                    // serde_qs gives a text as a map with an empty key.
+                    // serde_qs gives a string as a map with an empty key.
                     if key.is_empty() {
                         return php_empty::expect(entries, &self).map(|()| List::default());
                     }
@@ -149,7 +149,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             }
         }
 
-        // Asked for a sequence, serde_qs rejects a gap.
+        // If asked for a sequence, serde_qs rejects a gap.
         deserializer.deserialize_map(Visitor(PhantomData))
     }
 }
@@ -168,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn values_come_in_the_order_of_their_indices() {
+    fn list_is_in_the_order_of_its_indices() {
         let form = "list[7]=c&list[-2]=d&list[0]=a&list[5]=b";
         assert_eq!(read::<String>(form).unwrap(), ["a", "b", "c", "d"]);
     }
 
     #[test]
-    fn nothing_in_the_place_of_a_list_is_an_empty_one_and_another_text_is_none() {
+    fn list_reads_php_empty_values_as_empty_and_rejects_other_strings() {
         for form in ["list=", "list=0", "list=false", "list=undefined", "other=1"] {
             assert!(read::<u64>(form).unwrap().is_empty(), "{form}");
             assert!(read::<String>(form).unwrap().is_empty(), "{form}");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_index_is_skipped_beside_one_that_is() {
+    fn list_skips_other_keys_if_one_is_an_index() {
         for form in [
             "list[0]=5&list[x]=7",
             "list[x]=7&list[0]=5",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_nothing_is_left_out_unless_the_type_takes_it() {
+    fn list_omits_empty_values_unless_the_type_reads_them() {
         assert_eq!(read::<u64>("list[0]=&list[1]=5&list[2]=0").unwrap(), [5, 0]);
         assert_eq!(read::<String>("list[0]=&list[1]=0").unwrap(), ["", "0"]);
         assert!(read::<u64>("list[0]=x").is_err());
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_be_an_array_of_any_type() {
+    fn list_values_may_be_arrays() {
         use std::collections::BTreeMap;
 
         let ids = "list[3][9]=a&list[3][7]=b";

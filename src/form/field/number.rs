@@ -64,7 +64,7 @@ impl<'de, N: FromStr> Deserialize<'de> for Parsed<N> {
             type Value = Parsed<N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, in a text")
+                f.write_str("a number, in a string")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Parsed<N>, E> {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_no_such_number_counts_as_absent_and_an_array_does_not() {
+    fn string_that_is_not_a_number_is_absent_but_an_array_is_an_error() {
         #[derive(Deserialize)]
         struct Form {
             #[serde(default, deserialize_with = "optional_number")]

@@ -90,7 +90,7 @@ impl FromStr for NumberOrName {
     }
 }
 
-/// A [`NumberOrName`] cannot be read from an empty text.
+/// A [`NumberOrName`] cannot be read from an empty string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EmptyCode(());
 
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for NumberOrName {
             type Value = NumberOrName;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or a name, in a text")
+                f.write_str("a number or a name, in a string")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<NumberOrName, E> {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_a_number_only_as_php_writes_one() {
+    fn number_or_name_is_a_number_only_as_php_writes_it() {
         let read = |text: &str| text.parse::<NumberOrName>();
         assert_eq!(read("8"), Ok(NumberOrName::Number(8)));
         for name in [
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_serialized_as_it_came() {
+    fn number_or_name_is_serialized_as_sent() {
         for (text, json) in [("8", "8"), ("LEAD", r#""LEAD""#)] {
             let code: NumberOrName = text.parse().unwrap();
             assert_eq!(serde_json::to_string(&code).unwrap(), json);

@@ -36,7 +36,7 @@ where
         }
     }
 
-    // Asked for a map, serde_qs gives a text as a map with an empty key, and an empty text as an
+    // If asked for a map, serde_qs gives a string as a map with an empty key, and an empty string as an
     // empty map.
     deserializer.deserialize_map(Visitor(PhantomData))
 }

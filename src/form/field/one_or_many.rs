@@ -168,8 +168,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
         }
 
-        // Asked for a sequence, serde_qs rejects a gap; asked for a map, it gives a text as a map
-        // with an empty key, and an empty text as an empty map.
+        // If asked for a sequence, serde_qs rejects a gap; if asked for a map, it gives a string as a map
+        // with an empty key, and an empty string as an empty map.
         deserializer.deserialize_map(Visitor(PhantomData))
     }
 }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_and_a_list_of_one_are_the_same() {
+    fn one_or_many_reads_a_string_like_a_list_of_one() {
         for form in ["value=7", "value[0]=7", "value[9]=7", "value[]=7"] {
             assert_eq!(read::<u64>(form).unwrap(), [7], "{form}");
             assert_eq!(read::<String>(form).unwrap(), ["7"], "{form}");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_and_a_list_of_objects_are_told_apart_by_their_keys() {
+    fn one_or_many_distinguishes_an_object_from_a_list_by_its_keys() {
         let message = |id, text: &str| Message {
             id,
             text: Some(text.to_owned()),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_value_unless_the_type_takes_it() {
+    fn one_or_many_reads_empty_values_as_none_unless_the_type_reads_them() {
         for form in [
             "value=0",
             "value=false",
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_rejected() {
+    fn one_or_many_rejects_other_values() {
         assert!(read::<u64>("value=x").is_err());
         assert!(read::<u64>("value[x]=1").is_err());
         assert!(read::<Message>("value=x").is_err());
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_known_is_skipped() {
+    fn one_or_many_skips_unknown_keys() {
         assert_eq!(read::<u64>("value[0]=1&value[x]=2").unwrap(), [1]);
         assert_eq!(read::<u64>("value[x][y]=2&value[5]=1").unwrap(), [1]);
         let message = Message { id: 1, text: None };
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_alone_that_is_not_known_is_told() {
+    fn one_or_many_error_names_a_single_unknown_key() {
         let reason = read::<String>("value[x]=1").unwrap_err().to_string();
         let expected = "found the key \"x\", expected the index of a list";
         assert!(reason.contains(expected), "{reason}");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shown_as_a_list() {
+    fn one_or_many_is_serialized_and_iterated_as_a_list() {
         let ids = OneOrMany::from(vec!["a".to_owned()]);
         assert_eq!(serde_json::to_string(&ids).unwrap(), r#"["a"]"#);
         assert_eq!(format!("{ids:?}"), r#"["a"]"#);

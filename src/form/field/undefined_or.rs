@@ -123,9 +123,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for UndefinedOr<T> {
             }
         }
 
-        // Asked for a text, serde_qs gives a map where there is one; asked for a map, it would make
-        // one of a text. A list, which is no struct's shape, is rejected: a struct would take its
-        // values for fields in their order.
+        // If asked for a string, serde_qs gives a map if there is one; if asked for a map, it would
+        // make one of a string. A list is rejected, since a struct would take its values for fields
+        // in their order.
         deserializer.deserialize_str(Visitor(PhantomData))
     }
 }

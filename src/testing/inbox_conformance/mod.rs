@@ -40,8 +40,8 @@ pub async fn check<S: InboxStore>(store: &S) -> Result<(), ConformanceError> {
     macro_rules! rules {
         ($($rule:literal: $check:expr;)+) => {$(
             // Boxed, since the futures of all rules together are larger than a thread's stack.
-            if let Err(found) = Box::pin($check(&harness)).await {
-                broken.push(ConformanceFailure { rule: $rule, found });
+            if let Err(details) = Box::pin($check(&harness)).await {
+                broken.push(ConformanceFailure { rule: $rule, details });
             }
             harness.clean_up().await;
         )+};
@@ -94,7 +94,7 @@ impl fmt::Display for ConformanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the store breaks {} of the rules:", self.0.len())?;
         let mut rules = self.0.iter();
-        rules.try_for_each(|rule| write!(f, "\n- {}: {}", rule.rule, rule.found))
+        rules.try_for_each(|rule| write!(f, "\n- {}: {}", rule.rule, rule.details))
     }
 }
 
@@ -110,7 +110,7 @@ impl Error for ConformanceError {}
 #[derive(Clone, Debug)]
 pub struct ConformanceFailure {
     rule: &'static str,
-    found: String,
+    details: String,
 }
 
 impl ConformanceFailure {
@@ -120,7 +120,7 @@ impl ConformanceFailure {
     }
 
     /// Returns what was expected and what was found instead.
-    pub fn found(&self) -> &str {
-        &self.found
+    pub fn details(&self) -> &str {
+        &self.details
     }
 }

@@ -40,8 +40,8 @@ pub async fn check<S: TokenStore + ?Sized>(store: &S) -> Result<(), ConformanceE
     let harness = Harness::new(store);
     let mut broken = Vec::new();
     rules::check(&harness, |rule, outcome| {
-        if let Err(found) = outcome {
-            broken.push(ConformanceFailure { rule, found });
+        if let Err(details) = outcome {
+            broken.push(ConformanceFailure { rule, details });
         }
     })
     .await;

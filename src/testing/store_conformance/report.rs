@@ -35,7 +35,7 @@ impl Error for ConformanceError {}
 #[derive(Clone, Debug)]
 pub struct ConformanceFailure {
     pub(super) rule: &'static str,
-    pub(super) found: String,
+    pub(super) details: String,
 }
 
 impl ConformanceFailure {
@@ -45,13 +45,13 @@ impl ConformanceFailure {
     }
 
     /// Returns what was expected and what was found instead.
-    pub fn found(&self) -> &str {
-        &self.found
+    pub fn details(&self) -> &str {
+        &self.details
     }
 }
 
 impl fmt::Display for ConformanceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rule, self.found)
+        write!(f, "{}: {}", self.rule, self.details)
     }
 }

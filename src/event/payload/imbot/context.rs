@@ -68,7 +68,7 @@ mod tests {
     use crate::event::payload::samples::parse;
 
     #[test]
-    fn a_context_has_its_bot_its_dialog_and_its_user() {
+    fn imbot_context_has_its_bot_dialog_and_user() {
         let event: ImBotContext = parse(
             "event=ONIMBOTCONTEXTGET&data[BOT][7][BOT_ID]=7&data[BOT][7][AUTH][access_token]=aa11\
              &data[PARAMS][CHAT_TYPE]=P&data[PARAMS][USER_ID]=1\
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_of_any_shape_is_one() {
+    fn imbot_context_may_have_any_shape() {
         let fields = [
             "",
             "=x",
@@ -109,7 +109,8 @@ mod tests {
         for key in ["BOT", "PARAMS", "USER", "OTHER"] {
             for field in fields {
                 let body = format!("event=ONIMBOTCONTEXTGET&data[{key}]{field}");
-                parse::<ImBotContext>(body.clone()).unwrap_or_else(|told| panic!("{body}: {told}"));
+                parse::<ImBotContext>(body.clone())
+                    .unwrap_or_else(|error| panic!("{body}: {error}"));
             }
         }
         assert_eq!(

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_found_by_its_id() {
+    fn imbot_file_is_found_by_its_id() {
         let message = message(
             "&[FILES][1201][id]=1201&[FILES][1201][type]=image&[FILES][1201][name]=a.jpg\
              &[FILES][1201][size]=10240&[FILES][1201][image][width]=640\
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_known_by_their_own_ids_and_else_by_their_keys() {
+    fn imbot_files_have_their_own_ids_or_those_of_their_keys() {
         for (pairs, ids) in [
             ("&[FILES][0]=1201&[FILES][1]=1202", vec![1201, 1202]),
             ("&[FILES][0][id]=1201&[FILES][1][id]=1202", vec![1201, 1202]),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_kept_as_they_came() {
+    fn imbot_message_parameters_are_kept_as_sent() {
         let message = message(
             "&[PARAMS][FILE_ID][0]=1201&[PARAMS][REPLY_ID]=88&[PARAMS][ATTACH][0][ID]=1\
              &[PARAMS][ATTACH][0][BLOCKS][0][MESSAGE]=y&[EXTRA_PARAMS][CONTEXT][A]=1\
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_files_parameters_and_attachments_lose_no_message() {
+    fn unexpected_files_parameters_and_attachments_lose_no_imbot_message() {
         let keys = ["FILES", "PARAMS", "EXTRA_PARAMS", "URL_ATTACH"];
         let shapes = [
             "=",
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_of_a_file_is_shown() {
+    fn imbot_file_links_are_redacted() {
         let links = ["urlPreview", "urlShow", "urlDownload"]
             .map(|key| format!("&[FILES][7][{key}]=https://p/x?_esd=s3cret"));
         let message = message(&links.concat());

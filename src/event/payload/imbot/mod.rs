@@ -37,7 +37,7 @@ mod tests {
     use crate::form::Value;
 
     #[test]
-    fn a_deleted_bot_leaves_its_id() {
+    fn deleted_bot_has_its_id() {
         assert_eq!(count("ONIMBOTDELETE"), 1);
         let event: ImBotDelete = sample("ONIMBOTDELETE");
         assert_eq!(
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bot_joins_a_private_or_a_group_chat() {
+    fn bot_joins_a_private_or_a_group_chat() {
         assert_eq!(count("ONIMBOTJOINCHAT"), 2);
         let event: ImBotJoinChat = sample("ONIMBOTJOINCHAT-1");
         let bot = event.bots.get(571).unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_to_a_bot_is_read() {
+    fn message_to_a_bot_is_typed() {
         assert_eq!(count("ONIMBOTMESSAGEADD"), 2);
         let event: ImBotMessageAdd = sample("ONIMBOTMESSAGEADD-1");
         let params = &event.params;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_to_a_bot_is_edited_or_deleted() {
+    fn edited_or_deleted_message_to_a_bot_is_typed() {
         assert_eq!(count("ONIMBOTMESSAGEUPDATE"), 2);
         let event: ImBotMessageUpdate = sample("ONIMBOTMESSAGEUPDATE-1");
         assert_eq!(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_found_by_its_id() {
+    fn bot_command_is_found_by_its_id() {
         assert_eq!(count("ONIMCOMMANDADD"), 2);
         let event: ImBotCommand = sample("ONIMCOMMANDADD-1");
         let command = event.commands.get(103).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tokens_of_a_bot_are_found_where_there_is_no_auth_block() {
+    fn bot_tokens_are_found_without_an_auth_block() {
         let event: ImBotMessageAdd = parse(
             "event=ONIMBOTMESSAGEADD&data[BOT][999999999][BOT_ID]=999999999&data[BOT][7][BOT_ID]=7\
              &data[BOT][7][access_token]=s3&data[BOT][7][AUTH]=&data[PARAMS][MESSAGE_ID]=1\
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_events_of_v2_are_read() {
+    fn imbot_v2_samples_are_typed() {
         let event: ImBotV2Message = sample("ONIMBOTV2MESSAGEADD-data");
         let bot = event.bot.unwrap();
         assert_eq!((bot.id, bot.count_message), (Some(456), Some(150)));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortened_samples_of_v2_are_no_mismatch() {
+    fn shortened_imbot_v2_samples_are_typed() {
         assert_eq!(count("ONIMBOTV2MESSAGEADD"), 4);
         let event: ImBotV2Message = sample("ONIMBOTV2MESSAGEADD-1");
         assert!(event.bot.unwrap().auth.unwrap().refresh_token.is_some());
@@ -198,7 +198,8 @@ mod tests {
         let event: ImBotV2JoinChat = sample("ONIMBOTV2JOINCHAT");
         assert_eq!(event.user.unwrap().name.as_deref(), Some("Klaus Weber"));
 
-        // These two show an element of the response to polling. The event is in its own `data`.
+        // These two samples are elements of the response to polling, with the event in their
+        // `data`.
         assert_eq!(count("ONIMBOTV2CONTEXTGET"), 3);
         for name in ["ONIMBOTV2CONTEXTGET-2-data", "ONIMBOTV2CONTEXTGET-3-data"] {
             let (event, tree) = with_tree::<ImBotV2Context>(name);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_deleted_from_a_chat_of_a_bot_leaves_its_id() {
+    fn deleted_imbot_v2_message_has_its_id() {
         let body = "event=ONIMBOTV2MESSAGEDELETE&data[bot][id]=456&data[messageId]=789\
                     &data[chat][id]=5&data[user][id]=1&data[language]=en";
         let event: ImBotV2MessageDelete = parse(body).unwrap();
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_on_has_any_shape() {
+    fn imbot_v2_context_may_have_any_shape() {
         for (context, shape) in [
             ("data[context][a][b]=1", None),
             ("data[context]=deal", Some("deal")),
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_says_of_what_it_is_needs_no_more() {
+    fn bot_event_needs_only_the_id_of_its_subject() {
         let body = "event=X&data[bot][code]=a&data[messageId]=7";
         assert_eq!(
             parse::<ImBotV2MessageDelete>(body).unwrap().bot.unwrap().id,
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_does_not_say_of_what_it_is_is_a_mismatch() {
+    fn bot_event_without_the_id_of_its_subject_is_a_mismatch() {
         assert!(parse::<ImBotV2Delete>("event=X").is_err());
         let mismatch = parse::<ImBotMessageAdd>("event=X&data[PARAMS][MESSAGE]=a").unwrap_err();
         assert_eq!(
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_entries_of_commands_have_is_nothing_to_those_of_bots() {
+    fn command_fields_in_a_bot_entry_are_ignored() {
         let event: ImBotMessageAdd = parse(
             "event=X&data[BOT][7][BOT_ID]=7&data[BOT][7][COMMAND][x]=1\
              &data[BOT][7][COMMAND_CONTEXT][y]=1&data[PARAMS][MESSAGE_ID]=1",
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bot_token_missing_from_auth_is_read_from_beside_it() {
+    fn bot_token_missing_from_auth_is_read_from_beside_it() {
         let event: ImBotMessageAdd = parse(
             "event=X&data[BOT][7][access_token]=old&data[BOT][7][refresh_token]=s3\
              &data[BOT][7][AUTH][access_token]=new&data[PARAMS][MESSAGE_ID]=1",
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_of_a_bot_is_shown() {
+    fn bot_tokens_are_redacted() {
         fn shown<T>(body: &str) -> String
         where
             T: std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
