@@ -1,5 +1,5 @@
-//! Holds the structure of `src/` that ARCHITECTURE.md describes: each room uses only the rooms
-//! above it, no two files of a room use each other, and every file says what lives in it.
+//! The structure of `src/` that ARCHITECTURE.md describes: each room uses only the rooms above it,
+//! no two files of a room use each other, and every file begins with a `//!` line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +27,6 @@ const ROOMS: [&str; 18] = [
     "testing",
 ];
 
-/// A source file without its unit tests.
 struct Source {
     /// The path below `src`, such as `layer/future.rs`.
     path: String,
@@ -40,13 +39,12 @@ impl Source {
         &self.path[..end]
     }
 
-    /// The module's path in the crate, such as `["layer", "future"]`.
     fn module(&self) -> Vec<&str> {
         let stem = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
         stem.split('/').collect()
     }
 
-    /// The paths that the file's code names from `crate` on, each as its segments.
+    /// Returns the paths that the file names from `crate` on, as segments.
     fn uses(&self) -> Vec<Vec<String>> {
         let lines = self.code.lines().map(str::trim_start);
         let code: String = lines
@@ -140,7 +138,7 @@ fn rank(room: &str) -> Option<usize> {
 }
 
 #[test]
-fn a_room_uses_only_the_rooms_above_it() {
+fn room_uses_only_the_rooms_above_it() {
     let mut wrong = Vec::new();
     let mut arrows = 0;
     for source in sources() {
@@ -175,7 +173,7 @@ fn a_room_uses_only_the_rooms_above_it() {
 }
 
 #[test]
-fn no_two_files_of_a_room_use_each_other() {
+fn files_of_a_room_do_not_use_each_other() {
     let sources = sources();
     let modules: BTreeMap<String, &Source> = sources
         .iter()
@@ -212,7 +210,7 @@ fn no_two_files_of_a_room_use_each_other() {
 }
 
 #[test]
-fn every_file_begins_with_what_lives_in_it() {
+fn every_file_begins_with_a_module_comment() {
     let silent: Vec<String> = sources()
         .into_iter()
         .filter(|source| !source.code.starts_with("//! "))
@@ -222,7 +220,7 @@ fn every_file_begins_with_what_lives_in_it() {
 }
 
 #[test]
-fn a_path_is_read_in_every_spelling() {
+fn use_paths_are_read_in_every_spelling() {
     let source = |path: &str, code: &str| Source {
         path: path.to_owned(),
         code: code.to_owned(),

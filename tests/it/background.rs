@@ -1,4 +1,4 @@
-//! Events answered first and handled later: nothing waits for a handler, nothing exceeds its bounds,
+//! Events that get their response first and are handled later: nothing waits for a handler, nothing exceeds its bounds,
 //! and every event is accounted for.
 
 use std::future::{Future, pending};
@@ -21,16 +21,16 @@ use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-type Answer = Result<Response<Full<Bytes>>, &'static str>;
+type Handled = Result<Response<Full<Bytes>>, &'static str>;
 type App = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, &'static str>;
 
-/// The layers round a handler, with the bodies of the answers read.
+/// Builds the layers around a handler. Responses have their bodies collected.
 fn app<F>(
     background: &BackgroundQueue,
     handler: impl Fn(Option<Event>) -> F + Clone + Send + Sync + 'static,
 ) -> App
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Handled> + Send + 'static,
 {
     let handler = service_fn(move |request: Request<Full<Bytes>>| {
         handler(request.extensions().get::<Event>().cloned())
@@ -55,8 +55,8 @@ where
         .service(handler);
     let service = service
         .map_err(Into::into)
-        .and_then(async |answer: Response<_>| {
-            let (head, body) = answer.into_parts();
+        .and_then(async |response: Response<_>| {
+            let (head, body) = response.into_parts();
             let body: Full<Bytes> = body;
             let bytes = body.collect().await.unwrap().to_bytes();
             Ok(Response::from_parts(head, bytes))
@@ -88,14 +88,14 @@ fn status_of(status: StatusCode) -> Response<Full<Bytes>> {
         .unwrap()
 }
 
-/// Lets the tasks run until all of them wait.
+/// Yields until all tasks wait.
 async fn on_handled() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 }
 
-/// All that there was.
+/// Counts every event once.
 fn total(stats: Stats) -> u64 {
     stats.queued as u64
         + stats.running as u64
@@ -130,7 +130,7 @@ async fn background_queue_full_of_large_events_has_room_for_small_ones() {
     assert_eq!(error.kind(), HandlerErrorKind::QueueFull);
     assert!(error.event().unwrap().body().len() > 100_000);
 
-    // What is handed back is held no more.
+    // Returned events are no longer held.
     let unfinished = background.shutdown(SECOND).await;
     assert_eq!(unfinished.queued().len(), 3);
     assert_eq!(background.stats().queued_bytes, 0);
@@ -162,9 +162,9 @@ async fn background_responds_before_the_handler_ends() {
         Ok(Response::new(Full::from("nobody reads it")))
     });
     let start = tokio::time::Instant::now();
-    let answer = respond(&app, event(1)).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert!(answer.body().is_empty());
+    let response = respond(&app, event(1)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.body().is_empty());
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(
         (background.stats().running, background.stats().completed),
@@ -182,7 +182,7 @@ async fn background_responds_before_the_handler_ends() {
 #[tokio::test]
 async fn background_never_queues_an_unverified_request() {
     let background = BackgroundQueue::new();
-    // What has no `event` any more passes as another callback.
+    // A body that lost its `event` passes as another callback.
     let app = app(&background, async |event| {
         assert!(event.is_none());
         Ok(status_of(StatusCode::NOT_FOUND))
@@ -191,8 +191,8 @@ async fn background_never_queues_an_unverified_request() {
         let request = TestEvent::new(EventKind::CrmDealAdd)
             .tampered(tamper)
             .request("/");
-        let answer = respond(&app, request).await;
-        assert!(answer.status().is_client_error(), "{tamper:?}");
+        let response = respond(&app, request).await;
+        assert!(response.status().is_client_error(), "{tamper:?}");
     }
     assert_eq!(background.stats(), Stats::default());
 }
@@ -236,7 +236,7 @@ async fn background_bounds_running_and_waiting_events_and_rejects_more_with_503(
     assert_eq!(error.event().map(id), Some(7));
     assert_eq!(background.stats().dropped, 1);
 
-    // A place that gets free is given away at once.
+    // A free slot is taken at once.
     sleep(SECOND + SECOND / 2).await;
     assert_eq!(status(&app, 8).await, StatusCode::OK);
     let stats = background.stats();
@@ -434,7 +434,7 @@ async fn background_shutdown_rejects_new_events_and_returns_unfinished_ones() {
     let stats = background.stats();
     assert_eq!((stats.completed, stats.dropped, total(stats)), (2, 6, 8));
 
-    // What was handed back is not handled behind the application's back.
+    // A returned event is not handled behind the application's back.
     sleep(60 * SECOND).await;
     assert_eq!(ended.load(Ordering::Relaxed), 2);
     assert_eq!(background.stats(), stats);
@@ -520,7 +520,7 @@ async fn background_handles_other_callbacks_in_the_foreground() {
             Ok(Response::new(Full::from("the application's page")))
         }
     });
-    // Though the background is full.
+    // The queue is full.
     assert_eq!(status(&app, 1).await, StatusCode::OK);
     assert_eq!(status(&app, 2).await, StatusCode::SERVICE_UNAVAILABLE);
     let page = respond(&app, Request::get("/").body(Full::default()).unwrap()).await;
@@ -604,7 +604,7 @@ async fn background_loses_no_event_under_load() {
 
 #[test]
 #[should_panic(expected = "a concurrency of 0 runs nothing")]
-fn a_concurrency_of_none_is_a_mistake() {
+fn background_concurrency_of_zero_panics() {
     let _ = BackgroundQueue::builder().concurrency(0);
 }
 

@@ -51,7 +51,8 @@ fn samples() -> Vec<Sample> {
 }
 
 impl Sample {
-    /// The kind that the layer gives a sample, `None` for those that carry no token of the application.
+    /// Returns the kind that the layer gives a sample, or `None` if the sample carries no
+    /// application token.
     fn verified_kind(&self) -> Option<CallbackKind> {
         let has_token = self.proof.starts_with("auth[application_token]")
             || self.proof.starts_with("APPLICATION_TOKEN");
@@ -69,7 +70,7 @@ impl Sample {
         })
     }
 
-    /// `$_POST` without `auth`, as PHP prints it.
+    /// Returns `$_POST` without `auth`, as PHP prints it.
     fn data(&self) -> Json {
         let mut data = self.tree.clone();
         data.as_object_mut().unwrap().remove("auth");
@@ -90,7 +91,6 @@ impl Sample {
     }
 }
 
-/// What became of a request.
 #[derive(Debug)]
 enum Outcome {
     Event(Event),
@@ -178,7 +178,7 @@ async fn every_sample_with_a_token_is_verified_typed_and_lossless() {
         assert_eq!(typed, kind, "{}", sample.name);
         let data = serde_json::to_string(&callback.data().unwrap().expose()).unwrap();
         let expected = sample.data();
-        // serde_json's maps are sorted, so that only the values are compared here.
+        // serde_json's maps are sorted, so only the values are compared.
         assert_eq!(
             serde_json::from_str::<Json>(&data).unwrap(),
             expected,
@@ -465,7 +465,7 @@ async fn callback_of_a_known_portal_is_verified_by_its_own_token() {
     }
 }
 
-/// A verifier that accepts events without a token.
+/// Accepts events without a token.
 #[derive(Clone)]
 struct AcceptsAll;
 

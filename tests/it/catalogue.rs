@@ -1,4 +1,4 @@
-//! The table of events against the catalogue of the documentation, and a body for every event.
+//! The table of events compared with the documentation's list, and a form for every event.
 
 use std::fmt::Write;
 
@@ -57,7 +57,7 @@ async fn every_event_without_a_complete_sample_has_a_form_in_the_test() {
     assert_eq!(bodies, 53);
 }
 
-/// The events that are about no single object, or do not say which.
+/// Events that are not about one object, or do not say which.
 const WITHOUT_SUBJECT: [&str; 31] = [
     "ONAPPINSTALL",
     "ONAPPMETHODCONFIRM",
@@ -146,15 +146,15 @@ async fn every_subject_equals_the_listed_one() {
         std::fs::write(path, subjects).unwrap();
     } else {
         let list = std::fs::read_to_string(path).unwrap();
-        let told = "run `UPDATE_SUBJECTS=1 cargo test --test it catalogue` and read what changed";
+        let hint = "run `UPDATE_SUBJECTS=1 cargo test --test it catalogue` and read what changed";
         for (subject, listed) in subjects.lines().zip(list.lines()) {
-            assert_eq!(subject, listed, "{told}");
+            assert_eq!(subject, listed, "{hint}");
         }
-        assert_eq!(subjects.lines().count(), list.lines().count(), "{told}");
+        assert_eq!(subjects.lines().count(), list.lines().count(), "{hint}");
     }
 }
 
-/// A way to send the same data in another shape: the names of a key, and those that it gets.
+/// A way to send the same data in another shape: maps the names of a key to other names.
 type Reshape = fn(&[&str]) -> Vec<String>;
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -167,7 +167,7 @@ fn behind(first: &str, names: &[&str]) -> Vec<String> {
     owned
 }
 
-/// With `FIELDS` where there are none, and without where there are.
+/// Adds `FIELDS`, or removes it.
 fn wrapped(names: &[&str]) -> Vec<String> {
     match names {
         ["FIELDS", names @ ..] => owned(names),
@@ -175,7 +175,7 @@ fn wrapped(names: &[&str]) -> Vec<String> {
     }
 }
 
-/// As the first of a call's arguments.
+/// Puts the data into the list of a call's arguments.
 fn first_argument(names: &[&str]) -> Vec<String> {
     behind("0", names)
 }
@@ -190,8 +190,8 @@ fn first_argument_wrapped(names: &[&str]) -> Vec<String> {
     )
 }
 
-/// The first names of the payload's keys, of which a key has two at most: what is deeper is not
-/// the object that the event is about.
+/// Changes the first names of the payload's keys. An id has two names at most; deeper ones are not
+/// the id of the subject.
 fn with_id(names: &[&str], change: impl Fn(&mut Vec<String>)) -> Vec<String> {
     let mut changed = owned(names);
     let depth = names.len() - usize::from(names.first() == Some(&"FIELDS"));
@@ -224,7 +224,6 @@ fn as_a_list_of_one(names: &[&str]) -> Vec<String> {
     with_id(names, |names| names.push("0".to_owned()))
 }
 
-/// The form with other keys beneath `data`.
 fn reshaped(form: &str, reshape: Reshape) -> String {
     let pairs = form.split('&').map(|pair| {
         let (key, value) = pair.split_once('=').unwrap();
@@ -400,17 +399,17 @@ async fn smart_process_item_type_comes_from_the_payload_or_the_code() {
 #[tokio::test]
 async fn smart_process_item_type_0_is_none() {
     let item = format!("data[FIELDS][ID]=5&auth[application_token]={TOKEN}");
-    for (code, told, id) in [
+    for (code, sent, id) in [
         ("ONCRMDYNAMICITEMADD_147", "0", Some(147)),
         ("ONCRMDYNAMICITEMADD_147", "148", Some(148)),
         ("ONCRMDYNAMICITEMADD_0", "148", Some(148)),
         ("ONCRMDYNAMICITEMADD_0", "0", None),
         ("ONCRMDYNAMICITEMADD", "0", None),
     ] {
-        let form = format!("event={code}&data[FIELDS][ENTITY_TYPE_ID]={told}&{item}");
+        let form = format!("event={code}&data[FIELDS][ENTITY_TYPE_ID]={sent}&{item}");
         let event = verified(form).await;
-        assert_eq!(event.entity_type_id(), id, "{code} {told}");
-        assert_eq!(event.subject().unwrap().entity_type_id, id, "{code} {told}");
+        assert_eq!(event.entity_type_id(), id, "{code} {sent}");
+        assert_eq!(event.subject().unwrap().entity_type_id, id, "{code} {sent}");
     }
 }
 
@@ -446,7 +445,7 @@ async fn document_signed_in_an_hr_system_is_not_a_signer() {
 #[tokio::test]
 async fn payload_without_optional_fields_is_typed() {
     for data in [
-        // PHP's `false` and `null` in the place of a list, a map or an object.
+        // PHP's `false` and `null` instead of a list, a map or an object.
         "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT]=0",
         "ONUSERADD&data[ID]=1&data[UF_DEPARTMENT][0]=",
         "ONIMV2MESSAGEADD&data[user][departments]=0&data[chat]=0",
@@ -457,17 +456,17 @@ async fn payload_without_optional_fields_is_typed() {
         "ONIMCONNECTORMESSAGEADD&data[MESSAGES]=0",
         "ONTASKUPDATE&data[FIELDS_BEFORE][ID]=5&data[FIELDS_AFTER]=0",
         "ONTASKCOMMENTADD&data[FIELDS_BEFORE]=false&data[FIELDS_AFTER][ID]=5",
-        // Numbers that are none.
+        // Strings instead of numbers.
         "ONVOXIMPLANTCALLEND&data[CALL_ID]=a&data[CALL_DURATION]=-1&data[CRM_ACTIVITY_ID]=undefined",
         "ONCRMDEALMOVETOCATEGORY&data[FIELDS][ID]=1&data[FIELDS][CATEGORY_ID]=1.5",
         "ONCRMADDRESSREGISTER&data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=1\
          &data[FIELDS][ENTITY_ID]=1&data[FIELDS][ANCHOR_ID]=99999999999999999999",
-        // Flags that are none.
+        // Strings that are not flags.
         "ONUSERADD&data[ID]=1&data[ACTIVE]=undefined",
         "ONAPPUNINSTALL&data[CLEAN]=undefined",
         "ONIMBOTMESSAGEADD&data[PARAMS][MESSAGE_ID]=1&data[PARAMS][SYSTEM]=x",
         "ONSESSIONSTART&data[DATA][session][closed]=x",
-        // Keys that are not documented, or are those of other events.
+        // Undocumented keys, and keys of other events.
         "ONCRMDEALADD&data[FIELDS][ID]=1&data[FIELDS][id][x]=2",
         "ONCALENDARENTRYADD&data[id]=1&data[ID]=x",
         "ONCRMLEADUSERFIELDADD&data[FIELDS][ID]=1&data[FIELDS][ENTITY_ID]=a&data[FIELDS][entityId]=b",
@@ -481,7 +480,7 @@ async fn payload_without_optional_fields_is_typed() {
         "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[FIELDS][x]=1",
         "ONCRMINVOICEUSERFIELDADD&data[id]=&data[ID]=7",
         "ONCRMINVOICEUSERFIELDADD&data[id]=7&data[ID][x]=1",
-        // What else there is tells enough.
+        // Only the id of the subject.
         "ONEXTERNALCALLSTART&data[CALL_ID]=externalCall.x",
         "ONIMBOTV2MESSAGEADD&data[bot][code]=a&data[message][id]=1",
         "ONIMCOMMANDADD&data[COMMAND][7][MESSAGE_ID]=1",

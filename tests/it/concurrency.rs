@@ -1,5 +1,5 @@
-//! The layer under load, and calls that are dropped wherever they wait: nothing is called twice,
-//! nothing without verification, and nothing is left behind.
+//! The layer under load, and calls that are dropped at any await: nothing is called twice or
+//! without verification, and nothing leaks.
 
 use std::convert::Infallible;
 use std::future::{Future, Pending};
@@ -43,7 +43,7 @@ use tower_bitrix24::{
     Payload, Rejection, RejectionKind, Secret, TokenSet, Value, VerifyError, VerifyToken,
 };
 
-/// Counts of calls, and of guards that are still alive.
+/// Counts calls, and guards that are alive.
 #[derive(Clone, Default)]
 struct Tally(Arc<Counts>);
 
@@ -56,12 +56,11 @@ struct Counts {
 }
 
 impl Tally {
-    /// Returns a clone that counts as alive while its owner is.
     fn guard(&self) -> Self {
         self.clone()
     }
 
-    /// Returns the number of other guards.
+    /// Returns the number of guards besides this one.
     fn alive(&self) -> usize {
         Arc::strong_count(&self.0) - 1
     }
@@ -77,7 +76,7 @@ impl Tally {
     }
 }
 
-/// Waits so many polls, and asks to be polled again each time.
+/// Pending for so many polls, and wakes its task each time.
 struct Waits(usize);
 
 impl Future for Waits {
@@ -93,7 +92,7 @@ impl Future for Waits {
     }
 }
 
-/// Gives its output after three waits, and counts that.
+/// Resolves after three polls, and counts that.
 struct Slowly<T> {
     waits: Waits,
     output: Option<T>,
@@ -122,7 +121,7 @@ impl<T: Unpin> Future for Slowly<T> {
     }
 }
 
-/// A body that makes its reader wait before each of its frames and before its end.
+/// Makes its reader wait before each of its frames and before its end.
 struct Slow {
     frames: Vec<Bytes>,
     ready: bool,
@@ -157,7 +156,7 @@ impl Body for Slow {
     }
 }
 
-/// A verifier that waits, and then says what [`ApplicationToken`] says.
+/// Waits, then verifies as [`ApplicationToken`] does.
 struct SlowVerifier {
     token: ApplicationToken,
     tally: Tally,
@@ -176,7 +175,7 @@ impl VerifyToken for SlowVerifier {
     }
 }
 
-/// A service that waits, and that may only be called once it was ready and only for an event.
+/// Waits, and panics if it is called while not ready or without an event.
 struct SlowService {
     ready: bool,
     tally: Tally,
@@ -240,18 +239,18 @@ async fn call_dropped_after_any_poll_releases_its_permit() {
                 tally: tally.guard(),
             };
             let mut service = slow_layer(&tally).wrap_body().layer(limit.layer(inner));
-            // The layer's verifier and the inner service.
+            // Those of the layer's verifier and of the inner service.
             assert_eq!(tally.alive(), 2);
 
             let ready = ServiceExt::<Request<Slow>>::ready(&mut service);
             let ready = ready.await.unwrap();
             let mut call = Box::pin(ready.call(post(Slow::new(&body, &tally))));
-            let mut answer = None;
+            let mut response = None;
             for _ in 0..polls {
-                assert!(answer.is_none(), "it ended before");
+                assert!(response.is_none(), "it ended before");
                 let mut context = Context::from_waker(Waker::noop());
-                if let Poll::Ready(response) = call.as_mut().poll(&mut context) {
-                    answer = Some(response.unwrap());
+                if let Poll::Ready(output) = call.as_mut().poll(&mut context) {
+                    response = Some(output.unwrap());
                 }
             }
             drop(call);
@@ -260,11 +259,11 @@ async fn call_dropped_after_any_poll_releases_its_permit() {
             assert!(finished <= called && called <= verified && verified <= 1);
             assert_eq!(
                 called == 1 && finished == 1,
-                answer.is_some() && body == SEED
+                response.is_some() && body == SEED
             );
             assert_eq!(tally.alive(), 2, "after {polls} polls");
 
-            // The one place of the inner service is free, so the next call goes all the way.
+            // The only place of the inner service is free, so the next call succeeds.
             let next = async {
                 let request = post(Slow::new(SEED, &tally));
                 service.clone().oneshot(request).await.unwrap()
@@ -275,17 +274,19 @@ async fn call_dropped_after_any_poll_releases_its_permit() {
             drop(service);
             assert_eq!(tally.alive(), 0);
 
-            if let Some(answer) = answer {
-                ended = Some((polls, answer.status()));
+            if let Some(response) = response {
+                ended = Some((polls, response.status()));
                 break;
             }
         }
-        // Four waits for the body, and three each for the verifier and the service.
+        // Four waits for the body, three for the verifier and three for the service.
         let (polls, status) = ended.unwrap();
-        let expected = match () {
-            () if body == SEED => (11, StatusCode::OK),
-            () if body == forged() => (8, StatusCode::FORBIDDEN),
-            () => (5, StatusCode::BAD_REQUEST),
+        let expected = if body == SEED {
+            (11, StatusCode::OK)
+        } else if body == forged() {
+            (8, StatusCode::FORBIDDEN)
+        } else {
+            (5, StatusCode::BAD_REQUEST)
         };
         assert_eq!((polls, status), expected);
     }
@@ -317,7 +318,7 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_dropped_calls() {
             };
             let call = service.oneshot(post(Slow::new(&body, &tally)));
             if number % 5 == 4 {
-                // Dropped after as many polls as the other calls of its kind are not.
+                // Dropped after as many polls as the other calls of its kind finish in.
                 tokio::select! {
                     biased;
                     _ = call => {}
@@ -352,7 +353,7 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_dropped_calls() {
     assert!(finished <= called && called <= verified && finished >= served);
     assert!(verified <= CALLS - CALLS / 3, "a forged one was verified");
 
-    // The buffers' workers end with the last handle.
+    // The workers of the buffers end with the last handle.
     drop(service);
     for _ in 0..1000 {
         if tally.alive() == 0 {
@@ -365,8 +366,8 @@ async fn limits_and_buffers_on_both_sides_hold_under_load_with_dropped_calls() {
 
 // Readiness.
 
-/// An event that arrives while 40 strangers have each sent the beginning of a body to a service
-/// that has few places.
+/// Sends an event while 40 strangers have each sent the beginning of a body to a service with few
+/// places.
 async fn event_among_strangers<S>(name: &str, tally: &Tally, inner: S)
 where
     S: Service<Request<EventBody<Channel<Bytes>>>, Response = Response<Full<Bytes>>>,
@@ -388,7 +389,7 @@ where
     for _ in 0..40 {
         strangers.spawn(send(forged(), false));
     }
-    // The clock is paused: it moves on when every stranger waits.
+    // The paused clock advances once every stranger waits.
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(tally.counts(), [0, 0, 0], "{name}");
 
@@ -487,7 +488,7 @@ async fn load_shed_behind_the_layer_affects_only_verified_events() {
     assert_eq!(stranger.unwrap().status(), StatusCode::FORBIDDEN);
 }
 
-/// A service that never becomes ready.
+/// A service that fails to become ready.
 #[derive(Clone)]
 struct Broken;
 
@@ -517,7 +518,7 @@ async fn inner_readiness_error_is_the_error_of_the_call() {
         request.headers_mut().clear();
         request
     };
-    // An event, a form without one, another callback, and what is not selected.
+    // An event, a form without one, another callback, and an unselected request.
     for request in [
         slow(SEED),
         slow("a=1"),
@@ -535,7 +536,7 @@ async fn inner_readiness_error_is_the_error_of_the_call() {
 
 // A real connection.
 
-/// A server of one connection, and what stops it gracefully.
+/// Serves one connection. Returns the client and a handle that shuts the server down gracefully.
 async fn serve_one(tally: &Tally) -> (TcpStream, Arc<Notify>, tokio::task::JoinHandle<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap())
@@ -589,9 +590,9 @@ async fn graceful_shutdown_during_a_body_still_serves_the_event() {
     assert_eq!(tally.counts()[1], 0);
     client.write_all(second.as_bytes()).await.unwrap();
 
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(ends(server).await);
     assert_eq!((tally.counts(), tally.alive()), ([1, 1, 0], 0));
 }
@@ -663,7 +664,7 @@ fn public_types_are_send_and_sync() {
         kind::CrmDealAdd,
         tower_bitrix24::event::Action,
     ];
-    // All payloads are in `Payload`; these are a few that handlers hold.
+    // `Payload` contains all payloads; these are a few that handlers hold.
     shared![
         payload::CrmDynamicItem,
         payload::ImBotMessageAdd,

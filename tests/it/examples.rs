@@ -102,17 +102,17 @@ async fn inspect_example_responds_with_the_reading_of_php() {
             assert_eq!(status, 403);
             continue;
         }
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(answer["event"], sample.tree["event"]);
+        let inspection: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(inspection["event"], sample.tree["event"]);
         assert_eq!(
-            answer["data"],
+            inspection["data"],
             *sample.tree.get("data").unwrap_or(&Value::Null)
         );
-        assert_eq!(answer["mismatch"], Value::Null, "{}", sample.name);
-        assert_eq!(answer["auth"]["application_token"], "[redacted]");
+        assert_eq!(inspection["mismatch"], Value::Null, "{}", sample.name);
+        assert_eq!(inspection["auth"]["application_token"], "[redacted]");
         assert_eq!(
-            answer["typed"].is_null(),
-            answer["kind"].is_null(),
+            inspection["typed"].is_null(),
+            inspection["kind"].is_null(),
             "{}",
             sample.name
         );
@@ -143,10 +143,10 @@ async fn inspect_example_types_every_documented_event() {
     for documented in documented() {
         let (status, text) = example.post(body(&documented)).await;
         assert_eq!(status, 200, "{}", documented.code);
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(answer["event"], documented.code);
-        assert!(answer["kind"].is_string(), "{}", documented.code);
-        assert!(!answer["typed"].is_null(), "{text}");
-        assert_eq!(answer["mismatch"], Value::Null);
+        let inspection: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(inspection["event"], documented.code);
+        assert!(inspection["kind"].is_string(), "{}", documented.code);
+        assert!(!inspection["typed"].is_null(), "{text}");
+        assert_eq!(inspection["mismatch"], Value::Null);
     }
 }

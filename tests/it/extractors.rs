@@ -94,7 +94,7 @@ async fn event_is_extracted_in_nested_routers_and_route_layers() {
         );
         assert_eq!(send(address, path, forged()).await.0, 403, "{path}");
     }
-    // No layer, and a layer whose path does not select the route.
+    // Without the layer, and with a layer whose path does not select the route.
     for path in ["/own/any", "/own/bare", "/outer/bare"] {
         for body in [SEED.to_owned(), forged()] {
             assert_eq!(
@@ -150,7 +150,7 @@ async fn on_rejects_a_mismatch_with_422_and_the_path_but_no_value() {
         let text = "the data of ONCRMREQUISITEADD do not fit its payload at data.FIELDS.ID\n";
         assert_eq!(send(address, "/", MISFIT).await, (422, text.into()));
     }
-    // The event itself is no less an event.
+    // The event itself is still an `Event`.
     let address = serve(post(code)).await;
     assert_eq!(
         send(address, "/", MISFIT).await,

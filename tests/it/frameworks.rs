@@ -137,7 +137,7 @@ async fn layer_works_between_tower_http_layers() {
         .layer(timeout)
         .layer(CorsLayer::new())
         .layer(RequestBodyLimitLayer::new(SEED.len() + 10))
-        // The limit's body cannot be made from bytes.
+        // The body of the limit cannot be made from bytes.
         .layer(layer().wrap_body())
         .layer(timeout)
         .layer(CorsLayer::new());
@@ -148,7 +148,7 @@ async fn layer_works_between_tower_http_layers() {
     );
     assert_eq!(send(address, "/", forged()).await.0, 403);
 
-    // The limit outside ends a body whose length is not announced: too large, not broken.
+    // The outer limit ends a body of unknown length: it is too large, not incomplete.
     let long = format!("{SEED}&data[x]=too_long");
     let frames = vec![data(&long)].into_iter();
     assert_eq!(send_body(address, "/", Frames(frames)).await.0, 413);
@@ -161,14 +161,14 @@ async fn too_large_content_length_gets_413_before_the_body_is_sent() {
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
                 content-length: 10000000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 413");
+    let mut response = [0; 12];
+    stream.read_exact(&mut response).await.unwrap();
+    assert_eq!(&response, b"HTTP/1.1 413");
 }
 
-/// A body between two layers is axum's, so that `from_fn` and the router take it.
+/// Between two layers a body keeps axum's type, so that `from_fn` and the router take it.
 #[tokio::test]
-async fn axum_s_from_fn_stands_on_both_sides_of_the_layer_in_one_builder() {
+async fn axum_from_fn_works_on_both_sides_of_the_layer() {
     async fn mark(request: extract::Request, next: Next) -> axum::response::Response {
         let is_event = request.extensions().get::<Event>().is_some();
         let mut response = next.run(request).await;
@@ -221,9 +221,9 @@ fn post_form<B>(path: &str, body: B) -> Request<B> {
         .unwrap()
 }
 
-/// A body that is not `From<Bytes>` and is kept nevertheless.
+/// A body that is not `From<Bytes>` keeps its type nevertheless.
 #[tokio::test]
-async fn a_function_makes_the_bodies_of_events_and_rejections() {
+async fn body_from_makes_the_bodies_of_events_and_rejections() {
     type Body = Limited<Full<Bytes>>;
     let echo =
         |request: Request<Body>| async { Ok::<_, Infallible>(Response::new(request.into_body())) };

@@ -21,7 +21,6 @@ use tower_bitrix24::{
     RejectionKind, TokenSet, VerifyError, VerifyToken,
 };
 
-/// What reached the service behind the layer.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     event: Option<Event>,
@@ -29,7 +28,7 @@ struct Seen {
     trailers: Option<HeaderMap>,
 }
 
-/// Sends `request` through `layer` to a service that records what it received.
+/// Sends `request` through `layer` to a service that records the request.
 async fn send<V, B>(layer: EventLayer<V>, request: Request<B>) -> Response<EventBody<Full<Bytes>>>
 where
     V: tower_bitrix24::VerifyToken,
@@ -232,7 +231,7 @@ async fn token_set_accepts_each_of_its_tokens() {
     }
 }
 
-// What is rejected, and how it is told.
+// Rejections.
 
 #[tokio::test]
 async fn each_rejection_has_its_status_and_one_line_of_text() {
@@ -363,10 +362,10 @@ async fn unavailable_verifier_gets_503_without_the_cause() {
 
 #[test]
 fn call_polled_after_a_verifier_panic_calls_no_service() {
-    type Answer = Ready<Result<Response<Full<Bytes>>, Infallible>>;
+    type Handled = Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
     let verifier = |_: &Envelope| -> Ready<_> { panic!("verifying") };
-    let handler = |_: Request<Full<Bytes>>| -> Answer { panic!("handling") };
+    let handler = |_: Request<Full<Bytes>>| -> Handled { panic!("handling") };
     let layer = EventLayer::new(verifier).pass_other_callbacks();
     let mut call = pin!(layer.layer(service_fn(handler)).call(post(full(SEED))));
     let mut poll = || {
@@ -384,7 +383,7 @@ fn call_polled_after_a_verifier_panic_calls_no_service() {
 
 #[tokio::test]
 async fn verifier_is_not_called_without_a_token() {
-    let verifier = |_: &Envelope| async { panic!("asked") };
+    let verifier = |_: &Envelope| async { panic!("called") };
     let response = send(
         EventLayer::new(verifier),
         post(full("event=ONAPPTEST&data[auth][application_token]=x")),
@@ -393,7 +392,7 @@ async fn verifier_is_not_called_without_a_token() {
     assert_eq!(rejection(&response), RejectionKind::TokenMissing);
 }
 
-/// Accepts envelopes without a token whose code begins with `ONCRM`, and no others.
+/// Accepts envelopes without a token if their code begins with `ONCRM`.
 struct Tokenless;
 
 impl VerifyToken for Tokenless {
@@ -531,18 +530,18 @@ async fn rejection_response_contains_nothing_of_the_request_but_keeps_its_extens
     }
     let own = layer().with_rejection_response(|_| {
         let mut response = Response::new("no");
-        response.extensions_mut().insert(Mark("the answer's"));
+        response.extensions_mut().insert(Mark("the response's"));
         response
     });
     for request in [get(), post(full(forged()))] {
         let response = send(own.clone(), marked(request)).await;
         rejection(&response);
         let mark = response.extensions().get::<Mark>();
-        assert_eq!(mark, Some(&Mark("the answer's")));
+        assert_eq!(mark, Some(&Mark("the response's")));
     }
 }
 
-// What is answered at once.
+// Immediate responses.
 
 #[tokio::test]
 async fn probe_gets_200_if_enabled_and_never_reaches_the_service() {
@@ -623,17 +622,17 @@ async fn layer_guards_only_selected_paths() {
 #[tokio::test]
 async fn unselected_request_passes_before_its_body_arrives() {
     let (mut sender, body) = Channel::<Bytes>::new(1);
-    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    let (first_part, mut received) = tokio::sync::mpsc::channel(1);
     let service = layer()
         .path("/bitrix24/events")
         .wrap_body()
         .layer(service_fn(
             move |request: Request<EventBody<Channel<Bytes>>>| {
-                let tell = tell.clone();
+                let first_part = first_part.clone();
                 async move {
                     let mut body = request.into_body();
                     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-                    tell.send(first).await.unwrap();
+                    first_part.send(first).await.unwrap();
                     let rest = body.collect().await.unwrap().to_bytes();
                     Ok::<_, Infallible>(Response::new(Full::new(rest)))
                 }
@@ -642,8 +641,8 @@ async fn unselected_request_passes_before_its_body_arrives() {
     let call = service.oneshot(Request::post("/upload").body(body).unwrap());
     let sending = async {
         sender.send_data(Bytes::from("one")).await.unwrap();
-        // The second part is not sent before the service has the first.
-        assert_eq!(told.recv().await.unwrap(), "one");
+        // The second part is sent only once the service has the first.
+        assert_eq!(received.recv().await.unwrap(), "one");
         sender.send_data(Bytes::from("two")).await.unwrap();
         drop(sender);
     };
@@ -700,7 +699,7 @@ async fn form_without_an_event_passes_with_any_other_keys() {
 
 #[test]
 #[should_panic(expected = "does not start with /")]
-fn a_path_that_would_select_nothing_is_rejected_when_the_layer_is_built() {
+fn layer_panics_on_a_path_without_a_leading_slash() {
     let _ = layer().path("bitrix24/events");
 }
 
@@ -736,7 +735,7 @@ async fn body_of_exactly_the_limit_is_accepted() {
     assert_eq!(rejection(&response), RejectionKind::BodyTooLarge);
 }
 
-/// The longest body that is documented: a message of 20,000 characters, which a bot receives twice.
+/// The longest documented body: a message of 20,000 characters, which a bot receives twice.
 #[tokio::test]
 async fn default_body_limit_allows_the_longest_chat_message() {
     let message = "%F0%9F%98%80".repeat(20_000);

@@ -14,12 +14,12 @@ use tower_bitrix24::{ApplicationToken, Envelope, EventLayer, VerifyError, Verify
 
 type Body = Full<Bytes>;
 
-/// The steps, in order.
+/// The steps in their order.
 #[derive(Clone, Default)]
 struct Story(Arc<Mutex<Vec<String>>>);
 
 impl Story {
-    fn tell(&self, what: impl Into<String>) {
+    fn add(&self, what: impl Into<String>) {
         self.0.lock().unwrap().push(what.into());
     }
 
@@ -44,7 +44,7 @@ impl VerifyToken for Settling {
         let (story, code) = (self.story.clone(), envelope.code().into_owned());
         Some(Box::pin(async move {
             tokio::task::yield_now().await;
-            story.tell(format!("settled {code}"));
+            story.add(format!("hook of {code}"));
         }))
     }
 }
@@ -66,7 +66,7 @@ fn handler(
 + 'static {
     let story = story.clone();
     service_fn(move |_: Request<Body>| {
-        story.tell("handled");
+        story.add("handled");
         let mut response = Response::new(Full::default());
         *response.status_mut() = status;
         ready(Ok(response))
@@ -80,11 +80,11 @@ async fn completion_hook_runs_after_the_handler_and_before_the_response() {
         .layer(layer_with_hook(&story))
         .service(handler(&story, StatusCode::NO_CONTENT));
     let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
-    story.tell("answered");
+    story.add("responded");
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
     assert_eq!(
         story.so_far(),
-        ["handled", "settled ONCRMREQUISITEADD", "answered"]
+        ["handled", "hook of ONCRMREQUISITEADD", "responded"]
     );
 }
 
@@ -143,7 +143,7 @@ mod in_the_background {
             .service(handler(&story, status));
         let response = service.oneshot(post(Full::from(SEED))).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
-        story.tell("answered");
+        story.add("responded");
         assert!(background.shutdown(Duration::from_secs(5)).await.is_empty());
         story.so_far()
     }
@@ -152,14 +152,14 @@ mod in_the_background {
     async fn completion_hook_runs_after_background_handling_not_after_the_response() {
         assert_eq!(
             story_of(StatusCode::OK).await,
-            ["answered", "handled", "settled ONCRMREQUISITEADD"]
+            ["responded", "handled", "hook of ONCRMREQUISITEADD"]
         );
     }
 
     #[tokio::test]
     async fn completion_hook_does_not_run_if_the_background_handler_fails() {
         for status in [StatusCode::NOT_FOUND, StatusCode::BAD_GATEWAY] {
-            assert_eq!(story_of(status).await, ["answered", "handled"]);
+            assert_eq!(story_of(status).await, ["responded", "handled"]);
         }
     }
 }
@@ -175,7 +175,7 @@ async fn verify_entry_leaves_the_hook_to_the_caller() {
     };
     assert!(story.so_far().is_empty());
     event.handled().await;
-    assert_eq!(story.so_far(), ["settled ONCRMREQUISITEADD"]);
+    assert_eq!(story.so_far(), ["hook of ONCRMREQUISITEADD"]);
 
     let Verdict::Event(event) = layer.verify(post(SEED)).await else {
         panic!("not an event");

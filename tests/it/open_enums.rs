@@ -12,7 +12,6 @@ use tower_bitrix24::event::payload::{
     OrderAction, ProductType, TaskCommentAction,
 };
 
-/// The documented texts of an enumeration and what they are.
 fn assert_documented<E>(values: &[(&str, E)])
 where
     E: Debug + Display + PartialEq,

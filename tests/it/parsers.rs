@@ -23,7 +23,7 @@ struct Auth {
     member_id: Option<String>,
 }
 
-/// Forms of keys that are, or look like, those of an envelope.
+/// Forms of keys that are, or resemble, those of an envelope.
 fn form() -> impl Strategy<Value = String> {
     let open = prop_oneof![Just("["), Just("%5B"), Just("%5b"), Just("%255B"), Just("")];
     let close = prop_oneof![Just("]"), Just("%5D"), Just("%5d"), Just("")];
@@ -56,7 +56,8 @@ fn form() -> impl Strategy<Value = String> {
     })
 }
 
-// From a list, serde reads the fields of a struct in their order: `auth[]=x` is a token to some.
+// serde fills the fields of a struct from a list in their order, so some readers take `auth[]=x`
+// for a token.
 #[test]
 fn serde_qs_reads_no_token_from_a_list_beside_it() {
     for form in [
@@ -94,8 +95,8 @@ proptest! {
             let Ok(body) = config.deserialize_str::<Body>(&form) else { continue };
             prop_assert_eq!(body.event.as_deref(), Some("E"));
             let auth = body.auth.unwrap();
-            // Without form encoding it reads `%5B` as part of a name and sees fewer fields, never
-            // another.
+            // Without form encoding it reads `%5B` as part of a name and finds fewer fields, never
+            // others.
             prop_assert_eq!(auth.application_token.as_deref(), Some("T"));
             prop_assert_eq!(auth.member_id.as_deref(), Some("M"));
         }

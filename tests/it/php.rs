@@ -1,4 +1,4 @@
-//! `data` against PHP's own answers to hostile keys, entry by entry.
+//! `data` compared with the readings of PHP for hostile keys, entry by entry.
 
 use std::io::{BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,7 +10,6 @@ use serde_json::{Value as Json, json};
 use tower_bitrix24::event::kind;
 use tower_bitrix24::{ApplicationToken, Envelope, Event, Value};
 
-/// Returns the data that the crate reads in a form with an event and a token.
 async fn read(form: &str) -> Result<Json, String> {
     let event = if form.starts_with("event=") {
         ""
@@ -24,21 +23,20 @@ async fn read(form: &str) -> Result<Json, String> {
     Ok(json!(event.data().map(Value::expose)))
 }
 
-/// Bodies that are rejected, unlike in PHP, because parsers disagree on whether the
-/// key is `data`.
+/// Bodies that are rejected, unlike in PHP, because parsers disagree on whether the key is `data`.
 const REFUSED: [&str; 3] = [" a=1", "a%00b=1", "[a]=1"];
 
-/// A key without a name stands for every field to readers that fill structs in order.
+/// Readers that fill structs in order read a key without a name as any field.
 const NAMELESS: &str = "=1";
 
 #[tokio::test]
 async fn recorded_php_readings_equal_ours_except_for_rejected_bodies() {
     let php = include_str!("../corpus/php-semantics.json");
     let php: Json = serde_json::from_str(php).unwrap();
-    let answers = php["parse_str"].as_object().unwrap();
-    assert_eq!(answers.len(), 41);
-    for (form, tree) in answers {
-        // PHP was asked about a root `a`; ours is `data`.
+    let readings = php["parse_str"].as_object().unwrap();
+    assert_eq!(readings.len(), 41);
+    for (form, tree) in readings {
+        // The recorded root is `a`; ours is `data`.
         let ours = form
             .replace('+', "%2B")
             .replacen('a', "data", 1)
@@ -135,7 +133,7 @@ async fn values_that_php_loses_are_kept() {
 
 // What PHP would encode.
 
-/// The input of PHP's `http_build_query`.
+/// An input of PHP's `http_build_query`.
 #[derive(Clone, Debug)]
 enum Tree {
     Text(String),
@@ -155,7 +153,7 @@ fn http_build_query(name: &str, tree: &Tree) -> String {
     }
 }
 
-/// PHP's `urlencode`: a space is `+`, and of the signs `-`, `_` and `.` stay.
+/// PHP's `urlencode`: a space is `+`, and of the signs only `-`, `_` and `.` stay.
 fn urlencode(text: &str) -> String {
     let bytes = text.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).into(),
@@ -187,8 +185,8 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// A key as the tree has it: what is not UTF-8 stays encoded, and what could be mistaken for that is
-/// encoded once more.
+/// Returns a key as the tree shows it. Invalid UTF-8 stays encoded, and a key that looks like that
+/// is encoded once more.
 fn key_text(key: &[u8]) -> String {
     let escaped = |byte: &u8| match byte {
         b'%' | 0..=0x1F | 0x7F.. => format!("%{byte:02X}"),
@@ -286,7 +284,6 @@ fn key_that_looks_like_bytes_is_encoded_once_more() {
 
 // PHP itself.
 
-/// A value of PHP, with entries in order.
 #[derive(Debug)]
 enum Node {
     Text(Vec<u8>),
@@ -311,7 +308,7 @@ impl Node {
         }
     }
 
-    /// Reads what PHP's `serialize` wrote.
+    /// Reads the output of PHP's `serialize`.
     fn unserialize(input: &mut &[u8]) -> Self {
         fn until(input: &mut &[u8], end: u8) -> String {
             let at = input.iter().position(|&byte| byte == end).unwrap();
@@ -344,7 +341,7 @@ impl Node {
     }
 }
 
-/// A PHP that reads forms, one after another, with none of its limits in the way but that of depth.
+/// A PHP process that reads forms one after another, without limits except for the depth.
 struct Php {
     process: Child,
     input: ChildStdin,
@@ -426,7 +423,7 @@ impl Numbers {
         texts[self.below(texts.len())]
     }
 
-    /// A form of odd keys, most of them beneath `data`.
+    /// Returns a form of unusual keys, most of them beneath `data`.
     fn form(&mut self) -> String {
         const ENVELOPE: [&str; 3] = [
             "event=ONCRMDEALADD",
@@ -437,8 +434,8 @@ impl Numbers {
             "data", "data", "data", "data", "data", "data", "data", "%64ata", "x", "auth", "da.ta",
             "data_x", "auth[x]", "ts.x", "EVENT",
         ];
-        // A few that are rejected, mostly.
-        let odd = [
+        // Mostly rejected.
+        let unusual = [
             "+data", "event", "[data]", "data%00", "auth", "ts", "auth.x", "%20event",
         ];
         let names = [
@@ -483,7 +480,7 @@ impl Numbers {
         let mut pairs: Vec<String> = ENVELOPE.map(str::to_owned).into();
         for _ in 0..self.below(7) {
             let mut key = match self.below(40) {
-                0 => self.one_of(&odd).to_owned(),
+                0 => self.one_of(&unusual).to_owned(),
                 _ => self.one_of(&roots).to_owned(),
             };
             let depth = match self.below(200) {
@@ -530,8 +527,8 @@ fn assert_is(value: &Value, node: &Node, form: &str) {
     }
 }
 
-/// Forms whose reading by PHP is documented to be another: what NUL ends, and what is deeper than 64
-/// levels, which not only itself is dropped for.
+/// Returns `true` for a form that is documented to be read otherwise than by PHP: what a NUL ends,
+/// and values below the 64th level, which drop others too.
 fn is_read_otherwise(form: &str) -> bool {
     form.split('&').any(|pair| {
         let key = pair.split('=').next().unwrap();
@@ -540,7 +537,7 @@ fn is_read_otherwise(form: &str) -> bool {
     })
 }
 
-/// So many forms as `BITRIX24_PHP_BODIES` says, or a few.
+/// `BITRIX24_PHP_BODIES` sets the number of forms.
 #[test]
 fn scan_tree_and_ids_are_those_of_php_itself() {
     let bodies = std::env::var("BITRIX24_PHP_BODIES").map(|bodies| bodies.parse().unwrap());
@@ -585,8 +582,8 @@ fn scan_tree_and_ids_are_those_of_php_itself() {
             }
             accepted += 1;
             // The id.
-            let told = text(&["data", "FIELDS", "ID"]).and_then(|id| std::str::from_utf8(id).ok());
-            if let Some(id) = told.and_then(|id| id.parse::<u64>().ok()) {
+            let id = text(&["data", "FIELDS", "ID"]).and_then(|id| std::str::from_utf8(id).ok());
+            if let Some(id) = id.and_then(|id| id.parse::<u64>().ok()) {
                 let deal = event.payload_of::<kind::CrmDealAdd>();
                 assert_eq!(
                     deal.map(|deal| deal.id),

@@ -29,8 +29,8 @@ async fn respond_with_code<B>(request: Request<B>) -> Result<Response<Body>, Inf
     Ok(Response::new(Full::from(event.code().to_owned())))
 }
 
-/// A service that panics when it is called without having been polled ready, as
-/// `tower::limit::ConcurrencyLimit` does.
+/// Panics if it is called without having been polled ready, as `tower::limit::ConcurrencyLimit`
+/// does.
 #[derive(Default)]
 struct Strict {
     ready: bool,
@@ -218,7 +218,7 @@ async fn mistake_7_nothing_is_accepted_without_a_token() {
     assert!(TokenSet::new([""; 0]).is_err());
     assert!(TokenSet::from_list("").is_err());
 
-    // A store that knows no token for the portal.
+    // A store without a token for the portal.
     let empty = |_: &Envelope| async { Err(VerifyError::rejected()) };
     let service = EventLayer::new(empty).layer(service_fn(respond_with_code::<Body>));
     for token in ["", "undefined", "null", TOKEN] {
@@ -252,7 +252,7 @@ async fn mistake_10_failing_verifier_gets_503_not_403() {
         .get::<tower_bitrix24::Rejection>()
         .unwrap();
     assert_eq!(rejection.kind(), RejectionKind::Unavailable);
-    // The cause is for the application's log, and for nobody else.
+    // The cause is for the application's log alone.
     assert_eq!(
         rejection.source().unwrap().to_string(),
         "connection refused"
@@ -296,13 +296,13 @@ async fn dropped_pending_call_calls_no_service() {
     };
     let service = EventLayer::new(slow).wrap_body().layer(service);
 
-    // Once while the body comes, once while the token is verified, once to the end.
-    for (whole, patience, calls) in [(false, 100, 0), (true, 100, 0), (true, 2_000, 1)] {
+    // Dropped while the body arrives, dropped during verification, and not dropped.
+    for (whole, timeout, calls) in [(false, 100, 0), (true, 100, 0), (true, 2_000, 1)] {
         let (mut sender, body) = Channel::<Bytes>::new(1);
         sender.send_data(Bytes::from(SEED)).await.unwrap();
         let sender = (!whole).then_some(sender);
         let call = pin!(service.clone().oneshot(post(body)));
-        let ended = tokio::time::timeout(Duration::from_millis(patience), call).await;
+        let ended = tokio::time::timeout(Duration::from_millis(timeout), call).await;
         assert_eq!(ended.is_ok(), calls == 1);
         assert_eq!(handled.load(Ordering::Relaxed), calls);
         drop(sender);

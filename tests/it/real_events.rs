@@ -1,5 +1,5 @@
-//! Requests that differ from the documentation, as portals really send them: what each is answered,
-//! and what is read of it. The requests are those of `corpus/real-events.jsonl`.
+//! Captured requests that differ from the documentation: the response to each, and the data that
+//! are read. They are in `corpus/real-events.jsonl`.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,6 @@ use tower_bitrix24::rest::AuthorizationServer;
 use tower_bitrix24::{ApplicationToken, Event, EventKind, EventLayer, EventRouter, Payload};
 use tower_http::normalize_path::NormalizePathLayer;
 
-/// A line of the corpus.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -42,7 +41,7 @@ fn events() -> String {
 struct Want {
     status: u16,
     kind: Option<String>,
-    /// Fields of the payload, among others.
+    /// Some of the fields of the payload.
     typed: Option<Json>,
 }
 
@@ -61,7 +60,6 @@ impl Row {
             .unwrap()
     }
 
-    /// Checks what was read of the event.
     fn check(&self, event: &Event) {
         let name = &self.name;
         assert_eq!(event.mismatch(), None, "{name}");
@@ -77,7 +75,7 @@ impl Row {
     }
 }
 
-/// Says that `found` has everything that `want` has.
+/// Panics unless `found` has everything that `want` has.
 fn assert_has(found: &Json, want: &Json, path: &str) {
     match want {
         Json::Object(entries) => {
@@ -94,7 +92,8 @@ fn assert_has(found: &Json, want: &Json, path: &str) {
     }
 }
 
-/// A message of as many characters as a chat takes, twice, as group chats and commands send it.
+/// Returns a message with the maximum number of characters of a chat, twice, as group chats and
+/// commands send it.
 fn long_message(name: &str) -> String {
     let character = if name.contains("emoji") {
         "😀"
@@ -128,7 +127,6 @@ fn captures_layer() -> EventLayer<ApplicationToken> {
     EventLayer::new(ApplicationToken::new("tok1").unwrap())
 }
 
-/// Returns the status of the layer's response, and the event that it passes on.
 async fn inspect(row: &Row) -> (StatusCode, Option<Event>) {
     let seen = Arc::new(Mutex::new(None));
     let handed_on = Arc::clone(&seen);
@@ -137,12 +135,13 @@ async fn inspect(row: &Row) -> (StatusCode, Option<Event>) {
         drop(request);
         async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
     }));
-    let answer = service.oneshot(row.request()).await.unwrap();
+    let response = service.oneshot(row.request()).await.unwrap();
     let event = seen.lock().unwrap().take();
-    (answer.status(), event)
+    (response.status(), event)
 }
 
-/// Returns the status of a router with typed handlers, and a scope for undocumented events.
+/// Returns the status of a router with typed handlers, and a handler of a scope for undocumented
+/// events.
 async fn route(row: &Row) -> StatusCode {
     let router = EventRouter::builder()
         .on(kind::CrmTimelineCommentAdd, async |_, _: Event| {})
@@ -159,7 +158,7 @@ async fn route(row: &Row) -> StatusCode {
         .status()
 }
 
-/// Returns the status of a layer with a verifier of many portals that does not know this one.
+/// Returns the status of a layer whose verifier has no token of this portal.
 async fn verify_by_policy(row: &Row, policy: InstallPolicy) -> StatusCode {
     let verifier = PortalVerifier::new(MemoryStore::new()).install_policy(policy);
     let service = EventLayer::new(verifier).layer(service_fn(|request: Request<_>| async move {
@@ -172,7 +171,7 @@ async fn verify_by_policy(row: &Row, policy: InstallPolicy) -> StatusCode {
     response.status()
 }
 
-/// A policy whose server takes `good-<member id>` for a token of the application.
+/// The authorization server accepts `good-<member id>`.
 fn introspect() -> InstallPolicy {
     let client = service_fn(|request: Request<String>| async move {
         let query = request.uri().query().unwrap_or_default();
@@ -184,8 +183,8 @@ fn introspect() -> InstallPolicy {
     InstallPolicy::introspect(TokenIntrospection::new("app.1", server, client).unwrap())
 }
 
-/// Returns the status of an axum route behind the layer, which is in the router or in front of
-/// a normalized path.
+/// Returns the status of an axum route behind the layer, which is in the router or in front of a
+/// normalized path.
 async fn serve_with_axum(row: &Row) -> StatusCode {
     let reached = || routing::post(|| async { "reached" });
     let response = if row.name == "trailing-slash" {

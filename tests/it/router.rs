@@ -32,17 +32,19 @@ async fn event(code: &str, data: &str) -> Event {
     verified(form(code, data)).await
 }
 
-async fn read(answer: Response<ResponseBody>) -> (u16, String) {
-    let status = answer.status().as_u16();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+async fn read(response: Response<ResponseBody>) -> (u16, String) {
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-fn error<T>(answer: &Response<T>) -> &HandlerError {
-    answer.extensions().get().expect("the event is not handled")
+fn error<T>(response: &Response<T>) -> &HandlerError {
+    response
+        .extensions()
+        .get()
+        .expect("the event is not handled")
 }
 
-/// A handler that says its name.
 fn named<T>(name: &'static str) -> impl Fn(T) -> std::future::Ready<Response<&'static str>> {
     move |_| std::future::ready(Response::new(name))
 }
@@ -61,14 +63,14 @@ async fn typed_handler_gets_the_payload_and_the_event() {
     let router = EventRouter::builder().on(kind::CrmRequisiteAdd, requisite_added);
     let service = layer().layer(router.build().unwrap());
     let sent = request(Full::new(Bytes::from_static(SEED.as_bytes())));
-    let answer = service.clone().oneshot(sent).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    let response = service.clone().oneshot(sent).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let text = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(text, "27 on some-domain.bitrix24.com");
 
     let sent = request(Full::new(Bytes::from(forged())));
-    let answer = service.oneshot(sent).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let response = service.oneshot(sent).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -143,7 +145,7 @@ async fn router_sends_an_unknown_event_to_the_scope_in_its_code() {
         ("ONCALENDARROOMCREATE", "calendar"),
         ("ONCALENDARNEW", "calendar"),
         ("ONCRMSOMETHINGNEW", "prefix"),
-        // Its scope has no handler.
+        // The scope of its code has no handler.
         ("ONTASKNEW", "fallback"),
         ("ONCR", "fallback"),
         ("ONNEW", "fallback"),
@@ -253,12 +255,12 @@ async fn router_responds_422_if_the_payload_fits_no_handler() {
             "the data of ONCRMDEALADD do not fit its payload at data\n",
         ),
     ] {
-        let answer = typed.handle(event("ONCRMDEALADD", data).await).await;
-        assert_eq!(error(&answer).kind(), HandlerErrorKind::PayloadMismatch);
-        assert!(error(&answer).event().unwrap().mismatch().is_some());
-        let debug = format!("{:?}", error(&answer));
+        let response = typed.handle(event("ONCRMDEALADD", data).await).await;
+        assert_eq!(error(&response).kind(), HandlerErrorKind::PayloadMismatch);
+        assert!(error(&response).event().unwrap().mismatch().is_some());
+        let debug = format!("{:?}", error(&response));
         assert!(!debug.contains("canary"), "{debug}");
-        assert_eq!(read(answer).await, (422, text.to_owned()));
+        assert_eq!(read(response).await, (422, text.to_owned()));
     }
 }
 
@@ -353,11 +355,11 @@ fn router_build_rejects_duplicate_and_invalid_registrations() {
     assert!(other_codes.build().is_ok());
 }
 
-// What its sender is answered.
+// Responses.
 
 #[tokio::test]
 async fn router_responds_with_the_return_value_of_the_handler() {
-    async fn answer<T>(returned: T) -> (u16, String)
+    async fn respond<T>(returned: T) -> (u16, String)
     where
         T: IntoEventResponse + Clone + Send + Sync + 'static,
     {
@@ -365,19 +367,19 @@ async fn router_responds_with_the_return_value_of_the_handler() {
         let router = router.build().unwrap();
         read(router.handle(event("ONAPPTEST", "data[a]=1").await).await).await
     }
-    assert_eq!(answer(()).await, (200, String::new()));
-    assert_eq!(answer(StatusCode::ACCEPTED).await, (202, String::new()));
-    assert_eq!(answer(Response::new("text")).await, (200, "text".into()));
-    assert_eq!(answer(Ok::<_, String>(())).await, (200, String::new()));
+    assert_eq!(respond(()).await, (200, String::new()));
+    assert_eq!(respond(StatusCode::ACCEPTED).await, (202, String::new()));
+    assert_eq!(respond(Response::new("text")).await, (200, "text".into()));
+    assert_eq!(respond(Ok::<_, String>(())).await, (200, String::new()));
     assert_eq!(
-        answer(Ok::<_, Infallible>(StatusCode::CREATED)).await.0,
+        respond(Ok::<_, Infallible>(StatusCode::CREATED)).await.0,
         201
     );
 
     let failed = (500, "the handler of ONAPPTEST failed\n".to_owned());
-    assert_eq!(answer(Err::<(), _>("canary")).await, failed);
-    assert_eq!(answer(Err::<(), _>("canary".to_owned())).await, failed);
-    assert_eq!(answer(Err::<StatusCode, _>(std::fmt::Error)).await, failed);
+    assert_eq!(respond(Err::<(), _>("canary")).await, failed);
+    assert_eq!(respond(Err::<(), _>("canary".to_owned())).await, failed);
+    assert_eq!(respond(Err::<StatusCode, _>(std::fmt::Error)).await, failed);
 }
 
 #[tokio::test]
@@ -389,14 +391,14 @@ async fn handler_error_is_visible_to_outer_layers_but_not_in_the_response() {
         })
         .build()
         .unwrap();
-    let answer = router.handle(event("ONAPPTEST", "data[a]=1").await).await;
-    let error = error(&answer).clone();
+    let response = router.handle(event("ONAPPTEST", "data[a]=1").await).await;
+    let error = error(&response).clone();
     assert_eq!(error.kind(), HandlerErrorKind::HandlerFailed);
     assert_eq!(error.event().unwrap().code(), "ONAPPTEST");
     assert_eq!(error.source().unwrap().to_string(), "canary of ONAPPTEST");
-    assert!(!format!("{error} {error:?} {:?}", answer.headers()).contains("canary"));
+    assert!(!format!("{error} {error:?} {:?}", response.headers()).contains("canary"));
     assert_eq!(
-        read(answer).await,
+        read(response).await,
         (500, "the handler of ONAPPTEST failed\n".into())
     );
 }
@@ -405,8 +407,8 @@ async fn handler_error_is_visible_to_outer_layers_but_not_in_the_response() {
 async fn router_escapes_the_code_in_a_response() {
     let router = EventRouter::builder().fallback(async |_: Event| Err::<(), _>("no"));
     let event = event("ON%0ANEW", "data[a]=1").await;
-    let answer = read(router.build().unwrap().handle(event).await).await;
-    assert_eq!(answer, (500, "the handler of ON\\nNEW failed\n".into()));
+    let response = read(router.build().unwrap().handle(event).await).await;
+    assert_eq!(response, (500, "the handler of ON\\nNEW failed\n".into()));
 }
 
 #[tokio::test]
@@ -415,12 +417,12 @@ async fn router_responds_500_naming_the_layer_if_there_is_no_event() {
         .fallback(named("fallback"))
         .build()
         .unwrap();
-    // Of the body, nothing is asked.
+    // The router needs nothing of the body.
     let bare: Request<Rc<str>> = Request::new("event=ONAPPTEST".into());
-    let answer = router.clone().oneshot(bare).await.unwrap();
-    assert_eq!(error(&answer).kind(), HandlerErrorKind::NoEvent);
-    assert!(error(&answer).event().is_none());
-    let (status, text) = read(answer).await;
+    let response = router.clone().oneshot(bare).await.unwrap();
+    assert_eq!(error(&response).kind(), HandlerErrorKind::NoEvent);
+    assert!(error(&response).event().is_none());
+    let (status, text) = read(response).await;
     assert_eq!(status, 500);
     assert!(
         text.contains("EventLayer") && text.contains("path"),
@@ -429,8 +431,8 @@ async fn router_responds_500_naming_the_layer_if_there_is_no_event() {
 
     let passing = layer().pass_other_callbacks().layer(router);
     let placement = request(Full::new(Bytes::from_static(b"PLACEMENT=DEFAULT")));
-    let answer = passing.oneshot(placement).await.unwrap();
-    assert_eq!(error(&answer).kind(), HandlerErrorKind::NoEvent);
+    let response = passing.oneshot(placement).await.unwrap();
+    assert_eq!(error(&response).kind(), HandlerErrorKind::NoEvent);
 }
 
 // How handlers may be written.
@@ -468,11 +470,14 @@ async fn router_takes_functions_closures_and_async_closures() {
         "ONCRMLEADADD",
     ];
     for code in codes {
-        // The future borrows nothing of the router.
-        let answer = router
+        // The future does not borrow the router.
+        let response = router
             .clone()
             .handle(event(code, "data[FIELDS][ID]=1").await);
-        assert_eq!(tokio::spawn(answer).await.unwrap().status(), StatusCode::OK);
+        assert_eq!(
+            tokio::spawn(response).await.unwrap().status(),
+            StatusCode::OK
+        );
     }
     assert_eq!(count.load(Ordering::Relaxed), 1);
 }

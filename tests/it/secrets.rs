@@ -14,7 +14,7 @@ use tower_bitrix24::{
 
 const CANARY: &str = "canary7f3a";
 
-/// Returns forms of several events with the canary in the place of every token.
+/// Returns forms of several events with the canary in place of every token.
 fn bodies() -> Vec<String> {
     let auth = [
         "application_token",
@@ -95,7 +95,7 @@ async fn no_token_is_in_debug_or_a_serialized_event() {
             &serde_json::to_string(&event.data()).unwrap(),
         );
 
-        // The canary was there to be found.
+        // Otherwise the test could not fail.
         assert_eq!(event.auth().application_token().unwrap().expose(), CANARY);
     }
 }
@@ -148,7 +148,7 @@ async fn no_token_of_a_sample_is_in_debug_or_json() {
                 let Some(secret) = sample.tree["auth"][key].as_str() else {
                     continue;
                 };
-                // Two samples have `xxx…` and `...` for it, and one of them elsewhere too.
+                // Two samples have `xxx…` and `...` as the token, one of them elsewhere too.
                 let placeholder = secret.chars().all(|letter| secret.starts_with(letter));
                 assert!(
                     placeholder || !shown.contains(secret),
@@ -198,9 +198,9 @@ async fn no_token_is_in_a_response_an_error_or_a_config() {
                 .unwrap();
             let rejection = response.extensions().get::<Rejection>().unwrap();
             assert_silent("Rejection", &format!("{rejection} {rejection:?}"));
-            assert_silent("the answer's head", &format!("{:?}", response.headers()));
+            assert_silent("the response's head", &format!("{:?}", response.headers()));
             let text = response.into_body().collect().await.unwrap().to_bytes();
-            assert_silent("the answer", std::str::from_utf8(&text).unwrap());
+            assert_silent("the response", std::str::from_utf8(&text).unwrap());
         }
     }
 }

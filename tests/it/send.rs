@@ -1,4 +1,4 @@
-//! The example `send`, firing events at the other examples.
+//! The example `send`, which sends events to the other examples.
 
 use std::process::{Output, Stdio};
 
@@ -16,7 +16,6 @@ fn send(args: &[&str]) -> Command {
     command
 }
 
-/// Its exit code and what it wrote.
 struct Sent {
     code: Option<i32>,
     out: String,
@@ -36,18 +35,17 @@ fn sent(output: Output) -> Sent {
     }
 }
 
-/// Fires at an example, with its token.
+/// Sends an event to an example, with its token.
 async fn fire(example: &Example, args: &[&str]) -> Sent {
     let url = format!("{}/bitrix24/events", example.address);
     finish(send(&[&["--url", &url, "--token", TOKEN], args].concat())).await
 }
 
-/// Returns the response of `inspect`.
 fn inspected(sent: &Sent) -> Value {
     assert_eq!(sent.code, Some(0), "{}{}", sent.out, sent.error);
-    let (said, answer) = sent.out.split_once('\n').unwrap();
-    assert!(said.contains(": 200 OK in "), "{said}");
-    serde_json::from_str(answer).unwrap()
+    let (printed, json) = sent.out.split_once('\n').unwrap();
+    assert!(printed.contains(": 200 OK in "), "{printed}");
+    serde_json::from_str(json).unwrap()
 }
 
 #[tokio::test]
@@ -67,7 +65,7 @@ async fn send_example_fires_an_event_at_an_application() {
         sent.out
     );
 
-    // The token may stand in the environment, and others behind it.
+    // The token may be in the environment, with others after it.
     let mut command = send(&["ONCRMREQUISITEADD", "--id", "27", "--url", &url]);
     command.env("BITRIX24_APPLICATION_TOKEN", format!(" {TOKEN} ,other"));
     let sent = finish(command).await;
@@ -106,7 +104,7 @@ async fn send_example_fires_an_event_at_an_application() {
 #[tokio::test]
 async fn send_example_sends_the_set_values() {
     let inspect = Example::start("inspect", TOKEN).await;
-    let answer = inspected(
+    let inspection = inspected(
         &fire(
             &inspect,
             &[
@@ -121,37 +119,37 @@ async fn send_example_sends_the_set_values() {
         )
         .await,
     );
-    assert_eq!(answer["event"], "ONCRMDEALADD");
-    assert_eq!(answer["typed"], json!({"ID": 27}));
+    assert_eq!(inspection["event"], "ONCRMDEALADD");
+    assert_eq!(inspection["typed"], json!({"ID": 27}));
     assert_eq!(
-        answer["data"],
+        inspection["data"],
         json!({"FIELDS": {"ID": "27", "TITLE": "Tea = cake"}})
     );
-    assert_eq!(answer["auth"]["domain"], "acme.bitrix24.eu");
-    assert_eq!(answer["auth"]["member_id"], "m1");
-    assert_eq!(answer["auth"]["access_token"], "[redacted]");
-    assert_eq!(answer["handler_id"], 9);
+    assert_eq!(inspection["auth"]["domain"], "acme.bitrix24.eu");
+    assert_eq!(inspection["auth"]["member_id"], "m1");
+    assert_eq!(inspection["auth"]["access_token"], "[redacted]");
+    assert_eq!(inspection["handler_id"], 9);
 
     for flavour in ["--webhook", "--robot"] {
-        let answer = inspected(&fire(&inspect, &["ONTASKADD", flavour]).await);
-        assert_eq!(answer["kind"], "TaskAdd");
-        assert_eq!(answer["auth"]["access_token"], Value::Null);
-        assert_eq!(answer["mismatch"], Value::Null);
+        let inspection = inspected(&fire(&inspect, &["ONTASKADD", flavour]).await);
+        assert_eq!(inspection["kind"], "TaskAdd");
+        assert_eq!(inspection["auth"]["access_token"], Value::Null);
+        assert_eq!(inspection["mismatch"], Value::Null);
     }
 
-    let answer = inspected(&fire(&inspect, &["ONCRMDYNAMICITEMADD_147"]).await);
-    assert_eq!(answer["typed"]["ENTITY_TYPE_ID"], 147);
-    let answer = inspected(&fire(&inspect, &["ONSOMETHINGNEW", "--undocumented"]).await);
+    let inspection = inspected(&fire(&inspect, &["ONCRMDYNAMICITEMADD_147"]).await);
+    assert_eq!(inspection["typed"]["ENTITY_TYPE_ID"], 147);
+    let inspection = inspected(&fire(&inspect, &["ONSOMETHINGNEW", "--undocumented"]).await);
     assert_eq!(
-        (&answer["event"], &answer["kind"]),
+        (&inspection["event"], &inspection["kind"]),
         (&json!("ONSOMETHINGNEW"), &Value::Null)
     );
 
-    // A captured body goes as it is.
+    // A captured body is sent unchanged.
     let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/captured");
     std::fs::write(file, format!("{SEED}\n")).unwrap();
-    let answer = inspected(&fire(&inspect, &["--replay", file]).await);
-    assert_eq!(answer["ts"], 1_466_439_714);
+    let inspection = inspected(&fire(&inspect, &["--replay", file]).await);
+    assert_eq!(inspection["ts"], 1_466_439_714);
 
     let url = format!("{}/bitrix24/events", inspect.address);
     let mut replay = send(&["--replay", "-", "--url", &url]);
@@ -213,7 +211,7 @@ async fn send_example_lists_every_event() {
         assert!(lines.contains(&line.as_str()), "{line}");
         lines.retain(|other| *other != line);
     }
-    // What is left are the scopes, once each and without colours.
+    // The rest are the scopes, once each and without colors.
     assert_eq!(lines[..3], ["basic", "user", "crm"]);
     let mut scopes: Vec<_> = EventKind::ALL.iter().map(|kind| kind.scope()).collect();
     scopes.dedup();

@@ -1,5 +1,5 @@
-//! Requests that the layer passes as other callbacks, read by axum's `Form`, serde_qs, and PHP if `php`
-//! is installed. None of them may find an event in such a request.
+//! Requests that the layer passes as other callbacks, read by axum's `Form`, serde_qs, and PHP if
+//! `php` is installed. None of them may find an event.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -22,7 +22,7 @@ use tower_bitrix24::{ApplicationToken, Envelope, Event, EventLayer, Rejection};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A form for a handler. serde_qs fills it by name, or from a list in order.
+/// serde_qs fills it by name, or from a list in order.
 #[derive(Deserialize)]
 struct Callback {
     event: Option<String>,
@@ -50,7 +50,7 @@ impl Sent {
         request
     }
 
-    /// Returns `true` if the layer lets the request reach the service without an event.
+    /// Returns `true` if the request reaches the service without an event.
     async fn passes(&self) -> bool {
         let layer = EventLayer::new(ApplicationToken::new(TOKEN).unwrap()).pass_other_callbacks();
         let service = service_fn(|request: Request<Full<Bytes>>| async move {
@@ -72,7 +72,8 @@ impl Sent {
         form.is_ok_and(|Form(callback)| callback.event.is_some_and(|event| !event.is_empty()))
     }
 
-    /// As its own extractors: the query whatever the content type, the body if it may be a form.
+    /// Reads the query whatever the content type, and the body if it may be a form, as the
+    /// extractors of serde_qs do.
     fn serde_qs_reads(&self) -> bool {
         let form = self
             .content_types
@@ -93,7 +94,7 @@ fn serde_qs_reads(text: &str) -> bool {
 const MULTIPART: &str =
     "--x\r\nContent-Disposition: form-data; name=\"event\"\r\n\r\nONAPPUNINSTALL\r\n--x--\r\n";
 
-/// Every combination of these.
+/// Returns every combination of these parts.
 fn requests() -> Vec<Sent> {
     const CONTENT_TYPES: &[&[&str]] = &[
         &[FORM],
@@ -201,7 +202,7 @@ async fn real_callbacks_pass_the_layer() {
     }
 }
 
-/// Some readers, such as actix, decode a form by the charset that its content type names.
+/// Some readers, such as actix, decode a form by the charset of its content type.
 #[tokio::test]
 async fn form_in_another_charset_hides_no_event() {
     for (content_type, body, passes) in [
@@ -246,7 +247,7 @@ async fn form_in_another_charset_hides_no_event() {
     }
 }
 
-/// Every key of a few of the signs that mean something to a parser.
+/// Tries every key of a few characters that have a meaning to a parser.
 #[test]
 fn serde_qs_reads_no_event_that_the_scan_does_not_find() {
     const SIGNS: [&str; 10] = ["[", "]", "0", "%5B", "%5D", "%5b", "+", "&", "=", "event"];
@@ -268,7 +269,7 @@ fn serde_qs_reads_no_event_that_the_scan_does_not_find() {
     assert!(read > 100, "{read}");
 }
 
-/// PHP's own web server, with a script that says if it reads an event.
+/// PHP's own web server, with a script that reports whether it reads an event.
 struct Php {
     server: Child,
     port: u16,
@@ -332,7 +333,7 @@ async fn php_reads_no_event_in_a_passed_callback() {
     )
     .unwrap();
     let Some(php) = Php::start(&script).await else {
-        // Past the capture of the test's output.
+        // Bypasses the capture of the test output.
         writeln!(
             std::io::stderr(),
             "not tested: the program `php` is not found"
@@ -347,7 +348,7 @@ async fn php_reads_no_event_in_a_passed_callback() {
         content_types: content_type,
         body,
     };
-    // PHP reads what it should, so that the rest means something.
+    // Otherwise nothing was tested: PHP reads an ordinary event.
     for content_types in [
         &[FORM][..],
         &["application/x-www-form-urlencoded, text/plain"],

@@ -35,9 +35,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 type Fields = BTreeMap<String, String>;
 
-/// The spans and events that a subscriber received.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct Recorded {
     spans: Vec<(String, Fields)>,
     lines: Vec<Line>,
 }
@@ -47,13 +46,13 @@ struct Line {
     level: Level,
     target: String,
     fields: Fields,
-    /// The names of the spans that it stands in, the innermost first.
+    /// The names of the enclosing spans, the innermost first.
     spans: Vec<&'static str>,
 }
 
 #[derive(Clone, Default)]
 struct Log {
-    told: Arc<Mutex<Told>>,
+    recorded: Arc<Mutex<Recorded>>,
     /// The same, as `tracing_subscriber::fmt` writes it.
     written: Arc<Mutex<Vec<u8>>>,
 }
@@ -76,7 +75,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Fields::new();
         attributes.record(&mut Values(&mut fields));
-        let spans = &mut self.told.lock().unwrap().spans;
+        let spans = &mut self.recorded.lock().unwrap().spans;
         let span = context.span(id).unwrap();
         span.extensions_mut().insert(Place(spans.len()));
         let metadata = attributes.metadata();
@@ -86,14 +85,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Lo
     fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
         let span = context.span(id).unwrap();
         let place = span.extensions().get::<Place>().unwrap().0;
-        record.record(&mut Values(&mut self.told.lock().unwrap().spans[place].1));
+        record.record(&mut Values(
+            &mut self.recorded.lock().unwrap().spans[place].1,
+        ));
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::new();
         event.record(&mut Values(&mut fields));
         let scope = context.event_scope(event).into_iter().flatten();
-        self.told.lock().unwrap().lines.push(Line {
+        self.recorded.lock().unwrap().lines.push(Line {
             level: *event.metadata().level(),
             target: event.metadata().target().to_owned(),
             fields,
@@ -112,9 +113,9 @@ impl Write for Log {
     }
 }
 
-/// Lets no thread without a log decide, for all threads and for good, that nobody listens: tracing
-/// asks about a line or span once, whichever thread comes first.
-fn somebody_listens() {
+/// Tracing caches the interest in a span or line for all threads when the first one reaches it, so a
+/// thread without a subscriber would disable it.
+fn set_global_subscriber() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
@@ -122,9 +123,9 @@ fn somebody_listens() {
 }
 
 impl Log {
-    /// A log of all that this thread is told while the guard lives, down to TRACE.
+    /// Records the spans and lines of this thread down to TRACE while the guard lives.
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        somebody_listens();
+        set_global_subscriber();
         let log = Self::default();
         let writer = log.clone();
         let written = tracing_subscriber::fmt::layer()
@@ -136,25 +137,25 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn told(&self) -> Told {
-        self.told.lock().unwrap().clone()
+    fn recorded(&self) -> Recorded {
+        self.recorded.lock().unwrap().clone()
     }
 
     fn written(&self) -> String {
         String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
     }
 
-    /// The fields of the one span there is.
+    /// Returns the fields of the only span.
     fn span(&self) -> Fields {
-        let spans = self.told().spans;
+        let spans = self.recorded().spans;
         assert_eq!(spans.len(), 1, "{spans:?}");
         assert_eq!(spans[0].0, "tower_bitrix24 bitrix24.event");
         spans[0].1.clone()
     }
 
-    /// The layer's own lines.
+    /// Returns the layer's own lines.
     fn lines(&self) -> Vec<Line> {
-        let mut lines = self.told().lines;
+        let mut lines = self.recorded().lines;
         lines.retain(|line| line.target == "tower_bitrix24");
         lines
     }
@@ -174,12 +175,12 @@ fn boxed_full(body: impl Into<Bytes>) -> AnyBody {
     any(Full::new(body.into()))
 }
 
-/// Sends `request` through `layer` to a service that says a line, waits, and says another.
+/// Sends `request` through `layer` to a service that logs a line, waits, and logs another.
 async fn send_observed<V: VerifyToken>(
     layer: EventLayer<V>,
     request: Request<AnyBody>,
 ) -> Response<()> {
-    somebody_listens();
+    set_global_subscriber();
     let handler = |request: Request<EventBody<AnyBody>>| async move {
         tracing::info!("begun");
         tokio::task::yield_now().await;
@@ -234,15 +235,15 @@ async fn span_contains_the_lines_of_verifier_and_handler() {
     tracing::Instrument::instrument(sent, outer).await;
     tracing::info!("after");
 
-    let mut lines = log.told().lines;
+    let mut lines = log.recorded().lines;
     lines.retain(|line| line.target != "tower_bitrix24");
-    let told: Vec<_> = lines
+    let recorded: Vec<_> = lines
         .iter()
         .map(|line| (&*line.fields["message"], &*line.spans))
         .collect();
     let inside: &[_] = &["bitrix24.event", "request"];
     assert_eq!(
-        told,
+        recorded,
         [
             ("looked up", inside),
             ("found", inside),
@@ -265,9 +266,9 @@ async fn span_contains_the_lines_of_a_background_handler() {
     let service = layer()
         .wrap_body()
         .layer(background.layer().wrap_body().layer(handler));
-    let answer = service.oneshot(post(boxed_full(SEED))).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    drop(answer);
+    let response = service.oneshot(post(boxed_full(SEED))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    drop(response);
     assert!(
         background
             .shutdown(Duration::from_secs(10))
@@ -275,7 +276,7 @@ async fn span_contains_the_lines_of_a_background_handler() {
             .is_empty()
     );
 
-    let lines = log.told().lines;
+    let lines = log.recorded().lines;
     let handled: Vec<_> = lines
         .iter()
         .filter(|line| line.target != "tower_bitrix24")
@@ -291,10 +292,10 @@ async fn probe_is_recorded_with_its_outcome() {
     *get.method_mut() = Method::GET;
     send_observed(layer().respond_to_probes(), get).await;
     assert_eq!(log.span().get("outcome").unwrap(), "probed");
-    assert!(log.told().lines.is_empty());
+    assert!(log.recorded().lines.is_empty());
 }
 
-/// A request that is rejected for each reason, and the level at which that is told.
+/// Returns a request for each reason of rejection, with the level of its line.
 fn rejections() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
     let with = |name, value| {
         let mut request = post(boxed_full(SEED));
@@ -305,7 +306,7 @@ fn rejections() -> Vec<(RejectionKind, Level, Request<AnyBody>)> {
     let mut get = post(boxed_full(SEED));
     *get.method_mut() = Method::GET;
     let (sender, endless) = Channel::<Bytes, BoxError>::new(1);
-    // It must stay open for as long as the test runs.
+    // The body must stay open while the test runs.
     std::mem::forget(sender);
     let broken = Frames([data("event=A"), Err("the cable is cut".into())].into_iter());
     let twice = format!("{SEED}&auth[application_token]={TOKEN}");
@@ -340,8 +341,8 @@ async fn each_rejection_is_logged_at_its_level_with_its_reason() {
         let rejection = response.extensions().get::<Rejection>().unwrap();
         assert_eq!(rejection.kind(), kind);
 
-        let [line] = &log.told().lines[..] else {
-            panic!("{kind:?}: {:?}", log.told())
+        let [line] = &log.recorded().lines[..] else {
+            panic!("{kind:?}: {:?}", log.recorded())
         };
         assert_eq!(line.level, level, "{kind:?}");
         assert_eq!(line.spans, ["bitrix24.event"]);
@@ -350,9 +351,9 @@ async fn each_rejection_is_logged_at_its_level_with_its_reason() {
         let span = log.span();
         assert_eq!(span["reason"], kind.as_str());
         assert_eq!(span["outcome"], "rejected");
-        // What is not proven is told of no portal.
-        for proven in ["kind", "member_id", "handler_id"] {
-            assert_eq!(span.get(proven), None, "{kind:?}");
+        // An unverified request is not attributed to a portal.
+        for field in ["kind", "member_id", "handler_id"] {
+            assert_eq!(span.get(field), None, "{kind:?}");
         }
     }
 }
@@ -397,12 +398,12 @@ async fn mismatch_is_logged_by_its_path_only() {
     assert!(!log.written().contains("twentyseven"));
 }
 
-/// Has a body handled by a router and by `On`, and gives the statuses.
+/// Sends a body to a router and to `On`, and returns the statuses.
 async fn handled_as_requisite(body: &str) -> [u16; 2] {
     async fn on(requisite: On<kind::CrmRequisiteAdd>) -> String {
         requisite.id.to_string()
     }
-    somebody_listens();
+    set_global_subscriber();
     let router = EventRouter::builder()
         .on(kind::CrmRequisiteAdd, async |_: ItemId, _| {})
         .build()
@@ -461,19 +462,19 @@ async fn mismatch_kept_by_a_fallback_is_not_an_error() {
         .fallback(async |_: Event| {})
         .build()
         .unwrap();
-    let answer = layer()
+    let response = layer()
         .wrap_body()
         .layer(router)
         .oneshot(post(boxed_full(body.clone())));
-    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(response.await.unwrap().status(), 200);
     let keeps = async |requisite: Result<On<kind::CrmRequisiteAdd>, HandlerError>| {
         assert!(requisite.unwrap_err().event().is_some());
     };
     let app: axum::Router = axum::Router::new()
         .route("/bitrix24/events", axum::routing::post(keeps))
         .layer(layer());
-    let answer = app.oneshot(post(axum::body::Body::from(body)));
-    assert_eq!(answer.await.unwrap().status(), 200);
+    let response = app.oneshot(post(axum::body::Body::from(body)));
+    assert_eq!(response.await.unwrap().status(), 200);
 
     assert!(log.lines().iter().all(|line| line.level != Level::ERROR));
     let counted = counted(&recorder.snapshotter());
@@ -511,7 +512,7 @@ async fn text_of_a_portal_is_escaped_in_the_log() {
 async fn unselected_request_is_not_logged_but_a_passed_one_is() {
     let (log, _guard) = Log::start();
     send_observed(layer().path("/elsewhere"), post(boxed_full(SEED))).await;
-    assert!(log.told().spans.is_empty());
+    assert!(log.recorded().spans.is_empty());
     assert!(log.lines().is_empty());
 
     let placement = "DOMAIN=portal&AUTH_ID=canary";
@@ -523,7 +524,7 @@ async fn unselected_request_is_not_logged_but_a_passed_one_is() {
         assert_eq!(span["outcome"], "passed");
         assert_eq!(span.get("code"), None);
         assert!(log.lines().is_empty());
-        assert_eq!(log.told().lines[0].spans, ["bitrix24.event"]);
+        assert_eq!(log.recorded().lines[0].spans, ["bitrix24.event"]);
     }
 }
 
@@ -566,8 +567,8 @@ async fn no_token_and_no_data_are_logged_even_at_trace() {
             sent += 2;
         }
     }
-    let told = log.told();
-    assert_eq!(told.spans.len(), sent);
+    let recorded = log.recorded();
+    assert_eq!(recorded.spans.len(), sent);
     let counted: Vec<_> = recorder
         .snapshotter()
         .snapshot()
@@ -575,7 +576,11 @@ async fn no_token_and_no_data_are_logged_even_at_trace() {
         .into_iter()
         .map(|(key, ..)| key)
         .collect();
-    for shown in [format!("{told:?}"), log.written(), format!("{counted:?}")] {
+    for shown in [
+        format!("{recorded:?}"),
+        log.written(),
+        format!("{counted:?}"),
+    ] {
         assert!(shown.contains("rejected"));
         for secret in [CANARY, "configured51c2"] {
             assert!(!shown.contains(secret), "{shown}");
@@ -583,7 +588,7 @@ async fn no_token_and_no_data_are_logged_even_at_trace() {
     }
 }
 
-/// The counters there are, as `name{label=value,…}`, and how many values each histogram has.
+/// Returns the counters as `name{label=value,…}`, and the number of values of each histogram.
 fn counted(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
     let metrics = snapshotter.snapshot().into_vec().into_iter();
     metrics
@@ -696,7 +701,7 @@ impl TokenStore for Unforgetting {
     }
 }
 
-/// A store in memory that can go down.
+/// A store in memory that can fail.
 #[derive(Default)]
 struct Failing {
     store: MemoryStore,
@@ -768,7 +773,7 @@ async fn failed_removal_of_a_portal_is_logged_and_counted() {
         .set_token("a223c6b3710f85df22e9377d6c4f7553", &token)
         .await
         .unwrap();
-    // After the token was recorded.
+    // After the token was stored.
     let uninstall = SEED
         .replace("ONCRMREQUISITEADD", "ONAPPUNINSTALL")
         .replace("ts=1466439714", "ts=4102444800");
@@ -789,14 +794,14 @@ async fn failed_removal_of_a_portal_is_logged_and_counted() {
     assert_eq!(counted["bitrix24_portals_not_forgotten_total{}"], 1);
 }
 
-/// The ERROR lines of handlings that ended without success.
+/// Returns the ERROR lines of handlings that failed.
 fn not_handled(log: &Log) -> Vec<Fields> {
     let mut lines = log.lines();
     lines.retain(|line| line.level == Level::ERROR);
     lines.into_iter().map(|line| line.fields).collect()
 }
 
-/// The counts of ended handlings, each of which must have its time.
+/// Returns the counts of ended handlings. Panics unless each has a time.
 fn outcomes(recorder: &DebuggingRecorder) -> Vec<(String, u64)> {
     let counted = counted(&recorder.snapshotter());
     for gauge in ["queued", "queued_bytes", "running"] {

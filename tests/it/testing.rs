@@ -1,4 +1,4 @@
-//! The test kit: every event that it builds, put through the layer and held to PHP.
+//! The test kit: every event that it builds passes the layer and equals what PHP would send.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,6 @@ use tower_bitrix24::{
     ApplicationToken, Event, EventKind, EventLayer, Payload, Rejection, RejectionKind,
 };
 
-/// Sends a request through the layer.
 async fn receive(request: Request<Full<Bytes>>) -> Result<Event, RejectionKind> {
     let handler = |request: Request<Full<Bytes>>| async move {
         let event = request.extensions().get::<Event>().cloned();
@@ -35,7 +34,6 @@ async fn receive(request: Request<Full<Bytes>>) -> Result<Event, RejectionKind> 
     }
 }
 
-/// The keys and values of a form, decoded.
 fn pairs(form: &str) -> Vec<(String, String)> {
     serde_urlencoded::from_str(form).unwrap()
 }
@@ -44,7 +42,7 @@ fn keys(form: &str) -> Vec<String> {
     pairs(form).into_iter().map(|(key, _)| key).collect()
 }
 
-/// The pairs of `data`, still encoded.
+/// Returns the pairs of `data`, still encoded.
 fn data(form: &str) -> String {
     let pairs = form.split('&').filter(|pair| pair.starts_with("data"));
     pairs.collect::<Vec<_>>().join("&")
@@ -85,7 +83,6 @@ fn test_event_keys_are_in_the_order_of_the_wire() {
     }
 }
 
-/// The events without an id to give.
 const WITHOUT_ID: [EventKind; 9] = [
     EventKind::AppInstall,
     EventKind::AppMethodConfirm,
@@ -130,19 +127,19 @@ fn test_event_id_is_that_of_the_subject() {
 
 #[test]
 #[should_panic(expected = "ONAPPTEST has no id")]
-fn an_id_that_would_go_nowhere_is_a_mistake_in_the_test() {
+fn test_event_without_an_id_panics_if_one_is_set() {
     let _ = TestEvent::new(EventKind::AppTest).id(1);
 }
 
 #[test]
 #[should_panic(expected = "\"FIELDS[ID\" is not a path such as FIELDS[ID]")]
-fn a_path_without_its_bracket_is_a_mistake_in_the_test() {
+fn test_event_panics_on_a_path_without_its_bracket() {
     let _ = TestEvent::new(EventKind::CrmDealAdd).set("FIELDS[ID", 1);
 }
 
 #[test]
 #[should_panic(expected = "the application token is rejected")]
-fn there_is_no_event_of_a_spoiled_form() {
+fn tampered_test_event_panics_instead_of_returning_an_event() {
     let _ = TestEvent::new(EventKind::CrmDealAdd)
         .tampered(Tamper::WrongToken)
         .event();
@@ -151,7 +148,7 @@ fn there_is_no_event_of_a_spoiled_form() {
 #[test]
 fn test_event_data_equal_a_sample() {
     let shape = |form: &str| {
-        // The indices and ids are one key.
+        // Indices and ids count as one key.
         let plain = |key: String| {
             let keys = key
                 .split('[')
@@ -161,7 +158,7 @@ fn test_event_data_equal_a_sample() {
                 });
             keys.collect::<Vec<_>>().join("[")
         };
-        // No whole sample has the tokens of a v2 bot, which are sent to addresses and not polled.
+        // No complete sample has the tokens of a v2 bot, which are sent to URLs and not polled.
         let keys = keys(&data(form)).into_iter();
         let keys = keys.filter(|key| !key.starts_with("data[bot][auth]"));
         let mut keys: Vec<_> = keys.map(plain).collect();
@@ -183,7 +180,7 @@ fn test_event_data_equal_a_sample() {
             unlike.push(kind);
         }
     }
-    // PortalVerifier send these in `FIELDS`, whatever the samples show.
+    // Portals send these in `FIELDS`, whatever the samples show.
     let comments = [
         EventKind::CrmTimelineCommentAdd,
         EventKind::CrmTimelineCommentDelete,

@@ -1,7 +1,7 @@
-//! What the crate makes public, with its signatures, and whose types they mention.
+//! The public items of the crate with their signatures, and the foreign types in them.
 //!
-//! `cargo test --manifest-path tests/public-api/Cargo.toml` needs a nightly toolchain, for rustdoc's
-//! JSON. With `UPDATE=1` it writes `public-api.txt` anew.
+//! `cargo test --manifest-path tests/public-api/Cargo.toml` needs a nightly toolchain, for
+//! rustdoc's JSON. With `UPDATE=1` it writes `public-api.txt` anew.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::process::Command;
@@ -25,7 +25,7 @@ const FOREIGN: [&str; 10] = [
 
 const OWN: &str = "tower_bitrix24";
 
-/// In the bound of the `Unpin` that `pin_project!` writes for a type; nobody can name it.
+/// The bound of the `Unpin` that `pin_project!` writes for a type. Nobody can name it.
 const OF_PIN_PROJECT: &str = "pin_project_lite::__private::PinnedFieldsOf";
 
 static API: LazyLock<PublicApi> = LazyLock::new(|| {
@@ -45,7 +45,7 @@ static API: LazyLock<PublicApi> = LazyLock::new(|| {
 });
 
 #[test]
-fn the_public_items_are_those_of_the_list() {
+fn public_items_equal_the_list() {
     let own = format!("{OWN}::");
     let items: Vec<_> = listed(&API).map(|item| item.replace(&own, "")).collect();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/public-api.txt");
@@ -64,13 +64,13 @@ fn the_public_items_are_those_of_the_list() {
 }
 
 #[test]
-fn only_the_intended_foreign_types_are_public() {
+fn foreign_types_in_signatures_are_the_intended_ones() {
     let mentions = |item: &String| paths(item).any(|path| !is_intended(path));
     let unintended: Vec<_> = listed(&API).filter(mentions).collect();
     assert!(unintended.is_empty(), "{unintended:#?}");
 }
 
-/// One line for each item, a type before its fields and methods.
+/// A type comes before its fields and methods.
 fn listed(api: &PublicApi) -> impl Iterator<Item = String> {
     let lines: HashMap<_, _> = api
         .items()
@@ -87,15 +87,15 @@ fn listed(api: &PublicApi) -> impl Iterator<Item = String> {
         })
 }
 
-/// Whether another line says it: what the implementation of a trait must have follows from the
-/// trait, but for the types it chooses, and `StructuralPartialEq` comes with `PartialEq`.
+/// Returns `true` if another line implies this one: the items of a trait follow from its
+/// implementation, except for the types that it chooses, and `StructuralPartialEq` follows from
+/// `PartialEq`.
 fn is_implied(item: &str, parent: Option<&str>) -> bool {
     let of_a_trait = |line: &str| line.starts_with("impl") && line.contains(" for ");
     parent.is_some_and(of_a_trait) && !item.starts_with("pub type ")
         || item.starts_with("impl core::marker::StructuralPartialEq for ")
 }
 
-/// The paths that a signature mentions.
 fn paths(signature: &str) -> impl Iterator<Item = &str> {
     signature
         .split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | ':'))
@@ -110,7 +110,7 @@ fn is_intended(path: &str) -> bool {
 }
 
 #[test]
-fn a_foreign_type_is_found_wherever_a_signature_mentions_it() {
+fn foreign_type_is_found_anywhere_in_a_signature() {
     for signature in [
         "pub fn tower_bitrix24::f(&subtle::Choice)",
         "pub fn tower_bitrix24::f() -> core::option::Option<subtle::Choice>",

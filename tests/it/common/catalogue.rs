@@ -1,4 +1,4 @@
-//! The events of the documentation, and a form for each.
+//! The documentation's list of events, and a form for each.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -46,7 +46,7 @@ pub(crate) fn body(event: &Documented) -> String {
 fn write_fields(fields: &BTreeMap<String, Field>, path: &str, form: &mut String) {
     for (name, field) in fields {
         let key = match name.as_str() {
-            // Names that stand for others, or describe what has none.
+            // Placeholders, and names for array elements without a name.
             name if name.starts_with('{') => "7",
             name if name.starts_with(['*', '(']) => continue,
             name => name,
@@ -67,13 +67,13 @@ fn write_fields(fields: &BTreeMap<String, Field>, path: &str, form: &mut String)
 fn value(name: &str, field: &Field) -> Option<&'static str> {
     let says = |text: &str| field.note.contains(text);
     Some(match field.r#type.as_str() {
-        // An object of no known fields, or an empty array: PHP sends nothing for it.
+        // An object of unknown fields, or an empty array: PHP sends nothing for it.
         "object" | "Message" | "Chat" | "User" | "array" | "array|null" | "object|null" => {
             return None;
         }
         "string" if says("Y or N") || says("Y, N") || says("Y/N") => "Y",
         "string" | "integer" if says("1 or 0") || says("\"1\"") || says("0 or 1") => "1",
-        // The documentation calls some ids strings that are numbers: the calendar's, open lines'.
+        // Some documented strings are numeric ids: those of the calendar and of open lines.
         "string" if matches!(name, "id" | "LINE") => "27",
         "string" if name == "closed" => "N",
         "string" => "text",

@@ -1,26 +1,26 @@
-//! `assert_typed_equals_tree`: a typed payload loses nothing of its event's data.
+//! `assert_typed_equals_tree`: a typed payload loses nothing of the data.
 
 use serde_json::Value as Json;
 use tower_bitrix24::Event;
 use tower_bitrix24::form::field::Flag;
 
-/// The keys of data that are not in the payload, and why.
+/// Keys of data that are not in the payload.
 const EXCEPTIONS: [(&str, &str); 2] = [
-    // Two samples show an element of the response to polling. The event is in its own `data`.
+    // Two samples are elements of the response to polling, with the event in their `data`.
     ("ONIMBOTV2CONTEXTGET", "[type]"),
     ("ONIMBOTV2CONTEXTGET", "[data]"),
 ];
 
-/// Objects that only payloads have, for keys that are beside them on the wire: the tokens of a bot and
-/// the parameters of an action.
+/// Objects that only payloads have, for keys that are beside them on the wire: the tokens of a bot
+/// and the parameters of an action.
 const GATHERED: [&str; 2] = ["AUTH", "actionParams"];
 
-/// Panics unless the event's payload has all its data at the same places with the same values, and
-/// nothing else.
+/// Panics unless the payload has all of the event's data at the same places with the same values,
+/// and nothing else.
 ///
-/// Types may read a string in their own way: a number by its digits, a [`Flag`] by its spellings, and
-/// an empty string or `undefined` as nothing. A list has its values in the order of their indices, and
-/// a single value may be a list of one.
+/// Types may normalize a string: a number by its digits, a [`Flag`] by its spellings, and an empty
+/// string or `undefined` as absent. A list has its values in the order of their indices, and a
+/// single value may be a list of one.
 pub(crate) fn assert_typed_equals_tree(event: &Event) {
     let json = |value| serde_json::to_value(value).unwrap();
     let (tree, payload) = (
@@ -37,7 +37,7 @@ pub(crate) fn assert_typed_equals_tree(event: &Event) {
 fn agree(tree: &Json, payload: &Json, code: &str, path: &str) {
     let place = format!("{code}{path}");
     match (tree, payload) {
-        // There is no data.
+        // The event has no data.
         (Json::Null, _) => assert!(is_nothing(payload), "{place}: {payload}"),
         (Json::String(text), Json::Number(number)) => {
             assert_eq!(number.to_string(), *text, "{place}");

@@ -1,4 +1,4 @@
-//! The durable inbox: what was answered 200 is handled, in order, until it is done or dead.
+//! The durable inbox: an event that got 200 is handled, in order, until it is done or dead.
 
 mod receive;
 mod worker;
@@ -48,13 +48,12 @@ async fn send_ok<S: Accept + 'static>(inbox: &Inbox<S>, form: String) {
     assert_eq!(send(inbox, form).await.status(), 200);
 }
 
-/// What a handler saw, in order.
 type Seen = Arc<Mutex<Vec<(String, Delivery)>>>;
 
-/// A handler that keeps what it sees and answers with the status that `answer` returns.
+/// Records each event and responds with the status that `status_of` returns.
 fn handler<F>(
     seen: &Seen,
-    answer: F,
+    status_of: F,
 ) -> impl Service<WorkerRequest, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -69,7 +68,7 @@ where
         let subject = event.subject().map(|subject| subject.id.to_string());
         let name = format!("{} {}", event.code(), subject.unwrap_or_default());
         seen.lock().unwrap().push((name, delivery));
-        let status = answer(&event, delivery);
+        let status = status_of(&event, delivery);
         async move {
             Ok(Response::builder()
                 .status(status)
@@ -79,7 +78,6 @@ where
     })
 }
 
-/// Waits until the stats are as wanted.
 async fn wait_for<S>(inbox: &Inbox<S>, wanted: impl Fn(&Stats) -> bool) -> Stats
 where
     S: InboxStore<Error: std::fmt::Debug> + 'static,

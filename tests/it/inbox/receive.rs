@@ -9,7 +9,7 @@ use tower_bitrix24::inbox::{Accepted, Entry, Filter, State};
 
 use super::*;
 
-/// A store that commits when it is let, or fails.
+/// A store that commits once it is allowed to, or fails.
 struct Gate {
     inner: MemoryInbox,
     commits: Arc<Semaphore>,
@@ -70,7 +70,7 @@ async fn events_beyond_the_bound_are_answered_503_at_once() {
     let (inbox, _, commits, _) = gate();
     let inbox = Arc::new(inbox);
     let mut waiting = Vec::new();
-    // The first is in the store's hands before the others come, so that two wait.
+    // The store has the first before the others arrive, so that two wait.
     for id in 0..3 {
         let inbox = inbox.clone();
         waiting.push(tokio::spawn(async move {

@@ -13,29 +13,29 @@ fn cached(policy: InstallPolicy) -> (Watching, Arc<Watched>) {
 async fn cache_makes_one_query_for_a_thousand_events_at_once() {
     let (portals, store) = cached(InstallPolicy::reject());
     portals.set_token("a", &secret("one")).await.unwrap();
-    // The first one is noted down.
+    // The first use is recorded.
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     tokio::time::advance(MINUTE).await;
     store.is(Health::Slow(Duration::from_millis(20))).await;
-    store.asked();
+    store.take_calls();
     let sent = (0..1_000).map(|_| send(&portals, DEAL, "a", "one"));
     assert!(join_all(sent).await.iter().all(Result::is_ok));
-    assert_eq!(store.asked(), 1);
+    assert_eq!(store.take_calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cache_queries_wrong_tokens_and_unknown_portals_at_most_once_a_second() {
     let (portals, store) = cached(InstallPolicy::trust_on_first_use());
     portals.set_token("a", &secret("one")).await.unwrap();
-    store.asked();
+    store.take_calls();
     for _ in 0..100 {
         assert_eq!(send(&portals, DEAL, "a", "guess").await, REJECTED);
         assert_eq!(send(&portals, DEAL, "b", "guess").await, REJECTED);
     }
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.take_calls(), 2);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(send(&portals, DEAL, "a", "guess").await, REJECTED);
-    assert_eq!(store.asked(), 1);
+    assert_eq!(store.take_calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +43,7 @@ async fn cache_entry_expires_after_its_ttl() {
     let (portals, store) = cached(InstallPolicy::reject());
     portals.set_token("a", &secret("one")).await.unwrap();
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    // Another process forgets the portal.
+    // Another process removes the portal.
     store.remove("a").await;
     tokio::time::advance(Duration::from_secs(59)).await;
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
@@ -86,7 +86,7 @@ async fn cache_entry_loaded_during_a_change_is_not_used() {
     store.is(Health::Slow(Duration::from_millis(20))).await;
     let early = send(&portals, DEAL, "a", "one");
     let recorded = async {
-        // While the query of the event is on its way.
+        // While the query of the event runs.
         tokio::time::sleep(Duration::from_millis(10)).await;
         store.is(Health::Well).await;
         portals.set_token("a", &secret("one")).await.unwrap();
@@ -103,7 +103,7 @@ async fn cache_does_not_decide_installs_or_uninstalls() {
     let other = PortalVerifier::new(store.clone());
     one.set_token("a", &secret("one")).await.unwrap();
     assert_eq!(send(&one, DEAL, "a", "one").await, Ok(()));
-    // Another process handles the uninstallation, this one the installation after it.
+    // Another process handles the uninstallation, and this one the installation after it.
     assert_eq!(send(&other, UNINSTALL, "a", "one").await, Ok(()));
     assert_eq!(send(&one, INSTALL, "a", "one").await, Ok(()));
     assert_eq!(send(&other, DEAL, "a", "one").await, Ok(()));
@@ -117,7 +117,7 @@ async fn cache_does_not_decide_installs_or_uninstalls() {
 async fn cache_lookup_waits_no_longer_than_one_query() {
     let (portals, store) = cached(InstallPolicy::reject());
     portals.set_token("a", &secret("one")).await.unwrap();
-    store.asked();
+    store.take_calls();
     for (health, seconds, outcome) in [
         (Health::Silent, 2, UNAVAILABLE),
         (Health::Slow(Duration::from_millis(1_500)), 2, REJECTED),
@@ -127,7 +127,7 @@ async fn cache_lookup_waits_no_longer_than_one_query() {
         let sent = (0..100).map(|_| send(&portals, DEAL, "a", "guess"));
         assert!(join_all(sent).await.iter().all(|sent| *sent == outcome));
         assert!(began.elapsed() <= Duration::from_secs(seconds));
-        assert_eq!(store.asked(), 1);
+        assert_eq!(store.take_calls(), 1);
     }
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
 }
@@ -152,9 +152,9 @@ async fn cache_entry_outlives_changes_to_other_portals() {
     for member_id in ["b", "c", "d"] {
         assert_eq!(send(&portals, INSTALL, member_id, "x").await, Ok(()));
     }
-    store.asked();
+    store.take_calls();
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    assert_eq!(store.asked(), 0);
+    assert_eq!(store.take_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +162,7 @@ async fn cache_entry_is_invalidated_by_a_cancelled_change() {
     let (portals, store) = cached(InstallPolicy::reject());
     portals.set_token("a", &secret("one")).await.unwrap();
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    // The change reaches the database, its answer nobody.
+    // The change reaches the database, but the caller is cancelled.
     store.remove("a").await;
     store.is(Health::Silent).await;
     let token = secret("one");
@@ -189,9 +189,9 @@ async fn cache_entry_is_kept_after_rejected_installs() {
     for code in [INSTALL, UPDATE, UNINSTALL] {
         assert_eq!(send(&portals, code, "a", "forged").await, REJECTED);
     }
-    store.asked();
+    store.take_calls();
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    assert_eq!(store.asked(), 0);
+    assert_eq!(store.take_calls(), 0);
 }
 
 #[tokio::test]
@@ -203,8 +203,8 @@ async fn cache_returns_the_stores_error_to_every_waiting_caller() {
         let error = Event::verify(envelope, &portals).await.unwrap_err();
         std::error::Error::source(&error).unwrap().to_string()
     };
-    for told in join_all((0..3).map(|_| verify())).await {
-        assert_eq!(told, "the database is down");
+    for error in join_all((0..3).map(|_| verify())).await {
+        assert_eq!(error, "the database is down");
     }
 }
 
@@ -245,7 +245,7 @@ async fn stale_cache_entry_accepts_known_tokens_while_the_store_is_down() {
                 let late = hour > 0 && hour < 60 && health == Health::Silent;
                 assert_eq!(sent, if late { UNAVAILABLE } else { outcome }, "{stale:?}");
             }
-            // Nobody is rejected by it, and installations are not decided by it.
+            // It rejects no token and decides about no installation.
             for (code, token) in [(DEAL, "guess"), (INSTALL, "one"), (UNINSTALL, "one")] {
                 assert_eq!(send(&portals, code, "a", token).await, UNAVAILABLE);
             }
@@ -281,9 +281,9 @@ async fn stale_cache_entry_has_no_removed_or_expired_token() {
     assert_eq!(send(&portals, DEAL, "ended", "one").await, Ok(()));
 
     store.is(Health::Down).await;
-    // The store did not hear of it, but this process did.
+    // The store missed the removal, but this process did not.
     gone.mark_handled(&portals).await;
-    // By the clock of the wall, which is not paused.
+    // The cache uses the clock of the system, which is not paused.
     std::thread::sleep(Duration::from_millis(2_100));
     for member_id in ["removed", "forgotten", "gone", "failed"] {
         assert_eq!(
@@ -317,7 +317,7 @@ async fn stale_cache_entry_outlives_additions_that_failed_or_were_cancelled() {
             assert!(cancelled.is_err());
         }
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "stale");
-        // No rejection comes from it.
+        // It rejects no token.
         assert_eq!(send(&portals, DEAL, "a", "two").await, UNAVAILABLE);
         store.is(Health::Well).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
@@ -346,7 +346,7 @@ async fn stale_cache_entry_loses_only_the_token_whose_removal_failed_or_was_canc
         let removed = portals.remove_portal("a").await;
         assert_eq!(kind(removed), PortalsErrorKind::Unavailable);
         assert_eq!(send(&portals, DEAL, "a", "one").await, UNAVAILABLE);
-        // It failed, so it is to be repeated.
+        // The recording failed, so it is repeated.
         store.is(Health::Well).await;
         assert_eq!(send(&portals, DEAL, "a", "hook").await, Ok(()));
         assert!(portals.remove_portal("a").await.unwrap());
@@ -374,7 +374,7 @@ async fn stale_cache_entry_has_what_was_changed_just_before_the_outage() {
 async fn cache_keeps_a_token_whose_first_use_could_not_be_stored() {
     let (portals, store) = cached(InstallPolicy::reject());
     portals.set_token("a", &secret("one")).await.unwrap();
-    // A token that no event has come with, remembered for a rejection.
+    // A token that no event has had, cached for a rejection.
     assert_eq!(send(&portals, DEAL, "a", "guess").await, REJECTED);
     store.is(Health::Down).await;
     for _ in 0..3 {
@@ -406,5 +406,5 @@ async fn cache_beyond_its_capacity_evicts_and_queries_again() {
             assert_eq!(sent, Ok(()));
         }
     }
-    assert!(store.asked() > 200);
+    assert!(store.take_calls() > 200);
 }

@@ -40,12 +40,12 @@ async fn unknown_portal_is_rejected_like_a_wrong_token_after_the_same_queries() 
     ] {
         let (portals, store) = portals(policy);
         portals.set_token("a", &secret("one")).await.unwrap();
-        store.asked();
+        store.take_calls();
         for code in [DEAL, UPDATE, UNINSTALL] {
             assert_eq!(send(&portals, code, "a", "guess").await, REJECTED);
-            assert_eq!(store.asked(), 1, "{code}");
+            assert_eq!(store.take_calls(), 1, "{code}");
             assert_eq!(send(&portals, code, "b", "guess").await, REJECTED);
-            assert_eq!(store.asked(), 1, "{code}");
+            assert_eq!(store.take_calls(), 1, "{code}");
         }
     }
 }
@@ -69,7 +69,7 @@ async fn impossible_member_id_or_token_never_reaches_the_store() {
         let recorded = portals.set_token("a", &secret(token)).await;
         assert_eq!(kind(recorded), PortalsErrorKind::InvalidToken);
     }
-    assert_eq!(store.asked(), 0);
+    assert_eq!(store.take_calls(), 0);
 }
 
 #[tokio::test]

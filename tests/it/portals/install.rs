@@ -78,7 +78,7 @@ async fn install_sent_to_several_handlers_at_once_is_accepted_by_all() {
         if expected {
             portals.expect_install("a", MINUTE).await.unwrap();
         }
-        // All are asked before one is answered.
+        // All have read before one writes.
         store.is(Health::Slow(Duration::from_millis(10))).await;
         let sent = (0..8).map(|_| send(&portals, INSTALL, "a", "one"));
         for outcome in join_all(sent).await {
@@ -127,6 +127,6 @@ async fn install_page_follows_the_same_policy() {
     let (portals, _) = super::portals(InstallPolicy::reject());
     let rejected = portals.install(Installation::new("a", secret("one"))).await;
     assert_eq!(kind(rejected), PortalsErrorKind::Rejected);
-    // An older build of the platform sends no token: that is an error of the form.
+    // Older builds of the platform send no token, which is an error of the form.
     assert!(serde_urlencoded::from_str::<Installation>("member_id=a&AUTH_ID=x").is_err());
 }

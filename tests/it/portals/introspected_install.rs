@@ -7,12 +7,12 @@ use tower_bitrix24::rest::AuthorizationServer;
 
 use super::*;
 
-/// An authorization server that knows the access tokens `of-a` and `of-b` of the application in
-/// those portals, and `other-app` of another application.
-fn policy(asked: &Arc<AtomicUsize>) -> InstallPolicy {
-    let asked = asked.clone();
+/// An authorization server with the access tokens `of-a` and `of-b` of the application in those
+/// portals, and `other-app` of another application.
+fn policy(calls: &Arc<AtomicUsize>) -> InstallPolicy {
+    let calls = calls.clone();
     let client = service_fn(move |request: Request<String>| {
-        asked.fetch_add(1, Ordering::Relaxed);
+        calls.fetch_add(1, Ordering::Relaxed);
         let query = request.uri().query().unwrap().to_owned();
         async move {
             let (client_id, member_id) = match &*query {
@@ -35,10 +35,10 @@ fn policy(asked: &Arc<AtomicUsize>) -> InstallPolicy {
     InstallPolicy::introspect(TokenIntrospection::new("app", server, client).unwrap())
 }
 
-fn proving() -> (Watching, Arc<Watched>, Arc<AtomicUsize>) {
-    let asked = Arc::default();
-    let (portals, store) = portals(policy(&asked));
-    (portals, store, asked)
+fn introspecting() -> (Watching, Arc<Watched>, Arc<AtomicUsize>) {
+    let calls = Arc::default();
+    let (portals, store) = portals(policy(&calls));
+    (portals, store, calls)
 }
 
 async fn install(
@@ -54,23 +54,23 @@ async fn install(
 
 #[tokio::test]
 async fn introspected_install_is_accepted_and_its_token_stored() {
-    let (portals, _, asked) = proving();
+    let (portals, _, calls) = introspecting();
     for (member_id, token, access_token) in [("a", "one", "of-a"), ("b", "two", "of-b")] {
         let outcome = install(&portals, (100, INSTALL), member_id, token, access_token).await;
         assert_eq!(outcome, Ok(()));
         assert_eq!(send(&portals, DEAL, member_id, token).await, Ok(()));
     }
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
-    // Installed again, with nothing to prove.
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    // Installed again, without an access token.
     assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
 async fn introspected_install_keeps_the_previous_token_for_the_grace_period() {
     for (grace, outcome) in [(MINUTE, Ok(())), (Duration::ZERO, REJECTED)] {
         for code in [INSTALL, UPDATE] {
-            let (portals, _, _) = proving();
+            let (portals, _, _) = introspecting();
             let portals = portals.grace_period(grace);
             for (ts, token) in [(100, "one"), (200, "two")] {
                 let installed = install(&portals, (ts, code), "a", token, "of-a").await;
@@ -84,7 +84,7 @@ async fn introspected_install_keeps_the_previous_token_for_the_grace_period() {
 
 #[tokio::test]
 async fn late_introspected_install_does_not_replace_a_newer_token() {
-    let (portals, _, _) = proving();
+    let (portals, _, _) = introspecting();
     let portals = portals.grace_period(Duration::ZERO);
     for (ts, token) in [(200, "new"), (100, "old")] {
         let outcome = install(&portals, (ts, UPDATE), "a", token, "of-a").await;
@@ -96,13 +96,13 @@ async fn late_introspected_install_does_not_replace_a_newer_token() {
 
 #[tokio::test]
 async fn introspected_install_restores_a_superseded_token() {
-    let (portals, _, _) = proving();
+    let (portals, _, _) = introspecting();
     let portals = portals.grace_period(MINUTE);
     for (ts, token) in [(100, "real"), (200, "other"), (300, "real")] {
         let installed = install(&portals, (ts, INSTALL), "a", token, "of-a").await;
         assert_eq!(installed, Ok(()));
     }
-    // The current one, so it may uninstall; the other may not.
+    // The current token may uninstall; the other may not.
     for (token, outcome) in [("other", REJECTED), ("real", Ok(()))] {
         let uninstall = body_at(400, UNINSTALL, "a", token);
         assert_eq!(outcome_of(&portals, uninstall).await, outcome);
@@ -111,7 +111,7 @@ async fn introspected_install_restores_a_superseded_token() {
 
 #[tokio::test]
 async fn introspected_install_from_the_future_does_not_lock_out_later_ones() {
-    let (portals, store, _) = proving();
+    let (portals, store, _) = introspecting();
     let evil = install(&portals, (i64::MAX, INSTALL), "a", "evil", "of-a").await;
     assert_eq!(evil, Ok(()));
     let issued = store.store.tokens("a").await.unwrap()[0]
@@ -126,7 +126,7 @@ async fn introspected_install_from_the_future_does_not_lock_out_later_ones() {
 
 #[tokio::test]
 async fn repeated_introspected_installs_do_not_fill_the_store() {
-    let (portals, store, _) = proving();
+    let (portals, store, _) = introspecting();
     portals.add_webhook("a", &secret("hook")).await.unwrap();
     for ts in 1..50 {
         let token = format!("token-{ts}");
@@ -141,8 +141,7 @@ async fn repeated_introspected_installs_do_not_fill_the_store() {
 
 #[tokio::test]
 async fn repeated_introspected_installs_do_not_evict_the_oldest_token() {
-    // Whether an event came with the real token or with the others, and whatever time they
-    // claim to be of.
+    // With the real token used or the others, and with any claimed time.
     for (real_used, evil_used, ts) in [
         (true, false, 200),
         (true, true, 200),
@@ -151,7 +150,7 @@ async fn repeated_introspected_installs_do_not_evict_the_oldest_token() {
         (true, true, 1),
         (false, true, 1),
     ] {
-        let (portals, store, _) = proving();
+        let (portals, store, _) = introspecting();
         let real = install(&portals, (100, INSTALL), "a", "real", "of-a").await;
         assert_eq!(real, Ok(()));
         if real_used {
@@ -178,7 +177,7 @@ async fn repeated_introspected_installs_do_not_evict_the_oldest_token() {
 
 #[tokio::test]
 async fn introspected_install_evicts_the_youngest_unused_token() {
-    let (portals, _, _) = proving();
+    let (portals, _, _) = introspecting();
     for ts in 0..8 {
         let token = format!("early-{ts}");
         let installed = install(&portals, (ts, UPDATE), "a", &token, "of-a").await;
@@ -200,17 +199,17 @@ async fn introspected_install_evicts_the_youngest_unused_token() {
 
 #[tokio::test]
 async fn first_use_of_an_introspected_token_is_stored_once() {
-    let (portals, store, _) = proving();
+    let (portals, store, _) = introspecting();
     let installed = install(&portals, (100, INSTALL), "a", "one", "of-a").await;
     assert_eq!(installed, Ok(()));
-    store.asked();
+    store.take_calls();
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.take_calls(), 2);
     let token = store.store.tokens("a").await.unwrap().remove(0);
     assert!(token.used_at().is_some() && token.added_at().is_some());
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
-    assert_eq!(store.asked(), 1);
-    // A new installation of it is none of another token.
+    assert_eq!(store.take_calls(), 1);
+    // A new installation of it does not count as one of another token.
     let again = install(&portals, (200, INSTALL), "a", "one", "of-a").await;
     assert_eq!(again, Ok(()));
     let tokens = store.store.tokens("a").await.unwrap();
@@ -219,7 +218,7 @@ async fn first_use_of_an_introspected_token_is_stored_once() {
 
 #[tokio::test]
 async fn forged_install_is_rejected_for_known_and_unknown_portals() {
-    let (portals, _, asked) = proving();
+    let (portals, _, calls) = introspecting();
     portals.set_token("a", &secret("one")).await.unwrap();
     for (member_id, access_token) in [
         ("a", "of-b"),
@@ -236,10 +235,10 @@ async fn forged_install_is_rejected_for_known_and_unknown_portals() {
     }
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
 
-    asked.store(0, Ordering::Relaxed);
+    calls.store(0, Ordering::Relaxed);
     assert_eq!(send(&portals, INSTALL, "a", "forged").await, REJECTED);
     assert_eq!(
-        asked.load(Ordering::Relaxed),
+        calls.load(Ordering::Relaxed),
         0,
         "there is nothing to ask with"
     );
@@ -247,7 +246,7 @@ async fn forged_install_is_rejected_for_known_and_unknown_portals() {
 
 #[tokio::test]
 async fn install_is_unavailable_and_changes_nothing_while_the_authorization_server_is_down() {
-    let (portals, store, _) = proving();
+    let (portals, store, _) = introspecting();
     portals.set_token("a", &secret("one")).await.unwrap();
     for member_id in ["a", "b"] {
         let outcome = install(&portals, (200, INSTALL), member_id, "new", "down").await;
@@ -276,7 +275,7 @@ async fn introspected_install_may_reach_two_instances_at_once() {
 
 #[tokio::test]
 async fn introspected_install_page_is_accepted() {
-    let (portals, _, _) = proving();
+    let (portals, _, _) = introspecting();
     let page = |access_token: &str| {
         Installation::new("a", secret("one")).access_token(secret(access_token))
     };
@@ -293,7 +292,7 @@ async fn introspected_install_page_is_accepted() {
 
 #[tokio::test]
 async fn known_token_is_accepted_if_the_authorization_server_is_down() {
-    let (portals, _, _) = proving();
+    let (portals, _, _) = introspecting();
     for (ts, token) in [(100, "old"), (200, "new")] {
         let installed = install(&portals, (ts, INSTALL), "a", token, "of-a").await;
         assert_eq!(installed, Ok(()));
@@ -304,7 +303,7 @@ async fn known_token_is_accepted_if_the_authorization_server_is_down() {
         let unknown = install(&portals, (300, code), "a", "guess", "down").await;
         assert_eq!(unknown, UNAVAILABLE);
     }
-    // It does not become the current one.
+    // It does not become current.
     let uninstall = body_at(400, UNINSTALL, "a", "old");
     assert_eq!(outcome_of(&portals, uninstall).await, REJECTED);
 }

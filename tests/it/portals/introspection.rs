@@ -31,7 +31,7 @@ use tower_bitrix24::{Secret, VerifyError};
 const CLIENT_ID: &str = "app.5f1a";
 const PORTAL: &str = "a223c6b3";
 const TOKEN: &str = "canary7f3a";
-const ANSWER: &str =
+const APP_INFO: &str =
     r#"{"result": {"client_id": "app.5f1a", "install": {"member_id": "a223c6b3"}}}"#;
 
 fn introspection<C>(origin: &str, client: C) -> TokenIntrospection<C> {
@@ -43,7 +43,7 @@ fn over_http(origin: &str) -> TokenIntrospection<HttpsClient> {
     introspection(origin, HttpsClient::new())
 }
 
-/// The outcome, and for an unavailable one the reason. None tells the token.
+/// Returns the outcome, with the reason if it is unavailable. Panics if it contains the token.
 fn outcome(result: Result<(), VerifyError>) -> String {
     let Err(error) = result else {
         return "verified".to_owned();
@@ -74,14 +74,14 @@ async fn verify(origin: &str) -> String {
     outcome(introspection.verify(PORTAL, &Secret::new(TOKEN)).await)
 }
 
-/// A server that reads the head of one request a connection, and answers as it is told to.
+/// Reads the head of one request for each connection, then calls `respond`.
 struct Raw {
     origin: String,
     connections: Arc<AtomicUsize>,
 }
 
 impl Raw {
-    async fn start<F, Fut>(answer: F) -> Self
+    async fn start<F, Fut>(respond: F) -> Self
     where
         F: Fn(String, TcpStream) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -100,7 +100,7 @@ impl Raw {
                     };
                     head.push(byte);
                 }
-                tokio::spawn(answer(String::from_utf8(head).unwrap(), stream));
+                tokio::spawn(respond(String::from_utf8(head).unwrap(), stream));
             }
         });
         Self {
@@ -109,14 +109,14 @@ impl Raw {
         }
     }
 
-    /// Answers with these bytes and closes the connection.
-    async fn saying(answer: impl Into<Vec<u8>>) -> Self {
-        let answer = answer.into();
+    /// Responds with these bytes and closes the connection.
+    async fn responding(response: impl Into<Vec<u8>>) -> Self {
+        let response = response.into();
         Self::start(move |_, mut stream| {
-            let answer = answer.clone();
+            let response = response.clone();
             async move {
-                // The client may have heard enough before the end.
-                let _ = stream.write_all(&answer).await;
+                // The client may close early.
+                let _ = stream.write_all(&response).await;
             }
         })
         .await
@@ -134,7 +134,7 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 async fn respond(status: &str, body: &str) -> String {
-    let server = Raw::saying(http(status, "", body.as_bytes())).await;
+    let server = Raw::responding(http(status, "", body.as_bytes())).await;
     verify(&server.origin).await
 }
 
@@ -236,7 +236,7 @@ async fn introspection_sends_only_the_access_token_to_app_info() {
         heads.send(head).unwrap();
         async move {
             stream
-                .write_all(&http("200 OK", "", ANSWER.as_bytes()))
+                .write_all(&http("200 OK", "", APP_INFO.as_bytes()))
                 .await
                 .unwrap();
         }
@@ -277,12 +277,12 @@ async fn introspection_is_unavailable_while_the_server_is_down() {
 
 #[tokio::test]
 async fn introspection_is_unavailable_if_the_server_hangs_up() {
-    let server = Raw::saying("").await;
+    let server = Raw::responding("").await;
     let outcome = verify(&server.origin).await;
     assert!(outcome.starts_with("it cannot be called: "), "{outcome}");
 }
 
-/// Proves with a deadline of 0.2 seconds.
+/// Introspects with a timeout of 0.2 seconds.
 async fn verify_late(server: &Raw) -> String {
     let introspection = over_http(&server.origin).timeout(Duration::from_millis(200));
     let started = Instant::now();
@@ -306,7 +306,7 @@ async fn introspection_times_out_before_a_late_response() {
     let server = Raw::start(|_, mut stream| async move {
         sleep(Duration::from_millis(400)).await;
         let _ = stream
-            .write_all(&http("200 OK", "", ANSWER.as_bytes()))
+            .write_all(&http("200 OK", "", APP_INFO.as_bytes()))
             .await;
     })
     .await;
@@ -316,7 +316,7 @@ async fn introspection_times_out_before_a_late_response() {
 #[tokio::test]
 async fn introspection_times_out_during_a_dripping_response() {
     let server = Raw::start(|_, mut stream| async move {
-        for byte in http("200 OK", "", ANSWER.as_bytes()) {
+        for byte in http("200 OK", "", APP_INFO.as_bytes()) {
             if stream.write_u8(byte).await.is_err() {
                 return;
             }
@@ -335,7 +335,7 @@ async fn introspection_is_unavailable_for_server_errors_whatever_the_body() {
         ("502 Bad Gateway", "it responded with status 502"),
         ("503 Service Unavailable", "it responded with status 503"),
     ] {
-        assert_eq!(respond(status, ANSWER).await, outcome);
+        assert_eq!(respond(status, APP_INFO).await, outcome);
         assert_eq!(
             respond(status, r#"{"error": "expired_token"}"#).await,
             outcome
@@ -350,7 +350,7 @@ async fn introspection_is_unavailable_for_server_errors_whatever_the_body() {
 
 #[tokio::test]
 async fn introspection_does_not_follow_a_redirect() {
-    let elsewhere = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
+    let elsewhere = Raw::responding(http("200 OK", "", APP_INFO.as_bytes())).await;
     for status in [
         "301 Moved Permanently",
         "302 Found",
@@ -360,7 +360,7 @@ async fn introspection_does_not_follow_a_redirect() {
             "location: {}/rest/app.info?auth={TOKEN}\r\n",
             elsewhere.origin
         );
-        let server = Raw::saying(http(status, &location, ANSWER.as_bytes())).await;
+        let server = Raw::responding(http(status, &location, APP_INFO.as_bytes())).await;
         let code = &status[..3];
         assert_eq!(
             verify(&server.origin).await,
@@ -375,7 +375,7 @@ async fn introspection_does_not_follow_a_redirect() {
 async fn introspection_is_unavailable_for_garbage() {
     for (body, outcome) in [
         ("", "the response of it ends early"),
-        (&ANSWER[..40], "the response of it ends early"),
+        (&APP_INFO[..40], "the response of it ends early"),
         (
             "<html>Sign in to the network</html>",
             "the response of it is not JSON",
@@ -390,14 +390,14 @@ async fn introspection_is_unavailable_for_garbage() {
     ] {
         assert_eq!(respond("200 OK", body).await, outcome, "{body}");
     }
-    let server = Raw::saying("SSH-2.0-OpenSSH_9.6\r\n").await;
+    let server = Raw::responding("SSH-2.0-OpenSSH_9.6\r\n").await;
     let outcome = verify(&server.origin).await;
     assert!(outcome.starts_with("it cannot be called: "), "{outcome}");
 }
 
 #[tokio::test]
 async fn introspection_is_unavailable_for_a_duplicate_key() {
-    let twice = ANSWER.replace(
+    let twice = APP_INFO.replace(
         "{\"client_id\"",
         "{\"client_id\": \"app.6a2b\", \"client_id\"",
     );
@@ -410,7 +410,7 @@ async fn introspection_is_unavailable_for_a_duplicate_key() {
 #[tokio::test]
 async fn introspection_is_unavailable_for_an_incomplete_response() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
-    let server = Raw::saying(format!("{head}{ANSWER}")).await;
+    let server = Raw::responding(format!("{head}{APP_INFO}")).await;
     let outcome = verify(&server.origin).await;
     assert!(
         outcome.starts_with("the response of it is incomplete: "),
@@ -420,26 +420,26 @@ async fn introspection_is_unavailable_for_an_incomplete_response() {
 
 #[tokio::test]
 async fn introspection_is_unavailable_for_a_compressed_response() {
-    // `ANSWER`.
+    // `APP_INFO`.
     let body =
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x4a\x2d\x2e\xcd\x29\x51\xb2\x52\
         \xa8\x56\x4a\xce\xc9\x4c\xcd\x2b\x89\xcf\x4c\x01\xf2\x94\x12\x0b\x0a\xf4\x4c\xd3\x0c\
         \x13\x95\x74\x14\x94\x32\xf3\x8a\x4b\x12\x73\x72\xc0\x8a\x72\x53\x73\x93\x52\x8b\x60\
         \x8a\x8c\x8c\x8c\x93\xcd\x92\x8c\x95\x6a\x6b\x6b\x01\x01\x03\xcc\x0b\x4b\x00\x00\x00";
-    let server = Raw::saying(http("200 OK", "content-encoding: gzip\r\n", body)).await;
+    let server = Raw::responding(http("200 OK", "content-encoding: gzip\r\n", body)).await;
     assert_eq!(
         verify(&server.origin).await,
         "the response of it is not JSON"
     );
 }
 
-/// Proves through a client that counts the bytes of the answer's body that were read.
+/// Introspects with a client that counts the bytes of the body that were read.
 async fn verify_counting(origin: &str) -> (String, usize) {
     let read = Arc::new(AtomicUsize::new(0));
     let count = read.clone();
-    let client = HttpsClient::new().map_response(move |answer: Response<_>| {
+    let client = HttpsClient::new().map_response(move |response: Response<_>| {
         let read = count.clone();
-        answer.map(|body| Counted { body, read })
+        response.map(|body| Counted { body, read })
     });
     let result = introspection(origin, client)
         .verify(PORTAL, &Secret::new(TOKEN))
@@ -475,13 +475,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
 
 const TOO_LONG: &str = "the response of it is above 65536 bytes";
 
-/// What a server may have sent of an answer when it is found to be too long, in bytes: the limit,
-/// and what the client had read from the socket.
+/// The maximum number of bytes that a server may have sent before a response is found to be too
+/// long: the limit, and what the client had read from the socket.
 const MOST_READ: usize = 1024 * 1024;
 
 fn ten_megabytes() -> String {
     let padding = "x".repeat(10_000_000);
-    ANSWER.replace(
+    APP_INFO.replace(
         "{\"result\"",
         &format!("{{\"padding\": \"{padding}\", \"result\""),
     )
@@ -489,7 +489,7 @@ fn ten_megabytes() -> String {
 
 #[tokio::test]
 async fn introspection_does_not_read_ten_megabytes_of_known_length() {
-    let server = Raw::saying(http("200 OK", "", ten_megabytes().as_bytes())).await;
+    let server = Raw::responding(http("200 OK", "", ten_megabytes().as_bytes())).await;
     assert_eq!(
         verify_counting(&server.origin).await,
         (TOO_LONG.to_owned(), 0)
@@ -499,7 +499,7 @@ async fn introspection_does_not_read_ten_megabytes_of_known_length() {
 #[tokio::test]
 async fn introspection_reads_ten_megabytes_of_unknown_length_to_the_limit() {
     let body = ten_megabytes();
-    let server = Raw::saying(format!("HTTP/1.1 200 OK\r\n\r\n{body}")).await;
+    let server = Raw::responding(format!("HTTP/1.1 200 OK\r\n\r\n{body}")).await;
     let (outcome, read) = verify_counting(&server.origin).await;
     assert_eq!(outcome, TOO_LONG);
     assert!(read < MOST_READ, "{read}");
@@ -539,11 +539,11 @@ async fn introspection_closes_the_connection_on_endless_headers() {
 
 #[tokio::test]
 async fn introspection_response_limit_is_inclusive() {
-    let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
+    let server = Raw::responding(http("200 OK", "", APP_INFO.as_bytes())).await;
     let token = Secret::new(TOKEN);
-    let enough = over_http(&server.origin).response_limit(ANSWER.len());
+    let enough = over_http(&server.origin).response_limit(APP_INFO.len());
     assert_eq!(outcome(enough.verify(PORTAL, &token).await), "verified");
-    let limit = ANSWER.len() - 1;
+    let limit = APP_INFO.len() - 1;
     let short = over_http(&server.origin).response_limit(limit);
     assert_eq!(
         outcome(short.verify(PORTAL, &token).await),
@@ -560,7 +560,7 @@ async fn introspection_calls_only_the_given_server() {
             "https://oauth.bitrix24.tech/rest/app.info?auth=canary7f3a"
         );
         assert_eq!(request.body(), "");
-        Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
+        Ok::<_, Infallible>(Response::new(APP_INFO.to_owned()))
     });
     let server = AuthorizationServer::BITRIX24_TECH;
     let introspection = TokenIntrospection::new(CLIENT_ID, server, client).unwrap();
@@ -586,13 +586,13 @@ async fn introspection_concurrency_is_bounded_and_others_wait() {
             async move {
                 running.fetch_add(1, Ordering::Relaxed);
                 go.notified().await;
-                Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
+                Ok::<_, Infallible>(Response::new(APP_INFO.to_owned()))
             }
         })
     };
     let introspection = introspection("http://127.0.0.1", client).concurrency(2);
     let start = |portal: &'static str| {
-        // Clones have the same places.
+        // Clones share the permits.
         let introspection = introspection.clone();
         tokio::spawn(
             async move { outcome(introspection.verify(portal, &Secret::new(TOKEN)).await) },
@@ -606,7 +606,7 @@ async fn introspection_concurrency_is_bounded_and_others_wait() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(running.load(Ordering::Relaxed), 2);
 
-    // One that is given up makes room for another.
+    // A cancelled call makes room for another.
     first.abort();
     first.await.unwrap_err();
     while running.load(Ordering::Relaxed) < 3 {
@@ -623,7 +623,7 @@ async fn introspection_of_one_portal_does_not_delay_another() {
         if request.uri().query() != Some("auth=canary7f3a") {
             std::future::pending::<()>().await;
         }
-        Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
+        Ok::<_, Infallible>(Response::new(APP_INFO.to_owned()))
     });
     let introspection = introspection("http://127.0.0.1", client);
     let flood: Vec<_> = (0..1_000)
@@ -668,7 +668,7 @@ async fn introspection_of_one_portal_delays_another_by_one_call_if_there_is_one_
                 std::future::pending::<()>().await;
             }
             sleep(Duration::from_secs(1)).await;
-            Ok::<_, Infallible>(Response::new(ANSWER.to_owned()))
+            Ok::<_, Infallible>(Response::new(APP_INFO.to_owned()))
         });
         let introspection = introspection("http://127.0.0.1", client).concurrency(concurrency);
         for _ in 0..1_000 {
@@ -679,7 +679,7 @@ async fn introspection_of_one_portal_delays_another_by_one_call_if_there_is_one_
         }
         sleep(Duration::from_millis(1)).await;
         let token = Secret::new(TOKEN);
-        // It waits while the first call of the flood runs, and the flood's next one waits for it.
+        // It waits for the flood's running call, and the flood's next call waits for it.
         let began = tokio::time::Instant::now();
         assert_eq!(
             outcome(introspection.verify(PORTAL, &token).await),
@@ -706,7 +706,7 @@ async fn introspection_waits_for_a_permit_no_longer_than_a_call() {
         began.elapsed().as_secs()
     };
     let ended = tokio::join!(verify(0), verify(1), verify(2));
-    // The first and the second one have the permit for 5 seconds each, the third one none.
+    // The first and the second have the permit for 5 seconds each, the third never has it.
     assert_eq!(ended, (5, 10, 7));
 }
 
@@ -722,7 +722,7 @@ fn introspection_without_a_client_id_is_an_error() {
     assert_eq!(error.to_string(), "the application's client id is empty");
 }
 
-/// A client that is ready when it has been asked a number of times, and must be ready when called.
+/// Becomes ready after a number of polls, and panics if called before.
 #[derive(Clone)]
 struct Unready {
     polls: usize,
@@ -745,7 +745,7 @@ impl Service<Request<String>> for Unready {
 
     fn call(&mut self, _: Request<String>) -> Self::Future {
         assert!(self.polls == 0 && self.error.is_none(), "called unready");
-        ready(Ok(Response::new(ANSWER.to_owned())))
+        ready(Ok(Response::new(APP_INFO.to_owned())))
     }
 }
 
@@ -806,7 +806,7 @@ async fn introspection_errors_do_not_contain_the_access_token() {
     );
 }
 
-/// What the dependencies log, too.
+/// Includes the logs of the dependencies.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -830,7 +830,7 @@ async fn introspection_logs_do_not_contain_the_access_token() {
         .with_writer(move || writer.clone())
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    let server = Raw::saying(http("200 OK", "", ANSWER.as_bytes())).await;
+    let server = Raw::responding(http("200 OK", "", APP_INFO.as_bytes())).await;
     assert_eq!(verify(&server.origin).await, "verified");
     let down = verify("http://127.0.0.1:1").await;
     assert!(down.starts_with("it cannot be called: "), "{down}");
@@ -866,7 +866,6 @@ fn introspection_can_be_shared_between_threads() {
     assert_send(introspection.verify(PORTAL, &Secret::new(TOKEN)));
 }
 
-/// A body of these frames.
 struct Frames<I>(I);
 
 impl<I> Body for Frames<I>

@@ -1,5 +1,5 @@
-//! Many portals behind one layer: whose events are accepted, who learns a token and who takes none
-//! over, and what happens when the store does not answer.
+//! Many portals behind one layer: whose events are accepted, who may add or replace a token, and
+//! the effect of a failing store.
 
 #[cfg(feature = "cache")]
 mod cache;
@@ -38,21 +38,20 @@ use tower_bitrix24::{Envelope, Event, EventLayer, Secret, VerifyError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What the store does when it is asked.
 #[derive(Clone, Copy, PartialEq)]
 enum Health {
     Well,
     Down,
     Silent,
-    /// It answers, after so long.
+    /// Responds after this time.
     Slow(Duration),
 }
 
-/// A store in memory that can fail, and counts what it is asked.
+/// A store in memory that can fail, and counts its calls.
 struct Watched {
     store: MemoryStore,
     health: Mutex<Health>,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
 }
 
 impl Watched {
@@ -60,7 +59,7 @@ impl Watched {
         Arc::new(Self {
             store: MemoryStore::new(),
             health: Mutex::new(Health::Well),
-            asked: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
         })
     }
 
@@ -68,8 +67,8 @@ impl Watched {
         *self.health.lock().await = health;
     }
 
-    fn asked(&self) -> usize {
-        self.asked.swap(0, Ordering::Relaxed)
+    fn take_calls(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
     }
 
     /// Removes the portal, as another process does.
@@ -80,11 +79,11 @@ impl Watched {
         assert!(removed.unwrap());
     }
 
-    async fn answer<T>(
+    async fn respond<T>(
         &self,
-        answer: impl Future<Output = Result<T, std::convert::Infallible>>,
+        response: impl Future<Output = Result<T, std::convert::Infallible>>,
     ) -> Result<T, &'static str> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let health = *self.health.lock().await;
         match health {
             Health::Well => {}
@@ -92,7 +91,7 @@ impl Watched {
             Health::Silent => pending().await,
             Health::Slow(time) => tokio::time::sleep(time).await,
         }
-        Ok(answer.await.unwrap())
+        Ok(response.await.unwrap())
     }
 }
 
@@ -100,7 +99,7 @@ impl TokenStore for Watched {
     type Error = &'static str;
 
     async fn tokens(&self, member_id: &str) -> Result<Vec<PortalToken>, Self::Error> {
-        self.answer(self.store.tokens(member_id)).await
+        self.respond(self.store.tokens(member_id)).await
     }
 
     async fn compare_exchange(
@@ -110,7 +109,7 @@ impl TokenStore for Watched {
         tokens: &[PortalToken],
     ) -> Result<bool, Self::Error> {
         let call = self.store.compare_exchange(member_id, expected, tokens);
-        self.answer(call).await
+        self.respond(call).await
     }
 }
 
@@ -124,13 +123,12 @@ fn portals(policy: InstallPolicy) -> (Watching, Arc<Watched>) {
     )
 }
 
-/// Unix seconds.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap().as_secs().try_into().unwrap()
 }
 
-/// A body of an event that happens now.
+/// Returns the body of an event that happens now.
 fn body(code: &str, member_id: &str, token: &str) -> String {
     body_at(now(), code, member_id, token)
 }
@@ -142,12 +140,12 @@ fn body_at(ts: i64, code: &str, member_id: &str, token: &str) -> String {
     )
 }
 
-/// The outcome of an event that is verified, and then handled well.
+/// Returns the outcome of an event that is verified, then handled successfully.
 async fn outcome_of(portals: &Watching, body: String) -> Result<(), VerifyErrorKind> {
     let verified = Event::verify(Envelope::scan(body).unwrap(), portals).await;
     let event = verified.map_err(|error: VerifyError| error.kind())?;
     event.mark_handled(portals).await;
-    // That the token is used is noted down by a task of its own.
+    // A separate task records that the token is used.
     for _ in 0..8 {
         tokio::task::yield_now().await;
     }

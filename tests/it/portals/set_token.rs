@@ -11,7 +11,7 @@ async fn set_token_keeps_the_previous_token_for_the_grace_period() {
         portals.set_token("a", &secret("two")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "two").await, Ok(()));
         assert_eq!(send(&portals, DEAL, "a", "one").await, outcome);
-        // And back again.
+        // And restored.
         portals.set_token("a", &secret("one")).await.unwrap();
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     }
@@ -28,7 +28,7 @@ async fn uninstall_from_long_before_set_token_is_rejected() {
         assert_eq!(outcome_of(&portals, before).await, REJECTED);
         assert_eq!(send(&portals, UNINSTALL, member_id, "one").await, Ok(()));
     }
-    // It is the current one, even if the clock of an earlier one was ahead.
+    // It becomes current, even if the clock of an earlier token was ahead.
     let ahead = PortalToken::new(TokenKind::Application, secret("plain:ahead"));
     let ahead = ahead.with_issued_at(now() + 3_600);
     let added = store.store.compare_exchange("a", &[], &[ahead]).await;

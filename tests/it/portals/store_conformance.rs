@@ -1,5 +1,5 @@
-//! The check of token stores can fail: each store that is wrong in one way is caught, by the rule
-//! that it breaks.
+//! The conformance check can fail: each store that is wrong in one way is reported by the rule that
+//! it breaks.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -10,7 +10,6 @@ use tower_bitrix24::Secret;
 use tower_bitrix24::portals::{MemoryStore, PortalToken, TokenKind, TokenStore};
 use tower_bitrix24::testing::store_conformance::{self, ConformanceError};
 
-/// A way of being wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     KnowsEveryPortal,
@@ -51,7 +50,7 @@ enum Fault {
     AddsThenRemoves,
 }
 
-/// A store in memory that is wrong in one way.
+/// A store in memory with one fault.
 struct Broken {
     fault: Fault,
     store: MemoryStore,
@@ -81,7 +80,6 @@ impl Broken {
         }
     }
 
-    /// The token as it is kept.
     fn kept(&self, token: &PortalToken) -> PortalToken {
         let fault = self.fault;
         let text = token.encoded().expose();
@@ -111,7 +109,6 @@ impl Broken {
         tokens
     }
 
-    /// Makes the portal have these, whatever it has.
     async fn set(&self, id: &str, tokens: &[PortalToken]) {
         let known = self.all(id).await;
         let Ok(true) = self.store.compare_exchange(id, &known, tokens).await else {
@@ -122,9 +119,9 @@ impl Broken {
         }
     }
 
-    /// Whether the portal is taken to have the expected tokens.
+    /// Returns `true` if the portal counts as having the expected tokens.
     fn has(&self, id: &str, known: &[PortalToken], expected: &[PortalToken]) -> bool {
-        // Both without a part of each token.
+        // Compares without a part of each token.
         let same = |without: fn(&PortalToken) -> PortalToken| {
             let without = |tokens: &[PortalToken]| tokens.iter().map(without).collect::<Vec<_>>();
             PortalToken::are_same(&without(known), &without(expected))
@@ -187,7 +184,7 @@ impl TokenStore for Broken {
     ) -> Result<bool, Infallible> {
         let id = self.id(member_id);
         let expected: Vec<_> = expected.iter().map(|token| self.kept(token)).collect();
-        // Texts that have become the same are one.
+        // Strings that have become equal are one token.
         let mut kept: Vec<PortalToken> = Vec::new();
         for token in tokens.iter().map(|token| self.kept(token)) {
             kept.retain(|other| other.encoded() != token.encoded());
@@ -209,7 +206,7 @@ impl TokenStore for Broken {
         };
         match self.fault {
             Fault::RemovesByPattern if id.ends_with('%') && kept.is_empty() => {
-                // Of the portals that match, those that the check has by then are enough.
+                // The portals that the check has added by then suffice to match.
                 for end in ["", " ", "a", "A", "_", "*"] {
                     self.set(&format!("{}{end}", id.trim_end_matches('%')), &[])
                         .await;
@@ -336,7 +333,6 @@ async fn store_conformance_report_contains_no_token() {
     }
 }
 
-/// A store that is down.
 struct Down;
 
 impl TokenStore for Down {
@@ -361,7 +357,7 @@ async fn store_conformance_of_a_failing_store_breaks_every_rule() {
     let broken = store_conformance::check(&Down).await.unwrap_err();
     assert_eq!(broken.rules().len(), 13);
     assert_eq!(
-        broken.rules()[0].found(),
+        broken.rules()[0].details(),
         "tokens failed: connection refused"
     );
 }

@@ -19,7 +19,7 @@ async fn token_key_keeps_every_token_out_of_the_store() {
     assert_eq!(tokens.len(), 3);
     for token in tokens {
         assert!(!token.encoded().expose().contains("canary"));
-        // Whoever has read the store has nothing to send.
+        // A reader of the store has nothing to send.
         let stored = token.encoded().expose();
         assert_eq!(send(&portals, DEAL, "a", stored).await, REJECTED);
     }

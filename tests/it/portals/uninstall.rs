@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Puts the event through the layer to a handler that answers with this status.
+/// Passes the event through the layer to a handler that responds with this status.
 async fn handled(portals: &Watching, status: StatusCode, body: String) -> StatusCode {
     let service = ServiceBuilder::new()
         .layer(EventLayer::new(portals.clone()))
@@ -29,7 +29,7 @@ async fn uninstall_removes_the_portal_after_the_handler_succeeds() {
     }
     let status = handled(&portals, StatusCode::OK, gone()).await;
     assert_eq!(status, StatusCode::OK);
-    // What was queued before, and the event again.
+    // An event that was queued before, and the same event again.
     assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
     let status = handled(&portals, StatusCode::OK, gone()).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
@@ -44,7 +44,7 @@ async fn uninstall_older_than_the_install_is_rejected() {
     assert_eq!(outcome_of(&portals, install(100)).await, Ok(()));
     assert_eq!(outcome_of(&portals, uninstall(200)).await, Ok(()));
     assert_eq!(outcome_of(&portals, install(300)).await, Ok(()));
-    // The platform gives the same token again, so the event that was read is well proven.
+    // The platform issues the same token again, so the captured event carries a valid token.
     assert_eq!(outcome_of(&portals, uninstall(200)).await, REJECTED);
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     assert_eq!(outcome_of(&portals, uninstall(300)).await, Ok(()));
@@ -70,8 +70,8 @@ async fn uninstall_removes_the_portal_even_if_the_sender_hangs_up() {
     let envelope = Envelope::scan(body(UNINSTALL, "a", "one")).unwrap();
     let event = Event::verify(envelope, &portals).await.unwrap();
     store.is(Health::Slow(Duration::from_millis(10))).await;
-    let settled = event.mark_handled(&portals);
-    let hung_up = tokio::time::timeout(Duration::from_millis(5), settled).await;
+    let hook = event.mark_handled(&portals);
+    let hung_up = tokio::time::timeout(Duration::from_millis(5), hook).await;
     assert!(hung_up.is_err());
     tokio::time::sleep(Duration::from_millis(100)).await;
     store.is(Health::Well).await;
@@ -115,7 +115,7 @@ async fn uninstall_returns_the_handlers_response_even_if_the_store_fails() {
     store.is(Health::Down).await;
     event.mark_handled(&portals).await;
     store.is(Health::Well).await;
-    // It can be told again.
+    // The event can be sent again.
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
     assert_eq!(send(&portals, UNINSTALL, "a", "one").await, Ok(()));
     assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
@@ -125,7 +125,7 @@ async fn uninstall_returns_the_handlers_response_even_if_the_store_fails() {
 async fn uninstall_does_not_remove_a_portal_installed_again_meanwhile() {
     let (portals, _) = portals(InstallPolicy::trust_on_first_use());
     let install = Envelope::scan(body_at(300, INSTALL, "a", "one")).unwrap();
-    // Reinstalled while the handler of the uninstallation still works.
+    // Reinstalled while the handler of the uninstallation still runs.
     let first = body_at(100, INSTALL, "a", "one");
     assert_eq!(outcome_of(&portals, first).await, Ok(()));
     let uninstall = Envelope::scan(body_at(200, UNINSTALL, "a", "one")).unwrap();
@@ -150,7 +150,7 @@ async fn uninstall_keeps_a_reinstall_meanwhile_whatever_the_clock_of_the_portal(
         assert_eq!(outcome_of(&portals, again).await, Ok(()));
         event.mark_handled(&portals).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "{skew}");
-        // A real one still ends it.
+        // A real uninstallation still removes it.
         let uninstall = body_at(clock + 1, UNINSTALL, "a", "one");
         assert_eq!(outcome_of(&portals, uninstall).await, Ok(()), "{skew}");
         assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED, "{skew}");
@@ -184,7 +184,7 @@ async fn uninstall_keeps_a_reinstall_meanwhile_within_the_same_second() {
         assert_eq!(outcome_of(&portals, install()).await, Ok(()));
         event.mark_handled(&portals).await;
         assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "{skew}");
-        // A later one still ends it.
+        // A later uninstallation still removes it.
         let uninstall = body_at(clock + 1, UNINSTALL, "a", "one");
         assert_eq!(outcome_of(&portals, uninstall).await, Ok(()), "{skew}");
         assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED, "{skew}");

@@ -7,7 +7,7 @@ use super::*;
 
 const READY: &str = "ONAPPUSERREADY";
 
-/// The event as it is sent: `data` has the ids and tokens of another endpoint.
+/// Returns the event as it is sent: `data` has the ids and tokens of another endpoint.
 fn ready(member_id: &str, token: &str, access_token: &str) -> String {
     let event = body_at(100, READY, member_id, token);
     format!(
@@ -16,17 +16,17 @@ fn ready(member_id: &str, token: &str, access_token: &str) -> String {
     )
 }
 
-/// Whose authorization server knows the access token `of-a` in the portal `a`.
-fn proving() -> (Watching, Arc<Watched>) {
+/// The authorization server has the access token `of-a` in the portal `a`.
+fn introspecting() -> (Watching, Arc<Watched>) {
     let client = service_fn(|request: Request<String>| async move {
-        let answer = match request.uri().query() {
+        let response = match request.uri().query() {
             Some("auth=of-a") => {
                 r#"{"result": {"client_id": "app", "install": {"member_id": "a"}}}"#
             }
             Some("auth=down") => "",
             _ => r#"{"error": "expired_token"}"#,
         };
-        Ok::<_, std::convert::Infallible>(Response::new(answer.to_owned()))
+        Ok::<_, std::convert::Infallible>(Response::new(response.to_owned()))
     });
     let server = AuthorizationServer::default();
     portals(InstallPolicy::introspect(
@@ -36,7 +36,7 @@ fn proving() -> (Watching, Arc<Watched>) {
 
 #[tokio::test]
 async fn user_ready_before_install_is_introspected_like_one() {
-    let (portals, store) = proving();
+    let (portals, store) = introspecting();
     for (member_id, access_token, outcome) in [
         ("a", "of-a", Ok(())),
         ("a", "guess", REJECTED),
@@ -49,10 +49,10 @@ async fn user_ready_before_install_is_introspected_like_one() {
         let sent = outcome_of(&portals, ready(member_id, "one", access_token)).await;
         assert_eq!(sent, outcome, "{member_id} {access_token}");
     }
-    // It alone is accepted; the token is what ONAPPINSTALL brings.
+    // Only this event is accepted; ONAPPINSTALL brings the token.
     assert!(store.store.tokens("a").await.unwrap().is_empty());
     assert_eq!(send(&portals, DEAL, "a", "one").await, REJECTED);
-    // As its proof needs no store, it gets through without one.
+    // Introspection needs no store.
     store.is(Health::Down).await;
     assert_eq!(
         outcome_of(&portals, ready("a", "one", "of-a")).await,
@@ -86,7 +86,7 @@ async fn user_ready_while_install_is_pending_leaves_it_pending() {
 async fn user_ready_before_install_is_trusted_on_first_use() {
     let (portals, _) = portals(InstallPolicy::trust_on_first_use());
     assert_eq!(outcome_of(&portals, ready("a", "one", "x")).await, Ok(()));
-    // A second stranger gets nothing, and the installation is the same portal's.
+    // A second token is rejected, and the installation completes the portal.
     assert_eq!(outcome_of(&portals, ready("a", "two", "x")).await, REJECTED);
     assert_eq!(send(&portals, INSTALL, "a", "two").await, REJECTED);
     assert_eq!(send(&portals, INSTALL, "a", "one").await, Ok(()));
@@ -95,12 +95,12 @@ async fn user_ready_before_install_is_trusted_on_first_use() {
 
 #[tokio::test]
 async fn user_ready_replaces_no_token_under_any_policy() {
-    let (proving, _) = proving();
+    let (introspecting, _) = introspecting();
     for portals in [
         portals(InstallPolicy::reject()).0,
         portals(InstallPolicy::trust_on_first_use()).0,
         portals(InstallPolicy::complete_pending()).0,
-        proving,
+        introspecting,
     ] {
         let portals = portals.grace_period(Duration::ZERO);
         portals.set_token("a", &secret("one")).await.unwrap();
