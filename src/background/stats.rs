@@ -30,7 +30,7 @@ pub struct Stats {
     /// Events that were rejected with 503, aborted by a
     /// [shutdown](super::BackgroundQueue::shutdown), or running when the runtime ended.
     pub dropped: u64,
-    /// How long the oldest queued event has waited, or `None` if the queue is empty.
+    /// The time that the oldest queued event has waited, or `None` if the queue is empty.
     pub oldest_queued_age: Option<Duration>,
 }
 

@@ -10,7 +10,7 @@ use super::key::{Field, Key, Root};
 use super::{Envelope, Span};
 use crate::form::pairs::pairs;
 
-/// The kind of a request other than an event, told by the keys of its form.
+/// The kind of a request other than an event, by the keys of its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallbackKind {
@@ -290,7 +290,7 @@ impl Found {
         if CallbackKey::MARKERS.iter().any(|key| self.has_key(*key)) {
             return Err(mixed());
         }
-        // An empty event with a token is nobody's.
+        // An event without a code, with a token, is of no kind.
         let has_token = self.has(Field::ApplicationToken) || self.has(Field::AccessToken);
         if self.event_is_empty && has_token {
             return Err(mixed());

@@ -35,7 +35,6 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    /// The number of fields.
     pub(crate) const COUNT: usize = Self::ErrorDescription as usize + 1;
 
     /// Returns the key as the platform spells it.

@@ -51,7 +51,7 @@ pub struct Subject<'a> {
     pub entity_type_id: Option<u64>,
     /// The object's id.
     pub id: ObjectId<'a>,
-    /// What happened to it.
+    /// The change, such as an update or a deletion.
     pub action: Action,
 }
 

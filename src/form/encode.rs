@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, percent_encod
 
 use super::value::{Array, Value};
 
-/// How keys and strings are escaped.
+/// A way to escape keys and strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Escape {
     /// Only what has a meaning in a form: a byte becomes three only if it must. serde_qs reads the

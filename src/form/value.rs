@@ -7,8 +7,8 @@ use super::key::{self, php_index};
 
 /// A value of an event's `data`, as PHP's `parse_str` returns it.
 ///
-/// Everything on the wire is a string or an array. The keys of an array are strings in the order in
-/// which they came. In JSON, an array with the keys 0, 1, 2, … is a list and any other is an object,
+/// Everything on the wire is a string or an array. The keys of an array are strings in the order of
+/// the form. In JSON, an array with the keys 0, 1, 2, … is a list and any other is an object,
 /// as in PHP's `json_encode`.
 ///
 /// It differs from PHP if PHP would lose something or if two parsers could disagree:
@@ -17,7 +17,7 @@ use super::key::{self, php_index};
 /// |---|---|---|
 /// | a string that is not UTF-8 | bytes, and no JSON | [`Bytes`](Self::Bytes), with replacement characters in JSON |
 /// | a key that is not UTF-8 | bytes, and no JSON | its bytes stay percent-encoded: `%FF`. A literal key `%FF` is `%25FF` then |
-/// | arrays more than [64](Self::MAX_DEPTH) deep | the pair is dropped, and all of `data` that came before it | the deeper keys are one key |
+/// | arrays more than [64](Self::MAX_DEPTH) deep | the pair is dropped, and all of `data` before it | the deeper keys are one key |
 /// | many arrays for its length | so many arrays | [not read](Self::MAX_ARRAYS) |
 /// | `data[]=x` behind `data[9223372036854775807]=y` | the pair is dropped | it has the next index |
 /// | NUL in a key, `data[a%00b]=x` | ends the key there | is part of the key |
@@ -63,7 +63,7 @@ pub enum Value {
     Array(Array),
 }
 
-/// The values of an array by their keys, in the order in which they came.
+/// The values of an array by their keys, in the order of the form.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Array(pub(super) Vec<(String, Value)>);
 
@@ -71,7 +71,7 @@ impl Value {
     /// The maximum depth of arrays. Deeper keys are one key at the last level, brackets included.
     ///
     /// PHP's `max_input_nesting_level` has the same default. PHP drops a deeper pair and, with it,
-    /// everything that came before under the same root: all of `data`.
+    /// everything before it under the same root: all of `data`.
     pub const MAX_DEPTH: usize = key::MAX_DEPTH;
 
     /// The maximum number of arrays in the data of an event, plus one for each
@@ -81,7 +81,7 @@ impl Value {
     /// what a body costs by its length. No documented event has more than 7 arrays. The data of an
     /// event with more are not read: its payload is [`Unknown`](crate::Payload::Unknown), its
     /// [`mismatch`](crate::Event::mismatch) says so, and [`raw_data`](crate::Event::raw_data)
-    /// returns them as they came.
+    /// returns them unchanged.
     pub const MAX_ARRAYS: usize = 256;
 
     /// The bytes of data that allow an array beyond [`MAX_ARRAYS`](Self::MAX_ARRAYS).
@@ -228,12 +228,12 @@ impl Array {
         self.0.retain(|(name, _)| name != key);
     }
 
-    /// Returns the keys and their values in the order in which they came.
+    /// Returns the keys and their values in the order of the form.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Returns the values in the order in which they came.
+    /// Returns the values in the order of the form.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> + DoubleEndedIterator {
         self.0.iter().map(|(_, value)| value)
     }

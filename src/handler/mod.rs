@@ -1,4 +1,4 @@
-//! What runs behind the layer: the router, the extractors, and their responses and errors.
+//! The handler kit behind the layer: the router, the extractors, their responses and errors.
 
 mod error;
 #[cfg(feature = "axum")]

@@ -1,4 +1,4 @@
-//! How a layer hands on bodies: as the type that came, made by a function, or wrapped.
+//! Body modes: a layer hands on bodies as the type that arrived, made by a function, or wrapped.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use http::HeaderMap;
 
 use super::body::EventBody;
 
-/// How an [`EventLayer`](crate::EventLayer) hands on a body of the type `B`, in requests and responses.
+/// A way in which an [`EventLayer`](crate::EventLayer) hands on a body of the type `B`, in requests and
+/// responses.
 ///
 /// | mode | a body is handed on as | chosen by |
 /// |---|---|---|

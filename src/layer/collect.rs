@@ -47,7 +47,7 @@ pub(super) struct Collected {
 /// Grows with what has arrived, never with what is announced, and never beyond the limit.
 enum Buffer {
     Empty,
-    /// A frame as it came. It may keep a larger buffer of the connection alive.
+    /// The only frame so far, uncopied. It may keep a larger buffer of the connection alive.
     Single(Bytes),
     Joined(Vec<u8>),
 }

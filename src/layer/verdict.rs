@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::telemetry::{Handling, HandlingOutcome, mark_recorded};
 use crate::verify::VerifyToken;
 
-/// What [`EventLayer::verify`] decides about a request.
+/// The decision of [`EventLayer::verify`] about a request.
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "a response may have to be sent"]

@@ -1,4 +1,4 @@
-//! What an envelope or an install page claims, before anything is verified.
+//! The claims of an envelope or an install page, before anything is verified.
 
 use crate::envelope::Envelope;
 use crate::event::EventKind;
@@ -16,7 +16,7 @@ pub(super) struct Claim {
 pub(super) enum ClaimKind {
     Event,
     Install(InstallClaim),
-    /// ONAPPUSERREADY: it comes with an installation, perhaps before ONAPPINSTALL.
+    /// ONAPPUSERREADY, which is sent with an installation, perhaps before ONAPPINSTALL.
     UserReady(InstallClaim),
     Uninstall {
         ts: Option<i64>,

@@ -14,7 +14,7 @@ use super::tokens::PortalTokens;
 use super::uninstalls::VerifiedUninstall;
 use crate::secret::Secret;
 
-/// What to do about an installation.
+/// A decision about an installation.
 pub(super) enum Decision<'a> {
     Accept,
     Reject,
@@ -163,7 +163,7 @@ fn activate_token(tokens: &mut Vec<PortalToken>, token: PortalToken, now: i64, e
         .iter()
         .find(|other| other.encoded() == token.encoded() && other.kind() == token.kind());
     let (added_at, used_at) = match same {
-        // Within a second only this tells that it was installed again.
+        // Within a second, only this shows that it was installed again.
         Some(same) if same.is_current() && same.issued_at() == token.issued_at() => {
             (Some(next_free_added_at(tokens, same)), same.used_at())
         }

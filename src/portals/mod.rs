@@ -63,6 +63,7 @@ mod tokens;
 mod turns;
 mod uninstalls;
 mod verifier;
+mod verify_claim;
 
 pub use self::error::{PortalsError, PortalsErrorKind};
 pub use self::install_page::Installation;

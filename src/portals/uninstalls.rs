@@ -14,7 +14,7 @@ const MAX_VERIFIED_PER_PORTAL: usize = 16;
 
 /// The application's tokens of portals, at the time their uninstallation was verified.
 ///
-/// The clocks of portals differ from ours, so times alone do not tell whether an installation was
+/// The clocks of portals differ from ours, so times alone do not show whether an installation was
 /// accepted during an uninstallation.
 #[derive(Clone, Default)]
 pub(super) struct VerifiedUninstalls(Arc<Mutex<VecDeque<Verified>>>);

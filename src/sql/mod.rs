@@ -1,4 +1,4 @@
-//! What SQL stores share: connections, transactions that are safe to drop, migrations, errors.
+//! Shared parts of SQL stores: connections, transactions that are safe to drop, migrations, errors.
 
 pub(crate) mod dialect;
 mod error;
@@ -15,7 +15,7 @@ pub(crate) mod transaction;
 pub(crate) use self::error::ResultExt;
 pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(all(feature = "sqlite", feature = "inbox"))]
-pub(crate) use self::network_file::refuse_network_file;
+pub(crate) use self::network_file::reject_network_file;
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::{Session, parse_url};
 #[cfg(feature = "sqlite")]

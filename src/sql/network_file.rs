@@ -1,4 +1,4 @@
-//! Refuses SQLite files on network file systems, where locks and syncs may not hold.
+//! Rejects SQLite files on network file systems, where locks and syncs may not hold.
 
 use std::path::Path;
 
@@ -20,8 +20,8 @@ const NETWORK: [&str; 13] = [
     "fuse.rclone",
 ];
 
-/// Returns an error if the system tells that the file is on a network file system.
-pub(crate) fn refuse_network_file(path: &Path) -> Result<(), StoreError> {
+/// Returns an error if the system reports that the file is on a network file system.
+pub(crate) fn reject_network_file(path: &Path) -> Result<(), StoreError> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     match file_system(&mounts, &path) {

@@ -30,7 +30,7 @@ impl Handling {
         }
     }
 
-    /// Marks the begin and the end of a poll, so that a panic is told from a dropped call.
+    /// Marks the begin and the end of a poll, so that a panic is distinguished from a dropped call.
     pub(crate) fn polling(&mut self, is_polling: bool) {
         self.is_polling = is_polling;
     }

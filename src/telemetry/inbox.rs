@@ -46,7 +46,7 @@ pub(crate) fn not_committed(entries: usize, error: &dyn Error) {
         target: "tower_bitrix24",
         entries,
         error = &*super::span::sanitize_error(error),
-        "the inbox could not store events: they are answered 503"
+        "the inbox could not store events: they get 503"
     );
     let _ = (entries, error);
 }

@@ -201,7 +201,7 @@ impl Telemetry {
 
     pub(crate) fn collected(&self, body: &Bytes) -> VerificationTimer {
         self.span.record_body_bytes(body.len());
-        // Reading the clock is the dearest part, so it is skipped if nobody records the time.
+        // Reading the clock is the most expensive part, so it is skipped if the time is not recorded.
         if metrics::ENABLED || !self.span.is_disabled() {
             VerificationTimer::start()
         } else {

@@ -78,6 +78,8 @@ mod event;
 #[cfg(feature = "inbox")]
 pub mod inbox_conformance;
 mod literals;
+mod objects;
+mod render;
 #[cfg(feature = "portals")]
 pub mod store_conformance;
 mod tamper;

@@ -78,7 +78,7 @@ pub struct AppUserReady {
     /// The portal's language (`LANGUAGE_ID`), such as `de`.
     #[serde(rename = "LANGUAGE_ID")]
     pub language_id: Option<String>,
-    /// The end of the subscription (`date_finish`), as it was sent. `None` if the portal does not know it.
+    /// The end of the subscription (`date_finish`), as it was sent. `None` if it is unknown to the portal.
     pub date_finish: Option<String>,
 }
 

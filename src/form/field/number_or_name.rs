@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// A code that the platform sends as a number in one event and by its name in another: the kind of
 /// an address is `1` or `PRIMARY`.
 ///
-/// It is serialized as it came.
+/// It is serialized as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum NumberOrName {

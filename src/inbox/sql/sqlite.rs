@@ -13,7 +13,7 @@ use crate::inbox::store::{
     Accept, Accepted, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
 };
 use crate::sql::migrations::Migrations;
-use crate::sql::{StoreError, create_file, file_pool, refuse_network_file};
+use crate::sql::{StoreError, create_file, file_pool, reject_network_file};
 
 /// An [`InboxStore`] in a SQLite file, for an application on one machine. It needs no setup: the file
 /// and its tables are created on first use.
@@ -117,7 +117,7 @@ impl SqliteInboxBuilder {
     /// Panics outside a tokio runtime.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteInbox, StoreError> {
         let path = create_file(path.as_ref())?;
-        refuse_network_file(&path)?;
+        reject_network_file(&path)?;
         let pool = |max_connections| file_pool(&path, max_connections, self.call_timeout);
         let store = SqlInbox {
             readers: pool(2),

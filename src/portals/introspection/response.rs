@@ -47,7 +47,7 @@ struct AppInfo {
     install: Install,
 }
 
-// `installed` is not read: the event of an installation comes before the application finishes it.
+// `installed` is not read: the event of an installation is sent before the application finishes it.
 #[derive(Deserialize)]
 struct Install {
     member_id: String,

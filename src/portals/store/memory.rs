@@ -33,7 +33,7 @@ impl MemoryStore {
     }
 }
 
-/// Returns no tokens, with the allocations of one, so that the time does not tell whether a portal is
+/// Returns no tokens, with the allocations of one, so that the time does not reveal whether a portal is
 /// known.
 fn none() -> Vec<PortalToken> {
     let encoded = Secret::new("-".repeat(TYPICAL_LEN));

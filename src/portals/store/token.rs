@@ -19,7 +19,7 @@ pub struct PortalToken {
     used_at: Option<i64>,
 }
 
-/// What a [`PortalToken`] belongs to.
+/// The owner of a [`PortalToken`].
 ///
 /// Stores keep a kind by [`as_str`](Self::as_str) and parse it back:
 ///
@@ -141,7 +141,7 @@ impl PortalToken {
     }
 
     /// Returns when the token was issued, in unix seconds of the portal's clock. This is the `ts` of
-    /// the event that it came with, or when the application set it. `None` if unknown.
+    /// the event that carried it, or when the application set it. `None` if unknown.
     pub fn issued_at(&self) -> Option<i64> {
         self.issued_at
     }

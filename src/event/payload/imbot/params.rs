@@ -110,7 +110,7 @@ pub struct ImBotMessageAddParams {
     /// The id of the previous message of the chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_prev_message_id: Option<u64>,
-    /// Who may write in the chat, such as `MEMBER`.
+    /// The users who may write in the chat, such as `MEMBER`.
     pub chat_can_post: Option<String>,
     /// The id of the relation's record.
     #[serde(default, deserialize_with = "optional_number")]
@@ -409,7 +409,7 @@ pub struct ImBotCommandParams {
     /// The id of the previous message of the chat.
     #[serde(default, deserialize_with = "optional_number")]
     pub chat_prev_message_id: Option<u64>,
-    /// Who may write in the chat, such as `MEMBER`.
+    /// The users who may write in the chat, such as `MEMBER`.
     pub chat_can_post: Option<String>,
     /// The id of the relation's record.
     #[serde(default, deserialize_with = "optional_number")]
