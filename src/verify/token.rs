@@ -18,6 +18,8 @@ use crate::secret::Secret;
 /// The portal shows the token of an outgoing webhook on the webhook's page. An application receives
 /// it with ONAPPINSTALL. Documentation page: *Safe event handlers*.
 ///
+/// `FromStr` and `Deserialize` read the token as [`new`](Self::new) does.
+///
 /// ```
 /// use tower_bitrix24::{ApplicationToken, Envelope, Event};
 ///
@@ -138,6 +140,14 @@ impl TryFrom<String> for ApplicationToken {
     }
 }
 
+impl FromStr for ApplicationToken {
+    type Err = ConfigError;
+
+    fn from_str(token: &str) -> Result<Self, ConfigError> {
+        Self::new(token)
+    }
+}
+
 impl From<ApplicationToken> for TokenSet {
     fn from(token: ApplicationToken) -> Self {
         Self(Box::new([token]))
@@ -167,17 +177,24 @@ fn any(comparisons: impl Iterator<Item = Choice>) -> Choice {
     comparisons.fold(Choice::from(0), |any, next| any | next)
 }
 
+impl<'de> Deserialize<'de> for ApplicationToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let token = TokenVisitor { nested: true }.deserialize(deserializer)?;
+        Self::new(token.concat()).map_err(de::Error::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for TokenSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(TokenVisitor { nested: false })
-            .and_then(|tokens| Self::new(tokens).map_err(de::Error::custom))
+        let tokens = TokenVisitor { nested: false }.deserialize(deserializer)?;
+        Self::new(tokens).map_err(de::Error::custom)
     }
 }
 
 /// Rejects what is not a string without quoting it: a token of digits is easily left without quotes,
 /// and serde's own message would show it.
 struct TokenVisitor {
+    /// Set for one token, which is not a list.
     nested: bool,
 }
 
@@ -193,7 +210,11 @@ impl<'de> Visitor<'de> for TokenVisitor {
     type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an application token or a list of them")
+        f.write_str(if self.nested {
+            "an application token"
+        } else {
+            "an application token or a list of them"
+        })
     }
 
     fn visit_str<E: de::Error>(self, token: &str) -> Result<Vec<String>, E> {
@@ -320,12 +341,33 @@ mod tests {
     }
 
     #[test]
+    fn application_token_is_parsed_and_deserialized_from_a_string() {
+        let token: ApplicationToken = serde_json::from_str(r#""one""#).unwrap();
+        assert!(verify(&token, "one"));
+        assert!(verify(&"one".parse::<ApplicationToken>().unwrap(), "one"));
+        for (json, expected) in [
+            (r#""""#, "an application token is empty"),
+            (
+                r#"["one"]"#,
+                "an application token is not a string: put it in quotes",
+            ),
+            (
+                "192735",
+                "an application token is not a string: put it in quotes",
+            ),
+            ("null", "invalid type: null, expected an application token"),
+        ] {
+            assert_eq!(rejection::<ApplicationToken>(json), expected, "{json}");
+        }
+    }
+
+    fn rejection<T: for<'de> Deserialize<'de> + fmt::Debug>(json: &str) -> String {
+        let error = serde_json::from_str::<T>(json).unwrap_err().to_string();
+        error.split(" at line ").next().unwrap().to_owned()
+    }
+
+    #[test]
     fn token_that_is_not_a_string_is_rejected_without_being_quoted() {
-        let rejection = |json| {
-            let error = serde_json::from_str::<TokenSet>(json).unwrap_err();
-            let text = error.to_string();
-            text.split(" at line ").next().unwrap().to_owned()
-        };
         for json in [
             "true",
             "7",
@@ -336,9 +378,9 @@ mod tests {
             r#"[["one"]]"#,
         ] {
             let expected = "an application token is not a string: put it in quotes";
-            assert_eq!(rejection(json), expected, "{json}");
+            assert_eq!(rejection::<TokenSet>(json), expected, "{json}");
         }
         let expected = "invalid type: null, expected an application token or a list of them";
-        assert_eq!(rejection("null"), expected);
+        assert_eq!(rejection::<TokenSet>("null"), expected);
     }
 }

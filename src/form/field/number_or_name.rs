@@ -96,7 +96,7 @@ pub struct EmptyCode(());
 
 impl fmt::Display for EmptyCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("neither a number nor a name")
+        f.write_str("an empty string is neither a number nor a name")
     }
 }
 
