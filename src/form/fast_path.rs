@@ -37,12 +37,12 @@ pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     key.is_empty()
 }
 
-/// Returns the pairs with their keys beneath `place`, without escaped brackets.
+/// Returns the pairs with `prefix` stripped from their keys, and without escaped brackets.
 ///
-/// Returns `None` if a key is not beneath `place`, is not [canonical](is_canonical) or too deep,
+/// Returns `None` if a key has another prefix, is not [canonical](is_canonical) or too deep,
 /// appears twice, or has both a value and keys beneath it. Also if there may be more arrays than
 /// are read.
-pub(super) fn strip_prefix(place: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn strip_prefix(prefix: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
     let mut form = KeyRewriter::new(depth, pairs.len());
     while let [first, behind @ ..] = pairs {
         if *first == b'&' {
@@ -50,7 +50,7 @@ pub(super) fn strip_prefix(place: &[u8], depth: usize, mut pairs: &[u8]) -> Opti
             continue;
         }
         // A pair without `=` is an empty string to PHP, and no value to serde_qs.
-        let [b'=', behind @ ..] = form.write_key(pairs.strip_prefix(place)?)? else {
+        let [b'=', behind @ ..] = form.write_key(pairs.strip_prefix(prefix)?)? else {
             return None;
         };
         let (value, rest) = behind.split_at(memchr(b'&', behind).unwrap_or(behind.len()));
@@ -267,12 +267,8 @@ mod tests {
             for pairs in [format!("data[x]=1&{key}=2"), format!("{key}=1&data[x]=2")] {
                 assert_eq!(read(&pairs), None, "{pairs}");
             }
-            let beneath = key.strip_prefix("data").unwrap_or(key);
-            assert_eq!(
-                is_canonical(beneath.as_bytes(), 64),
-                beneath.is_empty(),
-                "{key}"
-            );
+            let rest = key.strip_prefix("data").unwrap_or(key);
+            assert_eq!(is_canonical(rest.as_bytes(), 64), rest.is_empty(), "{key}");
         }
         for pairs in ["data[a]&data[b]=1", "data[b]=1&data[a]", "data[a]&"] {
             assert_eq!(read(pairs), None, "a pair without `=`: {pairs}");

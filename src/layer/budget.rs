@@ -272,7 +272,7 @@ mod tests {
         reservation
     }
 
-    /// As many complete bodies as the budget admits.
+    /// Reserves complete bodies until the budget is full.
     fn fill(budget: &Arc<Budget>, bytes: usize) -> Vec<Reservation> {
         let reserve = || {
             let mut reservation = Reservation::default();

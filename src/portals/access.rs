@@ -207,7 +207,7 @@ impl<S: TokenStore + 'static> TokenAccess<S> {
             let Some(cache) = &access.cache else { return };
             match exchanged {
                 Ok(true) => cache.renew(member_id, &before, after.into()),
-                Ok(false) => cache.outdate(member_id, &|_| {}),
+                Ok(false) => cache.invalidate(member_id, &|_| {}),
                 // The entry is right, and may be needed while the store is down.
                 Err(_) => {}
             }
@@ -250,7 +250,7 @@ impl Drop for CacheGuard<'_> {
         let Some(cache) = self.cache else { return };
         match self.stored.take() {
             Some(tokens) => cache.keep_for_outage(self.member_id, tokens.into()),
-            None => cache.outdate(self.member_id, self.removal),
+            None => cache.invalidate(self.member_id, self.removal),
         }
     }
 }

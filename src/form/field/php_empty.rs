@@ -162,9 +162,9 @@ impl<'de, V: serde::de::Visitor<'de>> serde::de::Visitor<'de> for Tracked<'_, V>
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
-        let nothing = is_php_empty(&text);
+        let is_empty = is_php_empty(&text);
         let read = self.inner.visit_string(text);
-        self.found_empty.set(read.is_err() && nothing);
+        self.found_empty.set(read.is_err() && is_empty);
         read
     }
 

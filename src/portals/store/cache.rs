@@ -132,7 +132,7 @@ struct Entry {
     tokens: Tokens,
     fetched_at: Instant,
     /// `true` after a change: the entry is for a failing store alone.
-    is_outdated: bool,
+    is_invalidated: bool,
 }
 
 pub(in crate::portals) type Tokens = Arc<[PortalToken]>;
@@ -221,7 +221,7 @@ impl Cache {
             Lookup::Negative => self.config.negative_ttl,
         };
         let entry = self.entries.get(member_id)?;
-        let is_fresh = !entry.is_outdated && entry.fetched_at.elapsed() < max_age;
+        let is_fresh = !entry.is_invalidated && entry.fetched_at.elapsed() < max_age;
         is_fresh.then_some(entry.tokens)
     }
 
@@ -234,9 +234,9 @@ impl Cache {
         (entry.fetched_at.elapsed() < self.config.max_age()).then_some(entry.tokens)
     }
 
-    /// Outdates the entry and the results of queries that run, after a change that may have taken
+    /// Invalidates the entry and the results of queries that run, after a change that may have taken
     /// effect or not. The entry loses what `removal` removes.
-    pub(in crate::portals) fn outdate(
+    pub(in crate::portals) fn invalidate(
         &self,
         member_id: &str,
         removal: &dyn Fn(&mut Vec<PortalToken>),
@@ -267,7 +267,7 @@ impl Cache {
         let entry = Entry {
             tokens,
             fetched_at,
-            is_outdated: true,
+            is_invalidated: true,
         };
         self.entries.insert(member_id.to_owned(), entry);
     }
@@ -311,7 +311,7 @@ impl Flight<'_> {
             let entry = Entry {
                 tokens: tokens.clone(),
                 fetched_at: Instant::now(),
-                is_outdated: false,
+                is_invalidated: false,
             };
             self.cache.entries.insert(self.member_id.to_owned(), entry);
         }

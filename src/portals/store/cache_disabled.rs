@@ -33,7 +33,7 @@ impl Cache {
         match *self {}
     }
 
-    pub(in crate::portals) fn outdate(
+    pub(in crate::portals) fn invalidate(
         &self,
         _member_id: &str,
         _removal: &dyn Fn(&mut Vec<PortalToken>),
