@@ -66,7 +66,6 @@ struct Running {
     task: Option<AbortHandle>,
 }
 
-/// A job to start.
 struct Next {
     number: u64,
     job: Job,

@@ -37,7 +37,6 @@ pub(crate) enum Field {
 impl Field {
     pub(crate) const COUNT: usize = Self::ErrorDescription as usize + 1;
 
-    /// Returns the key as the platform spells it.
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -94,7 +93,6 @@ impl Field {
     }
 }
 
-/// The meaning of a key to the envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     /// An envelope field, spelled as the platform spells it except for percent-encoding.
@@ -108,7 +106,6 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// Reads an encoded key.
     #[inline]
     pub(crate) fn read(key: &[u8]) -> Self {
         Self::parse_canonical(key).unwrap_or_else(|| Self::parse_any(key))

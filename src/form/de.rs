@@ -76,12 +76,10 @@ impl<'a> FormReader<'a> {
         self.tree().err()
     }
 
-    /// Deserializes `data`.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
         self.read(Place::Data)
     }
 
-    /// Deserializes `data[FIELDS]`.
     pub(crate) fn fields<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
         self.read(Place::Fields)
     }
@@ -203,7 +201,6 @@ impl<'a> FormReader<'a> {
     }
 }
 
-/// Builds the tree of a whole form.
 pub(crate) fn read_form(form: &[u8]) -> Result<Value, Mismatch> {
     match tree::read_form(form) {
         Ok(tree) => Ok(tree.unwrap_or_else(|| Value::from_entries(Vec::new()))),
@@ -235,7 +232,6 @@ pub(crate) fn read_value<T: DeserializeOwned>(value: &Value, root: &str) -> Resu
 const NOTHING: &[u8] = b"data=";
 
 impl Place {
-    /// Returns the prefixes of keys at this place.
     const fn spellings(self) -> &'static [&'static [u8]] {
         match self {
             Self::Data => &[b"data"],

@@ -4,7 +4,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, percent_encod
 
 use super::value::{Array, Value};
 
-/// A way to escape keys and strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Escape {
     /// Only what has a meaning in a form: a byte becomes three only if it must. serde_qs reads the
@@ -17,7 +16,6 @@ pub(crate) enum Escape {
     UrlEncode,
 }
 
-/// A form that is being written, pair by pair.
 pub(crate) struct FormWriter {
     escape: Escape,
     key: Vec<u8>,
@@ -52,7 +50,6 @@ impl FormWriter {
         self.key.truncate(end);
     }
 
-    /// Writes the pairs of `value` beneath the current key.
     pub(crate) fn value(&mut self, value: &Value) {
         match value {
             Value::Text(string) => self.text(string),
@@ -64,7 +61,6 @@ impl FormWriter {
         }
     }
 
-    /// Writes `string` under the current key.
     pub(crate) fn text(&mut self, string: &str) {
         self.pair(string.as_bytes());
     }

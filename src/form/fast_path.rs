@@ -86,7 +86,6 @@ fn next_segment(key: &[u8], digest: u64) -> Option<(&[u8], u64, &[u8])> {
     (!is_odd).then_some((name, digest, behind))
 }
 
-/// A form whose keys are rewritten.
 struct KeyRewriter<'a> {
     /// The maximum number of names in a key.
     depth: usize,

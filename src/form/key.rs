@@ -8,7 +8,6 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::percent::decoded_bytes;
 
-/// The maximum depth of arrays.
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// A key as PHP stores it: a number if PHP would write it the same way.
@@ -122,7 +121,6 @@ pub(super) fn form_segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     std::iter::once(Some(name)).chain(segments(brackets))
 }
 
-/// Returns the integer that PHP makes of a key.
 pub(super) fn php_index(key: &str) -> Option<i64> {
     let index: i64 = key.parse().ok()?;
     let digits = key.strip_prefix('-').unwrap_or(key);
@@ -146,7 +144,6 @@ impl LooseKey {
     /// Longer than the keys of the envelope, so that the rest of a key does not matter.
     const MAX_LEN: usize = 64;
 
-    /// Splits an encoded key.
     pub(crate) fn split(key: &[u8]) -> Self {
         let mut head = [0; Self::MAX_LEN];
         let mut len = 0;

@@ -87,7 +87,6 @@ impl Value {
     /// The bytes of data that allow an array beyond [`MAX_ARRAYS`](Self::MAX_ARRAYS).
     pub const BYTES_PER_ARRAY: usize = 64;
 
-    /// Returns the maximum number of arrays in so many bytes of data.
     pub(super) const fn max_arrays(bytes: usize) -> usize {
         Self::MAX_ARRAYS + bytes / Self::BYTES_PER_ARRAY
     }
@@ -223,7 +222,6 @@ impl Array {
         entries.find_map(|(name, value)| (name == key).then_some(value))
     }
 
-    /// Removes the value under `key`.
     pub(crate) fn remove(&mut self, key: &str) {
         self.0.retain(|(name, _)| name != key);
     }

@@ -228,7 +228,6 @@ impl<S> Clone for TokenAccess<S> {
     }
 }
 
-/// Removes tokens from those that a portal has.
 type Removal<'a> = &'a (dyn Fn(&mut Vec<PortalToken>) + Sync);
 
 /// A change may have taken effect or not, unless its tokens are [`stored`](Self::stored).

@@ -14,7 +14,6 @@ use super::tokens::PortalTokens;
 use super::uninstalls::VerifiedUninstall;
 use crate::secret::Secret;
 
-/// A decision about an installation.
 pub(super) enum Decision<'a> {
     Accept,
     Reject,
@@ -23,7 +22,6 @@ pub(super) enum Decision<'a> {
     Replace(Vec<PortalToken>),
 }
 
-/// An installation that a policy decides about.
 pub(super) struct Install<'a> {
     pub(super) policy: &'a Policy,
     pub(super) grace: Duration,
@@ -128,7 +126,6 @@ fn is_installed_again(token: &PortalToken, before: &PortalToken, ts: Option<i64>
         || (token.added_at() > before.added_at() && !is_from_before)
 }
 
-/// Makes a token that the application itself sets the current one.
 pub(super) fn set_token(tokens: &mut Vec<PortalToken>, encoded: Secret, grace: Duration) {
     let now = unix_now();
     let issued_at = issued_now(tokens);
@@ -140,7 +137,7 @@ pub(super) fn expect_install(tokens: &mut Vec<PortalToken>, within: Duration) {
     upsert(tokens, pending(unix_after(unix_now(), within)));
 }
 
-/// How far the clock of a portal may be behind ours, in seconds.
+/// The clock of a portal may be this many seconds behind ours.
 const MAX_CLOCK_SKEW: i64 = 60;
 
 /// Returns a time on the portal's clock for a token that is issued now. A real uninstallation is not

@@ -51,7 +51,6 @@ impl Turns {
     }
 }
 
-/// The attempts to change the tokens of a portal, until a deadline for all of them.
 pub(super) struct Attempts {
     pub(super) deadline: Instant,
     pause: Duration,

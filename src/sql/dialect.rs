@@ -24,11 +24,9 @@ pub(crate) trait Dialect: Database {
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
-    /// Reads the only column of a row.
     fn number(row: &Self::Row) -> Result<Option<i64>, StoreError>;
 }
 
-/// The value of a placeholder.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     Text(&'a str),
@@ -78,7 +76,6 @@ where
         })
 }
 
-/// Implements [`Dialect::fetch`].
 pub(crate) async fn fetch<D: Database>(
     connection: &mut D::Connection,
     sql: SqlStr,

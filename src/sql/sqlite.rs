@@ -21,7 +21,6 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .busy_timeout(busy_timeout)
 }
 
-/// Returns a pool of connections to the file.
 pub(crate) fn file_pool(
     path: &Path,
     max_connections: usize,

@@ -46,7 +46,6 @@ impl<D: Dialect> Transaction<D> {
         D::fetch(self.0.connection(), sql.into_sql_str(), values).await
     }
 
-    /// Returns the only column of the first row.
     pub(crate) async fn number(&mut self, sql: &'static str) -> Result<Option<i64>, StoreError> {
         let rows = self.fetch(sql, &[]).await?;
         match rows.first() {

@@ -30,7 +30,7 @@ impl Handling {
         }
     }
 
-    /// Marks the begin and the end of a poll, so that a panic is distinguished from a dropped call.
+    /// Marks the start and the end of a poll, so that a panic is distinguished from a dropped call.
     pub(crate) fn polling(&mut self, is_polling: bool) {
         self.is_polling = is_polling;
     }
@@ -46,7 +46,6 @@ impl Handling {
         }
     }
 
-    /// Records a failure and its line.
     pub(crate) fn failed(&mut self, outcome: HandlingOutcome, error: Option<&dyn Error>) {
         if let Some(event) = self.event.take() {
             span::not_handled(&event, outcome, error);

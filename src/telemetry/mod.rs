@@ -267,13 +267,11 @@ pub(crate) fn no_event(error: &dyn Error) {
     span::no_event(error);
 }
 
-/// Records the change of a background queue.
 #[cfg(feature = "background")]
 pub(crate) fn queue_changed(change: QueueChange) {
     metrics::queue_changed(change);
 }
 
-/// Records how long an event waited in a background queue.
 #[cfg(feature = "background")]
 pub(crate) fn queue_waited(elapsed: std::time::Duration) {
     metrics::queue_waited(elapsed);

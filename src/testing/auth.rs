@@ -21,7 +21,6 @@ pub(super) struct OAuth<'a> {
     pub(super) application_token: &'a str,
 }
 
-/// The lifetime of an access token, in seconds.
 const EXPIRES_IN: i64 = 3600;
 
 const SERVER: &str = "https://oauth.bitrix.info/rest/";

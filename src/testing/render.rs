@@ -153,7 +153,6 @@ impl TestEvent {
         }
     }
 
-    /// Returns the token with another last character.
     fn wrong_token(&self) -> String {
         let mut wrong = self.token.clone();
         let last = wrong.pop();

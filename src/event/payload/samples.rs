@@ -9,7 +9,6 @@ use serde_json::Value as Json;
 use crate::envelope::Envelope;
 use crate::form::{FormReader, Mismatch};
 
-/// Returns the `data` of a form.
 pub(super) fn data(form: impl Into<Vec<u8>>) -> FormReader<'static> {
     let data = Envelope::scan(form.into())
         .unwrap()
@@ -18,7 +17,6 @@ pub(super) fn data(form: impl Into<Vec<u8>>) -> FormReader<'static> {
     FormReader::alone(data.map(Cow::Owned))
 }
 
-/// Deserializes the `data` of a form.
 pub(super) fn parse<T: DeserializeOwned>(form: impl Into<Vec<u8>>) -> Result<T, Mismatch> {
     data(form).data()
 }
@@ -46,7 +44,6 @@ pub(super) fn read<T>(
     payloads
 }
 
-/// Returns the payload of the sample with this name.
 pub(super) fn sample<T: DeserializeOwned>(name: &str) -> T {
     with_tree(name).0
 }

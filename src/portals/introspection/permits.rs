@@ -5,10 +5,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::super::queues::{Busy, PortalQueues, QueueLimits, Turn};
 use super::error::IntrospectionError;
 
-/// Calls of one portal that run or wait.
 const MAX_CALLS_PER_PORTAL: usize = 64;
 
-/// Calls of all portals that run or wait.
 const MAX_CALLS: usize = 4096;
 
 /// A portal has at most a quarter of the permits, and one of its calls waits for another. So a call

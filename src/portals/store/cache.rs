@@ -139,7 +139,6 @@ pub(in crate::portals) type Tokens = Arc<[PortalToken]>;
 
 type Query = OnceCell<Result<Tokens, SharedError>>;
 
-/// Which use of the tokens is intended.
 #[derive(Clone, Copy)]
 pub(in crate::portals) enum Lookup {
     /// An event is accepted by them.

@@ -129,7 +129,6 @@ pub(super) async fn decided_at_once<S: TokenStore + ?Sized>(store: &Harness<'_, 
 /// The exchanges that are tried: adding the first tokens, changing some, removing the last.
 const CHANGES: [&str; 3] = ["first", "mixed", "last"];
 
-/// An exchange of a portal's tokens.
 struct Exchange<'a, S: ?Sized> {
     store: &'a Harness<'a, S>,
     portal: String,

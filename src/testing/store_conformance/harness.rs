@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::portals::{PortalToken, TokenKind, TokenStore};
 use crate::secret::Secret;
 
-/// The number of calls that run at once.
 pub(super) const CONCURRENT_CALLS: usize = 8;
 
 /// The expiry of expiring tokens, in Unix seconds.
@@ -130,7 +129,7 @@ fn failed(call: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>
     message
 }
 
-/// Names for the texts of tokens, so that a report can report them apart without them.
+/// Names for the texts of tokens, so that a report distinguishes them without quoting them.
 struct Texts<'a>(Vec<&'a Secret>);
 
 impl<'a> Texts<'a> {

@@ -14,7 +14,6 @@ const KINDS: [TokenKind; 3] = [
     TokenKind::Pending,
 ];
 
-/// Runs every rule and reports its outcome.
 pub(super) async fn check<S: TokenStore + ?Sized>(
     store: &Harness<'_, S>,
     mut report: impl FnMut(&'static str, Outcome),

@@ -16,7 +16,6 @@ use crate::sql::pool::{Pool, within};
 use crate::sql::transaction::Transaction;
 use crate::sql::{ResultExt, StoreError};
 
-/// The default timeout of a call.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Bounds the opening of a store with its migrations.
@@ -42,7 +41,6 @@ pub(super) type Columns = (
     Option<i64>,
 );
 
-/// A database with the tables of a token store.
 pub(super) trait TokenDialect: Dialect {
     /// Waits until no other transaction changes the portal `$1`, if the begin does not wait.
     const LOCK_PORTAL: Option<&'static str>;
@@ -52,7 +50,6 @@ pub(super) trait TokenDialect: Dialect {
     fn columns(row: &Self::Row) -> Result<Columns, sqlx::Error>;
 }
 
-/// A [`TokenStore`] in a database.
 pub(super) struct SqlStore<D: TokenDialect> {
     pub(super) readers: Pool<D>,
     pub(super) writers: Pool<D>,
