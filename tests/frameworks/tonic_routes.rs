@@ -22,7 +22,7 @@ fn routes() -> Routes {
 }
 
 #[tokio::test]
-async fn tonic_s_server_takes_the_layer() {
+async fn tonic_server_takes_the_layer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::builder()

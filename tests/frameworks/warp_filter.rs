@@ -22,7 +22,7 @@ fn filter() -> impl Filter<Extract = (impl warp::Reply,), Error = warp::Rejectio
 }
 
 #[tokio::test]
-async fn warp_s_filters_stand_behind_the_layer() {
+async fn warp_filters_run_behind_the_layer() {
     let service = ServiceBuilder::new()
         .layer(events())
         .service(warp::service(filter()));
@@ -30,7 +30,7 @@ async fn warp_s_filters_stand_behind_the_layer() {
 }
 
 #[tokio::test]
-async fn hyper_serves_warp_s_filters_behind_the_layer() {
+async fn hyper_serves_warp_filters_behind_the_layer() {
     let service = ServiceBuilder::new()
         .layer(events().wrap_body())
         .service(warp::service(filter()));

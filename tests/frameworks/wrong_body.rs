@@ -3,7 +3,7 @@
 use tokio::process::Command;
 
 #[tokio::test]
-async fn compiler_says_which_word_is_missing() {
+async fn compile_error_names_wrap_body() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/wrong/Cargo.toml");
     let output = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline", "--manifest-path", manifest])
