@@ -94,8 +94,8 @@
 //! Bitrix24 calls a slow handler less often. With the feature `background`, the module `background`
 //! has a layer that responds to an event once it is verified and handles it afterwards, within bounds.
 //!
-//! With the feature `inbox`, the module `inbox` responds after a commit to SQLite or PostgreSQL, so that
-//! an event that got a 200 survives a crash and a loss of power, and is retried until it is handled.
+//! With the feature `inbox`, the module `inbox` responds after a commit to SQLite or PostgreSQL. An
+//! event that got a 200 survives a crash and a loss of power, and is retried until it is handled.
 //!
 //! # Events
 //!
