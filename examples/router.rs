@@ -16,19 +16,19 @@ use std::error::Error;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use support::server::{listen, read_config};
-use tower_bitrix24::event::{kind, payload::ItemId};
+use support::server::{event_layer, listen};
+use tower_bitrix24::event::{entity, kind, payload::ItemId};
 use tower_bitrix24::form::Mismatch;
 use tower_bitrix24::{Event, EventRouter};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (path, config) = read_config("router");
+    let (path, events) = event_layer("router");
 
     let router = EventRouter::builder()
         .on(kind::CrmRequisiteAdd, requisite_added)
-        .on_prefix("ONCRMDEAL", deal_changed)
-        .on_scope("task", |event| async move {
+        .on_entity(entity::CRM_DEAL, deal_changed)
+        .on_scope("task", async |event: Event| {
             println!("a task: {:?}", event.payload());
         })
         .on_code("ONSHIPMENT", shipment)
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/", get(|| async { "Events have a path of their own.\n" }))
         .route_service(&path, router)
-        .layer(config.into_layer());
+        .layer(events);
 
     axum::serve(listen().await?, app).await?;
     Ok(())
@@ -52,7 +52,7 @@ async fn requisite_added(requisite: ItemId, event: Event) {
     );
 }
 
-/// Handles the events of deals, their custom fields and their recurring templates.
+/// Handles whatever happens to a deal.
 async fn deal_changed(event: Event) {
     match event.subject() {
         Some(subject) => println!("{:?}: {} {}", subject.action, subject.entity, subject.id),

@@ -130,7 +130,8 @@
 //! |---|---|---|---|
 //! | `axum` | the extractors `Event` and `On<K>` (`handler::extract`) | axum-core: 3 | 1.85 |
 //! | `background` | a queue that responds first and handles later (`background`) | tokio's macros: 1 | 1.85 |
-//! | `inbox` | a durable inbox: responds after the commit, handles later, retries (`inbox`) | chacha20poly1305, sha2, zeroize: 22 | 1.85 |
+//! | `inbox` | a durable inbox: responds after the commit, handles later, retries (`inbox`); implies `dedup` | chacha20poly1305, zeroize: 22 | 1.85 |
+//! | `dedup` | the identity of a delivery (`Event::dedup_key`) | sha2: 8 | 1.85 |
 //! | `testing` | a test kit for handlers and stores (`testing`) | | 1.85 |
 //! | `tracing` | spans and log lines (`telemetry`) | tracing: 2 | 1.85 |
 //! | `metrics` | counters and histograms (`telemetry`) | metrics: 3 | 1.85 |

@@ -113,6 +113,14 @@ impl EventKind {
         self.definition().scope
     }
 
+    /// Returns the [entity](super::entity) of the object that such an event is about, such as
+    /// `crm.deal`. Returns `None` if it is not about exactly one object.
+    ///
+    /// An event may lack the object's id, and then has no [`subject`](crate::Event::subject).
+    pub const fn entity(self) -> Option<&'static str> {
+        self.definition().entity
+    }
+
     /// Returns the scope of an event by its code, documented or not, or `None` if the code does not
     /// reveal it.
     pub(crate) fn scope_of(code: &str) -> Option<&'static str> {

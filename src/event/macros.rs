@@ -7,6 +7,7 @@ pub(super) struct Definition {
     pub(super) code: &'static str,
     pub(super) documented_name: &'static str,
     pub(super) scope: &'static str,
+    pub(super) entity: Option<&'static str>,
     pub(super) variant: &'static str,
     pub(super) is_deprecated: bool,
 }
@@ -18,7 +19,7 @@ macro_rules! expand {
                 code: $code:literal,
                 name: $name:literal,
                 payload: $place:ident($payload:ident),
-                $(subject: $entity:literal $action:ident,)?
+                $(subject: $entity:ident $action:ident,)?
                 doc: $doc:literal,
                 $(page: $page:literal,)?
                 $(status: $status:ident,)?
@@ -90,6 +91,7 @@ macro_rules! expand {
                     code: $code,
                     documented_name: $name,
                     scope: $scope,
+                    entity: entity!($($entity)?),
                     variant: stringify!($variant),
                     is_deprecated: false $(|| stringify!($status).len() > 0)?,
                 },
@@ -147,7 +149,7 @@ macro_rules! expand {
 
                 match self {
                     $($($(
-                        Self::$variant(payload) => payload.subject($entity, Action::$action),
+                        Self::$variant(payload) => payload.subject(super::entity::$entity, Action::$action),
                     )?)+)+
                     _ => None,
                 }
@@ -175,11 +177,20 @@ macro_rules! is_fields {
     };
 }
 
+macro_rules! entity {
+    () => {
+        None
+    };
+    ($entity:ident) => {
+        Some(super::entity::$entity)
+    };
+}
+
 macro_rules! has_id {
     ($payload:ident) => {
         None
     };
-    ($payload:ident, $entity:literal) => {
+    ($payload:ident, $entity:ident) => {
         Some(|payload: &boxed!($payload)| {
             use crate::event::subject::HasObjectId;
 

@@ -3,7 +3,10 @@
 //! An [`Event`] has passed verification; there is no other way to get one. Its [`Payload`] is that of
 //! a [documented event](EventKind) or `Unknown`. In both cases [`Event::data`] has all of the data.
 
+#[cfg(feature = "dedup")]
+pub(crate) mod dedup_key;
 mod definitions;
+pub mod entity;
 pub mod kind;
 mod macros;
 pub mod payload;
@@ -21,6 +24,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
+#[cfg(feature = "dedup")]
+pub use self::dedup_key::DedupKey;
 #[cfg(feature = "testing")]
 pub(crate) use self::definitions::definitions;
 pub use self::kind::UnknownCode;

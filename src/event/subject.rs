@@ -43,8 +43,9 @@ use super::payload::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Subject<'a> {
-    /// The kind of object, such as `crm.deal`. It is usually the prefix of the REST methods that
-    /// read the object.
+    /// The kind of object, such as `crm.deal`: one of the constants of
+    /// [`event::entity`](super::entity). It is usually the prefix of the REST methods that read the
+    /// object.
     pub entity: &'static str,
     /// The id of the object type of a smart process item (`crm.item`), from the payload or otherwise
     /// from the event's code. `None` for any other object.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -15,7 +16,7 @@ use crate::event::{Event, EventKind};
 pub(super) type BoxFuture = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 /// A handler without its types. Returns `None` if the event's data do not fit its payload.
-pub(super) type Handler = Box<dyn Fn(&Event) -> Option<BoxFuture> + Send + Sync>;
+pub(super) type ErasedHandler = Arc<dyn Fn(&Event) -> Option<BoxFuture> + Send + Sync>;
 
 pub(super) fn run<F>(handling: F, event: Event) -> BoxFuture
 where
@@ -31,22 +32,15 @@ where
     })
 }
 
-pub(super) fn erase<H, F>(handler: H) -> Handler
-where
-    H: Fn(Event) -> F + Send + Sync + 'static,
-    F: Future<Output: IntoEventResponse> + Send + 'static,
-{
-    Box::new(move |event| Some(run(handler(event.clone()), event.clone())))
-}
-
 #[derive(Default)]
 pub(super) struct Routes {
     /// By code in upper case. The handler of a kind is under the kind's code.
-    pub(super) codes: HashMap<String, Handler>,
+    pub(super) codes: HashMap<String, ErasedHandler>,
+    pub(super) entities: HashMap<&'static str, ErasedHandler>,
     /// In upper case, longest first once the router is built.
-    pub(super) prefixes: Vec<(String, Handler)>,
-    pub(super) scopes: HashMap<&'static str, Handler>,
-    pub(super) fallback: Option<Handler>,
+    pub(super) prefixes: Vec<(String, ErasedHandler)>,
+    pub(super) scopes: HashMap<&'static str, ErasedHandler>,
+    pub(super) fallback: Option<ErasedHandler>,
     pub(super) unhandled: StatusCode,
 }
 
@@ -68,7 +62,10 @@ impl Routes {
     }
 
     /// Returns the handlers of an event in the order in which they are tried.
-    fn candidates<'a>(&'a self, event: &Event) -> impl Iterator<Item = &'a Handler> + use<'a> {
+    fn candidates<'a>(
+        &'a self,
+        event: &Event,
+    ) -> impl Iterator<Item = &'a ErasedHandler> + use<'a> {
         let code = event.code().to_ascii_uppercase();
         let by_code = self.codes.get(&code);
         // A code may be that of a kind, followed by the id of an object type.
@@ -76,6 +73,8 @@ impl Routes {
             Some(kind) if kind != code => self.codes.get(kind),
             _ => None,
         };
+        let entity = event.kind().and_then(EventKind::entity);
+        let by_entity = entity.and_then(|entity| self.entities.get(entity));
         let by_prefix = self
             .prefixes
             .iter()
@@ -84,12 +83,13 @@ impl Routes {
         by_code
             .into_iter()
             .chain(by_kind)
+            .chain(by_entity)
             .chain(by_prefix)
             .chain(self.by_scope(event))
             .chain(&self.fallback)
     }
 
-    fn by_scope(&self, event: &Event) -> Option<&Handler> {
+    fn by_scope(&self, event: &Event) -> Option<&ErasedHandler> {
         if self.scopes.is_empty() {
             return None;
         }
@@ -103,6 +103,7 @@ impl Routes {
         let prefixes: Vec<_> = self.prefixes.iter().map(|(prefix, _)| prefix).collect();
         debug
             .field("codes", &self.codes.keys())
+            .field("entities", &self.entities.keys())
             .field("prefixes", &prefixes)
             .field("scopes", &self.scopes.keys())
             .field("fallback", &self.fallback.is_some())

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::key::EntryKey;
+use crate::event::DedupKey;
 
 /// One attempt to handle an entry. A worker puts it into the extensions of the request; with the
 /// feature `axum` it is an extractor.
@@ -11,19 +11,20 @@ use super::key::EntryKey;
 /// use std::sync::Mutex;
 /// use std::collections::HashSet;
 ///
-/// use tower_bitrix24::inbox::{Delivery, EntryKey};
+/// use tower_bitrix24::event::DedupKey;
+/// use tower_bitrix24::inbox::Delivery;
 ///
 /// /// In a database this is `INSERT … ON CONFLICT DO NOTHING` into a table with a unique key, in the
 /// /// transaction of the effect.
-/// fn is_first(handled: &Mutex<HashSet<EntryKey>>, delivery: &Delivery) -> bool {
+/// fn is_first(handled: &Mutex<HashSet<DedupKey>>, delivery: &Delivery) -> bool {
 ///     handled.lock().unwrap().insert(delivery.key)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// The identity of the delivery, the same for a retry and a replay.
-    pub key: EntryKey,
+    /// The [identity of the delivery](crate::Event::dedup_key), the same for a retry and a replay.
+    pub key: DedupKey,
     /// The sequence number of the entry.
     pub seq: i64,
     /// The attempt, the first being 1.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::key::{EntryKey, hash};
-use crate::event::{Action, Event, EventKind, Subject};
+use crate::event::dedup_key::hash;
+use crate::event::{Action, DedupKey, Event, EventKind, Subject};
 use crate::form::Value;
 
 /// The version of the format of [`Entry::body`] that this version of the crate writes. A store hands
@@ -23,7 +23,7 @@ const MAX_SUBJECT_LEN: usize = 128;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The identity of the delivery.
-    pub key: EntryKey,
+    pub key: DedupKey,
     /// The lane: entries of one lane are handled one at a time, in order. `None` if the event is
     /// about no object, so that nothing waits for it and it waits for nothing.
     pub lane: Option<[u8; 32]>,
@@ -53,7 +53,7 @@ pub struct Entry {
 
 /// Everything of an [`Entry`] but its body.
 pub(super) struct Identity {
-    key: EntryKey,
+    key: DedupKey,
     lane: Option<[u8; 32]>,
     merge: Option<[u8; 32]>,
     once: bool,
@@ -69,21 +69,18 @@ impl Identity {
         let member_id = event.auth().member_id().unwrap_or_default();
         let data = event.raw_data();
         let data = data.as_deref().unwrap_or_default();
-        let number = |number: Option<i64>| number.map(|number| number.to_string());
         let handler_id = event.handler_id().and_then(|id| i64::try_from(id).ok());
-        let handler = number(handler_id).unwrap_or_default();
-        let timestamp = number(event.timestamp()).unwrap_or_default();
+        let handler = handler_id.map_or(String::new(), |id| id.to_string());
         let code = event.code().to_ascii_uppercase();
-        let parts = [member_id, &code, &handler, &timestamp].map(str::as_bytes);
-        let key = hash("key", &[&parts[..], &[data]].concat());
+        let parts = [member_id, &code, &handler].map(str::as_bytes);
         let subject = event.subject();
         let merge = subject
             .as_ref()
             .filter(|subject| coalesce && is_mergeable(subject, event.data()))
-            .map(|_| hash("merge", &[parts[0], parts[1], parts[2], data]));
+            .map(|_| hash("merge", &[&parts[..], &[data]].concat()));
         let action = subject.as_ref().map(|subject| subject.action);
         Self {
-            key: EntryKey::from_bytes(key),
+            key: event.dedup_key(),
             lane: lane(event, member_id, subject.as_ref()),
             merge,
             once: matches!(action, Some(Action::Added | Action::Deleted)),
@@ -130,7 +127,7 @@ impl Entry {
     }
 }
 
-fn associated_data(format: i64, member_id: &str, code: &str, key: &EntryKey) -> Vec<u8> {
+fn associated_data(format: i64, member_id: &str, code: &str, key: &DedupKey) -> Vec<u8> {
     let mut data = format.to_be_bytes().to_vec();
     for part in [member_id.as_bytes(), code.as_bytes(), key.as_bytes()] {
         data.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -178,7 +175,7 @@ fn all_texts(value: &Value, accept: &dyn Fn(&str) -> bool) -> bool {
 fn clean_member_id(member_id: &str) -> String {
     if member_id.len() > MAX_MEMBER_ID_LEN {
         let hash = hash("member_id", &[member_id.as_bytes()]);
-        return format!("sha256:{}", EntryKey::from_bytes(hash));
+        return format!("sha256:{}", DedupKey::from_bytes(hash));
     }
     clean(member_id, MAX_MEMBER_ID_LEN)
 }

@@ -10,8 +10,8 @@ use chacha20poly1305::{AeadInOut, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use super::entry::{Entry, Identity};
-use super::key::hash;
 use crate::error::ConfigError;
+use crate::event::dedup_key::hash;
 
 const NONCE_LEN: usize = 24;
 
@@ -246,7 +246,7 @@ mod tests {
         let changes: [&dyn Fn(&mut Entry); 7] = [
             &|entry| entry.member_id = "b".to_owned(),
             &|entry| entry.code = "ONCRMDEALDELETE".to_owned(),
-            &|entry| entry.key = super::super::key::EntryKey::from_bytes([0; 32]),
+            &|entry| entry.key = crate::event::DedupKey::from_bytes([0; 32]),
             &|entry| entry.format = 2,
             &|entry| entry.body.truncate(entry.body.len() - 1),
             &|entry| entry.body.truncate(10),

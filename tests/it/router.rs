@@ -17,8 +17,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt};
-use tower_bitrix24::event::kind;
-use tower_bitrix24::event::payload::ItemId;
+use tower_bitrix24::event::payload::{CrmDynamicItem, ItemId};
+use tower_bitrix24::event::{entity, kind};
 use tower_bitrix24::handler::{
     EventRouterBuilder, HandlerError, HandlerErrorKind, IntoEventResponse, ResponseBody,
 };
@@ -161,7 +161,7 @@ async fn router_sends_every_documented_event_to_its_scope() {
     scopes.dedup();
     let router = scopes.iter().fold(EventRouter::builder(), |router, scope| {
         let name = scope.clone();
-        router.on_scope(scope, move |_| {
+        router.on_scope(scope, move |_: Event| {
             std::future::ready(Response::new(name.clone()))
         })
     });
@@ -178,11 +178,112 @@ async fn router_sends_every_documented_event_to_its_scope() {
 }
 
 #[tokio::test]
+async fn router_sends_every_documented_event_to_its_entity() {
+    let router = entity::ALL
+        .iter()
+        .fold(EventRouter::builder(), |router, entity| {
+            router.on_entity(entity, named(entity))
+        });
+    let router = router.fallback(named("none")).build().unwrap();
+    for &kind in EventKind::ALL {
+        let expected = kind.entity().unwrap_or("none");
+        // The data of most events do not fit: they are about the entity nevertheless.
+        assert_eq!(taken_by(&router, kind.as_str(), "data=1").await, expected);
+    }
+    let of_type = taken_by(&router, "ONCRMDYNAMICITEMADD_147", "data=1").await;
+    assert_eq!(of_type, "crm.item");
+    assert_eq!(
+        taken_by(&router, "ONCRMDEALSOMETHING", "data=1").await,
+        "none"
+    );
+}
+
+#[tokio::test]
+async fn router_prefers_a_kind_to_its_entity_and_the_entity_to_a_prefix() {
+    let router = EventRouter::builder()
+        .on_prefix("ONCRMDEAL", named("prefix"))
+        .on_entity(entity::CRM_DEAL, named("entity"))
+        .on_kinds(
+            [EventKind::CrmDealDelete, EventKind::CrmLeadDelete],
+            named("kinds"),
+        )
+        .on_scope("crm", named("scope"))
+        .build()
+        .unwrap();
+    for (code, taken) in [
+        ("ONCRMDEALADD", "entity"),
+        ("onCrmDealMoveToCategory", "entity"),
+        ("ONCRMDEALDELETE", "kinds"),
+        ("ONCRMLEADDELETE", "kinds"),
+        ("ONCRMDEALUSERFIELDADD", "prefix"),
+        ("ONCRMDEALRECURRINGDELETE", "prefix"),
+        ("ONCRMLEADADD", "scope"),
+    ] {
+        assert_eq!(taken_by(&router, code, "data=1").await, taken, "{code}");
+    }
+}
+
+/// Each form of handler, with the state and without.
+#[tokio::test]
+async fn handlers_of_a_router_with_a_state_may_take_a_clone_of_it() {
+    async fn typed(deal: ItemId, _: Event, state: Arc<AtomicUsize>) {
+        state.fetch_add(usize::try_from(deal.id).unwrap(), Ordering::Relaxed);
+    }
+    let state = Arc::new(AtomicUsize::new(0));
+    let add = |number: usize| {
+        move |_: Event, state: Arc<AtomicUsize>| async move {
+            state.fetch_add(number, Ordering::Relaxed);
+        }
+    };
+    let router = EventRouter::with_state(state.clone())
+        .on(kind::CrmDealAdd, typed)
+        .on_kind(EventKind::CrmDealUpdate, add(10))
+        .on_kinds([EventKind::CrmDealDelete, EventKind::CrmLeadAdd], add(100))
+        .on_code("ONNEW", add(1000))
+        .on_entity(entity::CRM_CONTACT, add(10_000))
+        .on_prefix("ONNEWER", add(100_000))
+        .on_scope("task", add(1_000_000))
+        .on(kind::CrmLeadUpdate, async |_: ItemId, _: Event| {
+            StatusCode::ACCEPTED
+        })
+        .on_kind(EventKind::CrmLeadDelete, async |_: Event| {
+            StatusCode::CREATED
+        })
+        .fallback(add(10_000_000))
+        .build()
+        .unwrap();
+    let debug = format!("{:?}", EventRouter::with_state("canary"));
+    assert!(!debug.contains("canary"), "{debug}");
+
+    for code in [
+        "ONCRMDEALADD",
+        "ONCRMDEALUPDATE",
+        "ONCRMDEALDELETE",
+        "ONCRMLEADADD",
+        "ONNEW",
+        "ONCRMCONTACTADD",
+        "ONNEWEST",
+        "ONNEWERYET",
+        "ONTASKADD",
+    ] {
+        let answer = router.handle(event(code, "data[FIELDS][ID]=1").await).await;
+        assert_eq!(answer.status(), 200, "{code}");
+    }
+    assert_eq!(state.load(Ordering::Relaxed), 11_111_211);
+    for (code, status) in [("ONCRMLEADUPDATE", 202), ("ONCRMLEADDELETE", 201)] {
+        let answer = router.handle(event(code, "data[FIELDS][ID]=1").await).await;
+        assert_eq!(answer.status(), status, "{code}");
+    }
+    assert_eq!(state.load(Ordering::Relaxed), 11_111_211);
+}
+
+#[tokio::test]
 async fn router_prefers_the_code_of_an_item_type_to_its_kind() {
     let router = EventRouter::builder()
-        .on(kind::CrmDynamicItemAdd, |_, _| async {
-            Response::new("kind")
-        })
+        .on(
+            kind::CrmDynamicItemAdd,
+            async |_: CrmDynamicItem, _: Event| Response::new("kind"),
+        )
         .on_code("ONCRMDYNAMICITEMADD_147", named("type 147"))
         .build()
         .unwrap();
@@ -243,7 +344,7 @@ async fn router_tries_the_next_handler_if_the_payload_mismatches() {
 
 #[tokio::test]
 async fn router_responds_422_if_the_payload_fits_no_handler() {
-    let typed = EventRouter::builder().on(kind::CrmDealAdd, |_, _| async {});
+    let typed = EventRouter::builder().on(kind::CrmDealAdd, async |_: ItemId, _: Event| {});
     let typed = typed.build().unwrap();
     for (data, text) in [
         (
@@ -284,7 +385,7 @@ fn router_build_rejects_duplicate_and_invalid_registrations() {
     let handler = || async |_: Event| {};
     let typed = || async |_: ItemId, _: Event| {};
     let builder = EventRouter::builder;
-    let cases: [(EventRouterBuilder, &str); 11] = [
+    let cases: [(EventRouterBuilder, &str); 13] = [
         (
             builder()
                 .on(kind::CrmDealAdd, typed())
@@ -326,6 +427,16 @@ fn router_build_rejects_duplicate_and_invalid_registrations() {
             "there are two fallbacks",
         ),
         (
+            builder()
+                .on_entity(entity::CRM_DEAL, handler())
+                .on_entity("crm.deal", handler()),
+            "the entity \"crm.deal\" has two handlers",
+        ),
+        (
+            builder().on_entity("CRM.DEAL", handler()),
+            "no documented event is about the entity \"CRM.DEAL\"; `event::entity` has the constants",
+        ),
+        (
             builder().on_scope("cmr", handler()),
             "no documented event has the scope \"cmr\"",
         ),
@@ -363,7 +474,8 @@ async fn router_responds_with_the_return_value_of_the_handler() {
     where
         T: IntoEventResponse + Clone + Send + Sync + 'static,
     {
-        let router = EventRouter::builder().fallback(move |_| std::future::ready(returned.clone()));
+        let router =
+            EventRouter::builder().fallback(move |_: Event| std::future::ready(returned.clone()));
         let router = router.build().unwrap();
         read(router.handle(event("ONAPPTEST", "data[a]=1").await).await).await
     }
@@ -447,14 +559,14 @@ async fn router_takes_functions_closures_and_async_closures() {
     let counting = count.clone();
     let router = EventRouter::builder()
         .on_kind(EventKind::CrmDealAdd, function)
-        .on(kind::CrmDealUpdate, |deal, _event| async move {
+        .on(kind::CrmDealUpdate, |deal: ItemId, _: Event| async move {
             assert_eq!(deal.id, 1);
         })
         .on(kind::CrmDealDelete, async |deal: ItemId, event: Event| {
             tokio::task::yield_now().await;
             assert_eq!((deal.id, event.kind()), (1, Some(EventKind::CrmDealDelete)));
         })
-        .fallback(move |_| {
+        .fallback(move |_: Event| {
             let counting = counting.clone();
             async move {
                 tokio::task::yield_now().await;
@@ -491,7 +603,7 @@ fn router_debug_lists_its_routes() {
     assert!(format!("{builder:?}").starts_with("EventRouterBuilder { codes: [\"ONCRMDEALADD\"]"));
     assert_eq!(
         format!("{:?}", builder.build().unwrap()),
-        "EventRouter { codes: [\"ONCRMDEALADD\"], prefixes: [\"ONTASK\"], scopes: [\"im\"], \
+        "EventRouter { codes: [\"ONCRMDEALADD\"], entities: [], prefixes: [\"ONTASK\"], scopes: [\"im\"], \
          fallback: false, unhandled: 200 }"
     );
 }

@@ -840,7 +840,7 @@ async fn failed_handler_of_the_router_has_one_line_with_the_chain_of_its_error()
     let recorder = DebuggingRecorder::new();
     let _recorder = metrics::set_default_local_recorder(&recorder);
     let router = EventRouter::builder()
-        .fallback(async |_| Err::<(), _>(Unreachable(std::io::Error::other("no\nroute"))))
+        .fallback(async |_: Event| Err::<(), _>(Unreachable(std::io::Error::other("no\nroute"))))
         .build()
         .unwrap();
     let service = layer().layer(router);

@@ -2,8 +2,8 @@
 
 use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 
+use crate::event::DedupKey;
 use crate::inbox::entry::Entry;
-use crate::inbox::key::EntryKey;
 use crate::inbox::store::{Record, State};
 use crate::sql::{ResultExt, StoreError};
 
@@ -65,7 +65,7 @@ pub(super) fn record(row: &impl Columns) -> Result<Record, StoreError> {
     Ok(Record {
         seq: row.required(0)?,
         entry: Entry {
-            key: EntryKey::from_bytes(key),
+            key: DedupKey::from_bytes(key),
             lane: row.hash(2)?,
             merge: row.hash(3)?,
             once: row.required(4)? == 1,

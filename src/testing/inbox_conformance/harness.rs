@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::event::DedupKey;
 use crate::inbox::{
-    Accepted, Backoff, ClaimRequest, Claims, Entry, EntryKey, FORMAT, Filter, Finish, InboxStore,
-    Outcome, Owned, Record,
+    Accepted, Backoff, ClaimRequest, Claims, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
+    Owned, Record,
 };
 
 /// The outcome of a rule. The error says what was expected and what was found.
@@ -43,7 +44,7 @@ impl<'a, S: InboxStore> Harness<'a, S> {
         let mut key = [7; 32];
         key[..8].copy_from_slice(&number.to_be_bytes());
         Entry {
-            key: EntryKey::from_bytes(key),
+            key: DedupKey::from_bytes(key),
             lane: lane.map(|lane| [lane; 32]),
             merge: None,
             once: false,
@@ -98,8 +99,8 @@ impl<'a, S: InboxStore> Harness<'a, S> {
     /// Claims, and expects these entries.
     pub(super) async fn expect_claimed(&self, expected: &[&Entry]) -> Checked<Vec<Record>> {
         let records = self.claim().await?;
-        let found: Vec<EntryKey> = records.iter().map(|record| record.entry.key).collect();
-        let expected: Vec<EntryKey> = expected.iter().map(|entry| entry.key).collect();
+        let found: Vec<DedupKey> = records.iter().map(|record| record.entry.key).collect();
+        let expected: Vec<DedupKey> = expected.iter().map(|entry| entry.key).collect();
         expect("the claimed keys", &expected, &found)?;
         Ok(records)
     }

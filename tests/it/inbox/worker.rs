@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::post;
+use tower_bitrix24::event::{kind::CrmDealAdd, payload::ItemId};
 use tower_bitrix24::inbox::{Backoff, Filter, State};
 use tower_bitrix24::{EventBody, EventRouter};
 
@@ -206,7 +207,7 @@ async fn event_router_works_unchanged_and_an_event_that_does_not_fit_is_a_dead_l
     let handled = Arc::new(AtomicUsize::new(0));
     let count = handled.clone();
     let router = EventRouter::builder()
-        .on(tower_bitrix24::event::kind::CrmDealAdd, move |_, _| {
+        .on(CrmDealAdd, move |_: ItemId, _: Event| {
             count.fetch_add(1, Ordering::Relaxed);
             async {}
         })
