@@ -16,16 +16,16 @@ use std::error::Error;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use support::server::{listen, read_config};
+use support::server::{event_layer, listen};
 use tower_bitrix24::{Event, Payload};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (path, config) = read_config("axum");
+    let (path, events) = event_layer("axum");
     let app = Router::new()
         .route("/", get(|| async { "Events have a path of their own.\n" }))
         .route(&path, post(on_event))
-        .layer(config.into_layer());
+        .layer(events);
 
     axum::serve(listen().await?, app).await?;
     Ok(())

@@ -21,15 +21,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use support::server::{listen, read_config};
+use support::server::{event_layer, listen};
 use tower::{ServiceBuilder, service_fn};
 use tower_bitrix24::{Event, EventBody, Payload};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (_, config) = read_config("hyper");
+    let (_, events) = event_layer("hyper");
     let service = ServiceBuilder::new()
-        .layer(config.into_layer().wrap_body())
+        .layer(events.wrap_body())
         .service(service_fn(on_request));
 
     let listener = listen().await?;

@@ -23,14 +23,14 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde::Serialize;
-use support::server::{listen, read_config};
+use support::server::{event_layer, listen};
 use tower_bitrix24::envelope::Auth;
 use tower_bitrix24::{Event, EventKind, Payload, Value};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (path, config) = read_config("inspect");
-    let app = Router::new().route(&path, post(inspect).layer(config.into_layer()));
+    let (path, events) = event_layer("inspect");
+    let app = Router::new().route(&path, post(inspect).layer(events));
 
     axum::serve(listen().await?, app).await?;
     Ok(())

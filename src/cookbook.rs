@@ -20,6 +20,10 @@ pub mod many_tokens {}
 #[doc = include_str!("../docs/cookbook/loops_and_duplicates.md")]
 pub mod loops_and_duplicates {}
 
+#[cfg(feature = "background")]
+#[doc = include_str!("../docs/cookbook/graceful_shutdown.md")]
+pub mod graceful_shutdown {}
+
 #[doc = include_str!("../docs/cookbook/reverse_proxy.md")]
 pub mod reverse_proxy {}
 

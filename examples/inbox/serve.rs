@@ -27,7 +27,7 @@ where
             .path
             .get_or_insert_with(|| "/bitrix24/events".to_owned());
         let route = Router::new().route(path, post_service(inbox.receive()));
-        let app = route.layer(config.into_layer());
+        let app = route.layer(config.into_layer()?);
         let listener = listen().await?;
         say(&format!("listening on http://{}", listener.local_addr()?));
         // Stops accepting, and answers what it has.

@@ -3,13 +3,20 @@
 use std::io;
 
 use tokio::net::TcpListener;
-use tower_bitrix24::EventConfig;
+use tower_bitrix24::{EventConfig, EventLayer, TokenSet};
 
-/// Reads the settings from the environment and returns them with the path of the events.
+/// Creates a layer with the settings in the environment and returns it with the path of the events.
 ///
 /// Without a token, prints how to set one and exits. The path defaults to `/bitrix24/events`.
-pub(crate) fn read_config(example: &str) -> (String, EventConfig) {
-    let mut config = EventConfig::from_env().unwrap_or_else(|error| {
+pub(crate) fn event_layer(example: &str) -> (String, EventLayer<TokenSet>) {
+    let layer = EventConfig::from_env().and_then(|mut config| {
+        let path = config
+            .path
+            .get_or_insert_with(|| "/bitrix24/events".to_owned())
+            .clone();
+        Ok((path, config.into_layer()?))
+    });
+    layer.unwrap_or_else(|error| {
         eprintln!("{error}");
         eprintln!("Set the token that the portal shows for your webhook or application,");
         eprintln!("or several tokens separated by commas:");
@@ -18,12 +25,7 @@ pub(crate) fn read_config(example: &str) -> (String, EventConfig) {
              cargo run --example {example}"
         );
         std::process::exit(2);
-    });
-    let path = config
-        .path
-        .get_or_insert_with(|| "/bitrix24/events".to_owned())
-        .clone();
-    (path, config)
+    })
 }
 
 /// Listens on the address in `BIND` and prints it. Defaults to `127.0.0.1:3000`.

@@ -89,6 +89,7 @@
 //!   start. Bind [`ONOFFLINEEVENT`](crate::EventKind::OfflineEvent) as well: it signals that there
 //!   are events to fetch, and losing it does no harm.
 
+mod config;
 mod queue;
 mod service;
 mod stats;
@@ -97,6 +98,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::config::BackgroundConfig;
 use self::queue::{Limits, Queue};
 pub use self::service::{BackgroundFuture, BackgroundLayer, BackgroundService};
 pub use self::stats::{Stats, Unfinished};

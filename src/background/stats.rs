@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::event::Event;
 
@@ -30,8 +30,14 @@ pub struct Stats {
     /// Events that were rejected with 503, aborted by a
     /// [shutdown](super::BackgroundQueue::shutdown), or running when the runtime ended.
     pub dropped: u64,
-    /// The time that the oldest queued event has waited, or `None` if the queue is empty.
+    /// The time that the oldest queued event has waited, or `None` if the queue is empty. It is serialized
+    /// as seconds, with a fraction.
+    #[serde(serialize_with = "seconds")]
     pub oldest_queued_age: Option<Duration>,
+}
+
+fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    age.map(|age| age.as_secs_f64()).serialize(serializer)
 }
 
 /// The events that a [shutdown](super::BackgroundQueue::shutdown) could not finish.
@@ -71,5 +77,24 @@ impl Unfinished {
     /// Returns all events by value: the interrupted, then the queued.
     pub fn into_events(self) -> impl Iterator<Item = Event> {
         self.interrupted.into_iter().chain(self.queued)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stats_are_serialized_with_the_age_in_seconds() {
+        let stats = Stats {
+            queued: 1,
+            oldest_queued_age: Some(Duration::from_millis(1500)),
+            ..Stats::default()
+        };
+        let json = serde_json::to_value(stats).unwrap();
+        assert_eq!(json["queued"], 1);
+        assert_eq!(json["oldest_queued_age"], 1.5);
+        let idle = serde_json::to_value(Stats::default()).unwrap();
+        assert!(idle["oldest_queued_age"].is_null(), "{idle}");
     }
 }

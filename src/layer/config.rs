@@ -1,7 +1,6 @@
 //! `EventConfig`: the settings of a layer as data, from a file or the environment.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::value::StrDeserializer;
@@ -9,6 +8,7 @@ use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use super::EventLayer;
+use super::setting::{self, parse};
 use crate::error::ConfigError;
 use crate::rejection::RejectionPolicy;
 use crate::verify::TokenSet;
@@ -16,9 +16,32 @@ use crate::verify::TokenSet;
 /// The configuration of an [`EventLayer`], deserialized as part of an application's own or read from
 /// the [environment](Self::from_env).
 ///
-/// Only `application_token` is required: one string or, for several tokens, a list of strings. An
-/// unknown key is an error, unless the configuration is a `#[serde(flatten)]` field, for which serde
-/// does not report unknown keys: use a table of its own. So is an empty token or a limit, timeout or budget of zero.
+/// The `application_token` is one string or, for several tokens, a list of strings. It is required,
+/// except for a layer with [another verifier](Self::into_layer_with). An unknown key, an empty token,
+/// and a limit, timeout or budget of zero are errors.
+///
+/// Give the configuration **a table of its own**. In a `#[serde(flatten)]` field serde drops unknown
+/// keys, so that a misspelt one has no effect:
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_bitrix24::EventConfig;
+///
+/// #[derive(Deserialize)]
+/// struct Settings {
+///     bitrix24: EventConfig,
+/// }
+///
+/// let misspelt = r#"
+///     [bitrix24]
+///     application_token = "192735"
+///     bodylimit = 65536
+/// "#;
+/// let error = toml::from_str::<Settings>(misspelt).err().expect("a key is misspelt");
+/// assert!(error.message().starts_with("unknown field `bodylimit`, expected one of"));
+/// # let settings: Settings = toml::from_str(&misspelt.replace("bodyl", "body_l")).unwrap();
+/// # assert_eq!(settings.bitrix24.body_limit, 65536);
+/// ```
 ///
 /// The errors of this crate contain no token. Those of a format may quote the line with the error, as
 /// toml's do: print its `message()` instead.
@@ -33,46 +56,43 @@ use crate::verify::TokenSet;
 ///     body_timeout = 5.0
 ///     on_rejection = "acknowledge"
 /// "#)?;
-/// let layer = config.into_layer();
+/// let layer = config.into_layer()?;
 ///
 /// let error = toml::from_str::<EventConfig>(r#"application_token = """#).unwrap_err();
 /// assert!(error.to_string().contains("an application token is empty"));
-/// # Ok::<(), toml::de::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct EventConfig {
-    /// The accepted tokens: one string, or a list of strings.
-    pub application_token: TokenSet,
+    /// The accepted tokens: one string, or a list of strings. Required by
+    /// [`into_layer`](Self::into_layer).
+    pub application_token: Option<TokenSet>,
     /// The [path](EventLayer::path) to which events are sent. Defaults to every path.
-    #[serde(default, deserialize_with = "path")]
+    #[serde(deserialize_with = "path")]
     pub path: Option<String>,
     /// The [body limit](EventLayer::body_limit) in bytes, above zero. Defaults to 1048576
     /// ([1 MiB](Self::DEFAULT_BODY_LIMIT)).
-    #[serde(default = "default_body_limit", deserialize_with = "body_limit")]
+    #[serde(deserialize_with = "body_limit")]
     pub body_limit: usize,
     /// The [body timeout](EventLayer::body_timeout) in seconds, above zero. It may have a fraction.
     /// Defaults to [10](Self::DEFAULT_BODY_TIMEOUT).
-    #[serde(default = "default_body_timeout", deserialize_with = "body_timeout")]
+    #[serde(deserialize_with = "body_timeout")]
     pub body_timeout: Duration,
     /// The [budget](EventLayer::body_budget) of all unverified bodies in bytes, above zero. Defaults
     /// to 67108864 ([64 MiB](Self::DEFAULT_BODY_BUDGET)).
-    #[serde(default = "default_body_budget", deserialize_with = "body_budget")]
+    #[serde(deserialize_with = "body_budget")]
     pub body_budget: usize,
     /// If `true`, [callbacks](EventLayer::callbacks) are verified too. Defaults to `false`.
-    #[serde(default)]
     pub callbacks: bool,
     /// If `true`, [other callbacks pass](EventLayer::pass_other_callbacks). Defaults to `false`.
-    #[serde(default)]
     pub pass_other_callbacks: bool,
     /// If `true`, [probes](EventLayer::respond_to_probes) by `GET` and `HEAD` get a 200. Defaults to
     /// `false`.
-    #[serde(default)]
     pub respond_to_probes: bool,
     /// The [response to rejected requests](EventLayer::on_rejection): `"reject"` or `"acknowledge"`.
     /// Defaults to `"reject"`.
-    #[serde(default)]
     pub on_rejection: RejectionPolicy,
 }
 
@@ -93,15 +113,8 @@ impl EventConfig {
     /// Creates a configuration with these tokens and the defaults for everything else.
     pub fn new(application_token: impl Into<TokenSet>) -> Self {
         Self {
-            application_token: application_token.into(),
-            path: None,
-            body_limit: Self::DEFAULT_BODY_LIMIT,
-            body_timeout: Self::DEFAULT_BODY_TIMEOUT,
-            body_budget: Self::DEFAULT_BODY_BUDGET,
-            callbacks: false,
-            pass_other_callbacks: false,
-            respond_to_probes: false,
-            on_rejection: RejectionPolicy::default(),
+            application_token: Some(application_token.into()),
+            ..Self::default()
         }
     }
 
@@ -109,7 +122,7 @@ impl EventConfig {
     ///
     /// | variable | setting |
     /// |---|---|
-    /// | `BITRIX24_APPLICATION_TOKEN` | `application_token`: one token, or several separated by commas |
+    /// | `BITRIX24_APPLICATION_TOKEN` | `application_token`: one token, or several separated by commas; required by [`into_layer`](Self::into_layer) |
     /// | `BITRIX24_EVENT_PATH` | `path` |
     /// | `BITRIX24_EVENT_BODY_LIMIT` | `body_limit`, in bytes |
     /// | `BITRIX24_EVENT_BODY_TIMEOUT` | `body_timeout`, in seconds |
@@ -121,11 +134,10 @@ impl EventConfig {
     ///
     /// # Errors
     ///
-    /// Returns an error if the token is not set, a value is invalid, or an unknown variable starts with
-    /// `BITRIX24_EVENT_`. The message names the variable.
+    /// Returns an error if a value is invalid, or if an unknown variable starts with `BITRIX24_EVENT_`.
+    /// The message names the variable.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        Self::from_vars(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))))
+        Self::from_vars(setting::env_vars())
     }
 
     /// Reads the configuration from variables such as those of [`from_env`](Self::from_env).
@@ -137,7 +149,8 @@ impl EventConfig {
     ///     ("BITRIX24_APPLICATION_TOKEN", "51856fefc120afa4b628cc82d3935cce, 192735"),
     ///     ("BITRIX24_EVENT_PATH", "/bitrix24/events"),
     /// ])?;
-    /// assert_eq!(config.application_token.len(), 2);
+    /// assert_eq!(config.application_token.as_ref().map(|tokens| tokens.len()), Some(2));
+    /// let layer = config.into_layer()?;
     ///
     /// let error = EventConfig::from_vars([
     ///     ("BITRIX24_APPLICATION_TOKEN", "192735"),
@@ -161,12 +174,11 @@ impl EventConfig {
             .map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()))
             .filter(|(name, _)| name == TOKEN_VARIABLE || name.starts_with(VARIABLE_PREFIX))
             .collect();
-        let tokens = vars
-            .remove(TOKEN_VARIABLE)
-            .ok_or_else(|| ConfigError::new(format!("{TOKEN_VARIABLE} is not set")))?;
-        let tokens = TokenSet::from_list(&tokens).map_err(|error| error.of(TOKEN_VARIABLE))?;
-
-        let mut config = Self::new(tokens);
+        let mut config = Self::default();
+        if let Some(tokens) = vars.remove(TOKEN_VARIABLE) {
+            let tokens = TokenSet::from_list(&tokens).map_err(|error| error.of(TOKEN_VARIABLE))?;
+            config.application_token = Some(tokens);
+        }
         for (name, value) in &vars {
             config
                 .set(&name[VARIABLE_PREFIX.len()..], value)
@@ -196,37 +208,57 @@ impl EventConfig {
         Ok(())
     }
 
-    /// Creates a layer with this configuration.
+    /// Creates a layer that verifies the [`application_token`](Self::application_token).
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Panics if [`path`](Self::path) was assigned directly and does not start with `/`.
-    pub fn into_layer(self) -> EventLayer<TokenSet> {
-        let tokens = self.application_token.clone();
+    /// Returns an error if there is no token, or if [`path`](Self::path) was assigned directly and does
+    /// not start with `/`.
+    pub fn into_layer(mut self) -> Result<EventLayer<TokenSet>, ConfigError> {
+        let tokens = self.application_token.take().ok_or_else(|| {
+            ConfigError::new(format!(
+                "there is no application token: set application_token or {TOKEN_VARIABLE}"
+            ))
+        })?;
         self.into_layer_with(tokens)
     }
 
-    /// Creates a layer with this configuration and another verifier in place of the tokens.
+    /// Creates a layer with another verifier, such as a `PortalVerifier`.
     ///
     /// ```
-    /// use tower_bitrix24::{ApplicationToken, EventConfig};
+    /// use tower_bitrix24::{EventConfig, TokenSet};
     ///
-    /// let config = EventConfig::new(ApplicationToken::new("192735")?);
-    /// let layer = config.into_layer_with(ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?);
-    /// # Ok::<(), tower_bitrix24::ConfigError>(())
+    /// let verifier: TokenSet = "51856fefc120afa4b628cc82d3935cce, 192735".parse()?;
+    /// let config: EventConfig = toml::from_str(r#"path = "/bitrix24/events""#)?;
+    /// let layer = config.into_layer_with(verifier.clone())?;
+    ///
+    /// let config: EventConfig = toml::from_str(r#"application_token = "c289487163b58658""#)?;
+    /// let error = config.into_layer_with(verifier).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "application_token is set, but the layer has another verifier: remove it",
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Panics if [`path`](Self::path) was assigned directly and does not start with `/`.
-    pub fn into_layer_with<V>(self, verifier: V) -> EventLayer<V> {
+    /// Returns an error if [`application_token`](Self::application_token) is set, because nothing would
+    /// compare it; a verifier that does takes it out before. Also returns an error if
+    /// [`path`](Self::path) was assigned directly and does not start with `/`.
+    pub fn into_layer_with<V>(self, verifier: V) -> Result<EventLayer<V>, ConfigError> {
+        if self.application_token.is_some() {
+            return Err(ConfigError::new(
+                "application_token is set, but the layer has another verifier: remove it",
+            ));
+        }
         let mut layer = EventLayer::new(verifier)
             .body_limit(self.body_limit)
             .body_timeout(self.body_timeout)
             .body_budget(self.body_budget)
             .on_rejection(self.on_rejection);
         if let Some(path) = self.path {
-            layer = layer.path(path);
+            layer = layer.path(checked_path(path)?);
         }
         if self.callbacks {
             layer = layer.callbacks();
@@ -237,18 +269,29 @@ impl EventConfig {
         if self.respond_to_probes {
             layer = layer.respond_to_probes();
         }
-        layer
+        Ok(layer)
+    }
+}
+
+/// Has no token.
+impl Default for EventConfig {
+    fn default() -> Self {
+        Self {
+            application_token: None,
+            path: None,
+            body_limit: Self::DEFAULT_BODY_LIMIT,
+            body_timeout: Self::DEFAULT_BODY_TIMEOUT,
+            body_budget: Self::DEFAULT_BODY_BUDGET,
+            callbacks: false,
+            pass_other_callbacks: false,
+            respond_to_probes: false,
+            on_rejection: RejectionPolicy::default(),
+        }
     }
 }
 
 const TOKEN_VARIABLE: &str = "BITRIX24_APPLICATION_TOKEN";
 const VARIABLE_PREFIX: &str = "BITRIX24_EVENT_";
-
-fn parse<T: FromStr>(value: &str, expected: &str) -> Result<T, ConfigError> {
-    value
-        .parse()
-        .map_err(|_| ConfigError::new(format!("{value:?} is not {expected}")))
-}
 
 fn checked_path(path: String) -> Result<String, ConfigError> {
     if path.starts_with('/') {
@@ -261,26 +304,15 @@ fn checked_path(path: String) -> Result<String, ConfigError> {
 }
 
 fn checked_limit(bytes: usize) -> Result<usize, ConfigError> {
-    if bytes == 0 {
-        return Err(ConfigError::new("the body limit must be above zero"));
-    }
-    Ok(bytes)
+    setting::above_zero("body limit", bytes)
 }
 
 fn checked_budget(bytes: usize) -> Result<usize, ConfigError> {
-    if bytes == 0 {
-        return Err(ConfigError::new("the body budget must be above zero"));
-    }
-    Ok(bytes)
+    setting::above_zero("body budget", bytes)
 }
 
 fn checked_timeout(seconds: f64) -> Result<Duration, ConfigError> {
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(timeout) if !timeout.is_zero() => Ok(timeout),
-        _ => Err(ConfigError::new(format!(
-            "the body timeout must be above zero and is {seconds} seconds"
-        ))),
-    }
+    setting::timeout("body timeout", seconds)
 }
 
 fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -300,18 +332,6 @@ fn body_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
     checked_timeout(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-fn default_body_limit() -> usize {
-    EventConfig::DEFAULT_BODY_LIMIT
-}
-
-fn default_body_budget() -> usize {
-    EventConfig::DEFAULT_BODY_BUDGET
-}
-
-fn default_body_timeout() -> Duration {
-    EventConfig::DEFAULT_BODY_TIMEOUT
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,7 +349,7 @@ mod tests {
     fn unset_config_fields_have_the_defaults_of_the_layer() {
         for config in [read(r#"application_token = "secret""#), read_vars(&[])] {
             let config = config.unwrap();
-            assert_eq!(config.application_token.len(), 1);
+            assert_eq!(config.application_token.unwrap().len(), 1);
             assert_eq!(config.path, None);
             assert_eq!(config.body_limit, EventConfig::DEFAULT_BODY_LIMIT);
             assert_eq!(config.body_timeout, EventConfig::DEFAULT_BODY_TIMEOUT);
@@ -369,12 +389,12 @@ mod tests {
             ("BITRIX24_CLIENT_ID", "the application's own"),
         ]);
         for config in [from_text.unwrap(), from_vars.unwrap()] {
-            assert_eq!(config.application_token.len(), 2);
+            assert_eq!(config.application_token.as_ref().unwrap().len(), 2);
             assert_eq!(config.path.as_deref(), Some("/events"));
             assert_eq!(config.body_limit, 1000);
             assert_eq!(config.body_timeout, Duration::from_secs(2));
             assert_eq!(config.body_budget, 100_000);
-            let layer = format!("{:?}", config.clone().into_layer());
+            let layer = format!("{:?}", config.clone().into_layer().unwrap());
             assert!(layer.contains("body_budget: 100000"), "{layer}");
             assert!(config.callbacks && layer.contains("callbacks: true"));
             assert!(config.pass_other_callbacks);
@@ -386,7 +406,6 @@ mod tests {
     #[test]
     fn invalid_config_file_is_an_error_that_names_the_field() {
         for (text, message) in [
-            ("", "missing field `application_token`"),
             (r#"application_token = """#, "an application token is empty"),
             (r#"application_token = []"#, "there is no application token"),
             (
@@ -468,8 +487,50 @@ mod tests {
                 "{error}"
             );
         }
-        let error = EventConfig::from_vars([("PATH", "/bin")]).unwrap_err();
-        assert_eq!(error.to_string(), "BITRIX24_APPLICATION_TOKEN is not set");
+    }
+
+    #[test]
+    fn layer_of_a_config_needs_either_tokens_or_another_verifier() {
+        let from_vars = EventConfig::from_vars([("PATH", "/bin")]).map_err(|e| e.to_string());
+        for config in [read(""), from_vars, Ok(EventConfig::default())] {
+            let config = config.unwrap();
+            let error = config.clone().into_layer().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "there is no application token: set application_token or BITRIX24_APPLICATION_TOKEN"
+            );
+            assert!(config.into_layer_with(()).is_ok());
+        }
+        let mut config = read(r#"application_token = "secret""#).unwrap();
+        assert!(config.clone().into_layer_with(()).is_err());
+        let tokens = config.application_token.take().unwrap();
+        config.path = Some("events".to_owned());
+        let error = config.into_layer_with(tokens).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the path \"events\" does not start with /"
+        );
+    }
+
+    /// The documentation warns of it.
+    #[test]
+    fn misspelt_key_is_an_error_in_a_table_and_dropped_in_a_flattened_field() {
+        #[derive(Debug, Deserialize)]
+        struct Nested {
+            events: EventConfig,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Flat {
+            #[serde(flatten)]
+            events: EventConfig,
+        }
+        let text = "application_token = \"a\"\nbodylimit = 1";
+        let nested = toml::from_str::<Nested>(&format!("[events]\n{text}")).unwrap_err();
+        assert!(nested.message().starts_with("unknown field `bodylimit`"));
+        let flat: Flat = toml::from_str(text).unwrap();
+        assert_eq!(flat.events.body_limit, EventConfig::DEFAULT_BODY_LIMIT);
+        let nested = toml::from_str::<Nested>("[events]\nbody_limit = 1").unwrap();
+        assert_eq!(nested.events.body_limit, 1);
     }
 
     #[test]

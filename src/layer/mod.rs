@@ -10,6 +10,7 @@ mod config;
 mod future;
 mod path;
 mod service;
+pub(crate) mod setting;
 mod shared;
 mod verdict;
 

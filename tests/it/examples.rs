@@ -32,7 +32,7 @@ async fn says_how_to_set_a_token_and_stops(example: &str) {
     let status: ExitStatus = child.wait().await.unwrap();
     assert_eq!(status.code(), Some(2));
     assert!(
-        text.contains("BITRIX24_APPLICATION_TOKEN is not set"),
+        text.contains("set application_token or BITRIX24_APPLICATION_TOKEN"),
         "{text}"
     );
     assert!(
