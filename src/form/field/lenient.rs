@@ -39,6 +39,12 @@ impl FromText for u64 {
     }
 }
 
+impl FromText for i64 {
+    fn from_text(text: Cow<'_, str>) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl FromText for Flag {
     fn from_text(text: Cow<'_, str>) -> Option<Self> {
         Self::parse(&text)

@@ -14,7 +14,7 @@ macro_rules! with_auth_fields {
                 /// The OAuth access token, for calls to the portal as the bot.
                 access_token: Secret,
                 /// The expiry of the access token, in unix seconds.
-                expires: u64,
+                expires: i64,
                 /// The lifetime of the access token after the event, in seconds.
                 expires_in: u64,
                 /// The permissions of the application, such as `imbot`, separated by commas.
@@ -39,7 +39,7 @@ macro_rules! with_auth_fields {
                 /// [`Auth`](crate::envelope::Auth).
                 application_token: Secret,
                 /// The end of the application's trial or paid period, in unix seconds.
-                date_finish: u64,
+                date_finish: i64,
                 /// The code of the authorization server's error, if that server returned no tokens.
                 error: String,
                 /// The error in words. It is redacted like a token, since the authorization server may quote the
