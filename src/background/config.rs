@@ -36,18 +36,19 @@ use crate::layer::setting;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct BackgroundConfig {
-    /// How many events [run at the same time](super::BackgroundBuilder::concurrency), above zero.
-    /// Defaults to [16](BackgroundQueue::DEFAULT_CONCURRENCY).
+    /// The maximum number of events that [run at the same
+    /// time](super::BackgroundBuilder::concurrency), above zero. Defaults to
+    /// [16](BackgroundQueue::DEFAULT_CONCURRENCY).
     #[serde(deserialize_with = "concurrency")]
     pub concurrency: usize,
-    /// How many events [wait](super::BackgroundBuilder::capacity). Defaults to
+    /// The maximum number of events that [wait](super::BackgroundBuilder::capacity). Defaults to
     /// [1000](BackgroundQueue::DEFAULT_CAPACITY).
     pub capacity: usize,
-    /// How many [bytes](super::BackgroundBuilder::capacity_bytes) they hold. Defaults to 67108864
-    /// ([64 MiB](BackgroundQueue::DEFAULT_CAPACITY_BYTES)).
+    /// The maximum number of [bytes](super::BackgroundBuilder::capacity_bytes) they hold. Defaults
+    /// to 67108864 ([64 MiB](BackgroundQueue::DEFAULT_CAPACITY_BYTES)).
     pub capacity_bytes: usize,
-    /// How long one event [may run](super::BackgroundBuilder::timeout) in seconds, above zero. It may
-    /// have a fraction. Defaults to [60](BackgroundQueue::DEFAULT_TIMEOUT).
+    /// The time that one event [may run](super::BackgroundBuilder::timeout) in seconds, above zero.
+    /// It may have a fraction. Defaults to [60](BackgroundQueue::DEFAULT_TIMEOUT).
     #[serde(deserialize_with = "timeout")]
     pub timeout: Duration,
 }

@@ -61,7 +61,7 @@ impl<S: TokenStore> PortalVerifier<S> {
                 Decision::Replace(tokens) => tokens,
             };
             let replaced = match turn {
-                // What was decided before the turn may be over.
+                // The decision is made again, since the tokens may have changed before the turn.
                 None => match access.turns.take(member_id, attempts.deadline).await {
                     Ok(taken) => {
                         turn = Some(taken);

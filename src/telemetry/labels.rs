@@ -25,7 +25,7 @@ impl Outcome {
     }
 }
 
-/// How the handling of a verified event ended.
+/// The end of the handling of a verified event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
     not(all(feature = "tracing", feature = "metrics", feature = "background")),
