@@ -14,7 +14,7 @@ use crate::layer::setting;
 ///
 /// Every key is optional. An unknown key, a concurrency of zero and a timeout of zero are errors. Give
 /// the configuration a table of its own: in a `#[serde(flatten)]` field serde drops unknown keys, so
-/// that a misspelt one has no effect.
+/// that a misspelled one has no effect.
 ///
 /// ```
 /// use tower_bitrix24::background::BackgroundConfig;

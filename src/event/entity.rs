@@ -1,7 +1,7 @@
 //! The entities of [`Subject`](super::Subject)s, as constants.
 //!
 //! An entity is usually the prefix of the REST methods that read the object. A comparison with a
-//! constant cannot be misspelt:
+//! constant cannot be misspelled:
 //!
 //! ```
 //! use tower_bitrix24::event::entity;

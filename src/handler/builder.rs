@@ -222,9 +222,9 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
     /// assert_eq!(status("ONCRMDEALDELETE").await, StatusCode::OK);
     /// assert_eq!(status("ONCRMDEALUSERFIELDADD").await, StatusCode::NOT_IMPLEMENTED);
     ///
-    /// let misspelt = EventRouter::builder().on_entity("crm.deals", async |_: Event| {}).build();
+    /// let misspelled = EventRouter::builder().on_entity("crm.deals", async |_: Event| {}).build();
     /// assert_eq!(
-    ///     misspelt.unwrap_err().to_string(),
+    ///     misspelled.unwrap_err().to_string(),
     ///     "no documented event is about the entity \"crm.deals\"; `event::entity` has the constants",
     /// );
     /// # Ok::<(), Box<dyn std::error::Error>>(())

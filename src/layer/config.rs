@@ -21,7 +21,7 @@ use crate::verify::TokenSet;
 /// and a limit, timeout or budget of zero are errors.
 ///
 /// Give the configuration **a table of its own**. In a `#[serde(flatten)]` field serde drops unknown
-/// keys, so that a misspelt one has no effect:
+/// keys, so that a misspelled one has no effect:
 ///
 /// ```
 /// use serde::Deserialize;
@@ -32,14 +32,14 @@ use crate::verify::TokenSet;
 ///     bitrix24: EventConfig,
 /// }
 ///
-/// let misspelt = r#"
+/// let misspelled = r#"
 ///     [bitrix24]
 ///     application_token = "192735"
 ///     bodylimit = 65536
 /// "#;
-/// let error = toml::from_str::<Settings>(misspelt).err().expect("a key is misspelt");
+/// let error = toml::from_str::<Settings>(misspelled).err().expect("a key is misspelled");
 /// assert!(error.message().starts_with("unknown field `bodylimit`, expected one of"));
-/// # let settings: Settings = toml::from_str(&misspelt.replace("bodyl", "body_l")).unwrap();
+/// # let settings: Settings = toml::from_str(&misspelled.replace("bodyl", "body_l")).unwrap();
 /// # assert_eq!(settings.bitrix24.body_limit, 65536);
 /// ```
 ///
@@ -514,7 +514,7 @@ mod tests {
 
     /// The documentation warns of it.
     #[test]
-    fn misspelt_key_is_an_error_in_a_table_and_dropped_in_a_flattened_field() {
+    fn misspelled_key_is_an_error_in_a_table_and_dropped_in_a_flattened_field() {
         #[derive(Debug, Deserialize)]
         struct Nested {
             events: EventConfig,
