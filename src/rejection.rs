@@ -37,6 +37,7 @@ pub struct Rejection {
 /// | [`BodyTimeout`](Self::BodyTimeout) | 408 |
 /// | [`BodyIncomplete`](Self::BodyIncomplete), [`Malformed`](Self::Malformed), [`NoEvent`](Self::NoEvent) | 400 |
 /// | [`TokenMissing`](Self::TokenMissing), [`TokenRejected`](Self::TokenRejected) | 403, with the same body |
+/// | [`UrlSecretRejected`](Self::UrlSecretRejected), [`HeadRejected`](Self::HeadRejected) | 403, with the same body |
 /// | [`Unavailable`](Self::Unavailable), [`BodyBudgetExhausted`](Self::BodyBudgetExhausted) | 503 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -66,6 +67,10 @@ pub enum RejectionKind {
     TokenRejected,
     /// The verifier could not decide whether the token is right.
     Unavailable,
+    /// The [secret in the URL](crate::EventLayer::url_secret) is missing or wrong.
+    UrlSecretRejected,
+    /// The head does not fulfill what the layer [requires](crate::EventLayer::require).
+    HeadRejected,
 }
 
 impl RejectionKind {
@@ -84,6 +89,8 @@ impl RejectionKind {
             Self::TokenMissing => "token_missing",
             Self::TokenRejected => "token_rejected",
             Self::Unavailable => "unavailable",
+            Self::UrlSecretRejected => "url_secret_rejected",
+            Self::HeadRejected => "head_rejected",
         }
     }
 
@@ -101,6 +108,7 @@ impl RejectionKind {
             // The same for both, so that a response does not reveal which it was.
             Self::TokenMissing | Self::TokenRejected => "the application token is not accepted\n",
             Self::Unavailable => "the application token cannot be verified now\n",
+            Self::UrlSecretRejected | Self::HeadRejected => "the request is not accepted here\n",
         }
     }
 }
@@ -137,7 +145,10 @@ impl Rejection {
             RejectionKind::BodyIncomplete | RejectionKind::Malformed | RejectionKind::NoEvent => {
                 StatusCode::BAD_REQUEST
             }
-            RejectionKind::TokenMissing | RejectionKind::TokenRejected => StatusCode::FORBIDDEN,
+            RejectionKind::TokenMissing
+            | RejectionKind::TokenRejected
+            | RejectionKind::UrlSecretRejected
+            | RejectionKind::HeadRejected => StatusCode::FORBIDDEN,
             RejectionKind::Unavailable | RejectionKind::BodyBudgetExhausted => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

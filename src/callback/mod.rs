@@ -14,10 +14,12 @@ mod json_error;
 mod message;
 mod payload;
 mod placement;
+mod proof;
 mod response;
 mod robot;
 mod settings;
 mod settings_form;
+mod unknown;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,47 +36,18 @@ pub use self::message::{Binding, Message};
 pub use self::payload::CallbackPayload;
 use self::placement::PLACEMENT_OPTIONS;
 pub use self::placement::{Placement, PlacementCode, PlacementOptions};
+pub use self::proof::{Proof, ProofLevel};
 pub use self::response::{html_response, json_response};
 pub use self::robot::{Robot, RobotResult};
 pub use self::settings::{Settings, SettingsAction};
 pub use self::settings_form::{SettingsField, SettingsForm, SettingsStep};
+pub use self::unknown::UnknownKind;
 use crate::envelope::Auth;
 #[cfg(feature = "tracing")]
 use crate::envelope::Envelope;
 pub use crate::envelope::{CallbackEnvelope, CallbackKind};
 use crate::form::{Mismatch, Value, read_form, read_value};
 use crate::verify::{VerifyError, VerifyToken};
-
-/// The proof of a callback's origin.
-///
-/// | proof | who can produce it | what it is good for |
-/// |---|---|---|
-/// | [`ApplicationToken`](Self::ApplicationToken) | Bitrix24, and every employee of the portal who has opened the application: current builds print the token into each of its pages | the request is about this portal. It does not prove a user, nor that the queue of the platform sent it |
-///
-/// Take the user of a placement, its rights and its tokens as claims until the portal has confirmed
-/// them. Never call an address from a callback before that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Proof {
-    /// The application's token: `auth[application_token]`, or `APPLICATION_TOKEN` of a placement.
-    ApplicationToken,
-}
-
-impl Proof {
-    /// Returns the name of the proof in snake case, such as `application_token`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApplicationToken => "application_token",
-        }
-    }
-}
-
-impl fmt::Display for Proof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A verified callback.
 ///
@@ -83,7 +56,7 @@ impl fmt::Display for Proof {
 /// layer. Clones are cheap and share all data.
 ///
 /// `Debug` and the serialized form redact tokens, and leave the body out. A serialized callback has
-/// the fields `callback`, `proof`, `auth`, `typed`, `mismatch` and `data`.
+/// the fields `callback`, `proof`, `auth`, `typed`, `unknown_kind`, `mismatch` and `data`.
 #[derive(Clone)]
 pub struct Callback(Arc<Inner>);
 
@@ -92,8 +65,9 @@ struct Inner {
     payload: CallbackPayload,
     mismatch: Option<Mismatch>,
     proof: Proof,
-    /// `None` if it is not read.
+    /// `None` if it is not read, or not a form.
     data: Option<Value>,
+    is_json: bool,
     auth: OnceLock<Box<Auth>>,
 }
 
@@ -125,11 +99,18 @@ impl Callback {
     ///
     /// Returns the verifier's error, or [`Missing`](crate::verify::VerifyErrorKind::Missing) if the
     /// callback has no token. A callback without a token is never verified, not even by a verifier that
-    /// [accepts such events](VerifyToken::insecure_verify_without_token).
+    /// [accepts such events](VerifyToken::insecure_verify_without_token). A page without the
+    /// application's token is verified if the verifier [introspects](VerifyToken::introspect) it.
     pub async fn verify<V>(callback: CallbackEnvelope, verifier: &V) -> Result<Self, VerifyError>
     where
         V: VerifyToken + ?Sized,
     {
+        if callback.envelope().has_token_of_user() {
+            if let Some(introspection) = verifier.introspect(callback.envelope()) {
+                let proof = introspection.await?.into();
+                return Ok(Self::from_verified(callback, proof, None));
+            }
+        }
         if !callback.envelope().has_application_token() {
             return Err(VerifyError::missing());
         }
@@ -164,7 +145,20 @@ impl Callback {
             mismatch,
             proof,
             data: data.ok(),
+            is_json: false,
             auth,
+        }))
+    }
+
+    pub(crate) fn from_verified_json(envelope: CallbackEnvelope, proof: Proof) -> Self {
+        Self(Arc::new(Inner {
+            envelope,
+            payload: CallbackPayload::Unknown,
+            mismatch: None,
+            proof,
+            data: None,
+            is_json: true,
+            auth: OnceLock::new(),
         }))
     }
 
@@ -176,6 +170,18 @@ impl Callback {
     /// Returns what has proved the origin of the callback.
     pub fn proof(&self) -> Proof {
         self.0.proof
+    }
+
+    /// Returns which of the rarer requests a callback of the kind
+    /// [`Unknown`](CallbackKind::Unknown) seems to be.
+    pub fn unknown_kind(&self) -> Option<UnknownKind> {
+        if self.kind() != CallbackKind::Unknown {
+            return None;
+        }
+        if self.0.is_json {
+            return UnknownKind::of_json(&serde_json::from_slice(self.body()).ok()?);
+        }
+        UnknownKind::of_form(self.data()?, self.auth().access_token().is_some())
     }
 
     /// Returns the callback in the type of its [`kind`](Self::kind).
@@ -201,7 +207,8 @@ impl Callback {
     /// Returns the whole form except `auth`, as PHP's `$_POST` has it.
     ///
     /// Returns `None` if the form has more arrays than [are read](Value::MAX_ARRAYS). Then there is a
-    /// [`mismatch`](Self::mismatch), and [`body`](Self::body) has the form.
+    /// [`mismatch`](Self::mismatch), and [`body`](Self::body) has the form. Returns `None` for JSON too,
+    /// which [`json_as`](Self::json_as) reads.
     pub fn data(&self) -> Option<&Value> {
         self.0.data.as_ref()
     }
@@ -210,14 +217,26 @@ impl Callback {
     ///
     /// # Errors
     ///
-    /// Returns an error if the form does not fit `T`, or is [not read](Value::MAX_ARRAYS). The message
-    /// quotes values of the form.
+    /// Returns an error if the form does not fit `T`, is [not read](Value::MAX_ARRAYS), or is JSON. The
+    /// message quotes values of the form.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
         match (&self.0.data, &self.0.mismatch) {
             (Some(data), _) => read_value(data, "data"),
             (None, Some(mismatch)) => Err(mismatch.clone()),
-            (None, None) => unreachable!("data that are not read have a mismatch"),
+            (None, None) => Err(Mismatch::unfit(
+                "",
+                "the body is JSON: read it with `json_as`",
+            )),
         }
+    }
+
+    /// Deserializes a JSON body as a `T`. Only deliveries and providers of AI send JSON.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the body is not JSON or does not fit `T`. The message may quote values.
+    pub fn json_as<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        serde_json::from_slice(self.body()).map_err(JsonError::new)
     }
 
     /// Returns the whole body as it was sent, including tokens.
@@ -227,7 +246,10 @@ impl Callback {
 
     /// The options of a placement are JSON in a string, whose secrets the redaction of a form does not
     /// see.
-    fn redacted_data(&self) -> Option<Cow<'_, Value>> {
+    fn redacted_data(&self) -> Option<RedactedData<'_>> {
+        if self.0.is_json {
+            return placement::redacted_json(self.body()).map(RedactedData::Json);
+        }
         let mut data = Cow::Borrowed(self.data()?);
         let options = data.get(PLACEMENT_OPTIONS).and_then(Value::as_str);
         if let Some(redacted) = options.and_then(placement::redacted_options) {
@@ -237,13 +259,20 @@ impl Callback {
                 }
             }
         }
-        Some(data)
+        Some(RedactedData::Form(data))
     }
 
     #[cfg(feature = "tracing")]
     pub(crate) fn envelope(&self) -> &Envelope {
         self.0.envelope.envelope()
     }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum RedactedData<'a> {
+    Form(Cow<'a, Value>),
+    Json(serde_json::Value),
 }
 
 impl fmt::Debug for Callback {
@@ -262,11 +291,12 @@ impl fmt::Debug for Callback {
 
 impl Serialize for Callback {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut callback = serializer.serialize_struct("Callback", 6)?;
+        let mut callback = serializer.serialize_struct("Callback", 7)?;
         callback.serialize_field("callback", self.kind().as_str())?;
         callback.serialize_field("proof", self.proof().as_str())?;
         callback.serialize_field("auth", self.auth())?;
         callback.serialize_field("typed", self.payload())?;
+        callback.serialize_field("unknown_kind", &self.unknown_kind())?;
         callback.serialize_field("mismatch", &self.mismatch().map(Mismatch::to_string))?;
         callback.serialize_field("data", &self.redacted_data())?;
         callback.end()

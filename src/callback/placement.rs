@@ -102,6 +102,16 @@ pub(super) fn redacted_options(options: &str) -> Option<String> {
     (redacted != json).then(|| redacted.to_string())
 }
 
+/// Returns a JSON body without secrets and without its `auth`, or `None` if it is not JSON.
+pub(super) fn redacted_json(body: &[u8]) -> Option<Json> {
+    let mut json = serde_json::from_slice(body).ok()?;
+    if let Json::Object(fields) = &mut json {
+        fields.remove("auth");
+    }
+    redact(&mut json);
+    Some(json)
+}
+
 /// serde_json has read the value, so its depth is bounded.
 fn redact(json: &mut Json) {
     match json {

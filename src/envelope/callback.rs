@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::callback_key::{CallbackKey, Entry};
 use super::error::{EnvelopeError, EnvelopeErrorKind};
 use super::key::{Field, Key, Root};
-use super::{Envelope, Span};
+use super::{DataSpan, Envelope, Span};
 use crate::form::pairs::pairs;
 
 /// The kind of a request other than an event, by the keys of its form.
@@ -22,7 +22,8 @@ pub enum CallbackKind {
     Placement,
     /// The settings form of the application: `event=OnAppSettings…`, or the fields that it saves.
     Settings,
-    /// A form that has a token and is none of these.
+    /// A form that is none of these. Without a token it is a callback only if the URL has a
+    /// [secret](crate::EventLayer::url_secret), and may then be JSON too.
     Unknown,
 }
 
@@ -92,8 +93,8 @@ impl CallbackEnvelope {
             scanned => scanned?,
         };
         match envelope.callback {
-            Some(kind) => Ok(Self::new(envelope, kind)),
-            None => Err(no_callback),
+            Some(kind) if envelope.claims_callback() => Ok(Self::new(envelope, kind)),
+            _ => Err(no_callback),
         }
     }
 
@@ -131,13 +132,17 @@ impl Envelope {
         }
         let found = Found::scan(&body)?;
         if found.has(Field::Event) {
-            return found.check_event().and_then(|()| {
-                let mut envelope = Self::scan(body)?;
-                if envelope.code().starts_with(SETTINGS) {
-                    envelope.callback = Some(CallbackKind::Settings);
-                }
-                Ok(envelope)
-            });
+            found.check_event()?;
+            let mut envelope = Self {
+                body,
+                fields: found.fields,
+                data: found.data,
+                callback: None,
+            };
+            if envelope.code().starts_with(SETTINGS) {
+                envelope.callback = Some(CallbackKind::Settings);
+            }
+            return Ok(envelope);
         }
         let (kind, fields) = found.into_callback()?;
         Ok(Self {
@@ -148,13 +153,47 @@ impl Envelope {
         })
     }
 
+    /// Creates the envelope of a body that is not a form. It has no fields.
+    pub(crate) fn of_other_content(body: Bytes) -> Self {
+        Self {
+            body,
+            fields: Default::default(),
+            data: Default::default(),
+            callback: Some(CallbackKind::Unknown),
+        }
+    }
+
+    /// Returns `true` if the platform sends such a callback without the application's token.
+    pub(crate) fn may_lack_token(&self) -> bool {
+        let kind = self.callback;
+        kind.is_some_and(|kind| !kind.always_has_token()) && !self.has_application_token()
+    }
+
     /// Returns `true` if the body is a callback that may pass unverified: it has nothing that could
     /// prove its origin, and the platform sends such callbacks.
     pub(crate) fn is_callback_without_proof(&self) -> bool {
-        let has = |field| self.raw(field).is_some_and(|value| !value.is_empty());
-        self.callback.is_some_and(|kind| !kind.always_has_token())
-            && !has(Field::ApplicationToken)
-            && !has(Field::AccessToken)
+        self.may_lack_token() && !self.has_access_token()
+    }
+
+    /// Returns `true` if the keys name a kind of callback, or a proof of one.
+    pub(crate) fn claims_callback(&self) -> bool {
+        self.callback.is_some()
+            && (self.callback != Some(CallbackKind::Unknown)
+                || self.raw(Field::ApplicationToken).is_some()
+                || self.raw(Field::AccessToken).is_some())
+    }
+
+    /// Returns `true` if the access token of the body is that of the user who sees a page.
+    pub(crate) fn has_token_of_user(&self) -> bool {
+        matches!(
+            self.callback,
+            Some(CallbackKind::Placement | CallbackKind::Settings)
+        ) && self.has_access_token()
+    }
+
+    fn has_access_token(&self) -> bool {
+        let token = self.raw(Field::AccessToken);
+        token.is_some_and(|token| !token.is_empty())
     }
 
     /// Returns `None` if this is an event.
@@ -170,8 +209,10 @@ struct Found {
     fields: [Span; Field::COUNT],
     keys: [Span; CallbackKey::COUNT],
     event_is_empty: bool,
-    has_data: bool,
+    data: DataSpan,
     has_phone_number: bool,
+    /// Concerns the keys of an event, and counts only if the form turns out to be one.
+    malformed_event: Option<EnvelopeError>,
     /// Concerns the keys of a proof, so that it counts even if the form turns out to be of no kind.
     malformed_proof: Option<EnvelopeError>,
     malformed: Option<EnvelopeError>,
@@ -183,8 +224,9 @@ impl Found {
             fields: [Span::default(); Field::COUNT],
             keys: [Span::default(); CallbackKey::COUNT],
             event_is_empty: false,
-            has_data: false,
+            data: DataSpan::default(),
             has_phone_number: false,
+            malformed_event: None,
             malformed_proof: None,
             malformed: None,
         };
@@ -192,18 +234,16 @@ impl Found {
             if count == Envelope::MAX_PAIRS {
                 return Err(EnvelopeError::new(EnvelopeErrorKind::TooManyPairs));
             }
-            let span = Span {
-                start: pair.value_start as u32,
-                end: pair.end as u32,
-            };
+            let span = Span::new(pair.value_start..pair.end);
             match Key::read(pair.key) {
                 Key::Field(field) => found.field(field, span, pair.value.is_empty()),
-                Key::Data => found.has_data = true,
+                Key::Data => found.data.add(body, pair.start..pair.end),
                 Key::Alias(Root::Field(Field::Event)) => {
                     return Err(EnvelopeError::ambiguous_key(Field::Event.key()));
                 }
                 Key::Alias(root) => {
                     let error = EnvelopeError::ambiguous_key(root.as_str());
+                    found.malformed_event = found.malformed_event.or(Some(error));
                     let is_proof = !matches!(
                         root,
                         Root::Data | Root::Field(Field::EventHandlerId | Field::Ts)
@@ -223,7 +263,9 @@ impl Found {
         self.event_is_empty |= field == Field::Event && is_empty;
         if is_duplicate {
             let is_proof = matches!(field, Field::ApplicationToken | Field::AccessToken);
-            self.reject(is_proof, EnvelopeError::duplicate_key(field.key()));
+            let error = EnvelopeError::duplicate_key(field.key());
+            self.malformed_event = self.malformed_event.or(Some(error));
+            self.reject(is_proof, error);
         }
     }
 
@@ -284,7 +326,7 @@ impl Found {
             || self.has_key(CallbackKey::Placement)
     }
 
-    /// Rejects what a later parser could take for a callback instead of an event.
+    /// Rejects what the scan for events does, and what a later parser could take for a callback.
     fn check_event(&self) -> Result<(), EnvelopeError> {
         let mixed = || EnvelopeError::new(EnvelopeErrorKind::MixedKinds);
         if CallbackKey::MARKERS.iter().any(|key| self.has_key(*key)) {
@@ -295,7 +337,13 @@ impl Found {
         if self.event_is_empty && has_token {
             return Err(mixed());
         }
-        self.malformed_proof.map_or(Ok(()), Err)
+        if let Some(error) = self.malformed_proof.or(self.malformed_event) {
+            return Err(error);
+        }
+        if self.event_is_empty {
+            return Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent));
+        }
+        Ok(())
     }
 
     fn into_callback(mut self) -> Result<(CallbackKind, [Span; Field::COUNT]), EnvelopeError> {
@@ -323,12 +371,10 @@ impl Found {
             CallbackKind::Robot
         } else if is_message {
             CallbackKind::Message
-        } else if self.has_data && self.has(Field::ApplicationToken) {
+        } else if self.data.span.end != 0 && self.has(Field::ApplicationToken) {
             CallbackKind::Settings
-        } else if self.has(Field::ApplicationToken) || self.has(Field::AccessToken) {
-            CallbackKind::Unknown
         } else {
-            return Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent));
+            CallbackKind::Unknown
         };
         match self.malformed {
             Some(error) if kind != CallbackKind::Unknown => Err(error),

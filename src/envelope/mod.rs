@@ -69,6 +69,30 @@ struct DataSpan {
     mixed: bool,
 }
 
+impl Span {
+    #[inline]
+    fn new(range: Range<usize>) -> Self {
+        Self {
+            start: range.start as u32,
+            end: range.end as u32,
+        }
+    }
+}
+
+impl DataSpan {
+    #[inline]
+    fn add(&mut self, body: &[u8], pair: Range<usize>) {
+        if self.span.end == 0 {
+            self.span = Span::new(pair);
+            return;
+        }
+        // Adjacent pairs have nothing but their `&`s between them.
+        let between = &body[self.span.end as usize..pair.start];
+        self.mixed |= between.iter().any(|&byte| byte != b'&');
+        self.span.end = pair.end as u32;
+    }
+}
+
 impl Envelope {
     /// The maximum number of `key=value` pairs in a body. The longest documented event has under a
     /// hundred, and PHP reads no more than 1,000 by default.
@@ -86,10 +110,6 @@ impl Envelope {
         if u32::try_from(body.len()).is_err() {
             return Err(EnvelopeError::new(EnvelopeErrorKind::TooLong));
         }
-        let span = |range: Range<usize>| Span {
-            start: range.start as u32,
-            end: range.end as u32,
-        };
 
         let mut fields = [Span::default(); Field::COUNT];
         let mut data = DataSpan::default();
@@ -105,15 +125,9 @@ impl Envelope {
                     if place.end != 0 {
                         malformed = malformed.or(Some(EnvelopeError::duplicate_key(field.key())));
                     }
-                    *place = span(pair.value_start..pair.end);
+                    *place = Span::new(pair.value_start..pair.end);
                 }
-                Key::Data if data.span.end == 0 => data.span = span(pair.start..pair.end),
-                Key::Data => {
-                    // Adjacent pairs have nothing but their `&`s between them.
-                    let between = &body[data.span.end as usize..pair.start];
-                    data.mixed |= between.iter().any(|&byte| byte != b'&');
-                    data.span.end = pair.end as u32;
-                }
+                Key::Data => data.add(&body, pair.start..pair.end),
                 Key::Alias(root) => {
                     let error = EnvelopeError::ambiguous_key(root.as_str());
                     if root == Root::Field(Field::Event) {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::callback_routes::CallbackRoutes;
 use super::function::Handler;
 use super::response::IntoEventResponse;
 use super::router::EventRouter;
 use super::routes::{ErasedHandler, Routes, run};
+use crate::callback::ProofLevel;
 use crate::error::ConfigError;
 use crate::event::kind::Kind;
 use crate::event::{Event, EventKind, entity};
@@ -77,8 +79,11 @@ impl EventRouter {
 /// the [state](EventRouter::with_state) that the handlers may take.
 #[must_use = "a builder does nothing until it is built"]
 pub struct EventRouterBuilder<S = ()> {
-    state: S,
+    pub(super) state: S,
     routes: Routes,
+    pub(super) callbacks: CallbackRoutes,
+    /// The proof that the handlers of callbacks demand which are registered from now on.
+    pub(super) level: Option<ProofLevel>,
     /// The first mistake, which `build` returns.
     error: Option<ConfigError>,
 }
@@ -88,6 +93,8 @@ impl<S> EventRouterBuilder<S> {
         Self {
             state,
             routes: Routes::default(),
+            callbacks: CallbackRoutes::default(),
+            level: None,
             error: None,
         }
     }
@@ -324,7 +331,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         }
     }
 
-    /// Sets the status for events without a handler. Defaults to 200.
+    /// Sets the status for events, robots and messages without a handler. Defaults to 200.
     pub fn unhandled(mut self, status: StatusCode) -> Self {
         self.routes.unhandled = status;
         self
@@ -355,7 +362,10 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         self.routes
             .prefixes
             .sort_by_key(|(prefix, _)| Reverse(prefix.len()));
-        Ok(EventRouter::new(Arc::new(self.routes)))
+        Ok(EventRouter::new(
+            Arc::new(self.routes),
+            Arc::new(self.callbacks),
+        ))
     }
 
     fn erase<H, M>(&self, handler: H) -> ErasedHandler
@@ -381,7 +391,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         }
     }
 
-    fn fail(mut self, message: impl Into<String>) -> Self {
+    pub(super) fn fail(mut self, message: impl Into<String>) -> Self {
         self.error.get_or_insert_with(|| ConfigError::new(message));
         self
     }
@@ -391,7 +401,8 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
 impl<S> fmt::Debug for EventRouterBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("EventRouterBuilder");
-        self.routes
+        self.routes.debug(&mut debug);
+        self.callbacks
             .debug(&mut debug)
             .field("error", &self.error)
             .finish()

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
+use crate::callback::{Callback, CallbackKind, ProofLevel};
 use crate::event::{Event, EventKind};
 use crate::form::Mismatch;
 use crate::telemetry::{self, HandlingOutcome};
@@ -51,14 +52,24 @@ pub struct HandlerError {
     kind: HandlerErrorKind,
     expected: Option<EventKind>,
     event: Option<Event>,
+    callback: Option<CallbackFailure>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+#[derive(Clone)]
+struct CallbackFailure {
+    callback: Option<Callback>,
+    expected: Option<CallbackKind>,
+    demanded: Option<ProofLevel>,
 }
 
 /// The kinds of [`HandlerError`].
 ///
 /// | kind | status |
 /// |---|---|
-/// | [`NoEvent`](Self::NoEvent), [`NoDelivery`](Self::NoDelivery) | 500 |
+/// | [`NoEvent`](Self::NoEvent), [`NoCallback`](Self::NoCallback), [`NoDelivery`](Self::NoDelivery) | 500 |
+/// | [`WeakProof`](Self::WeakProof) | 403 |
+/// | [`NoHandler`](Self::NoHandler) | 404 |
 /// | [`UnexpectedKind`](Self::UnexpectedKind), [`PayloadMismatch`](Self::PayloadMismatch) | 422 |
 /// | [`HandlerFailed`](Self::HandlerFailed) | 500 |
 /// | [`QueueFull`](Self::QueueFull), [`ShuttingDown`](Self::ShuttingDown), [`NotStored`](Self::NotStored) | 503 |
@@ -93,6 +104,13 @@ pub enum HandlerErrorKind {
     NotStored,
     /// The request has no delivery, because no worker of an inbox made it.
     NoDelivery,
+    /// The request has no [`Callback`]: no [`EventLayer`](crate::EventLayer) with
+    /// [`callbacks`](crate::EventLayer::callbacks) selected it, or it is an event.
+    NoCallback,
+    /// The [proof](crate::callback::Proof) of the callback is weaker than the handler demands.
+    WeakProof,
+    /// No handler is registered for the placement or the settings form, and a person waits for it.
+    NoHandler,
 }
 
 impl HandlerErrorKind {
@@ -107,6 +125,9 @@ impl HandlerErrorKind {
             Self::ShuttingDown => "shutting_down",
             Self::NotStored => "not_stored",
             Self::NoDelivery => "no_delivery",
+            Self::NoCallback => "no_callback",
+            Self::WeakProof => "weak_proof",
+            Self::NoHandler => "no_handler",
         }
     }
 }
@@ -123,8 +144,36 @@ impl HandlerError {
             kind,
             expected: None,
             event,
+            callback: None,
             source: None,
         }
+    }
+
+    pub(crate) fn of_callback(kind: HandlerErrorKind, callback: Callback) -> Self {
+        let mut error = Self::new(kind, None);
+        error.callback = Some(CallbackFailure {
+            callback: Some(callback),
+            expected: None,
+            demanded: None,
+        });
+        error
+    }
+
+    pub(crate) fn weak_proof(callback: Callback, demanded: ProofLevel) -> Self {
+        let mut error = Self::of_callback(HandlerErrorKind::WeakProof, callback);
+        if let Some(failure) = &mut error.callback {
+            failure.demanded = Some(demanded);
+        }
+        error
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn unexpected_callback(callback: Callback, expected: CallbackKind) -> Self {
+        let mut error = Self::of_callback(HandlerErrorKind::UnexpectedKind, callback);
+        if let Some(failure) = &mut error.callback {
+            failure.expected = Some(expected);
+        }
+        error
     }
 
     #[cfg(feature = "axum")]
@@ -147,8 +196,11 @@ impl HandlerError {
     pub const fn status(&self) -> StatusCode {
         match self.kind {
             HandlerErrorKind::NoEvent
+            | HandlerErrorKind::NoCallback
             | HandlerErrorKind::NoDelivery
             | HandlerErrorKind::HandlerFailed => StatusCode::INTERNAL_SERVER_ERROR,
+            HandlerErrorKind::WeakProof => StatusCode::FORBIDDEN,
+            HandlerErrorKind::NoHandler => StatusCode::NOT_FOUND,
             HandlerErrorKind::UnexpectedKind | HandlerErrorKind::PayloadMismatch => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -163,9 +215,18 @@ impl HandlerError {
         self.event.as_ref()
     }
 
+    /// Returns the callback that was not handled, or `None` if the request had none.
+    pub fn callback(&self) -> Option<&Callback> {
+        self.callback.as_ref()?.callback.as_ref()
+    }
+
     pub(crate) fn into_event_response(self) -> Response<Bytes> {
         let outcome = self.outcome();
+        if let Some(callback) = self.callback() {
+            telemetry::callback_not_handled(callback, &self);
+        }
         match &self.event {
+            None if self.callback.is_some() => {}
             Some(event) if outcome == HandlingOutcome::Mismatch => telemetry::mismatch(event),
             Some(event) => telemetry::handler_failed(event, outcome, &self),
             None => telemetry::no_event(&self),
@@ -184,6 +245,9 @@ impl HandlerError {
     const fn outcome(&self) -> HandlingOutcome {
         match self.kind {
             HandlerErrorKind::NoEvent
+            | HandlerErrorKind::NoCallback
+            | HandlerErrorKind::WeakProof
+            | HandlerErrorKind::NoHandler
             | HandlerErrorKind::HandlerFailed
             | HandlerErrorKind::NotStored
             | HandlerErrorKind::NoDelivery => HandlingOutcome::Failed,
@@ -199,6 +263,9 @@ impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Even a verified sender may put line breaks into a code or a key.
         let code = self.event().map_or("", Event::code).escape_debug();
+        if let Some(failure) = &self.callback {
+            return self.fmt_callback(failure, f);
+        }
         match self.kind {
             HandlerErrorKind::NoEvent => f.write_str(
                 "the request has no Bitrix24 event: check that an EventLayer wraps this route, \
@@ -227,6 +294,45 @@ impl fmt::Display for HandlerError {
             HandlerErrorKind::ShuttingDown => {
                 write!(f, "the application is shutting down: {code} is rejected")
             }
+            HandlerErrorKind::NoCallback => f.write_str(
+                "the request has no Bitrix24 callback: check that an EventLayer with callbacks \
+                 wraps this route, and that its path selects the request",
+            ),
+            HandlerErrorKind::WeakProof | HandlerErrorKind::NoHandler => {
+                f.write_str(self.kind.as_str())
+            }
+        }
+    }
+}
+
+impl HandlerError {
+    fn fmt_callback(&self, failure: &CallbackFailure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let callback = failure.callback.as_ref();
+        let kind = callback.map_or("", |callback| callback.kind().as_str());
+        match self.kind {
+            HandlerErrorKind::UnexpectedKind => {
+                let expected = failure.expected.map_or("another", CallbackKind::as_str);
+                write!(
+                    f,
+                    "this route takes a {expected}, but the callback is a {kind}"
+                )
+            }
+            HandlerErrorKind::PayloadMismatch => {
+                write!(f, "the data of a {kind} do not fit its type")?;
+                match callback.and_then(Callback::mismatch).map(Mismatch::path) {
+                    None | Some("") => Ok(()),
+                    Some(path) => write!(f, " at {}", path.escape_debug()),
+                }
+            }
+            HandlerErrorKind::WeakProof => {
+                let demanded = failure
+                    .demanded
+                    .map_or("a stronger proof", ProofLevel::as_str);
+                let proof = callback.map_or("none", |callback| callback.proof().as_str());
+                write!(f, "this {kind} needs the proof {demanded}, but has {proof}")
+            }
+            HandlerErrorKind::NoHandler => write!(f, "no handler is registered for this {kind}"),
+            _ => write!(f, "the handler of a {kind} failed"),
         }
     }
 }
@@ -237,6 +343,7 @@ impl fmt::Debug for HandlerError {
         f.debug_struct("HandlerError")
             .field("kind", &self.kind)
             .field("code", &self.event().map(Event::code))
+            .field("callback", &self.callback().map(Callback::kind))
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,8 @@
 //! | [`On<K>`](On) | 500 | 422 | 422 |
 //! | `Option<On<K>>` | `None` | `None` | 422 |
 //!
+//! The platform's other requests are extracted alike: see [`OnCallback`].
+//!
 //! A request has no event if no [`EventLayer`](crate::EventLayer) selected it, which is a mistake in
 //! the application. It also has none if the layer
 //! [passed it as another callback](crate::EventLayer::pass_other_callbacks); the optional forms are
@@ -68,6 +70,9 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
+pub use super::callback_extract::{
+    Administrator, AnyProof, AtLeast, CallbackType, OnCallback, User,
+};
 use super::error::{HandlerError, HandlerErrorKind};
 use crate::event::Event;
 use crate::event::kind::Kind;

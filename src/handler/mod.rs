@@ -1,6 +1,10 @@
 //! The handler kit behind the layer: the router, the extractors, their responses and errors.
 
 mod builder;
+mod callback_builder;
+#[cfg(feature = "axum")]
+mod callback_extract;
+mod callback_routes;
 mod error;
 #[cfg(feature = "axum")]
 pub mod extract;

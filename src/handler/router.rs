@@ -10,9 +10,11 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::Service;
 
+use super::callback_routes::CallbackRoutes;
 use super::error::{HandlerError, HandlerErrorKind};
 use super::response::ResponseBody;
 use super::routes::{BoxFuture, Routes};
+use crate::callback::Callback;
 use crate::event::Event;
 
 /// A service behind an [`EventLayer`](crate::EventLayer) that passes each event to the handler
@@ -38,9 +40,15 @@ use crate::event::Event;
 /// connections, is the router's [state](Self::with_state). The future is dropped if the server drops
 /// the request.
 ///
-/// The response to a request without an [`Event`] is 500, with a message that says what to check:
-/// the layer is missing, or it passed another callback. If one URL serves both, take the event from
-/// the extensions and call [`handle`](Self::handle).
+/// A [`Callback`] goes to the handler of its [robot](super::EventRouterBuilder::on_robot),
+/// [message provider](super::EventRouterBuilder::on_message),
+/// [placement](super::EventRouterBuilder::on_placement) or
+/// [settings form](super::EventRouterBuilder::on_settings), otherwise to the
+/// [fallback of callbacks](super::EventRouterBuilder::callback_fallback).
+///
+/// The response to a request without an [`Event`] or a [`Callback`] is 500, with a message that says
+/// what to check: the layer is missing, or it passed another callback. If one URL serves both, take the
+/// event from the extensions and call [`handle`](Self::handle).
 ///
 /// A clone is cheap and shares the handlers.
 ///
@@ -89,11 +97,16 @@ use crate::event::Event;
 #[derive(Clone)]
 pub struct EventRouter {
     routes: Arc<Routes>,
+    callbacks: Arc<CallbackRoutes>,
 }
 
 impl EventRouter {
-    pub(super) const fn new(routes: Arc<Routes>) -> Self {
-        Self { routes }
+    pub(super) const fn new(routes: Arc<Routes>, callbacks: Arc<CallbackRoutes>) -> Self {
+        Self { routes, callbacks }
+    }
+
+    pub(super) fn dispatch_callback(&self, callback: Callback) -> BoxFuture {
+        self.callbacks.dispatch(callback, self.routes.unhandled)
     }
 
     /// Passes an event to its handler without a request.
@@ -142,6 +155,9 @@ impl<B> Service<Request<B>> for EventRouter {
     }
 
     fn call(&mut self, mut request: Request<B>) -> RouterFuture {
+        if let Some(callback) = request.extensions_mut().remove::<Callback>() {
+            return RouterFuture(self.dispatch_callback(callback));
+        }
         let Some(event) = request.extensions_mut().remove::<Event>() else {
             let error = HandlerError::new(HandlerErrorKind::NoEvent, None);
             return RouterFuture(Box::pin(ready(error.into_event_response())));
@@ -173,8 +189,8 @@ impl fmt::Debug for RouterFuture {
 
 impl fmt::Debug for EventRouter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.routes
-            .debug(&mut f.debug_struct("EventRouter"))
-            .finish()
+        let mut debug = f.debug_struct("EventRouter");
+        self.routes.debug(&mut debug);
+        self.callbacks.debug(&mut debug).finish()
     }
 }

@@ -18,13 +18,13 @@ use super::body_mode::{BodyMode, KeepBody};
 use super::budget::Reservation;
 use super::collect::{Collect, Collected};
 use super::completion::Completion;
-use super::shared::Shared;
+use super::shared::{Content, Shared, UrlSecretCheck};
 use crate::callback::{Callback, Proof};
 use crate::envelope::{CallbackEnvelope, Envelope, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
-use crate::verify::{VerifyError, VerifyToken, is_verifiable};
+use crate::verify::{Introspection, VerifyError, VerifyToken, is_verifiable};
 
 pin_project! {
     /// The future of [`EventService`](crate::layer::EventService).
@@ -57,6 +57,11 @@ pin_project! {
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
+        Introspect {
+            introspection: Introspection,
+            envelope: Option<Envelope>,
+            trailers: Option<Box<HeaderMap>>,
+        },
         Ready { body: Option<I>, completion: Option<Completion> },
         Call { #[pin] call: C, completion: Option<Completion> },
         OnHandled { completion: Completion, response: Option<T> },
@@ -74,6 +79,8 @@ struct PendingRequest<S, V> {
     /// The bytes of the complete body in memory.
     held: usize,
     is_verified: bool,
+    content: Content,
+    url_secret: UrlSecretCheck,
     reservation: Reservation,
 }
 
@@ -86,6 +93,8 @@ impl<S, V> PendingRequest<S, V> {
             timer: VerificationTimer::default(),
             held: 0,
             is_verified: false,
+            content: Content::Form,
+            url_secret: UrlSecretCheck::Unused,
             reservation: Reservation::default(),
         }
     }
@@ -98,6 +107,10 @@ impl<S, V> PendingRequest<S, V> {
             &self.shared.budget
         };
         self.reservation.complete(budget, self.held)
+    }
+
+    fn may_pass_unverified(&self) -> bool {
+        self.url_secret == UrlSecretCheck::Unused && self.shared.may_pass_form(&self.parts)
     }
 
     fn release(&mut self) {
@@ -188,11 +201,18 @@ where
         service: S,
         shared: Arc<Shared<V>>,
         mode: M,
+        content: Content,
+        url_secret: UrlSecretCheck,
     ) -> Self {
         let collect = Collect::new(body, shared.body_limit, shared.body_timeout);
+        let pending = PendingRequest {
+            content,
+            url_secret,
+            ..PendingRequest::new(parts, service, shared)
+        };
         Self {
             state: State::Collect { collect },
-            pending: Some(PendingRequest::new(parts, service, shared)),
+            pending: Some(pending),
             telemetry: Telemetry::start(),
             mode,
             handling: Handling::default(),
@@ -256,6 +276,7 @@ fn scan<S, B, V, M, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
     mode: &M,
+    handling: &mut Handling,
     body: Collected,
 ) -> State<B, M::Body, V::Future, C, T>
 where
@@ -265,71 +286,120 @@ where
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
     request.held = body.allocated;
     request.timer = telemetry.collected(&body.bytes);
-    let scanned = if request.shared.callbacks {
+    let scanned = if request.content == Content::Json {
+        Ok(Envelope::of_other_content(body.bytes.clone()))
+    } else if request.shared.callbacks {
         Envelope::scan_with_callbacks(body.bytes.clone())
     } else {
         Envelope::scan(body.bytes.clone())
     };
-    let rejection = match scanned {
-        Ok(envelope)
-            if envelope.is_callback_without_proof()
-                && request.shared.may_pass_form(&request.parts) =>
+    let (check, envelope) = match scanned {
+        Ok(envelope) => (check(request, &envelope), Some(envelope)),
+        Err(error)
+            if error.kind() == EnvelopeErrorKind::NoEvent && request.may_pass_unverified() =>
         {
-            return pass(telemetry, mode, body);
+            (Check::Pass, None)
         }
-        Ok(envelope) => {
-            telemetry.record_code(&envelope);
-            let verifier = &*request.shared.verifier;
-            let is_verifiable = if envelope.callback_kind().is_some() {
-                envelope.has_application_token()
-            } else {
-                is_verifiable(&envelope, verifier)
-            };
-            if is_verifiable {
-                return State::Verify {
-                    verify: verifier.verify(&envelope),
-                    envelope: Some(envelope),
-                    trailers: body.trailers,
-                };
-            }
-            VerifyError::missing().into()
-        }
-        Err(error) => {
-            if error.kind() == EnvelopeErrorKind::NoEvent
-                && request.shared.may_pass_form(&request.parts)
-            {
-                return pass(telemetry, mode, body);
-            }
-            Rejection::from(error)
-        }
+        Err(error) => (Check::Reject(error.into()), None),
     };
-    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-    request.reject(telemetry, rejection)
+    if let (Some(envelope), false) = (&envelope, matches!(check, Check::Pass)) {
+        telemetry.record_code(envelope);
+    }
+    let trailers = body.trailers;
+    match (check, envelope) {
+        (Check::Token(verify), envelope) => State::Verify {
+            verify,
+            envelope,
+            trailers,
+        },
+        (Check::User(introspection), envelope) => State::Introspect {
+            introspection,
+            envelope,
+            trailers,
+        },
+        (Check::UrlSecret, Some(envelope)) => {
+            let proof = Some(Proof::UrlSecret);
+            inject(
+                request, telemetry, mode, handling, envelope, proof, trailers,
+            )
+        }
+        (Check::Reject(rejection), _) => {
+            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+            request.reject(telemetry, rejection)
+        }
+        (Check::Pass | Check::UrlSecret, _) => pass(telemetry, mode, body.bytes, trailers),
+    }
+}
+
+/// The check that verifies an envelope.
+enum Check<F> {
+    Token(F),
+    /// By the access token of a page, which also decides over its application token.
+    User(Introspection),
+    /// Has succeeded already.
+    UrlSecret,
+    Pass,
+    Reject(Rejection),
+}
+
+fn check<S, V: VerifyToken>(
+    request: &PendingRequest<S, V>,
+    envelope: &Envelope,
+) -> Check<V::Future> {
+    let verifier = &*request.shared.verifier;
+    if envelope.callback_kind().is_none() {
+        return if is_verifiable(envelope, verifier) {
+            Check::Token(verifier.verify(envelope))
+        } else {
+            Check::Reject(VerifyError::missing().into())
+        };
+    }
+    if envelope.has_token_of_user() {
+        if let Some(introspection) = verifier.introspect(envelope) {
+            return Check::User(introspection);
+        }
+    }
+    if envelope.has_application_token() {
+        return Check::Token(verifier.verify(envelope));
+    }
+    let may_lack_token = envelope.may_lack_token();
+    match request.url_secret {
+        UrlSecretCheck::Verified if may_lack_token => Check::UrlSecret,
+        UrlSecretCheck::Missing if may_lack_token => {
+            Check::Reject(Rejection::new(RejectionKind::UrlSecretRejected))
+        }
+        _ if envelope.is_callback_without_proof() && request.may_pass_unverified() => Check::Pass,
+        _ if envelope.claims_callback() => Check::Reject(VerifyError::missing().into()),
+        _ => Check::Reject(Rejection::new(RejectionKind::NoEvent)),
+    }
 }
 
 /// Passes a form that is not verified.
 fn pass<B, M, F, C, T>(
     telemetry: &Telemetry,
     mode: &M,
-    body: Collected,
+    bytes: Bytes,
+    trailers: Option<Box<HeaderMap>>,
 ) -> State<B, M::Body, F, C, T>
 where
     M: BodyMode<B>,
 {
     telemetry.passed();
     State::Ready {
-        body: Some(mode.whole(body.bytes, body.trailers)),
+        body: Some(mode.whole(bytes, trailers)),
         completion: None,
     }
 }
 
-/// Parses the verified event or callback and puts it into the request.
+/// Parses the verified event or callback and puts it into the request. An event has no proof but its
+/// token.
 fn inject<S, B, V, M, F, C, T>(
     request: &mut PendingRequest<S, V>,
     telemetry: &Telemetry,
     mode: &M,
     handling: &mut Handling,
     envelope: Envelope,
+    proof: Option<Proof>,
     trailers: Option<Box<HeaderMap>>,
 ) -> State<B, M::Body, F, C, T>
 where
@@ -337,7 +407,12 @@ where
     M: BodyMode<B>,
 {
     let bytes = envelope.body().clone();
-    let hook = request.shared.verifier.on_handled(&envelope);
+    // The verifier has not seen a callback that the URL alone verifies.
+    let hook = if proof == Some(Proof::UrlSecret) {
+        None
+    } else {
+        request.shared.verifier.on_handled(&envelope)
+    };
     let completion = hook.map(Completion::new);
     if let Some(completion) = &completion {
         completion.insert_into(&mut request.parts);
@@ -346,7 +421,11 @@ where
     if let Some(kind) = envelope.callback_kind() {
         let callback = CallbackEnvelope::new(envelope, kind);
         let query = request.parts.uri.query();
-        let callback = Callback::from_verified(callback, Proof::ApplicationToken, query);
+        let proof = proof.unwrap_or(Proof::ApplicationToken);
+        let callback = match request.content {
+            Content::Form => Callback::from_verified(callback, proof, query),
+            Content::Json => Callback::from_verified_json(callback, proof),
+        };
         telemetry.callback_accepted(&callback, request.timer);
         request.parts.extensions.insert(callback);
     } else {
@@ -384,7 +463,7 @@ where
                     // If the verifier panics, polling again must panic too.
                     state.set(State::Done);
                     match collected {
-                        Ok(body) => scan(pending, telemetry, mode, body),
+                        Ok(body) => scan(pending, telemetry, mode, handling, body),
                         Err(kind) => {
                             let request = pending.take().expect(POLLED_AFTER_COMPLETION);
                             request.reject(telemetry, Rejection::new(kind))
@@ -406,7 +485,32 @@ where
                     match verdict {
                         Ok(()) => {
                             let trailers = trailers.take();
-                            inject(request, telemetry, mode, handling, envelope, trailers)
+                            inject(request, telemetry, mode, handling, envelope, None, trailers)
+                        }
+                        Err(error) => {
+                            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+                            request.reject(telemetry, error)
+                        }
+                    }
+                }
+                StateProj::Introspect {
+                    introspection,
+                    envelope,
+                    trailers,
+                } => {
+                    let Poll::Ready(verdict) = introspection.as_mut().poll(cx) else {
+                        state.set(ready!(wait_or_reject(pending, telemetry, handling)));
+                        continue;
+                    };
+                    let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
+                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+                    request.timer.stop();
+                    match verdict {
+                        Ok(owner) => {
+                            let (proof, trailers) = (Some(owner.into()), trailers.take());
+                            inject(
+                                request, telemetry, mode, handling, envelope, proof, trailers,
+                            )
                         }
                         Err(error) => {
                             let request = pending.take().expect(POLLED_AFTER_COMPLETION);
@@ -491,6 +595,7 @@ where
         let state = match self.state {
             State::Collect { .. } => "collect",
             State::Verify { .. } => "verify",
+            State::Introspect { .. } => "introspect",
             State::Ready { .. } => "ready",
             State::Call { .. } => "call",
             State::OnHandled { .. } => "on_handled",

@@ -12,6 +12,7 @@ mod path;
 mod service;
 pub(crate) mod setting;
 mod shared;
+mod url_secret;
 mod verdict;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use self::future::ResponseFuture;
 use self::path::SelectedPath;
 pub use self::service::EventService;
 use self::shared::Shared;
+pub use self::url_secret::UrlSecret;
 pub use self::verdict::{Verdict, Verified};
 use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
 
@@ -95,6 +97,8 @@ impl<V> EventLayer<V> {
                 verifier: Arc::new(verifier),
                 paths: Vec::new(),
                 predicates: Vec::new(),
+                requirements: Vec::new(),
+                url_secrets: Vec::new(),
                 body_limit: EventConfig::DEFAULT_BODY_LIMIT,
                 body_timeout: Some(EventConfig::DEFAULT_BODY_TIMEOUT),
                 budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
@@ -226,6 +230,9 @@ impl<V, M> EventLayer<V, M> {
     /// Selects only requests whose head fulfills `predicate`, in addition to [`path`](Self::path). If
     /// called more than once, all predicates must be fulfilled.
     ///
+    /// **This is not a check.** A request that is not selected reaches the service unverified, since it
+    /// may be for something else. [`require`](Self::require) rejects instead.
+    ///
     /// ```
     /// # use tower_bitrix24::{ApplicationToken, EventLayer};
     /// let layer = EventLayer::new(ApplicationToken::new("51856fefc120afa4b628cc82d3935cce")?)
@@ -234,6 +241,111 @@ impl<V, M> EventLayer<V, M> {
     /// ```
     pub fn when(self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.with(|shared| shared.predicates.push(Arc::new(predicate)))
+    }
+
+    /// Rejects selected requests whose head does not fulfill `predicate` with 403
+    /// ([`HeadRejected`](crate::RejectionKind::HeadRejected)), before the body is read. If called more
+    /// than once, all predicates must be fulfilled.
+    ///
+    /// | | a head that does not fulfill it |
+    /// |---|---|
+    /// | [`path`](Self::path), [`when`](Self::when) | is not selected: it reaches the service, **unverified** |
+    /// | `require` | is rejected |
+    ///
+    /// For example the addresses of the platform's queue, which Bitrix24 publishes. They narrow who can
+    /// send an event or a robot, but prove no portal. Pages and placements come from the browsers of
+    /// employees, so this does not suit their URL. Behind a proxy, the address is that of the proxy.
+    ///
+    /// ```
+    /// use std::net::{IpAddr, Ipv4Addr};
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, StatusCode};
+    /// use http_body_util::Full;
+    /// use tower::{Layer, ServiceExt};
+    /// use tower_bitrix24::{ApplicationToken, Event, EventLayer, EventRouter};
+    ///
+    /// /// The server's connector puts it into the extensions.
+    /// #[derive(Clone, Copy)]
+    /// struct Peer(IpAddr);
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let queue = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?)
+    ///     .require(move |head| head.extensions.get::<Peer>().is_some_and(|peer| peer.0 == queue));
+    /// let service = layer.layer(EventRouter::builder().fallback(async |_: Event| {}).build()?);
+    ///
+    /// let status = async |peer: IpAddr| {
+    ///     let request = Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .extension(Peer(peer))
+    ///         .body(Full::new(Bytes::from("event=ONAPPTEST&auth[application_token]=192735")));
+    ///     service.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status(queue).await, StatusCode::OK);
+    /// assert_eq!(status(Ipv4Addr::LOCALHOST.into()).await, StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn require(self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.requirements.push(Arc::new(predicate)))
+    }
+
+    /// Demands a secret in the URL. A request without it is rejected with 403
+    /// ([`UrlSecretRejected`](crate::RejectionKind::UrlSecretRejected)), before the body is read. If
+    /// called more than once, one of the secrets suffices.
+    ///
+    /// It is a second lock: an event still needs its application token. Together with
+    /// [`callbacks`](Self::callbacks), it proves what Bitrix24 sends without one: the Webhook robot, a
+    /// message without an author, the error handler of a background worker, pay systems, cashboxes,
+    /// deliveries, providers of AI and BI. Their [`proof`](crate::callback::Callback::proof) is
+    /// [`UrlSecret`](crate::callback::Proof::UrlSecret), and they may also be sent as JSON. If the URL is
+    /// shared with requests that have a token, see
+    /// [`only_without_token`](UrlSecret::only_without_token).
+    ///
+    /// With a secret set, no form passes as [another callback](Self::pass_other_callbacks) any more.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::Full;
+    /// use std::convert::Infallible;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_bitrix24::callback::{Callback, Proof};
+    /// use tower_bitrix24::layer::UrlSecret;
+    /// use tower_bitrix24::{ApplicationToken, EventLayer};
+    ///
+    /// async fn handle(
+    ///     request: Request<Full<Bytes>>,
+    /// ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ///     let callback: &Callback = request.extensions().get().expect("no event is sent here");
+    ///     assert_eq!(callback.proof(), Proof::UrlSecret);
+    ///     assert_eq!(request.uri(), "/hook?secret=redacted");
+    ///     Ok(Response::default())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?)
+    ///     .callbacks()
+    ///     .url_secret(UrlSecret::query("secret", ["9b1c7e02f4a84d55"])?);
+    /// let service = layer.layer(service_fn(handle));
+    ///
+    /// let status = async |uri: &str| {
+    ///     let webhook_robot = "document_id[0]=crm&document_id[1]=CCrmDocumentDeal&document_id[2]=DEAL_1";
+    ///     let request = Request::post(uri)
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Full::new(Bytes::from(webhook_robot)));
+    ///     service.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("/hook?secret=9b1c7e02f4a84d55").await, StatusCode::OK);
+    /// assert_eq!(status("/hook?secret=guess").await, StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn url_secret(self, secret: UrlSecret) -> Self {
+        self.with(|shared| shared.url_secrets.push(secret))
     }
 
     /// Sets the maximum size of a body in bytes. Larger bodies are rejected with 413, immediately if
@@ -308,10 +420,10 @@ impl<V, M> EventLayer<V, M> {
     /// |---|---|
     /// | a callback with a token | 403, unless the verifier accepts it |
     /// | a callback of a kind that always has a token, without one | 403 |
-    /// | a callback without the token, but with an access token (a page of a build before 2025) | 403 |
+    /// | a callback without the token, but with an access token (a page of a build before 2025) | 403, unless the verifier [introspects](crate::VerifyToken::introspect) it, or the URL has a [secret](Self::url_secret) |
     /// | the keys of two kinds (`event` and `event_token`), or two tokens | 400 |
     /// | a key twice, or in a spelling that some parsers read otherwise | 400 |
-    /// | a callback without any proof, such as a message without an author | 403, or passes with [`pass_other_callbacks`](Self::pass_other_callbacks) |
+    /// | a callback without any proof, such as a message without an author | 403, unless the URL has a [secret](Self::url_secret); or it passes with [`pass_other_callbacks`](Self::pass_other_callbacks) |
     ///
     /// ```
     /// use bytes::Bytes;

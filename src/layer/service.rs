@@ -15,7 +15,7 @@ use tower::Service;
 
 use super::body_mode::{BodyMode, KeepBody};
 use super::future::ResponseFuture;
-use super::shared::Shared;
+use super::shared::{Content, Shared, UrlSecretCheck};
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::rejection::RejectionKind;
 use crate::telemetry::Telemetry;
@@ -83,14 +83,18 @@ enum Decision {
     Skip,
     PassThrough,
     Probe,
-    Collect,
+    Collect(Content),
     Reject(RejectionKind),
 }
 
 impl<V> Shared<V> {
-    fn decide<B: Body>(&self, head: &Parts, body: &B) -> Decision {
-        if !self.selects(head) {
-            return Decision::Skip;
+    /// Decides over a request that is selected.
+    fn decide<B: Body>(&self, head: &Parts, body: &B, url_secret: UrlSecretCheck) -> Decision {
+        if !self.fulfills_requirements(head) {
+            return Decision::Reject(RejectionKind::HeadRejected);
+        }
+        if url_secret == UrlSecretCheck::Rejected {
+            return Decision::Reject(RejectionKind::UrlSecretRejected);
         }
         if self.respond_to_probes && matches!(head.method, Method::GET | Method::HEAD) {
             return Decision::Probe;
@@ -98,16 +102,21 @@ impl<V> Shared<V> {
         if head.method != Method::POST {
             return self.pass_or_reject(head, RejectionKind::MethodNotAllowed);
         }
-        if !is_form(&head.headers) {
+        let is_verified = self.callbacks && url_secret == UrlSecretCheck::Verified;
+        let content = if is_form(&head.headers) {
+            Content::Form
+        } else if is_verified && is_json(&head.headers) && !names_event_in_query(head) {
+            Content::Json
+        } else {
             return self.pass_or_reject(head, RejectionKind::NotAForm);
-        }
+        };
         if is_encoded(&head.headers) {
             return Decision::Reject(RejectionKind::ContentEncoding);
         }
         if content_length(head, body) > self.body_limit as u64 {
             return Decision::Reject(RejectionKind::BodyTooLarge);
         }
-        Decision::Collect
+        Decision::Collect(content)
     }
 
     fn pass_or_reject(&self, head: &Parts, kind: RejectionKind) -> Decision {
@@ -121,7 +130,7 @@ impl<V> Shared<V> {
     /// The query must not name an event either: axum's `Form` reads it if the method is GET, and
     /// PHP's `$_REQUEST` always.
     fn may_pass(&self, head: &Parts) -> bool {
-        self.pass_other_callbacks && !names_event(head.uri.query().unwrap_or_default())
+        self.pass_other_callbacks && !names_event_in_query(head)
     }
 
     /// Returns `true` if a form without an event may reach the service. Its content type must not
@@ -141,16 +150,26 @@ fn is_utf8(content_type: &[u8]) -> bool {
         .all(|part| matches!(part, b"charset=utf-8" | b"charset=\"utf-8\""))
 }
 
-fn names_event(query: &str) -> bool {
+fn names_event_in_query(head: &Parts) -> bool {
+    let query = head.uri.query().unwrap_or_default();
     let envelope = Envelope::scan(Bytes::copy_from_slice(query.as_bytes()));
     !matches!(envelope, Err(error) if error.kind() == EnvelopeErrorKind::NoEvent)
 }
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
+const JSON: &[u8] = b"application/json";
+
+fn is_form(headers: &HeaderMap) -> bool {
+    is_of_type(headers, FORM)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    is_of_type(headers, JSON)
+}
 
 /// A proxy may join equal header lines with a comma. Values that differ are rejected, because readers
 /// disagree on which of them counts.
-fn is_form(headers: &HeaderMap) -> bool {
+fn is_of_type(headers: &HeaderMap, expected: &[u8]) -> bool {
     let lines = headers.get_all(CONTENT_TYPE).iter();
     let mut values = lines
         .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
@@ -160,7 +179,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     };
     let essence = first.split(|&byte| byte == b';').next();
     let essence = essence.unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(FORM) && values.all(|value| value.eq_ignore_ascii_case(first))
+    essence.eq_ignore_ascii_case(expected) && values.all(|value| value.eq_ignore_ascii_case(first))
 }
 
 /// Returns `true` if some reader may parse the body as a form. axum compares the beginning of the
@@ -205,16 +224,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let mode = self.mode.clone();
-        let telemetry = match self.shared.decide(&head, &body) {
-            Decision::Collect => {
+        let (decision, url_secret) = if self.shared.selects(&head) {
+            let url_secret = self.shared.verify_url_secret(&head);
+            let decision = self.shared.decide(&head, &body, url_secret);
+            for secret in &self.shared.url_secrets {
+                secret.redact(&mut head.uri);
+            }
+            (decision, url_secret)
+        } else {
+            (Decision::Skip, UrlSecretCheck::Unused)
+        };
+        let telemetry = match decision {
+            Decision::Collect(content) => {
                 return ResponseFuture::collect(
                     body,
                     head,
                     self.inner.clone(),
                     self.shared.clone(),
                     mode,
+                    content,
+                    url_secret,
                 );
             }
             Decision::Reject(kind) => {

@@ -8,12 +8,15 @@ use http::request::Parts;
 
 use super::budget::Budget;
 use super::path::{SelectedPath, canonical};
+use super::url_secret::UrlSecret;
 use crate::rejection::ResponsePolicy;
 
 pub(super) struct Shared<V> {
     pub(super) verifier: Arc<V>,
     pub(super) paths: Vec<SelectedPath>,
     pub(super) predicates: Vec<Arc<Predicate>>,
+    pub(super) requirements: Vec<Arc<Predicate>>,
+    pub(super) url_secrets: Vec<UrlSecret>,
     pub(super) body_limit: usize,
     pub(super) body_timeout: Option<Duration>,
     pub(super) budget: Arc<Budget>,
@@ -23,6 +26,23 @@ pub(super) struct Shared<V> {
     pub(super) pass_other_callbacks: bool,
     pub(super) respond_to_probes: bool,
     pub(super) response_policy: ResponsePolicy,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Form,
+    /// Collected only as a callback with a secret in the URL.
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum UrlSecretCheck {
+    /// The layer has no secret.
+    Unused,
+    Verified,
+    /// The request needs an application token instead.
+    Missing,
+    Rejected,
 }
 
 pub(super) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
@@ -35,9 +55,33 @@ impl<V> Shared<V> {
 
     fn selects_path(&self, path: &str) -> bool {
         let canonical = canonical(path);
-        self.paths
+        let mut paths = self.paths.iter();
+        let mut url_secrets = self.url_secrets.iter();
+        paths.any(|selected| selected.matches(&canonical))
+            || url_secrets.any(|secret| secret.selects(&canonical))
+    }
+
+    /// Returns `true` if the head may be accepted at all.
+    pub(super) fn fulfills_requirements(&self, head: &Parts) -> bool {
+        self.requirements.iter().all(|predicate| predicate(head))
+    }
+
+    pub(super) fn verify_url_secret(&self, head: &Parts) -> UrlSecretCheck {
+        if self.url_secrets.is_empty() {
+            return UrlSecretCheck::Unused;
+        }
+        // `any` would stop at the first secret that fits.
+        let verified = self
+            .url_secrets
             .iter()
-            .any(|selected| selected.matches(&canonical))
+            .map(|secret| secret.verify(&head.uri));
+        if verified.fold(false, |any, next| any | next) {
+            UrlSecretCheck::Verified
+        } else if self.url_secrets.iter().any(UrlSecret::is_demanded) {
+            UrlSecretCheck::Rejected
+        } else {
+            UrlSecretCheck::Missing
+        }
     }
 }
 
@@ -47,6 +91,8 @@ impl<V> Clone for Shared<V> {
             verifier: self.verifier.clone(),
             paths: self.paths.clone(),
             predicates: self.predicates.clone(),
+            requirements: self.requirements.clone(),
+            url_secrets: self.url_secrets.clone(),
             body_limit: self.body_limit,
             body_timeout: self.body_timeout,
             budget: self.budget.clone(),
@@ -65,6 +111,8 @@ impl<V> fmt::Debug for Shared<V> {
         f.debug_struct("EventLayer")
             .field("paths", &self.paths)
             .field("predicates", &self.predicates.len())
+            .field("requirements", &self.requirements.len())
+            .field("url_secrets", &self.url_secrets)
             .field("body_limit", &self.body_limit)
             .field("body_timeout", &self.body_timeout)
             .field("body_budget", &self.budget.limit())

@@ -56,6 +56,8 @@ mod error;
 mod install_page;
 mod introspection;
 mod lifecycle;
+mod owners;
+mod pages;
 mod policy;
 mod queues;
 pub mod store;
@@ -68,6 +70,7 @@ mod verify_claim;
 pub use self::error::{PortalsError, PortalsErrorKind};
 pub use self::install_page::Installation;
 pub use self::introspection::TokenIntrospection;
+pub use self::pages::{NoTokens, PageVerifier};
 pub use self::policy::InstallPolicy;
 #[cfg(feature = "cache")]
 pub use self::store::TokenCache;

@@ -73,6 +73,12 @@ impl AuthorizationServer {
     }
 }
 
+impl AuthorizationServer {
+    pub(crate) fn is_without_tls(&self) -> bool {
+        self.origin.starts_with("http://")
+    }
+}
+
 /// Returns [`BITRIX_INFO`](Self::BITRIX_INFO).
 impl Default for AuthorizationServer {
     fn default() -> Self {

@@ -32,8 +32,9 @@
 //! | ERROR | the verifier could not decide (`unavailable`); the field `error` is the verifier's error |
 //! | ERROR | a router or the extractor `On<K>` responds with 422, because the data of an event do not fit and no other handler takes it; the fields are `code`, `member_id`, `domain` and the `path` of the field in the data. [`EventRouterBuilder::on`](crate::handler::EventRouterBuilder::on) shows how to keep such an event |
 //! | ERROR | a verified event is not handled: a handler, the background queue or an extractor failed. The fields are `code`, `member_id`, `domain`, `outcome` as in `bitrix24_handled_total`, and `error` (the error and its sources) or `status` (of a response without a [`HandlerError`](crate::handler::HandlerError)) |
+//! | ERROR | a verified callback is not handled: its handler failed, its data do not fit, its proof is too weak for the handler, or no handler takes the page. The fields are `kind`, `member_id` and `error` |
 //! | ERROR | a portal could not be removed after ONAPPUNINSTALL; the fields are `member_id` and `error` |
-//! | WARN | a request was rejected with `token_missing`, `token_rejected`, `malformed` or `body_budget_exhausted` |
+//! | WARN | a request was rejected with `token_missing`, `token_rejected`, `url_secret_rejected`, `head_rejected`, `malformed` or `body_budget_exhausted` |
 //! | WARN | a router or an extractor got a request without an event |
 //! | WARN | the data of a verified event or callback do not fit its type; the field `path` names the place, the value is not logged |
 //! | WARN | the token store failed and an event was accepted by remembered tokens; the fields are `member_id` and `error` |
@@ -260,6 +261,11 @@ fn now() -> Option<Instant> {
 /// Records that a handler failed with an error, in a line.
 pub(crate) fn handler_failed(event: &Event, outcome: HandlingOutcome, error: &dyn Error) {
     span::not_handled(event, outcome, Some(error));
+}
+
+/// Records that a verified callback is not handled, in a line.
+pub(crate) fn callback_not_handled(callback: &Callback, error: &dyn Error) {
+    span::callback_not_handled(callback, error);
 }
 
 /// Records that a handler of events got a request without one.

@@ -63,6 +63,8 @@ pub(super) mod span {
     #[cfg(feature = "metrics")]
     pub(in crate::telemetry) fn bad_status(_: &Event, _: http::StatusCode) {}
 
+    pub(in crate::telemetry) fn callback_not_handled(_: &Callback, _: &dyn Error) {}
+
     pub(in crate::telemetry) fn no_event(_: &dyn Error) {}
 
     #[cfg(feature = "portals")]

@@ -145,7 +145,9 @@ impl RequestSpan {
             RejectionKind::Malformed
             | RejectionKind::BodyBudgetExhausted
             | RejectionKind::TokenMissing
-            | RejectionKind::TokenRejected => line!(WARN),
+            | RejectionKind::TokenRejected
+            | RejectionKind::UrlSecretRejected
+            | RejectionKind::HeadRejected => line!(WARN),
             RejectionKind::Unavailable => {
                 let source = source_of(rejection);
                 let error = sanitize(&source, MAX_ERROR_CHARS);
@@ -201,6 +203,17 @@ pub(super) fn bad_status(event: &Event, status: http::StatusCode) {
         outcome = HandlingOutcome::Failed.as_str(),
         status = status.as_u16(),
         "the event is not handled"
+    );
+}
+
+pub(super) fn callback_not_handled(callback: &Callback, error: &dyn Error) {
+    let member_id = callback.envelope().member_id();
+    tracing::error!(
+        target: "tower_bitrix24",
+        kind = callback.kind().as_str(),
+        member_id = member_id.as_deref().map(sanitize_field).as_deref(),
+        error = &*sanitize(&chain(error), MAX_ERROR_CHARS),
+        "the callback is not handled"
     );
 }
 

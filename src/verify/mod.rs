@@ -147,6 +147,33 @@ pub trait VerifyToken {
         let _ = envelope;
         None
     }
+
+    /// Returns a future that verifies a page of the application, a placement or a settings form by its
+    /// **access token**, and with it the user. The layer then calls this instead of
+    /// [`verify`](Self::verify), so it must also decide over the application token, if there is one.
+    ///
+    /// `PageVerifier` of the feature `portals` implements this. Defaults to `None`: the application token
+    /// alone decides, and pages without one are rejected.
+    ///
+    /// # Errors
+    ///
+    /// The future returns the errors of [`verify`](Self::verify).
+    fn introspect(&self, envelope: &Envelope) -> Option<Introspection> {
+        let _ = envelope;
+        None
+    }
+}
+
+/// The future of [`VerifyToken::introspect`].
+pub type Introspection = Pin<Box<dyn Future<Output = Result<TokenOwner, VerifyError>> + Send>>;
+
+/// The user that an access token acts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenOwner {
+    /// The id of the user in the portal.
+    pub user: u64,
+    /// `true` if the user is an administrator of the portal.
+    pub is_admin: bool,
 }
 
 pub(crate) fn is_verifiable<V>(envelope: &Envelope, verifier: &V) -> bool
@@ -184,5 +211,9 @@ impl<V: VerifyToken + ?Sized> VerifyToken for Arc<V> {
 
     fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
         (**self).on_handled(envelope)
+    }
+
+    fn introspect(&self, envelope: &Envelope) -> Option<Introspection> {
+        (**self).introspect(envelope)
     }
 }

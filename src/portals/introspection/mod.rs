@@ -1,4 +1,5 @@
-//! `TokenIntrospection`: verifies an access token with the authorization server.
+//! `TokenIntrospection`: verifies an access token with the authorization server, and its user with the
+//! portal.
 
 mod error;
 mod permits;
@@ -13,30 +14,23 @@ use std::time::Duration;
 
 use bytes::Buf;
 use http::header::{ACCEPT, USER_AGENT};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::BodyExt;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tower::Service;
 
-use self::error::{IntrospectionError, Redaction};
-use self::permits::Permits;
-use self::response::Introspected;
+use self::error::{IntrospectionError, ProfileError, Redaction};
+use self::permits::{Permit, Permits};
+use self::response::{AppInfo, Introspected, Profile, check_status};
 use crate::error::ConfigError;
 use crate::rest::AuthorizationServer;
 use crate::secret::Secret;
-use crate::verify::VerifyError;
+use crate::verify::{TokenOwner, VerifyError};
 
 /// Real ones have about 70 bytes.
 const MAX_TOKEN_LEN: usize = 512;
-
-/// Everything except RFC 3986's unreserved characters.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// Verifies an installation by its access token: the authorization server responds with the
 /// application and the portal that the token belongs to.
@@ -104,7 +98,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use http::{Request, Response};
+/// use http::{Request, Response, StatusCode, Uri};
 /// use tower_bitrix24::portals::TokenIntrospection;
 /// use tower_bitrix24::rest::AuthorizationServer;
 /// use tower_bitrix24::Secret;
@@ -226,25 +220,70 @@ where
     /// [unavailable](crate::verify::VerifyErrorKind::Unavailable) one if there is no usable
     /// response. The source of the latter gives the reason, without the access token.
     pub async fn verify(&self, member_id: &str, access_token: &Secret) -> Result<(), VerifyError> {
+        self.installation(member_id, access_token).await.map(drop)
+    }
+
+    /// Verifies the installation, and then the user, by `profile` of the portal that the authorization
+    /// server names. The permit covers both calls.
+    async fn owner(&self, member_id: &str, access_token: &Secret) -> Result<Owned, VerifyError> {
+        let (app_info, _permit) = self.installation(member_id, access_token).await?;
+        let endpoint = app_info.install.client_endpoint.unwrap_or_default();
+        let profile = match self.profile_uri(&endpoint) {
+            Some(uri) => {
+                let token = Redaction::new(access_token.expose());
+                self.within(self.call(&uri, "profile", &token)).await
+            }
+            None => Err(IntrospectionError::NoEndpoint),
+        };
+        match profile.map_err(|error| VerifyError::unavailable(ProfileError(error)))? {
+            Introspected::Valid(Profile { user, is_admin }) => Ok(Owned {
+                owner: TokenOwner { user, is_admin },
+                expires: app_info.expires,
+            }),
+            Introspected::NotValid => Err(VerifyError::rejected()),
+        }
+    }
+
+    async fn installation(
+        &self,
+        member_id: &str,
+        access_token: &Secret,
+    ) -> Result<(AppInfo, Permit<'_>), VerifyError> {
         let token = access_token.expose();
         let is_plausible =
             (1..=MAX_TOKEN_LEN).contains(&token.len()) && !token.contains(char::is_control);
         if member_id.is_empty() || !is_plausible {
             return Err(VerifyError::rejected());
         }
+        let token = Redaction::new(token);
+        let uri = format!("{}/rest/app.info", self.server);
         let introspected = async {
-            let _permit = self.within(self.permits.acquire(member_id)).await?;
+            let permit = self.within(self.permits.acquire(member_id)).await?;
             // With a time of its own, whatever the calls of other portals have taken.
-            self.within(self.call(token)).await
+            let call = self.call::<AppInfo>(&uri, "app.info", &token);
+            Ok::<_, IntrospectionError>((self.within(call).await?, permit))
         };
-        let introspected = introspected.await;
-        match introspected.map_err(VerifyError::unavailable)? {
-            Introspected::Installation {
-                client_id,
-                member_id: installed_in,
-            } if *client_id == *self.client_id && installed_in == member_id => Ok(()),
+        match introspected.await.map_err(VerifyError::unavailable)? {
+            (Introspected::Valid(app_info), permit)
+                if *app_info.client_id == *self.client_id
+                    && app_info.install.member_id == member_id =>
+            {
+                Ok((app_info, permit))
+            }
             _ => Err(VerifyError::rejected()),
         }
+    }
+
+    /// Without TLS only if the authorization server, a stand-in, has none either.
+    fn profile_uri(&self, client_endpoint: &str) -> Option<String> {
+        let uri: Uri = client_endpoint.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let is_allowed = scheme == "https" || scheme == "http" && self.server.is_without_tls();
+        if !is_allowed || authority.as_str().contains('@') || uri.query().is_some() {
+            return None;
+        }
+        let path = uri.path().trim_end_matches('/');
+        Some(format!("{scheme}://{authority}{path}/profile"))
     }
 
     async fn within<T>(
@@ -255,14 +294,25 @@ where
         result.unwrap_or(Err(IntrospectionError::Timeout))
     }
 
-    async fn call(&self, token: &str) -> Result<Introspected, IntrospectionError> {
-        let encoded = utf8_percent_encode(token, ENCODED).to_string();
-        let redaction = Redaction {
-            token,
-            encoded: &encoded,
-        };
-        let uri = format!("{}/rest/app.info?auth={encoded}", self.server);
-        let request = Request::get(uri)
+    async fn call<T: DeserializeOwned>(
+        &self,
+        uri: &str,
+        method: &'static str,
+        token: &Redaction<'_>,
+    ) -> Result<Introspected<T>, IntrospectionError> {
+        let (status, body) = self.get(uri, token).await?;
+        Introspected::read(method, status, &body).map_err(|error| match error {
+            IntrospectionError::OAuth(code) => IntrospectionError::OAuth(token.string(code)),
+            error => error,
+        })
+    }
+
+    async fn get(
+        &self,
+        uri: &str,
+        token: &Redaction<'_>,
+    ) -> Result<(StatusCode, Vec<u8>), IntrospectionError> {
+        let request = Request::get(format!("{uri}?auth={}", token.encoded))
             .header(ACCEPT, "application/json")
             .header(
                 USER_AGENT,
@@ -271,17 +321,13 @@ where
             .body(String::new())
             .expect("an origin, a path and an encoded token are a URI");
 
-        let failed = |error: C::Error| IntrospectionError::Client(redaction.error(&*error.into()));
+        let failed = |error: C::Error| IntrospectionError::Client(token.error(&*error.into()));
         let mut client = self.client.clone();
         poll_fn(|cx| client.poll_ready(cx)).await.map_err(failed)?;
         let response = client.call(request).await.map_err(failed)?;
         let (head, body) = response.into_parts();
-        Introspected::check_status(head.status)?;
-        let body = self.collect(body, &redaction).await?;
-        Introspected::read(head.status, &body).map_err(|error| match error {
-            IntrospectionError::OAuth(code) => IntrospectionError::OAuth(redaction.string(code)),
-            error => error,
-        })
+        check_status(head.status)?;
+        Ok((head.status, self.collect(body, token).await?))
     }
 
     async fn collect(
@@ -327,13 +373,19 @@ impl<C> fmt::Debug for TokenIntrospection<C> {
     }
 }
 
+/// The user of an access token, and when the token expires, in unix seconds.
+pub(super) struct Owned {
+    pub(super) owner: TokenOwner,
+    pub(super) expires: Option<i64>,
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, VerifyError>> + Send + 'a>>;
+
 /// A [`TokenIntrospection`] of any client.
 pub(super) trait Introspect: Send + Sync {
-    fn introspect<'a>(
-        &'a self,
-        member_id: &'a str,
-        access_token: &'a Secret,
-    ) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + 'a>>;
+    fn introspect<'a>(&'a self, member_id: &'a str, access_token: &'a Secret) -> Boxed<'a, ()>;
+
+    fn owner<'a>(&'a self, member_id: &'a str, access_token: &'a Secret) -> Boxed<'a, Owned>;
 }
 
 impl<C, B> Introspect for TokenIntrospection<C>
@@ -345,11 +397,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    fn introspect<'a>(
-        &'a self,
-        member_id: &'a str,
-        access_token: &'a Secret,
-    ) -> Pin<Box<dyn Future<Output = Result<(), VerifyError>> + Send + 'a>> {
+    fn introspect<'a>(&'a self, member_id: &'a str, access_token: &'a Secret) -> Boxed<'a, ()> {
         Box::pin(self.verify(member_id, access_token))
+    }
+
+    fn owner<'a>(&'a self, member_id: &'a str, access_token: &'a Secret) -> Boxed<'a, Owned> {
+        Box::pin(self.owner(member_id, access_token))
     }
 }

@@ -1,17 +1,17 @@
-//! Reads the response of `app.info` (the documentation's pages "app.info" and "Error codes").
+//! Reads the responses of `app.info` and `profile` (the documentation's pages of these names and "Error
+//! codes").
 
 use http::StatusCode;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::error::IntrospectionError;
 
+/// The response about an access token.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Introspected {
-    Installation {
-        client_id: String,
-        member_id: String,
-    },
+pub(super) enum Introspected<T> {
+    Valid(T),
     NotValid,
 }
 
@@ -37,36 +37,68 @@ struct Rejection {
 }
 
 #[derive(Deserialize)]
-struct Success {
-    result: AppInfo,
+struct Success<T> {
+    result: T,
 }
 
-#[derive(Deserialize)]
-struct AppInfo {
-    client_id: String,
-    install: Install,
+/// The result of `app.info`.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct AppInfo {
+    pub(super) client_id: String,
+    /// When the token expires, in unix seconds.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) expires: Option<i64>,
+    pub(super) install: Install,
 }
 
 // `installed` is not read: the event of an installation is sent before the application finishes it.
-#[derive(Deserialize)]
-struct Install {
-    member_id: String,
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Install {
+    pub(super) member_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) client_endpoint: Option<String>,
 }
 
-impl Introspected {
-    /// Returns an error if a body with this status is not worth reading.
-    pub(super) fn check_status(status: StatusCode) -> Result<(), IntrospectionError> {
-        let is_readable = (status.is_success() || status.is_client_error())
-            && status != StatusCode::TOO_MANY_REQUESTS;
-        if is_readable {
-            Ok(())
-        } else {
-            Err(IntrospectionError::Status(status.as_u16()))
-        }
-    }
+/// The result of `profile`.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Profile {
+    #[serde(rename = "ID", deserialize_with = "user_id")]
+    pub(super) user: u64,
+    #[serde(rename = "ADMIN")]
+    pub(super) is_admin: bool,
+}
 
-    pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Self, IntrospectionError> {
-        let rejection = read::<Rejection>(body);
+/// Only pages need these fields, so that an installation is verified without them.
+fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+/// The documentation's sample has a string.
+fn user_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Id {
+        Number(u64),
+        Text(String),
+    }
+    match Id::deserialize(deserializer)? {
+        Id::Number(id) => Ok(id),
+        Id::Text(id) => id.parse().map_err(serde::de::Error::custom),
+    }
+}
+
+impl<T: DeserializeOwned> Introspected<T> {
+    pub(super) fn read(
+        method: &'static str,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<Self, IntrospectionError> {
+        let rejection = read::<Rejection>(method, body);
         if status.is_client_error() {
             return match rejection.ok().and_then(|rejection| rejection.error) {
                 Some(code) => Self::from_code(code),
@@ -77,11 +109,7 @@ impl Introspected {
         if let Some(code) = rejection?.error {
             return Self::from_code(code);
         }
-        let AppInfo { client_id, install } = read::<Success>(body)?.result;
-        Ok(Self::Installation {
-            client_id,
-            member_id: install.member_id,
-        })
+        Ok(Self::Valid(read::<Success<T>>(method, body)?.result))
     }
 
     fn from_code(code: String) -> Result<Self, IntrospectionError> {
@@ -96,14 +124,26 @@ impl Introspected {
     }
 }
 
+/// Returns an error if a body with this status is not worth reading.
+pub(super) fn check_status(status: StatusCode) -> Result<(), IntrospectionError> {
+    let is_readable = (status.is_success() || status.is_client_error())
+        && status != StatusCode::TOO_MANY_REQUESTS;
+    if is_readable {
+        Ok(())
+    } else {
+        Err(IntrospectionError::Status(status.as_u16()))
+    }
+}
+
 /// Returns an error also for a duplicate key, whatever its values.
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, IntrospectionError> {
-    serde_json::from_slice(body).map_err(|error| {
-        IntrospectionError::Unreadable(match error.classify() {
-            Category::Data => "is not that of app.info",
-            Category::Eof => "ends early",
-            Category::Io | Category::Syntax => "is not JSON",
-        })
+fn read<'a, T: Deserialize<'a>>(
+    method: &'static str,
+    body: &'a [u8],
+) -> Result<T, IntrospectionError> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => IntrospectionError::Unexpected(method),
+        Category::Eof => IntrospectionError::Unreadable("ends early"),
+        Category::Io | Category::Syntax => IntrospectionError::Unreadable("is not JSON"),
     })
 }
 
@@ -113,13 +153,14 @@ mod tests {
 
     fn read(status: u16, body: &str) -> String {
         let status = StatusCode::from_u16(status).unwrap();
-        let introspected = Introspected::check_status(status)
-            .and_then(|()| Introspected::read(status, body.as_bytes()));
+        let introspected = check_status(status)
+            .and_then(|()| Introspected::<AppInfo>::read("app.info", status, body.as_bytes()));
         match introspected {
-            Ok(Introspected::Installation {
-                client_id,
-                member_id,
-            }) => format!("{client_id} in {member_id}"),
+            Ok(Introspected::Valid(AppInfo {
+                client_id, install, ..
+            })) => {
+                format!("{client_id} in {}", install.member_id)
+            }
             Ok(Introspected::NotValid) => "not valid".to_owned(),
             Err(error) => error.to_string().replace("the authorization server", "it"),
         }
@@ -238,5 +279,44 @@ mod tests {
             read(200, &format!(r#"{{"result": {deep}}}"#)),
             "the response of it is not that of app.info"
         );
+    }
+
+    #[test]
+    fn profile_is_read_with_its_id_as_a_string_or_a_number() {
+        let read =
+            |body: &str| Introspected::<Profile>::read("profile", StatusCode::OK, body.as_bytes());
+        let profile = |user, is_admin| Introspected::Valid(Profile { user, is_admin });
+        for (body, expected) in [
+            (
+                r#"{"result": {"ID": "7", "ADMIN": true, "NAME": "A"}}"#,
+                profile(7, true),
+            ),
+            (
+                r#"{"result": {"ID": 8, "ADMIN": false}}"#,
+                profile(8, false),
+            ),
+        ] {
+            assert_eq!(read(body).unwrap(), expected);
+        }
+        for other in [
+            r#"{"result": {"ID": "7"}}"#,
+            r#"{"result": {"ID": "x", "ADMIN": true}}"#,
+            r#"{"result": {"ID": "7", "ADMIN": "Y"}}"#,
+            r#"{"result": {"ID": "7", "ADMIN": true, "ADMIN": false}}"#,
+            r#"{"result": []}"#,
+        ] {
+            let error = read(other).unwrap_err();
+            assert!(
+                error.to_string().ends_with("is not that of profile"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn app_info_with_odd_details_is_still_that_of_an_installation() {
+        let body = r#"{"result": {"client_id": "app.1", "expires": "soon",
+            "install": {"member_id": "a", "client_endpoint": 7}}}"#;
+        assert_eq!(read(200, body), "app.1 in a");
     }
 }
