@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -58,7 +58,8 @@ pin_project! {
             trailers: Option<Box<HeaderMap>>,
         },
         Introspect {
-            introspection: Introspection,
+            // Only for `Sync`, which the future of a verifier need not be.
+            introspection: Mutex<Introspection>,
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
@@ -313,7 +314,7 @@ where
             trailers,
         },
         (Check::User(introspection), envelope) => State::Introspect {
-            introspection,
+            introspection: Mutex::new(introspection),
             envelope,
             trailers,
         },
@@ -498,6 +499,8 @@ where
                     envelope,
                     trailers,
                 } => {
+                    let introspection = introspection.get_mut();
+                    let introspection = introspection.unwrap_or_else(PoisonError::into_inner);
                     let Poll::Ready(verdict) = introspection.as_mut().poll(cx) else {
                         state.set(ready!(wait_or_reject(pending, telemetry, handling)));
                         continue;

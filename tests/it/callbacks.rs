@@ -13,8 +13,9 @@ use serde_json::{Value as Json, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bitrix24::callback::{
     Callback, CallbackKind, CallbackPayload, Placement, PlacementCode, Proof, Robot, Settings,
-    SettingsAction,
+    SettingsAction, UnknownKind,
 };
+use tower_bitrix24::layer::UrlSecret;
 use tower_bitrix24::portals::{MemoryStore, PortalVerifier};
 use tower_bitrix24::{
     ApplicationToken, Envelope, Event, EventLayer, Rejection, RejectionKind, Secret, VerifyToken,
@@ -73,8 +74,9 @@ impl Sample {
     /// Returns `$_POST` without `auth`, as PHP prints it.
     fn data(&self) -> Json {
         let mut data = self.tree.clone();
-        data.as_object_mut().unwrap().remove("auth");
-        data
+        let fields = data.as_object_mut().unwrap();
+        fields.remove("auth");
+        if fields.is_empty() { json!([]) } else { data }
     }
 
     async fn send<V>(&self, layer: &EventLayer<V>) -> Outcome
@@ -234,6 +236,68 @@ async fn no_sample_without_a_token_becomes_a_callback() {
     for name in ["page_default_old_build", "vibe_widget_fetch"] {
         assert!(!passed.iter().any(|passed| passed == name), "{name}");
     }
+}
+
+/// Which of the rarer requests a sample is.
+fn unknown_kind(sample: &Sample) -> Option<UnknownKind> {
+    Some(match &*sample.kind {
+        "webhook_robot" => UnknownKind::WebhookRobot,
+        "placement_error" => UnknownKind::PlacementError,
+        "vibe_widget" => UnknownKind::PageWidget,
+        "paysystem_form" | "paysystem_checkout" => UnknownKind::PaySystem,
+        "cashbox_print" | "cashbox_check" => UnknownKind::Cashbox,
+        "delivery" => UnknownKind::Delivery,
+        "ai_engine" => UnknownKind::AiEngine,
+        "bi_connector" => UnknownKind::BiConnector,
+        "marketing" => UnknownKind::Marketing,
+        _ => return None,
+    })
+}
+
+#[tokio::test]
+async fn every_sample_without_a_token_is_told_apart_and_lossless_by_a_secret_in_the_url() {
+    let secret = UrlSecret::query("secret", ["9b1c7e02f4a84d55"]).unwrap();
+    let layer = layer(TOKEN).url_secret(secret);
+    let mut told = std::collections::BTreeMap::<_, usize>::new();
+    for mut sample in samples() {
+        if sample.verified_kind().is_some() || sample.kind == "event" || sample.method == "GET" {
+            continue;
+        }
+        let outcome = sample.send(&layer).await;
+        let kind = RejectionKind::UrlSecretRejected;
+        assert!(
+            matches!(outcome, Outcome::Rejected(StatusCode::FORBIDDEN, rejected) if rejected == kind),
+            "{}: {outcome:?}",
+            sample.name
+        );
+        let query = sample.query.unwrap_or_default();
+        sample.query = Some(format!("{query}&secret=9b1c7e02f4a84d55"));
+        if sample.kind == "app_page" && sample.form.is_empty() {
+            continue;
+        }
+        let Outcome::Callback(callback) = sample.send(&layer).await else {
+            panic!("{} is not verified", sample.name);
+        };
+        assert_eq!(callback.proof(), Proof::UrlSecret, "{}", sample.name);
+        assert_eq!(
+            callback.unknown_kind(),
+            unknown_kind(&sample),
+            "{}",
+            sample.name
+        );
+        assert_eq!(callback.mismatch(), None, "{}", sample.name);
+        assert_eq!(callback.body(), &sample.form, "{}", sample.name);
+        if sample.content_type == "application/json" {
+            let json: Json = callback.json_as().unwrap();
+            assert_eq!(json, sample.tree, "{}", sample.name);
+        } else {
+            let data = serde_json::to_value(callback.data().unwrap().expose()).unwrap();
+            assert_eq!(data, sample.data(), "{}", sample.name);
+        }
+        *told.entry(callback.kind().as_str()).or_default() += 1;
+    }
+    let told: Vec<_> = told.into_iter().collect();
+    assert_eq!(told, [("message", 1), ("placement", 3), ("unknown", 24)]);
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 
 #[cfg(all(feature = "background", feature = "testing"))]
 mod background;
+#[cfg(feature = "axum")]
+mod callback_routes;
 #[cfg(feature = "portals")]
 mod callbacks;
 mod catalogue;
@@ -20,6 +22,8 @@ mod inbox;
 mod layer;
 mod on_handled;
 mod open_enums;
+#[cfg(feature = "portals")]
+mod pages;
 mod parsers;
 mod php;
 mod pitfalls;
@@ -41,3 +45,4 @@ mod smuggling;
 mod telemetry;
 #[cfg(feature = "testing")]
 mod testing;
+mod url_secret;
