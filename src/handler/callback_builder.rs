@@ -74,7 +74,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
             _ => None,
         });
         let other = self.callbacks.robots.insert(code.to_owned(), handler);
-        self.is_first(other.is_none(), || format!("the robot {code:?}"))
+        self.check_first(other.is_none(), || format!("the robot {code:?}"))
     }
 
     /// Registers a handler for the messages of a provider, by the code with which the application
@@ -91,7 +91,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
             _ => None,
         });
         let other = self.callbacks.messages.insert(code.to_owned(), handler);
-        self.is_first(other.is_none(), || format!("the message provider {code:?}"))
+        self.check_first(other.is_none(), || format!("the message provider {code:?}"))
     }
 
     /// Registers a handler for a placement, such as [`PlacementCode::CrmDealDetailTab`], or
@@ -112,7 +112,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         });
         let code = CallbackRoutes::placement_key(code.into());
         let other = self.callbacks.placements.insert(code.clone(), handler);
-        self.is_first(other.is_none(), || format!("the placement {code:?}"))
+        self.check_first(other.is_none(), || format!("the placement {code:?}"))
     }
 
     /// Registers a handler for the application's settings form. It returns a
@@ -129,7 +129,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
             _ => None,
         });
         let other = self.callbacks.settings.replace(handler);
-        self.is_first(other.is_none(), || "the settings form".to_owned())
+        self.check_first(other.is_none(), || "the settings form".to_owned())
     }
 
     /// Registers a handler for the callbacks that no other handler takes, of whatever kind. It gets those
@@ -142,7 +142,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         let handler =
             self.callback_handler(move |_, callback, state| Some(handler.call((callback,), state)));
         let other = self.callbacks.fallback.replace(handler);
-        self.is_first(other.is_none(), || "the fallback of callbacks".to_owned())
+        self.check_first(other.is_none(), || "the fallback of callbacks".to_owned())
     }
 
     /// Registers handlers that demand a [proof](crate::callback::Proof) of at least this level. Below it,
@@ -203,7 +203,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         }
     }
 
-    fn is_first(self, is_first: bool, name: impl FnOnce() -> String) -> Self {
+    fn check_first(self, is_first: bool, name: impl FnOnce() -> String) -> Self {
         if is_first {
             self
         } else {

@@ -13,9 +13,11 @@ use super::routes::BoxFuture;
 use crate::callback::{Callback, CallbackKind, CallbackPayload, PlacementCode, ProofLevel};
 
 /// A handler without its types. Returns `None` if the callback has another payload.
+type Call = dyn Fn(&Callback) -> Option<BoxFuture> + Send + Sync;
+
 pub(super) struct CallbackHandler {
     pub(super) level: Option<ProofLevel>,
-    pub(super) call: Box<dyn Fn(&Callback) -> Option<BoxFuture> + Send + Sync>,
+    pub(super) call: Box<Call>,
 }
 
 #[derive(Default)]
@@ -79,6 +81,14 @@ impl CallbackRoutes {
         &self,
         debug: &'a mut fmt::DebugStruct<'b, 'f>,
     ) -> &'a mut fmt::DebugStruct<'b, 'f> {
+        let is_empty = self.robots.is_empty()
+            && self.messages.is_empty()
+            && self.placements.is_empty()
+            && self.settings.is_none()
+            && self.fallback.is_none();
+        if is_empty {
+            return debug;
+        }
         debug
             .field("robots", &self.robots.keys())
             .field("messages", &self.messages.keys())

@@ -58,8 +58,8 @@ pin_project! {
             trailers: Option<Box<HeaderMap>>,
         },
         Introspect {
-            // Only for `Sync`, which the future of a verifier need not be.
-            introspection: Mutex<Introspection>,
+            // The mutex is only for `Sync`, which an introspection need not be.
+            introspection: Box<Mutex<Introspection>>,
             envelope: Option<Envelope>,
             trailers: Option<Box<HeaderMap>>,
         },
@@ -314,7 +314,7 @@ where
             trailers,
         },
         (Check::User(introspection), envelope) => State::Introspect {
-            introspection: Mutex::new(introspection),
+            introspection: Box::new(Mutex::new(introspection)),
             envelope,
             trailers,
         },

@@ -87,6 +87,61 @@ async fn each_example_without_a_token_says_how_to_set_one() {
 }
 
 #[tokio::test]
+async fn inspect_example_responds_with_each_callback_and_its_proof() {
+    let variables = [("BITRIX24_URL_SECRET", "9b1c7e02f4a84d55")];
+    let example = Example::start_with("inspect", TOKEN, &variables).await;
+    let token = format!("auth[application_token]={TOKEN}");
+    let robot = "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+        &document_id[2]=DEAL_18&event_token=canary";
+    let webhook_robot = "document_id[0]=crm&document_id[1]=CCrmDocumentDeal&document_id[2]=DEAL_1";
+    let secret = "/bitrix24/events?secret=9b1c7e02f4a84d55";
+    for (path, form, callback, proof) in [
+        (
+            "/bitrix24/events",
+            format!("{robot}&{token}"),
+            "robot",
+            "application_token",
+        ),
+        (
+            "/bitrix24/events?secret=guess",
+            format!("AUTH_ID=canary&member_id=a&APPLICATION_TOKEN={TOKEN}"),
+            "placement",
+            "application_token",
+        ),
+        (
+            secret,
+            "type=SMS&code=p&message_id=1&message_body=x&message_to=2".to_owned(),
+            "message",
+            "url_secret",
+        ),
+        (secret, webhook_robot.to_owned(), "unknown", "url_secret"),
+        (
+            "/bitrix24/events",
+            format!("event=OnAppSettingsInstall&{token}"),
+            "settings",
+            "application_token",
+        ),
+    ] {
+        let (status, text) = example.post_to(path, form).await;
+        assert_eq!(status, 200, "{text}");
+        assert!(!text.contains("canary"), "{text}");
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["callback"], callback, "{text}");
+        assert_eq!(json["proof"], proof, "{text}");
+        assert_eq!(json["typed"].is_null(), callback == "unknown", "{text}");
+        assert!(json["data"].get("auth").is_none(), "{text}");
+    }
+    for (path, form) in [
+        ("/bitrix24/events", webhook_robot.to_owned()),
+        ("/bitrix24/events?secret=guess", webhook_robot.to_owned()),
+        (secret, robot.to_owned()),
+        (secret, format!("{robot}&{token}x")),
+    ] {
+        assert_eq!(example.post_to(path, form).await.0, 403, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn inspect_example_responds_with_the_reading_of_php() {
     let mut tokens: Vec<_> = corpus()
         .into_iter()

@@ -35,8 +35,14 @@ pub(crate) struct Example {
 
 impl Example {
     pub(crate) async fn start(name: &str, tokens: &str) -> Self {
+        Self::start_with(name, tokens, &[]).await
+    }
+
+    /// Starts an example with further environment variables.
+    pub(crate) async fn start_with(name: &str, tokens: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = cargo_run(name)
             .env("BITRIX24_APPLICATION_TOKEN", tokens)
+            .envs(variables.iter().copied())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -55,7 +61,11 @@ impl Example {
     }
 
     pub(crate) async fn post(&self, form: impl Into<Bytes>) -> (u16, String) {
-        let url = format!("{}/bitrix24/events", self.address);
+        self.post_to("/bitrix24/events", form).await
+    }
+
+    pub(crate) async fn post_to(&self, path: &str, form: impl Into<Bytes>) -> (u16, String) {
+        let url = format!("{}{path}", self.address);
         let request = self.client.post_form(&url, form);
         let response = timeout(RESPONSE, request).await.unwrap().unwrap();
         (response.status().as_u16(), text(&response))
