@@ -12,6 +12,7 @@ mod path;
 mod service;
 pub(crate) mod setting;
 mod shared;
+mod state;
 mod url_secret;
 mod verdict;
 
