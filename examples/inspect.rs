@@ -13,8 +13,8 @@
 //! `placement`, `settings` or `unknown`), `proof`, `typed`, `unknown_kind`, `mismatch`, `auth`, and
 //! `data` as PHP's `json_encode` prints the form without `auth`, with secrets redacted.
 //!
-//! What Bitrix24 sends without a token is proven by the query parameter `secret`, if
-//! `BITRIX24_URL_SECRET` holds its value, or several separated by commas. Otherwise it is rejected.
+//! Requests that Bitrix24 sends without a token are verified by the query parameter `secret`, if
+//! `BITRIX24_URL_SECRET` holds its value, or several values separated by commas. Otherwise they are rejected.
 //!
 //! `BITRIX24_APPLICATION_TOKEN` may hold several tokens, separated by commas. `BIND` sets the
 //! address and defaults to `127.0.0.1:3000`. The variables of `EventConfig::from_env` set the rest.

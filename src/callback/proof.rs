@@ -35,7 +35,7 @@ pub enum Proof {
     },
 }
 
-/// How much a [`Proof`] is worth, from the weakest to the strongest.
+/// The worth of a [`Proof`], from the weakest to the strongest.
 ///
 /// ```
 /// use tower_bitrix24::callback::{Proof, ProofLevel};
@@ -79,7 +79,7 @@ impl Proof {
         }
     }
 
-    /// Returns the user that is proven.
+    /// Returns the user whom it verifies.
     pub const fn user(self) -> Option<u64> {
         match self {
             Self::Introspected { user, .. } => Some(user),

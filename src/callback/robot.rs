@@ -39,7 +39,7 @@ pub struct Robot {
     /// Returns `true` if the workflow waits for a result: `use_subscription` is `Y`. `None` if the key
     /// was not sent, which means that it does not wait.
     pub use_subscription: Option<bool>,
-    /// How long the workflow waits, in seconds. It waits for ever if this is 0.
+    /// The time that the workflow waits, in seconds. It waits for ever if this is 0.
     pub timeout_duration: u64,
     /// The time of the request by the portal's clock, in unix seconds.
     pub ts: Option<i64>,

@@ -211,7 +211,7 @@ async fn outer_layer_sees_the_handler_error() {
         (status, text.as_str()),
         (
             422,
-            "HandlerError { kind: PayloadMismatch, code: Some(\"ONCRMREQUISITEADD\"), .. }"
+            "HandlerError { kind: PayloadMismatch, code: Some(\"ONCRMREQUISITEADD\"), callback: None, .. }"
         )
     );
 }

@@ -20,7 +20,7 @@ const SECRET: &str = "canary9b1c7e02";
 const WEBHOOK_ROBOT: &str = "document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
     &document_id[2]=DEAL_1&auth[domain]=a.bitrix24.com&auth[member_id]=a";
 
-/// What the service behind the layer saw, or why it saw nothing.
+/// The request as the service behind the layer saw it, or the rejection.
 #[derive(Debug)]
 enum Outcome {
     Event(Uri),
@@ -308,7 +308,7 @@ async fn json_is_a_callback_only_with_a_url_secret() {
             .rejected();
         assert_eq!(kind, RejectionKind::NotAForm, "{content_type}");
     }
-    // What is not JSON is delivered as well: the URL proves it.
+    // A body that is not JSON is delivered as well, since the URL verifies it.
     let callback = send(&with, Method::POST, uri, json, "{").await.callback();
     assert_eq!(callback.unknown_kind(), None);
     assert!(callback.json_as::<Json>().is_err());
