@@ -135,7 +135,11 @@ fn write_url_encoded(string: &[u8], form: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::ops::RangeInclusive;
+
+    use arbtest::arbitrary::{self, Unstructured};
+    use arbtest::arbtest;
 
     use super::super::tree;
     use super::*;
@@ -146,23 +150,33 @@ mod tests {
         writer.into_form()
     }
 
-    fn tree() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            any::<String>().prop_map(Value::Text),
-            "[a-zA-Z0-9 +&=%\\[\\]]{0,8}".prop_map(Value::Text),
-        ];
-        leaf.prop_recursive(5, 40, 6, |inner| {
-            // Keys are not empty, have no brackets and no escapes such as `%FF`, which would be
-            // escaped.
-            let key = prop_oneof![
-                "[0-9]{1,3}",
-                "[A-Za-z_]{1,6}",
-                "[^\\[\\]\\s\\x00%]{1,4}",
-                "[0-9A-F]{0,2}%[0-7G-Z]{0,2}",
-            ];
-            prop::collection::btree_map(key, inner, 1..6)
-                .prop_map(|entries| Value::from_entries(entries.into_iter().collect()))
-        })
+    /// A tree whose keys are read as they are written: neither empty nor with brackets. One with an
+    /// escape such as `%FF` would be escaped.
+    fn tree(u: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Value> {
+        if depth == 0 || u.ratio(1, 3)? {
+            let text = if u.arbitrary()? {
+                u.arbitrary()?
+            } else {
+                letters(u, "aZ09 +&=%[]", 0..=8)?
+            };
+            return Ok(Value::Text(text));
+        }
+        let mut entries = BTreeMap::new();
+        for _ in 0..u.int_in_range(1..=6)? {
+            let alphabet = u.choose(&["0123456789", "azAZ_", "a\u{1}~*+&=#\"é😀", "017GZ%"])?;
+            entries.insert(letters(u, alphabet, 1..=4)?, tree(u, depth - 1)?);
+        }
+        Ok(Value::from_entries(entries.into_iter().collect()))
+    }
+
+    fn letters(
+        u: &mut Unstructured<'_>,
+        alphabet: &str,
+        length: RangeInclusive<usize>,
+    ) -> arbitrary::Result<String> {
+        let alphabet: Vec<char> = alphabet.chars().collect();
+        let length = u.int_in_range(length)?;
+        (0..length).map(|_| u.choose(&alphabet).copied()).collect()
     }
 
     #[test]
@@ -174,20 +188,26 @@ mod tests {
         );
     }
 
-    proptest! {
-        #[test]
-        fn tree_encoded_as_a_form_is_read_back_equal(value in tree()) {
+    #[test]
+    fn tree_encoded_as_a_form_is_read_back_equal() {
+        arbtest(|u| {
+            let value = tree(u, 5)?;
             for escape in [Escape::Minimal, Escape::UrlEncode] {
                 let form = form(escape, &value);
-                prop_assert_eq!(tree::read(&form), Ok(Some(value.clone())));
+                assert_eq!(tree::read(&form), Ok(Some(value.clone())));
             }
-        }
+            Ok(())
+        });
+    }
 
-        #[test]
-        fn form_of_any_bytes_is_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..300)) {
+    #[test]
+    fn form_of_any_bytes_is_read_without_panic() {
+        arbtest(|u| {
+            let data: Vec<u8> = u.arbitrary()?;
             if let Ok(Some(value)) = tree::read(&data) {
                 let _ = (form(Escape::MinimalLossy, &value), format!("{value:?}"));
             }
-        }
+            Ok(())
+        });
     }
 }

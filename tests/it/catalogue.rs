@@ -141,12 +141,12 @@ async fn every_subject_equals_the_listed_one() {
             writeln!(subjects, "{code} {entity} {action:?}").unwrap();
         }
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/catalogue/subjects.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../catalogue/subjects.txt");
     if std::env::var_os("UPDATE_SUBJECTS").is_some() {
         std::fs::write(path, subjects).unwrap();
     } else {
         let list = std::fs::read_to_string(path).unwrap();
-        let hint = "run `UPDATE_SUBJECTS=1 cargo test --test it catalogue` and read what changed";
+        let hint = "run `UPDATE_SUBJECTS=1 cargo test -p it catalogue` and read what changed";
         for (subject, listed) in subjects.lines().zip(list.lines()) {
             assert_eq!(subject, listed, "{hint}");
         }

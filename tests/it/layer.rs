@@ -442,7 +442,6 @@ async fn event_without_a_token_reaches_only_a_verifier_that_opts_in() {
     let token = ApplicationToken::new(TOKEN).unwrap();
     assert!(!token.insecure_verify_without_token());
     assert!(!TokenSet::from(token).insecure_verify_without_token());
-    #[cfg(feature = "portals")]
     assert!(
         !tower_bitrix24::portals::PortalVerifier::new(tower_bitrix24::portals::MemoryStore::new())
             .insecure_verify_without_token()

@@ -127,7 +127,6 @@ async fn completion_hook_does_not_run_for_a_rejected_event() {
     assert!(story.so_far().is_empty());
 }
 
-#[cfg(feature = "background")]
 mod in_the_background {
     use std::time::Duration;
 

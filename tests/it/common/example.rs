@@ -17,7 +17,14 @@ const RESPONSE: Duration = Duration::from_secs(10);
 pub(crate) fn cargo_run(example: &str) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command
-        .args(["run", "--quiet", "--example", example])
+        .args([
+            "run",
+            "--quiet",
+            "-p",
+            "tower-bitrix24",
+            "--example",
+            example,
+        ])
         .env("BIND", "127.0.0.1:0")
         .env_remove("BITRIX24_APPLICATION_TOKEN")
         .stdout(Stdio::piped())

@@ -1,16 +1,13 @@
 //! Many portals behind one layer: whose events are accepted, who may add or replace a token, and
 //! the effect of a failing store.
 
-#[cfg(feature = "cache")]
 mod cache;
 mod changes;
 mod events;
 mod install;
 mod introspected_install;
-#[cfg(feature = "https-client")]
 mod introspection;
 mod set_token;
-#[cfg(feature = "testing")]
 mod store_conformance;
 mod store_failure;
 mod token_key;
@@ -72,7 +69,6 @@ impl Watched {
     }
 
     /// Removes the portal, as another process does.
-    #[cfg(feature = "cache")]
     async fn remove(&self, member_id: &str) {
         let Ok(known) = self.store.tokens(member_id).await;
         let removed = self.store.compare_exchange(member_id, &known, &[]).await;

@@ -177,3 +177,18 @@ async fn failed_removal_of_a_portal_is_logged_and_counted() {
     let counted = counted(&recorder.snapshotter());
     assert_eq!(counted["bitrix24_portals_not_forgotten_total{}"], 1);
 }
+
+#[test]
+fn metrics_are_described_with_their_units() {
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || {
+        tower_bitrix24::telemetry::describe_metrics();
+        // The recorder shows no description of a metric that has no value.
+        metrics::histogram!("bitrix24_verification_seconds").record(0.1);
+    });
+    let snapshot = recorder.snapshotter().snapshot().into_vec();
+    let (_, unit, description, _) = &snapshot[0];
+    assert_eq!(*unit, Some(metrics::Unit::Seconds));
+    let expected = "time from the end of a request's body to the verdict";
+    assert_eq!(description.as_deref(), Some(expected));
+}
