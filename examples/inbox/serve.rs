@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::post_service;
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tower_bitrix24::inbox::{Delivery, Inbox, InboxStore};
 use tower_bitrix24::{Event, EventConfig};
@@ -46,7 +46,7 @@ where
     Ok(())
 }
 
-async fn handle(event: Event, delivery: Delivery) {
+async fn handle(Extension(event): Extension<Event>, Extension(delivery): Extension<Delivery>) {
     let (entity, id) = match event.subject() {
         Some(subject) => (subject.entity, subject.id.to_string()),
         None => ("-", "-".to_owned()),
