@@ -22,6 +22,7 @@ mod support {
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -69,8 +70,8 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    match Arguments::parse().command.unwrap_or(Command::Walk) {
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command.unwrap_or(Command::Walk) {
         Command::Walk => walk().await,
         Command::Serve {
             client_id,
@@ -78,6 +79,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             token_key,
             bind,
         } => serve(client_id, &database, token_key, bind).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -138,7 +146,10 @@ async fn serve(
     if let Some(key) = token_key {
         portals = portals.hash_tokens(TokenKey::new(key)?);
     }
-    let listener = TcpListener::bind(bind).await?;
+    let listener = TcpListener::bind(bind).await;
+    let listener = listener.map_err(|error| {
+        format!("cannot listen on {bind}: {error}; set BIND to another address")
+    })?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app(portals)).await?;
     Ok(())

@@ -13,11 +13,14 @@
 //! | `INBOX` | a SQLite file, or with the feature `postgres` a `postgres://` URL; `inbox.sqlite` by default |
 //! | `BITRIX24_INBOX_KEY` | the key that seals the entries, 64 hex digits; made beside the file if there is none |
 
+#[path = "../support/graceful.rs"]
+mod graceful;
 mod key;
 mod operate;
 mod serve;
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use tower_bitrix24::inbox::{Inbox, InboxKey, InboxStore, SqliteInbox};
@@ -65,8 +68,23 @@ struct ServeArguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match open(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("error: {error}");
+            let mut source = error.source();
+            while let Some(error) = source {
+                eprint!(": {error}");
+                source = error.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn open(arguments: Arguments) -> Result<(), BoxError> {
     let is_url =
         arguments.inbox.starts_with("postgres://") || arguments.inbox.starts_with("postgresql://");
     let key = key::read(&arguments.inbox, is_url)?;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::routing::post_service;
 use axum::{Extension, Router};
-use tokio::net::TcpListener;
 use tower_bitrix24::inbox::{Delivery, Inbox, InboxStore};
 use tower_bitrix24::{Event, EventConfig};
 
 use super::BoxError;
+use super::graceful::{listen, serve as serve_http, stopped};
 
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
@@ -30,10 +30,7 @@ where
         let app = route.layer(config.into_layer()?);
         let listener = listen().await?;
         say(&format!("listening on http://{}", listener.local_addr()?));
-        // Stops accepting, and answers what it has.
-        axum::serve(listener, app)
-            .with_graceful_shutdown(stopped())
-            .await?;
+        serve_http(listener, app, stopped()).await;
     } else {
         stopped().await;
     }
@@ -60,34 +57,4 @@ async fn handle(Extension(event): Extension<Event>, Extension(delivery): Extensi
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// Takes the socket from the parent if there is one, so that connections wait in the kernel while the
-/// process restarts.
-async fn listen() -> std::io::Result<TcpListener> {
-    if let Some(listener) = listenfd::ListenFd::from_env().take_tcp_listener(0)? {
-        listener.set_nonblocking(true)?;
-        return TcpListener::from_std(listener);
-    }
-    let bind = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    TcpListener::bind(&bind).await
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut interrupt)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -142,6 +142,26 @@ async fn inspect_example_responds_with_each_callback_and_its_proof() {
 }
 
 #[tokio::test]
+async fn each_example_on_a_taken_address_says_so_in_a_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for example in ["axum", "hyper", "inspect", "router"] {
+        let mut command = cargo_run(example);
+        let command = command.env("BITRIX24_APPLICATION_TOKEN", TOKEN);
+        let output = timeout(START, command.env("BIND", &address).output());
+        let output = output.await.unwrap().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let sentence = text.trim_end();
+        assert!(
+            sentence.starts_with(&format!("cannot listen on {address}: "))
+                && sentence.ends_with("; set BIND to another address"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn inspect_example_responds_with_the_reading_of_php() {
     let mut tokens: Vec<_> = corpus()
         .into_iter()
