@@ -121,6 +121,6 @@ pub use self::store::{
     Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, MemoryInbox,
     Outcome, Owned, Record, State, Stats, UnknownState,
 };
-pub use self::worker::{Worker, WorkerBuilder, WorkerRequest};
+pub use self::worker::{EntryHandler, Worker, WorkerBuilder, WorkerRequest};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use crate::sql::{StoreError, StoreErrorKind};

@@ -89,6 +89,26 @@ pub enum Outcome {
     Released,
 }
 
+impl Outcome {
+    /// Returns the outcome in lower case, for example for a metric.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry { .. } => "retry",
+            Self::Dead { .. } => "dead",
+            Self::Released => "released",
+        }
+    }
+
+    /// Returns what failed.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Retry { error, .. } | Self::Dead { error } => Some(error),
+            Self::Done | Self::Released => None,
+        }
+    }
+}
+
 /// A portal with due entries, and how many more of them a worker may run.
 pub(in crate::inbox) struct Portal {
     pub(in crate::inbox) member_id: String,

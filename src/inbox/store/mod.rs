@@ -40,8 +40,9 @@ impl Accepted {
 
 /// A durable place for entries: a store, or a broker.
 ///
-/// An implementation for a broker publishes each entry and waits for the broker's acknowledgement.
-/// [`InboxStore`] is the trait of a store that a worker of this crate takes the entries from.
+/// An implementation for a broker publishes each entry and waits for the broker's acknowledgement. An
+/// [`EntryHandler`](crate::inbox::EntryHandler) handles what comes back from it; the folder
+/// `examples/brokers` has both for NATS JetStream and Redis Streams. [`InboxStore`] is the trait of a store that a worker of this crate takes the entries from.
 ///
 /// The trait returns `impl Future`, so there is no `dyn Accept`. An [`Arc`] of a store is a store.
 pub trait Accept: Send + Sync {

@@ -94,6 +94,28 @@ pub struct Record {
     pub error: Option<String>,
 }
 
+impl Record {
+    /// Creates the record of an entry that was taken from a broker, for an
+    /// [`EntryHandler`](crate::inbox::EntryHandler). It is running and has no attempts; times are 0.
+    pub const fn new(seq: i64, entry: Entry) -> Self {
+        Self {
+            seq,
+            entry,
+            state: State::Running,
+            head: true,
+            first_received: 0,
+            received: 0,
+            merged: 0,
+            due: 0,
+            attempts: 0,
+            forgiven: 0,
+            suspect: false,
+            replayed: false,
+            error: None,
+        }
+    }
+}
+
 /// Selects entries. All conditions must hold; the default selects every entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -53,8 +53,10 @@ impl Attempts {
         self.outcome(verdict, &record)
     }
 
-    /// Returns the outcome of a failed attempt: a retry, or dead after the last attempt.
-    pub(super) fn failed(&self, record: &Record, error: String) -> Outcome {
+    /// Returns the outcome of an attempt that panicked: a retry, or dead after the last attempt. The
+    /// text of a panic may quote anything, so it stays in the output of the panic hook.
+    pub(super) fn panicked(&self, record: &Record) -> Outcome {
+        let error = "the handler panicked".to_owned();
         self.outcome(Verdict::Retry { after: None, error }, record)
     }
 

@@ -1,6 +1,7 @@
 //! The worker: hands stored entries to a service.
 
 mod attempt;
+mod handler;
 mod housekeeping;
 mod run;
 mod verdict;
@@ -19,10 +20,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::Service;
 
+pub use self::handler::EntryHandler;
 use self::run::Run;
 use super::backoff::Backoff;
 use super::service::Inbox;
-use super::store::InboxStore;
+use super::store::{Accept, InboxStore};
 use crate::event::Event;
 use crate::handler::ResponseBody;
 use crate::layer::EventBody;
@@ -47,7 +49,7 @@ struct Settings {
     on_handled: Option<Hook>,
 }
 
-impl<S: InboxStore + 'static> Inbox<S> {
+impl<S: Accept + 'static> Inbox<S> {
     /// Returns a builder of a worker that hands the entries to a service: an
     /// [`EventRouter`](crate::EventRouter), an axum `Router`, or any other.
     ///
@@ -67,7 +69,7 @@ pub struct WorkerBuilder<S, H> {
     settings: Settings,
 }
 
-impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
+impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     fn new(inbox: Inbox<S>, service: H) -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         Self {
@@ -170,7 +172,9 @@ impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
         self.settings.keep_dead = dead;
         self
     }
+}
 
+impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
     /// Starts the worker.
     ///
     /// # Panics

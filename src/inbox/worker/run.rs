@@ -249,23 +249,13 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         let outcome = match ended {
             Ok(outcome) => outcome,
-            // The text of a panic may quote anything, so it stays in the output of the panic hook.
-            Err(true) => {
-                let error = "the handler panicked".to_owned();
-                self.attempts.failed(&running.record, error)
-            }
+            Err(true) => self.attempts.panicked(&running.record),
             Err(false) => {
                 self.released += 1;
                 Outcome::Released
             }
         };
-        let (name, error) = match &outcome {
-            Outcome::Done => ("done", None),
-            Outcome::Retry { error, .. } => ("retry", Some(error.as_str())),
-            Outcome::Dead { error } => ("dead", Some(error.as_str())),
-            Outcome::Released => ("released", None),
-        };
-        telemetry::inbox::attempt_ended(shown(&running.record), name, error);
+        telemetry::inbox::attempt_ended(shown(&running.record), outcome.as_str(), outcome.error());
         self.unfinished.push(Finish {
             owned: running.owned(),
             outcome,
