@@ -19,12 +19,13 @@ use crate::telemetry;
 /// decides about a retry. Order, leases and the end of the attempt are up to the caller.
 ///
 /// ```
-/// use tower_bitrix24::inbox::{Entry, EntryKey, Inbox, InboxKey, MemoryInbox, Outcome, Record};
+/// use tower_bitrix24::event::DedupKey;
+/// use tower_bitrix24::inbox::{Entry, Inbox, InboxKey, MemoryInbox, Outcome, Record};
 /// use tower_bitrix24::{Event, EventRouter};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// # let forged = Entry {
-/// #     key: EntryKey::from_bytes([0; 32]),
+/// #     key: DedupKey::from_bytes([0; 32]),
 /// #     lane: None,
 /// #     merge: None,
 /// #     once: false,
