@@ -24,6 +24,10 @@ pub mod loops_and_duplicates {}
 #[doc = include_str!("../docs/cookbook/graceful_shutdown.md")]
 pub mod graceful_shutdown {}
 
+#[cfg(feature = "inbox")]
+#[doc = include_str!("../docs/cookbook/exactly_once.md")]
+pub mod exactly_once {}
+
 #[doc = include_str!("../docs/cookbook/reverse_proxy.md")]
 pub mod reverse_proxy {}
 
