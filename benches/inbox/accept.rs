@@ -1,0 +1,109 @@
+//! A commit per event against group commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tower_bitrix24::inbox::Accept;
+
+use super::{entry, form, inbox, load_average, median, number, send, store};
+
+const ROUNDS: usize = 3;
+const ROUND: Duration = Duration::from_secs(3);
+const GOAL: f64 = 10.0;
+
+/// Events a second, and the sorted times of the calls.
+struct Rate {
+    rate: f64,
+    times: Vec<Duration>,
+}
+
+impl Rate {
+    fn quantile(&self, quantile: f64) -> String {
+        let at = (self.times.len() as f64 * quantile) as usize;
+        format!("{:.2}", self.times[at].as_secs_f64() * 1e3)
+    }
+}
+
+/// Calls from many senders at the same time, each one call after another.
+async fn rate<F>(senders: usize, call: impl Fn() -> F + Send + Sync + 'static) -> Rate
+where
+    F: Future<Output = ()> + Send,
+{
+    let call = Arc::new(call);
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..senders {
+        let call = call.clone();
+        tasks.spawn(async move {
+            let mut times = Vec::new();
+            while started.elapsed() < ROUND {
+                let called = Instant::now();
+                call().await;
+                times.push(called.elapsed());
+            }
+            times
+        });
+    }
+    let mut times: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+    let rate = times.len() as f64 / started.elapsed().as_secs_f64();
+    times.sort();
+    Rate { rate, times }
+}
+
+async fn single(senders: usize) -> Rate {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(store(&directory).await);
+    let call = {
+        let store = store.clone();
+        move || {
+            let store = store.clone();
+            async move {
+                store.accept(&[entry()]).await.unwrap();
+            }
+        }
+    };
+    let rate = rate(senders, call).await;
+    store.close().await;
+    rate
+}
+
+async fn group(senders: usize) -> Rate {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = inbox(store(&directory).await);
+    let receive = inbox.receive();
+    let call = move || {
+        let receive = receive.clone();
+        async move { send(&receive, form(number() % 50, number(), 1)).await }
+    };
+    let rate = rate(senders, call).await;
+    inbox.store().close().await;
+    rate
+}
+
+pub(super) async fn measure() {
+    println!("\n{}\n", load_average());
+    println!("| senders | a commit per event | group commit | ratio | p50, ms | p99, ms |");
+    println!("|---|---|---|---|---|---|");
+    for senders in [1, 16, 128] {
+        let (mut singles, mut groups, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            let (single, group) = (single(senders).await, group(senders).await);
+            ratios.push(group.rate / single.rate);
+            singles.push(single.rate);
+            groups.push(group.rate);
+            last = Some(group);
+        }
+        let last = last.unwrap();
+        println!(
+            "| {senders} | {:.0}/s | {:.0}/s | {:.1} | {} | {} |",
+            median(singles),
+            median(groups),
+            median(ratios),
+            last.quantile(0.5),
+            last.quantile(0.99)
+        );
+    }
+    println!("\nGoal at 128 senders: a ratio of at least {GOAL}, 20,000/s on a calm disk.");
+}

@@ -1,0 +1,123 @@
+//! The inbox in a SQLite file: accepting, over HTTP, working off. Ratios are of one run.
+//!
+//! `cargo bench -p benches --features inbox --bench inbox` prints the tables; `-- accept`, `-- http` and
+//! `-- work` print one each. `wrk` must be installed for `http` (Debian's package `wrk`). The files are
+//! in the directory for temporary files: `TMPDIR` sets another, which must not be in memory.
+
+mod accept;
+mod http;
+mod work;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::http::Request;
+use bytes::Bytes;
+use http_body_util::Full;
+use tempfile::TempDir;
+use tower::ServiceExt;
+use tower_bitrix24::event::DedupKey;
+use tower_bitrix24::inbox::{Entry, Inbox, InboxKey, Receive, SqliteInbox};
+use tower_bitrix24::{ApplicationToken, Envelope, Event};
+
+const TOKEN: &str = "51856fefc120afa4b628cc82d3935cce";
+const PATH: &str = "/bitrix24/events";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [serve, server, file] = &arguments[..] {
+        assert_eq!(serve, "serve");
+        http::serve(server, file);
+        return ExitCode::SUCCESS;
+    }
+    let named = ["accept", "http", "work"].map(|name| arguments.iter().any(|given| given == name));
+    let runs = |at: usize| named[at] || !named.contains(&true);
+    let runtime = runtime();
+    if runs(0) {
+        runtime.block_on(accept::measure());
+    }
+    if runs(1) && !http::measure() {
+        return ExitCode::FAILURE;
+    }
+    if runs(2) {
+        runtime.block_on(work::measure());
+    }
+    ExitCode::SUCCESS
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn store(directory: &TempDir) -> SqliteInbox {
+    let file = directory.path().join("inbox.sqlite");
+    SqliteInbox::open(file).await.unwrap()
+}
+
+fn inbox(store: SqliteInbox) -> Inbox<SqliteInbox> {
+    Inbox::builder(store, InboxKey::new([7; 32])).build()
+}
+
+/// Returns a number that no other call returns.
+fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The form of an update of a deal, about 600 bytes as a portal sends it.
+fn form(portal: u64, deal: u64, ts: u64) -> String {
+    format!(
+        "event=ONCRMDEALUPDATE&event_handler_id=1&data%5BFIELDS%5D%5BID%5D={deal}&ts={ts}\
+         &auth%5Baccess_token%5D={access}&auth%5Bexpires_in%5D=3600&auth%5Bscope%5D=crm\
+         &auth%5Bdomain%5D=portal-{portal}.bitrix24.com\
+         &auth%5Bserver_endpoint%5D=https%3A%2F%2Foauth.bitrix.info%2Frest%2F\
+         &auth%5Bstatus%5D=L\
+         &auth%5Bclient_endpoint%5D=https%3A%2F%2Fportal-{portal}.bitrix24.com%2Frest%2F\
+         &auth%5Bmember_id%5D=a223c6b3710f85df22e9377d{portal:08}&auth%5Brefresh_token%5D={access}\
+         &auth%5Bapplication_token%5D={TOKEN}",
+        access = "s6p6eclrvim6da22ft9ch94ekreb52lv"
+    )
+}
+
+/// Verifies an event, hands it to the service that stores it and waits for the response.
+async fn send(receive: &Receive, form: String) {
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    let envelope = Envelope::scan(form).unwrap();
+    let event = Event::verify(envelope, &token).await.unwrap();
+    let mut request = Request::post(PATH).body(Full::<Bytes>::default()).unwrap();
+    request.extensions_mut().insert(event);
+    let response = receive.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
+/// An entry as long as that of a [`form`].
+fn entry() -> Entry {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&number().to_be_bytes());
+    Entry {
+        key: DedupKey::from_bytes(key),
+        lane: Some(key),
+        merge: None,
+        once: false,
+        member_id: "a223c6b3710f85df22e9377d00000001".to_owned(),
+        code: "ONCRMDEALUPDATE".to_owned(),
+        subject: "crm.deal 42".to_owned(),
+        handler_id: Some(1),
+        timestamp: Some(1_466_439_714),
+        format: tower_bitrix24::inbox::FORMAT,
+        key_id: Some(1),
+        body: Bytes::from_static(&[b'x'; 600]),
+    }
+}
+
+fn load_average() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("load average {load}")
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,150 @@
+//! Working off, with and without finished rows beside it, and the time of a claim.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tower_bitrix24::inbox::{
+    Accept, Backoff, ClaimRequest, Finish, Inbox, InboxStore, Outcome, Owned, SqliteInbox,
+};
+use tower_bitrix24::{Event, EventRouter};
+
+use super::{entry, form, inbox, load_average, median, send, store};
+
+const ENTRIES: usize = 40_000;
+const LANES: u64 = 5_000;
+const PORTALS: u64 = 50;
+const FINISHED: usize = 200_000;
+const CLAIMS: usize = 200;
+const LEASE: Duration = Duration::from_secs(3600);
+
+/// Stores events over the lanes, from 128 senders.
+async fn fill(inbox: &Inbox<SqliteInbox>, from: u64) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut senders = JoinSet::new();
+    for _ in 0..128 {
+        let (next, receive) = (next.clone(), inbox.receive());
+        senders.spawn(async move {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= ENTRIES {
+                    return;
+                }
+                let lane = at as u64 % LANES;
+                let ts = from + at as u64;
+                send(&receive, form(lane % PORTALS, lane + 1, ts)).await;
+            }
+        });
+    }
+    senders.join_all().await;
+}
+
+/// Stores entries and ends them.
+async fn finish(store: &SqliteInbox) {
+    let backoff = Backoff::new();
+    for _ in 0..FINISHED / 250 {
+        let entries: Vec<_> = (0..250).map(|_| entry()).collect();
+        store.accept(&entries).await.unwrap();
+        let claims = store.claim(&request(&backoff, 250)).await.unwrap();
+        let finishes: Vec<_> = claims
+            .entries
+            .iter()
+            .map(|claim| Finish {
+                owned: Owned {
+                    seq: claim.record.seq,
+                    attempt: claim.record.attempts,
+                },
+                outcome: Outcome::Done,
+            })
+            .collect();
+        assert_eq!(finishes.len(), 250);
+        store.finish("bench", &finishes).await.unwrap();
+    }
+}
+
+fn request(backoff: &Backoff, limit: usize) -> ClaimRequest<'_> {
+    ClaimRequest {
+        owner: "bench",
+        limit,
+        lease: LEASE,
+        backoff,
+        idle: true,
+        portal_limit: limit,
+        running: &[],
+        after: "",
+    }
+}
+
+/// Returns the median time of a claim of 16 entries, in milliseconds. The entries stay claimed until
+/// they are given back.
+async fn claim(store: &SqliteInbox) -> f64 {
+    let backoff = Backoff::new();
+    let (mut times, mut released) = (Vec::new(), Vec::new());
+    for _ in 0..CLAIMS {
+        let started = Instant::now();
+        let claims = store.claim(&request(&backoff, 16)).await.unwrap();
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(claims.entries.len(), 16);
+        released.extend(claims.entries.iter().map(|claim| Finish {
+            owned: Owned {
+                seq: claim.record.seq,
+                attempt: claim.record.attempts,
+            },
+            outcome: Outcome::Released,
+        }));
+    }
+    store.finish("bench", &released).await.unwrap();
+    median(times)
+}
+
+/// Returns entries a second.
+async fn work(inbox: &Inbox<SqliteInbox>) -> f64 {
+    let handled = Arc::new((AtomicUsize::new(0), Notify::new()));
+    let handlers = EventRouter::builder()
+        .fallback({
+            let handled = handled.clone();
+            move |_: Event| {
+                if handled.0.fetch_add(1, Ordering::Relaxed) + 1 == ENTRIES {
+                    handled.1.notify_one();
+                }
+                std::future::ready(())
+            }
+        })
+        .build()
+        .unwrap();
+    let started = Instant::now();
+    let worker = inbox.worker(handlers).concurrency(256).lease(LEASE).spawn();
+    handled.1.notified().await;
+    // Returns once the last ends of attempts are stored.
+    worker.shutdown(Duration::from_secs(60)).await;
+    ENTRIES as f64 / started.elapsed().as_secs_f64()
+}
+
+pub(super) async fn measure() {
+    println!(
+        "\n{}, {ENTRIES} entries in {LANES} lanes of {PORTALS} portals\n",
+        load_average()
+    );
+    println!("| finished rows | worked off | claim of 16, median ms |\n|---|---|---|");
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = inbox(store(&directory).await);
+    let mut rates = Vec::new();
+    for finished in [0, FINISHED] {
+        if finished > 0 {
+            finish(inbox.store()).await;
+        }
+        fill(&inbox, 1_466_439_714 + finished as u64).await;
+        let claim = claim(inbox.store()).await;
+        let rate = work(&inbox).await;
+        rates.push(rate);
+        let done = inbox.stats().await.unwrap().done;
+        println!("| {} | {rate:.0}/s | {claim:.2} |", done as usize - ENTRIES);
+    }
+    println!(
+        "\nratio {:.2}, goal at least 1; goal at least 8,000/s",
+        rates[1] / rates[0]
+    );
+    inbox.store().close().await;
+}
