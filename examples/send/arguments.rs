@@ -21,7 +21,10 @@ pub(crate) const TOKEN_VARIABLE: &str = "BITRIX24_APPLICATION_TOKEN";
 )]
 pub(crate) struct Args {
     /// Code or documented name of the event, in any case; with --list, a part of it
-    #[arg(required_unless_present_any = ["list", "replay"], conflicts_with = "replay")]
+    #[arg(
+        required_unless_present_any = ["list", "replay", "robot", "placement", "sms", "settings"],
+        conflicts_with_all = ["replay", "placement", "sms", "settings"],
+    )]
     pub(crate) event: Option<String>,
 
     /// URL at which the application receives events
@@ -56,9 +59,43 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["robot", "replay"])]
     pub(crate) webhook: bool,
 
-    /// Send what a robot causes, without OAuth fields
-    #[arg(long, conflicts_with = "replay")]
-    pub(crate) robot: bool,
+    /// Without an event, send a robot with this code; with one, send what a robot causes, without
+    /// OAuth fields
+    #[arg(
+        long,
+        value_name = "CODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "robot",
+        conflicts_with = "replay",
+    )]
+    pub(crate) robot: Option<String>,
+
+    /// Send a page at this place
+    #[arg(
+        long,
+        value_name = "PLACE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "DEFAULT",
+        conflicts_with_all = ["robot", "replay"],
+    )]
+    pub(crate) placement: Option<String>,
+
+    /// Send an SMS for the provider with this code
+    #[arg(
+        long,
+        value_name = "CODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "provider",
+        conflicts_with_all = ["robot", "placement", "replay"],
+    )]
+    pub(crate) sms: Option<String>,
+
+    /// Send a request of the settings form
+    #[arg(long, conflicts_with_all = ["robot", "placement", "sms", "replay"])]
+    pub(crate) settings: bool,
 
     /// Allow a code that is not documented
     #[arg(long, conflicts_with = "replay")]

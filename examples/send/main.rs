@@ -21,7 +21,8 @@ use anstyle::{AnsiColor, Style};
 use arguments::{Args, TOKEN_VARIABLE};
 use clap::Parser;
 use sender::Sender;
-use tower_bitrix24::testing::TestEvent;
+use tower_bitrix24::callback::SettingsAction;
+use tower_bitrix24::testing::{TestCallback, TestEvent};
 use tower_bitrix24::{Envelope, EventKind};
 
 #[tokio::main]
@@ -37,7 +38,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+async fn run(mut args: Args) -> Result<ExitCode, Box<dyn Error>> {
     if args.list {
         list(args.event.as_deref().unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
@@ -48,11 +49,17 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             let code = Envelope::scan(body.clone()).map(|envelope| envelope.code().into_owned());
             (code.unwrap_or_else(|_| "not an event".to_owned()), body)
         }
-        None => {
-            let code = code(&args)?;
-            let form = event(&args, &code)?.form();
-            (code, form.into_bytes())
-        }
+        None => match callback(&args)? {
+            Some((name, callback)) => {
+                args.url = callback.address(&args.url.to_string()).parse()?;
+                (name, callback.form().into_bytes())
+            }
+            None => {
+                let code = code(&args)?;
+                let form = event(&args, &code)?.form();
+                (code, form.into_bytes())
+            }
+        },
     };
     if args.print {
         let mut out = std::io::stdout().lock();
@@ -90,21 +97,57 @@ fn nearest(name: &str) -> Vec<&'static str> {
     kinds.into_iter().map(EventKind::documented_name).collect()
 }
 
-fn event(args: &Args, code: &str) -> Result<TestEvent, String> {
+/// Returns the callback to send with its name, or `None` if an event is to be sent.
+fn callback(args: &Args) -> Result<Option<(String, TestCallback)>, String> {
+    let (name, callback) = if let (Some(code), None) = (&args.robot, &args.event) {
+        (format!("the robot {code}"), TestCallback::robot(code))
+    } else if let Some(place) = &args.placement {
+        let callback = TestCallback::placement(place.as_str());
+        (format!("the page {place}"), callback)
+    } else if let Some(code) = &args.sms {
+        (format!("an SMS of {code}"), TestCallback::message(code))
+    } else if args.settings {
+        let callback = TestCallback::settings(SettingsAction::Install);
+        ("the settings form".to_owned(), callback)
+    } else {
+        return Ok(None);
+    };
+    if args.id.is_some() || args.handler_id.is_some() || args.webhook || args.undocumented {
+        return Err(format!("{name} is not an event; --set sets any value"));
+    }
+    let mut callback = callback.token(token(args)?).ts(now());
+    for (path, value) in &args.set {
+        callback = callback.set(path, value);
+    }
+    if let Some(domain) = &args.portal {
+        callback = callback.portal(domain);
+    }
+    if let Some(id) = &args.member_id {
+        callback = callback.member_id(id);
+    }
+    Ok(Some((name, callback)))
+}
+
+fn token(args: &Args) -> Result<&str, String> {
     let tokens = args.token.as_deref().unwrap_or_default();
     let token = tokens
         .split(',')
         .map(str::trim)
         .find(|token| !token.is_empty());
-    let token = token.ok_or_else(|| {
+    token.ok_or_else(|| {
         format!(
             "no application token: set that of the application with --token or {TOKEN_VARIABLE}"
         )
-    })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs() as i64);
+    })
+}
 
-    let mut event = TestEvent::with_code(code).token(token).ts(now);
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs() as i64)
+}
+
+fn event(args: &Args, code: &str) -> Result<TestEvent, String> {
+    let mut event = TestEvent::with_code(code).token(token(args)?).ts(now());
     if let Some(id) = &args.id {
         if !event.has_id() {
             return Err(format!("{code} has no id; --set sets any value"));
@@ -123,7 +166,7 @@ fn event(args: &Args, code: &str) -> Result<TestEvent, String> {
     if let Some(id) = args.handler_id {
         event = event.handler_id(id);
     }
-    if args.webhook || args.robot {
+    if args.webhook || args.robot.is_some() {
         event = event.webhook();
     }
     Ok(event)

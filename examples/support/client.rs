@@ -45,9 +45,27 @@ impl HttpClient {
         url: &str,
         form: impl Into<Bytes>,
     ) -> Result<Response<Bytes>, BoxError> {
+        self.post(url, "application/x-www-form-urlencoded", form)
+            .await
+    }
+
+    pub(crate) async fn post_json(
+        &self,
+        url: &str,
+        json: impl Into<Bytes>,
+    ) -> Result<Response<Bytes>, BoxError> {
+        self.post(url, "application/json", json).await
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Response<Bytes>, BoxError> {
         let request = Request::post(url)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(form.into()))?;
+            .header(CONTENT_TYPE, content_type)
+            .body(Full::new(body.into()))?;
         self.send(request).await
     }
 }

@@ -5,7 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::Envelope;
-use tower_bitrix24_fuzz::{TOKEN, contains, exercise, verified, verified_by};
+use tower_bitrix24::callback::CallbackKind;
+use tower_bitrix24_fuzz::{
+    TOKEN, contains, exercise, exercise_callback, verified, verified_by, verified_callback,
+};
 
 fuzz_target!(|body: &[u8]| {
     // Verifies with the token that the body contains.
@@ -20,6 +23,21 @@ fuzz_target!(|body: &[u8]| {
     if contains(body, TOKEN) {
         return;
     }
+    // The same for a callback: a form is never both.
+    for key in ["auth[application_token]", "APPLICATION_TOKEN"] {
+        let body = [body, b"&", key.as_bytes(), b"=", TOKEN.as_bytes()].concat();
+        let Some(callback) = verified_callback(body.clone()) else {
+            continue;
+        };
+        // Without callbacks, the settings form is an event like any other.
+        if callback.kind() != CallbackKind::Settings {
+            assert!(verified(body).is_none(), "an event and a callback");
+        }
+        for shown in exercise_callback(&callback) {
+            assert!(!shown.contains(TOKEN), "the token is shown: {shown}");
+        }
+    }
+
     // Adds the right token in its place, and then where events of bots repeat it.
     let body = [body, b"&auth[application_token]=", TOKEN.as_bytes()].concat();
     let Some(event) = verified(body.clone()) else {

@@ -7,6 +7,7 @@ pub mod php;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use tower_bitrix24::callback::{Callback, CallbackEnvelope, CallbackKind, CallbackPayload};
 use tower_bitrix24::{ApplicationToken, Envelope, Event};
 
 /// A token that no input has by chance.
@@ -25,6 +26,31 @@ pub fn verified_by(token: &str, envelope: Envelope) -> Option<Event> {
         Poll::Ready(event) => event.ok(),
         Poll::Pending => panic!("a token in memory has nothing to wait for"),
     }
+}
+
+/// Returns the callback of `body` if its token is [`TOKEN`].
+pub fn verified_callback(body: impl Into<Vec<u8>>) -> Option<Callback> {
+    let envelope = CallbackEnvelope::scan(body.into()).ok()?;
+    let token = ApplicationToken::new(TOKEN).ok()?;
+    let callback = pin!(Callback::verify(envelope, &token));
+    match callback.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(callback) => callback.ok(),
+        Poll::Pending => panic!("a token in memory has nothing to wait for"),
+    }
+}
+
+/// Calls the accessors of a callback, which must not panic, and returns it as text.
+pub fn exercise_callback(callback: &Callback) -> [String; 2] {
+    let _ = (callback.auth(), callback.unknown_kind(), callback.data());
+    // A known kind has either a payload or a mismatch.
+    assert_eq!(
+        callback.kind() != CallbackKind::Unknown && callback.mismatch().is_none(),
+        *callback.payload() != CallbackPayload::Unknown,
+    );
+    [
+        format!("{callback:?}"),
+        serde_json::to_string(callback).expect("a callback can be serialized"),
+    ]
 }
 
 /// Calls the accessors of an event, which must not panic, and returns it as text.

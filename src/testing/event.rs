@@ -311,7 +311,7 @@ impl TestEvent {
 
 /// Returns the keys below `data` of a path such as `FIELDS[ID]` or `data[FIELDS][ID]`. Returns `None`
 /// if the brackets do not match.
-fn keys(path: &str) -> Option<Vec<&str>> {
+pub(super) fn keys(path: &str) -> Option<Vec<&str>> {
     let (name, mut rest) = path.split_at(path.find('[').unwrap_or(path.len()));
     let mut keys = match name {
         "data" => Vec::new(),

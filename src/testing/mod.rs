@@ -4,6 +4,8 @@
 //! sample. It returns the body as a portal sends it, a request for the layer, or a verified
 //! [`Event`](crate::Event) for a handler.
 //!
+//! A [`TestCallback`] does the same for the platform's other requests, such as robots and pages.
+//!
 //! Enable the feature for tests only:
 //!
 //! ```toml
@@ -73,6 +75,8 @@
 //! ```
 
 mod auth;
+mod callback;
+mod callback_tamper;
 mod defaults;
 mod event;
 #[cfg(feature = "inbox")]
@@ -85,6 +89,8 @@ pub mod store_conformance;
 mod tamper;
 mod text;
 
+pub use self::callback::TestCallback;
+pub use self::callback_tamper::CallbackTamper;
 pub use self::event::TestEvent;
 pub use self::tamper::Tamper;
 pub use self::text::Text;

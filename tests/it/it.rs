@@ -28,5 +28,6 @@ mod send;
 mod smuggling;
 #[cfg(feature = "telemetry")]
 mod telemetry;
+mod test_callbacks;
 mod testing;
 mod url_secret;
