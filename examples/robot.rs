@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let result = timeout(PATIENCE, results.recv()).await?;
     let result = result.ok_or("the portal has stopped")?;
-    println!("the portal received {result}");
+    println!("the portal received: {}", result["log_message"]);
     let values = json!({"price": "12.50", "track": "parcel-42"});
     if result["return_values"] != values || result["event_token"].as_str().is_none() {
         return Err(format!("expected {values}").into());
@@ -74,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let result = timeout(PATIENCE, results.recv()).await?;
     let result = result.ok_or("the portal has stopped")?;
-    println!("the portal received {result}");
+    println!("the portal received: {}", result["log_message"]);
     if result["log_message"]
         .as_str()
         .is_none_or(|log| !log.contains("weight"))

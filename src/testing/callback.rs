@@ -198,7 +198,9 @@ impl TestCallback {
         }
         match self.tamper {
             Some(CallbackTamper::SmuggledEvent) => {
-                writer.root("event", |writer| writer.text("ONAPPUNINSTALL"));
+                for code in ["ONAPPUNINSTALL", "ONAPPTEST"] {
+                    writer.root("event", |writer| writer.text(code));
+                }
             }
             Some(CallbackTamper::SmuggledRobot) => {
                 writer.root("event_token", |writer| writer.text("1.a"));

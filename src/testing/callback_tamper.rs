@@ -21,7 +21,7 @@ pub enum CallbackTamper {
     WithoutToken,
     /// A wrong application token before the valid one.
     RepeatedToken,
-    /// The keys of an event in the callback.
+    /// The keys of two events in the callback. One would make an event of what a settings form saves.
     SmuggledEvent,
     /// The keys of a robot and of a page in the callback.
     SmuggledRobot,

@@ -49,6 +49,40 @@ fn inspected(sent: &Sent) -> Value {
 }
 
 #[tokio::test]
+async fn send_example_sends_robots_pages_messages_and_settings() {
+    let inspect = Example::start("inspect", TOKEN).await;
+    for (args, callback, code) in [
+        (&["--robot"][..], "robot", "robot"),
+        (
+            &["--robot=ship", "--set", "properties[weight]=2"],
+            "robot",
+            "ship",
+        ),
+        (&["--placement"], "placement", "DEFAULT"),
+        (
+            &["--placement=LEFT_MENU", "--member-id", "a"],
+            "placement",
+            "LEFT_MENU",
+        ),
+        (&["--sms=provider"], "message", "provider"),
+        (&["--settings"], "settings", "OnAppSettingsInstall"),
+    ] {
+        let inspection = inspected(&fire(&inspect, args).await);
+        assert_eq!(inspection["callback"], callback, "{args:?}");
+        let typed = &inspection["typed"];
+        let codes = [&typed["code"], &typed["placement"], &typed["action"]];
+        assert!(codes.contains(&&json!(code)), "{args:?} {typed}");
+    }
+    for args in [
+        &["--robot", "--sms"][..],
+        &["--sms", "ONTASKADD"],
+        &["--sms", "--id", "7"],
+    ] {
+        assert_eq!(fire(&inspect, args).await.code, Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test]
 async fn send_example_fires_an_event_at_an_application() {
     let mut axum = Example::start("axum", TOKEN).await;
     let sent = fire(&axum, &["--token", "guess", "ONCRMREQUISITEADD"]).await;
