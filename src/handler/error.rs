@@ -332,6 +332,10 @@ impl HandlerError {
                 write!(f, "this {kind} needs the proof {demanded}, but has {proof}")
             }
             HandlerErrorKind::NoHandler => write!(f, "no handler is registered for this {kind}"),
+            HandlerErrorKind::NotStored => write!(
+                f,
+                "the inbox stores events only: route this {kind} to a handler of its own"
+            ),
             _ => write!(f, "the handler of a {kind} failed"),
         }
     }

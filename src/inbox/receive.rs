@@ -14,6 +14,7 @@ use tower::Service;
 use super::commit::{CommitError, Committer, Reply};
 use super::entry::Identity;
 use super::seal::Keyring;
+use crate::callback::Callback;
 use crate::event::Event;
 use crate::handler::{HandlerError, HandlerErrorKind, ResponseBody};
 use crate::layer::completion::Completion;
@@ -24,6 +25,9 @@ use crate::layer::completion::Completion;
 /// An event that cannot be stored is answered 503. Bitrix24 does not send it again, so the response
 /// has a [`HandlerError`] with the event in its extensions, for an outer layer that keeps it elsewhere.
 /// A request without an event is answered 500.
+///
+/// A [`Callback`] is not stored, but answered 503, with the callback in the [`HandlerError`]: a page and
+/// a settings form want their response now. Give callbacks a URL, or a route, of their own.
 ///
 /// A sender that hangs up changes nothing: the event is stored. The verifier's
 /// [completion hook](crate::VerifyToken::on_handled) does not run here but in the worker.
@@ -46,6 +50,11 @@ impl<B> Service<Request<B>> for Receive {
     }
 
     fn call(&mut self, request: Request<B>) -> ReceiveFuture {
+        if let Some(callback) = request.extensions().get::<Callback>() {
+            let kind = HandlerErrorKind::NotStored;
+            let error = HandlerError::of_callback(kind, callback.clone());
+            return ReceiveFuture(State::Responded(Some(error)));
+        }
         let Some(event) = request.extensions().get::<Event>().cloned() else {
             let error = HandlerError::new(HandlerErrorKind::NoEvent, None);
             return ReceiveFuture(State::Responded(Some(error)));

@@ -188,8 +188,10 @@ impl TestCallback {
         if self.tamper == Some(CallbackTamper::RepeatedToken) {
             self.write_token(&mut writer, "guess");
         }
-        for (key, value) in form.as_array().into_iter().flat_map(|form| form.iter()) {
-            writer.root(key, |writer| writer.value(value));
+        if let Some(form) = form.as_array() {
+            for (key, value) in form.iter() {
+                writer.root(key, |writer| writer.value(value));
+            }
         }
         match (self.tamper, &self.token) {
             (Some(CallbackTamper::WithoutToken), _) | (_, None) => {}

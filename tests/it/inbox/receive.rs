@@ -66,6 +66,26 @@ async fn event_that_is_not_stored_is_answered_503_and_handed_out() {
 }
 
 #[tokio::test]
+async fn callback_is_not_stored_but_answered_503_and_handed_out() {
+    let inner = MemoryInbox::new();
+    let inbox = Inbox::builder(inner, key()).build();
+    let callback = tower_bitrix24::testing::TestCallback::robot("ship").callback();
+    let mut request = http::Request::new(());
+    request.extensions_mut().insert(callback);
+    let response = tower::ServiceExt::oneshot(inbox.receive(), request).await;
+    let response = response.unwrap();
+    assert_eq!(response.status(), 503);
+    let error = response.extensions().get::<HandlerError>().unwrap();
+    assert_eq!(error.kind(), HandlerErrorKind::NotStored);
+    assert!(error.callback().is_some() && error.event().is_none());
+    assert!(
+        error
+            .to_string()
+            .starts_with("the inbox stores events only")
+    );
+}
+
+#[tokio::test]
 async fn events_beyond_the_bound_are_answered_503_at_once() {
     let (inbox, _, commits, _) = gate();
     let inbox = Arc::new(inbox);
