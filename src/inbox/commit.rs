@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -14,6 +14,10 @@ use crate::telemetry;
 
 /// The largest number of entries of one transaction.
 const MAX_BATCH: usize = 256;
+
+/// A transaction that fails sooner is repeated once, since the platform does not repeat the events. A
+/// later failure has used up the time in which a sender waits.
+const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why an entry was not stored. Clones share the error of the store.
 #[derive(Clone, Debug)]
@@ -82,7 +86,10 @@ impl Committer {
                     batch.drain(..).map(|job| (job.entry, job.reply)).unzip();
                 let bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
                 let started = Instant::now();
-                let outcome = store.accept(&entries).await;
+                let mut outcome = store.accept(&entries).await;
+                if outcome.is_err() && started.elapsed() < REPEAT_WITHIN {
+                    outcome = store.accept(&entries).await;
+                }
                 waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 match outcome {
                     Ok(outcomes) => {

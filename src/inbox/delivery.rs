@@ -2,7 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::event::DedupKey;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Uri};
+
+use crate::event::{DedupKey, Event};
+use crate::handler::ResponseBody;
+use crate::layer::EventBody;
+
+/// The request that a worker calls a service with.
+pub type WorkerRequest = Request<EventBody<ResponseBody>>;
 
 /// One attempt to handle an entry. A worker puts it into the extensions of the request; with the
 /// feature `axum` it is an extractor.
@@ -25,7 +34,8 @@ use crate::event::DedupKey;
 pub struct Delivery {
     /// The [identity of the delivery](crate::Event::dedup_key), the same for a retry and a replay.
     pub key: DedupKey,
-    /// The sequence number of the entry.
+    /// The sequence number of the entry; 0 in a [fallback](super::Receive::fallback), since there is
+    /// no entry.
     pub seq: i64,
     /// The attempt, the first being 1.
     pub attempt: u32,
@@ -42,6 +52,21 @@ impl Delivery {
     pub fn first_received_at(&self) -> SystemTime {
         let millis = u64::try_from(self.first_received).unwrap_or_default();
         SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    }
+
+    /// Makes the request as the portal did, with the event and the delivery in its extensions.
+    pub(super) fn into_request<B: From<Bytes>>(self, event: Event, target: Uri) -> Request<B> {
+        let body = event.body().clone();
+        let length = HeaderValue::from(body.len());
+        let mut request = Request::new(B::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = target;
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+        request.extensions_mut().insert(event);
+        request.extensions_mut().insert(self);
+        request
     }
 }
 

@@ -172,7 +172,8 @@ fn all_texts(value: &Value, accept: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
-fn clean_member_id(member_id: &str) -> String {
+/// Returns the member id as entries have it.
+pub(super) fn clean_member_id(member_id: &str) -> String {
     if member_id.len() > MAX_MEMBER_ID_LEN {
         let hash = hash("member_id", &[member_id.as_bytes()]);
         return format!("sha256:{}", DedupKey::from_bytes(hash));

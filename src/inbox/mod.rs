@@ -97,6 +97,7 @@ mod clock;
 mod commit;
 mod delivery;
 mod entry;
+mod fallback;
 mod operate;
 mod receive;
 mod seal;
@@ -107,7 +108,7 @@ mod store;
 mod worker;
 
 pub use self::backoff::Backoff;
-pub use self::delivery::Delivery;
+pub use self::delivery::{Delivery, WorkerRequest};
 pub use self::entry::{Entry, FORMAT};
 pub use self::operate::OpenedEntry;
 pub use self::receive::{Receive, ReceiveFuture};
@@ -118,9 +119,9 @@ pub use self::sql::{PostgresInbox, PostgresInboxBuilder};
 #[cfg(feature = "sqlite")]
 pub use self::sql::{SqliteInbox, SqliteInboxBuilder};
 pub use self::store::{
-    Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, MemoryInbox,
+    Accept, Accepted, BlockedLane, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, MemoryInbox,
     Outcome, Owned, Record, State, Stats, UnknownState,
 };
-pub use self::worker::{EntryHandler, Worker, WorkerBuilder, WorkerRequest};
+pub use self::worker::{EntryHandler, Worker, WorkerBuilder};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use crate::sql::{StoreError, StoreErrorKind};

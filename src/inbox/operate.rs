@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::entry::clean_member_id;
 use super::service::Inbox;
-use super::store::{Filter, InboxStore, Record, State, Stats};
+use super::store::{BlockedLane, Filter, InboxStore, Record, State, Stats};
 use crate::envelope::Envelope;
 use crate::event::Event;
 
@@ -47,6 +48,21 @@ impl<S: InboxStore + 'static> Inbox<S> {
                 Ok(Event::from_verified(envelope))
             });
         Ok(Some(OpenedEntry { record, event }))
+    }
+
+    /// Returns the lanes whose oldest entry has failed and waits for its next attempt, with that entry
+    /// and the number of those behind it. They are sorted by its sequence number. The next page begins
+    /// after the last one, the first after 0.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails.
+    pub async fn blocked_lanes(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<BlockedLane>, S::Error> {
+        self.store.blocked_lanes(after, limit).await
     }
 
     /// Makes a dead entry wait again, or an entry that waits for its next attempt due at once. It has
@@ -112,7 +128,7 @@ impl<S: InboxStore + 'static> Inbox<S> {
     ///
     /// Returns an error if the store fails.
     pub async fn remove_portal(&self, member_id: &str) -> Result<u64, S::Error> {
-        self.store.remove_portal(member_id).await
+        self.store.remove_portal(&clean_member_id(member_id)).await
     }
 
     /// Returns the number of entries in each state.

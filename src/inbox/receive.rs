@@ -3,28 +3,33 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use tokio::runtime::Handle;
 use tower::Service;
 
 use super::commit::{CommitError, Committer, Reply};
+use super::delivery::WorkerRequest;
 use super::entry::Identity;
+use super::fallback::{Endangered, Fallback, Handling};
 use super::seal::Keyring;
 use crate::callback::Callback;
 use crate::event::Event;
 use crate::handler::{HandlerError, HandlerErrorKind, ResponseBody};
 use crate::layer::completion::Completion;
+use crate::telemetry::{self, HandlingOutcome};
 
 /// A service behind an [`EventLayer`](crate::EventLayer) that stores each event and responds with 200
 /// **after the commit**. [`Inbox::receive`](super::Inbox::receive) returns it.
 ///
 /// An event that cannot be stored is answered 503. Bitrix24 does not send it again, so the response
 /// has a [`HandlerError`] with the event in its extensions, for an outer layer that keeps it elsewhere.
-/// A request without an event is answered 500.
+/// A [fallback](Self::fallback) handles it in memory. A request without an event is answered 500.
 ///
 /// A [`Callback`] is not stored, but answered 503, with the callback in the [`HandlerError`]: a page and
 /// a settings form want their response now. Give callbacks a URL, or a route, of their own.
@@ -38,6 +43,47 @@ pub struct Receive {
     pub(super) committer: Committer,
     pub(super) keys: Arc<Keyring>,
     pub(super) coalesce: bool,
+    pub(super) fallback: Option<Fallback>,
+}
+
+impl Receive {
+    /// Sets a service that handles the events that cannot be stored, such as a
+    /// [`BackgroundQueue`](crate::background::BackgroundQueue) before the handlers of the worker.
+    ///
+    /// The response is 503 all the same, once the service has responded: 200 means that an event is
+    /// stored. The service gets the request that a worker would make, with a
+    /// [`Delivery`](super::Delivery) whose `seq` is 0. Its key is the same as in the inbox, in case
+    /// that the event was stored after all.
+    ///
+    /// ```
+    /// use tower::Layer;
+    /// use tower_bitrix24::background::BackgroundQueue;
+    /// use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
+    /// use tower_bitrix24::{Event, EventRouter};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let handlers = EventRouter::builder()
+    ///     .on_prefix("ONCRMDEAL", async |event: Event| println!("{:?}", event.subject()))
+    ///     .build()?;
+    /// let inbox = Inbox::builder(MemoryInbox::new(), InboxKey::generate()).build();
+    /// let queue = BackgroundQueue::new();
+    /// let receive = inbox.receive().fallback(queue.layer().layer(handlers.clone()));
+    /// let worker = inbox.worker(handlers).spawn();
+    /// # drop((receive, worker));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn fallback<H, R>(mut self, service: H) -> Self
+    where
+        H: Service<WorkerRequest, Response = Response<R>> + Clone + Send + 'static,
+        H::Future: Send,
+        R: Send + 'static,
+    {
+        self.fallback = Some(Fallback::new(service));
+        self
+    }
 }
 
 impl<B> Service<Request<B>> for Receive {
@@ -57,26 +103,30 @@ impl<B> Service<Request<B>> for Receive {
         }
         let Some(event) = request.extensions().get::<Event>().cloned() else {
             let error = HandlerError::new(HandlerErrorKind::NoEvent, None);
-            return ReceiveFuture(State::Responded(Some(error)));
+            return ReceiveFuture(State::Responded(Some(response_to(error))));
         };
         // It is not handled yet, so nothing out here may run the hook.
-        drop(Completion::take_from(&request));
+        let on_handled = Completion::take_from(&request);
         let target = request.uri().path_and_query();
         let target = target.map_or("/", |target| target.as_str());
         let identity = Identity::of(&event, self.coalesce);
         let entry = self.keys.seal(identity, target, event.body());
+        telemetry::inbox::received(&entry.key);
+        let fallback = self.fallback.clone().map(|fallback| Endangered {
+            fallback,
+            key: entry.key,
+            target: request.uri().clone(),
+            on_handled,
+        });
         ReceiveFuture(match self.committer.submit(entry) {
-            Ok(reply) => State::Commit {
+            Ok(reply) => State::Commit(Committing {
                 reply,
                 event: Some(event),
-            },
-            Err(error) => State::Responded(Some(not_stored(error, event))),
+                fallback,
+            }),
+            Err(error) => State::not_stored(error, event, fallback),
         })
     }
-}
-
-fn not_stored(error: CommitError, event: Event) -> HandlerError {
-    HandlerError::new(HandlerErrorKind::NotStored, Some(event)).with_source(error.into())
 }
 
 /// The response future of [`Receive`].
@@ -84,29 +134,102 @@ fn not_stored(error: CommitError, event: Event) -> HandlerError {
 pub struct ReceiveFuture(State);
 
 enum State {
-    Commit { reply: Reply, event: Option<Event> },
-    Responded(Option<HandlerError>),
+    Commit(Committing),
+    Fallback {
+        handling: Handling,
+        response: Option<Response<ResponseBody>>,
+    },
+    Responded(Option<Response<ResponseBody>>),
+}
+
+struct Committing {
+    reply: Reply,
+    event: Option<Event>,
+    fallback: Option<Endangered>,
 }
 
 const POLLED_AFTER_COMPLETION: &str = "`ReceiveFuture` polled after completion";
+
+impl State {
+    fn not_stored(error: CommitError, event: Event, fallback: Option<Endangered>) -> Self {
+        let kind = HandlerErrorKind::NotStored;
+        let error = HandlerError::new(kind, Some(event.clone())).with_source(error.into());
+        let mut response = response_to(error);
+        let Some(fallback) = fallback else {
+            return Self::Responded(Some(response));
+        };
+        // The fallback records the outcome.
+        telemetry::mark_recorded(response.extensions_mut(), HandlingOutcome::Deferred);
+        Self::Fallback {
+            handling: fallback.handle(event),
+            response: Some(response),
+        }
+    }
+}
 
 impl Future for ReceiveFuture {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let error = match &mut self.0 {
-            State::Commit { reply, event } => {
-                let outcome = ready!(Pin::new(reply).poll(cx));
-                let event = event.take().expect(POLLED_AFTER_COMPLETION);
-                match outcome.unwrap_or(Err(CommitError::Stopped)) {
-                    Ok(_) => return Poll::Ready(Ok(Response::new(ResponseBody::default()))),
-                    Err(error) => not_stored(error, event),
+        loop {
+            match &mut self.0 {
+                State::Commit(committing) => {
+                    let outcome = ready!(Pin::new(&mut committing.reply).poll(cx));
+                    let event = committing.event.take().expect(POLLED_AFTER_COMPLETION);
+                    let fallback = committing.fallback.take();
+                    match outcome.unwrap_or(Err(CommitError::Stopped)) {
+                        Ok(_) => return Poll::Ready(Ok(stored())),
+                        Err(error) => self.0 = State::not_stored(error, event, fallback),
+                    }
+                }
+                State::Fallback { handling, response } => {
+                    ready!(handling.as_mut().poll(cx));
+                    self.0 = State::Responded(response.take());
+                }
+                State::Responded(response) => {
+                    let response = response.take().expect(POLLED_AFTER_COMPLETION);
+                    return Poll::Ready(Ok(response));
                 }
             }
-            State::Responded(error) => error.take().expect(POLLED_AFTER_COMPLETION),
+        }
+    }
+}
+
+fn stored() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    // The worker records the rest.
+    telemetry::mark_recorded(response.extensions_mut(), HandlingOutcome::Deferred);
+    response
+}
+
+fn response_to(error: HandlerError) -> Response<ResponseBody> {
+    let response: Response<Bytes> = error.into_event_response();
+    response.map(ResponseBody::from)
+}
+
+/// A sender that hangs up takes nothing from the fallback.
+impl Drop for ReceiveFuture {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
         };
-        let response: Response<Bytes> = error.into_event_response();
-        Poll::Ready(Ok(response.map(ResponseBody::from)))
+        match mem::replace(&mut self.0, State::Responded(None)) {
+            State::Commit(Committing {
+                reply,
+                event: Some(event),
+                fallback: Some(fallback),
+            }) => {
+                runtime.spawn(async move {
+                    if !matches!(reply.await, Ok(Ok(_))) {
+                        fallback.handle(event).await;
+                    }
+                });
+            }
+            State::Fallback { handling, .. } => {
+                runtime.spawn(handling);
+            }
+            State::Commit(_) | State::Responded(_) => {}
+        }
     }
 }
 
@@ -114,6 +237,7 @@ impl fmt::Debug for Receive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receive")
             .field("coalesce", &self.coalesce)
+            .field("has_fallback", &self.fallback.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -121,7 +245,8 @@ impl fmt::Debug for Receive {
 impl fmt::Debug for ReceiveFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.0 {
-            State::Commit { .. } => "commit",
+            State::Commit(_) => "commit",
+            State::Fallback { .. } => "fallback",
             State::Responded(_) => "responded",
         };
         f.debug_struct("ReceiveFuture")

@@ -92,9 +92,12 @@ impl fmt::Debug for InboxKey {
     }
 }
 
-/// The keys of an inbox: the first seals, and each opens. Without keys nothing is sealed.
+/// The keys of an inbox: each opens, and the first seals unless nothing is sealed.
 #[derive(Clone, Debug)]
-pub(super) struct Keyring(Vec<InboxKey>);
+pub(super) struct Keyring {
+    keys: Vec<InboxKey>,
+    seals: bool,
+}
 
 /// Why an entry does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +114,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownKey => {
-                "none of the inbox keys has sealed the entry: add the key that did, then retry it"
+                "none of the inbox keys has sealed the entry: add the key that did"
             }
             Self::Forged => "the entry does not open: it was changed, moved or truncated",
             Self::NoBody => "the body of the entry was removed",
@@ -130,22 +133,28 @@ pub(super) struct Contents {
 
 impl Keyring {
     pub(super) fn new(first: InboxKey) -> Self {
-        Self(vec![first])
+        Self {
+            keys: vec![first],
+            seals: true,
+        }
     }
 
     pub(super) fn push(&mut self, key: InboxKey) {
-        self.0.push(key);
+        self.keys.push(key);
     }
 
     pub(super) const fn insecure_unsealed() -> Self {
-        Self(Vec::new())
+        Self {
+            keys: Vec::new(),
+            seals: false,
+        }
     }
 
     pub(super) fn seal(&self, identity: Identity, target: &str, body: &[u8]) -> Entry {
         let tag_len = 16;
         let mut sealed =
             Vec::with_capacity(NONCE_LEN + 4 + target.len() + body.len() + tag_len + 64);
-        let Some(key) = self.0.first() else {
+        let Some(key) = self.keys.first().filter(|_| self.seals) else {
             write_contents(&mut sealed, target, body);
             return identity.with_body(None, sealed.into());
         };
@@ -166,10 +175,10 @@ impl Keyring {
             return Err(OpenError::NoBody);
         }
         let mut opened = entry.body.to_vec();
-        if self.0.is_empty() && entry.key_id.is_none() {
+        if !self.seals && entry.key_id.is_none() {
             return read_contents(opened.into()).ok_or(OpenError::Forged);
         }
-        let key = self.0.iter().find(|key| Some(key.id()) == entry.key_id);
+        let key = self.keys.iter().find(|key| Some(key.id()) == entry.key_id);
         let key = key.ok_or(OpenError::UnknownKey)?;
         let nonce_start = opened.len().checked_sub(NONCE_LEN);
         let nonce = opened.split_off(nonce_start.ok_or(OpenError::Forged)?);
@@ -270,5 +279,15 @@ mod tests {
         assert_eq!(unsealed.open(&entry).unwrap().body, BODY);
         assert_eq!(keys(1).open(&entry).err(), Some(OpenError::UnknownKey));
         assert!(unsealed.open(&seal(&keys(1))).is_err());
+    }
+
+    #[test]
+    fn old_key_of_an_unsealed_inbox_opens_and_does_not_seal() {
+        let mut unsealed = Keyring::insecure_unsealed();
+        unsealed.push(InboxKey::new([1; 32]));
+        assert!(unsealed.open(&seal(&keys(1))).is_ok());
+        let entry = seal(&unsealed);
+        assert_eq!(entry.key_id, None);
+        assert!(unsealed.open(&entry).is_ok());
     }
 }

@@ -48,6 +48,7 @@ impl<S: Accept + 'static> Inbox<S> {
             committer: self.committer.clone(),
             keys: self.keys.clone(),
             coalesce: self.coalesce,
+            fallback: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! SQLite: its files, their durability, and its errors.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -18,6 +20,8 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // On macOS a plain fsync does not reach the disk. Other systems ignore this.
+        .pragma("fullfsync", "ON")
         .busy_timeout(busy_timeout)
 }
 
@@ -44,12 +48,22 @@ pub(crate) fn create_file(path: &Path) -> Result<PathBuf, StoreError> {
         ));
     }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&path).map_err(open_error)?;
-    Ok(path)
+    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    match options.open(&path) {
+        // An existing file must not be opened here: to close it drops the locks that connections of
+        // this process hold on it. Another process would take itself for the last one, and remove the
+        // write-ahead log that this one still writes to.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(path),
+        Err(error) => Err(open_error(error)),
+        Ok(_) => Ok(path),
+    }
 }
+
+/// While a new file is open here, no other thread of this process opens it.
+static CREATING: Mutex<()> = Mutex::new(());
 
 fn open_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::connection("the SQLite file cannot be opened").with_source(source)

@@ -90,7 +90,7 @@ pub(crate) fn mark_recorded(extensions: &mut Extensions, outcome: HandlingOutcom
     extensions.insert(Recorded(outcome));
 }
 
-#[cfg(feature = "background")]
+#[cfg(any(feature = "background", feature = "inbox"))]
 pub(crate) fn log_failure(event: &Event, outcome: HandlingOutcome, error: Option<&dyn Error>) {
     span::not_handled(event, outcome, error);
 }

@@ -1,6 +1,7 @@
 //! The records of the inbox: log lines, spans of attempts, counters and gauges.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
@@ -18,8 +19,17 @@ pub(crate) struct Gauges {
 pub(crate) struct Attempt<'a> {
     pub(crate) seq: i64,
     pub(crate) attempt: u32,
+    pub(crate) key: &'a dyn Display,
+    pub(crate) first_received: i64,
     pub(crate) code: &'a str,
     pub(crate) member_id: &'a str,
+}
+
+/// Records the key of an entry in the span of its receipt, by which the spans of its attempts are found.
+pub(crate) fn received(key: &dyn Display) {
+    #[cfg(feature = "tracing")]
+    tracing::Span::current().record("inbox_key", tracing::field::display(key));
+    let _ = key;
 }
 
 /// Records a transaction with an outcome for each of its entries.
@@ -73,6 +83,7 @@ pub(crate) fn attempt_ended(attempt: Attempt<'_>, outcome: &'static str, error: 
             attempt,
             code,
             member_id,
+            ..
         } = attempt;
         let error = error.unwrap_or_default();
         match outcome {
@@ -90,6 +101,8 @@ pub(crate) fn attempt_ended(attempt: Attempt<'_>, outcome: &'static str, error: 
     let _ = (
         attempt.seq,
         attempt.attempt,
+        attempt.key,
+        attempt.first_received,
         attempt.code,
         attempt.member_id,
     );
@@ -107,8 +120,10 @@ pub(crate) fn in_attempt<F: Future>(
         tracing::info_span!(
             target: "tower_bitrix24",
             "bitrix24.attempt",
+            inbox_key = tracing::field::display(attempt.key),
             seq = attempt.seq,
             attempt = attempt.attempt,
+            first_received = attempt.first_received,
             code = attempt.code,
             member_id = attempt.member_id,
         ),
@@ -141,4 +156,45 @@ pub(crate) fn gauges(gauges: &Gauges) {
         oldest_waiting,
     } = gauges;
     let _ = (waiting, running, dead, blocked_lanes, oldest_waiting);
+}
+
+#[cfg(feature = "metrics")]
+pub(super) fn describe() {
+    use metrics::Unit;
+
+    metrics::describe_counter!(
+        "bitrix24_inbox_accepted_total",
+        Unit::Count,
+        "events for an inbox, by outcome"
+    );
+    metrics::describe_histogram!(
+        "bitrix24_inbox_commit_seconds",
+        Unit::Seconds,
+        "time of a transaction that stores events"
+    );
+    metrics::describe_histogram!(
+        "bitrix24_inbox_batch_entries",
+        Unit::Count,
+        "events of a transaction that stores events"
+    );
+    metrics::describe_counter!(
+        "bitrix24_inbox_attempts_total",
+        Unit::Count,
+        "attempts of workers, by outcome"
+    );
+    metrics::describe_gauge!(
+        "bitrix24_inbox_entries",
+        Unit::Count,
+        "entries in the store of an inbox, by state"
+    );
+    metrics::describe_gauge!(
+        "bitrix24_inbox_blocked_lanes",
+        Unit::Count,
+        "lanes whose oldest entry has failed and waits for its next attempt"
+    );
+    metrics::describe_gauge!(
+        "bitrix24_inbox_oldest_waiting_seconds",
+        Unit::Seconds,
+        "age of the oldest entry that waits"
+    );
 }

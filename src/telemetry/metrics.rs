@@ -148,6 +148,8 @@ pub fn describe_metrics() {
         Unit::Seconds,
         "time that events waited in background queues"
     );
+    #[cfg(feature = "inbox")]
+    super::inbox::describe();
     metrics::describe_histogram!(
         "bitrix24_verification_seconds",
         Unit::Seconds,

@@ -18,12 +18,25 @@
 //! | `member_id` | string | verification | the portal |
 //! | `handler_id` | integer | verification | [`Event::handler_id`](crate::Event::handler_id), if the event has one |
 //! | `elapsed_us` | integer | the verdict | the time from the body's end to the verdict, in microseconds |
+//! | `inbox_key` | string | the call of [`Receive`](crate::inbox::Receive) | the [key](crate::inbox::EntryKey) of the entry, which the spans of its attempts have too |
 //! | `outcome` | string | the verdict | `accepted`, `rejected`, `passed` (another callback) or `probed` (see [`respond_to_probes`](crate::EventLayer::respond_to_probes)) |
 //! | `reason` | string | a rejection | [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //!
 //! Strings are truncated to 64 characters. Control characters and other unprintable characters are
 //! escaped, so a forged request can neither flood a log nor write a line of its own. A request that is
 //! cancelled before the verdict has no `outcome`.
+//!
+//! With the feature `inbox`, every attempt of a worker has a span `bitrix24.attempt`, which the handler
+//! runs in. It may be in another process, and days later, so it is no child of the receipt's span but
+//! has its `inbox_key`.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `inbox_key` | string | the [key](crate::inbox::EntryKey) of the entry: the same for each attempt and for the span of the receipt |
+//! | `seq` | integer | the sequence number of the entry |
+//! | `attempt` | integer | the attempt, the first being 1 |
+//! | `first_received` | integer | the time of the first receipt in unix milliseconds |
+//! | `code`, `member_id` | string | the event's code and portal |
 //!
 //! # The log lines
 //!
@@ -34,6 +47,9 @@
 //! | ERROR | a verified event is not handled: a handler, the background queue or an extractor failed. The fields are `code`, `member_id`, `domain`, `outcome` as in `bitrix24_handled_total`, and `error` (the error and its sources) or `status` (of a response without a [`HandlerError`](crate::handler::HandlerError)) |
 //! | ERROR | a verified callback is not handled: its handler failed, its data do not fit, its proof is too weak for the handler, or no handler takes the page. The fields are `kind`, `member_id` and `error` |
 //! | ERROR | a portal could not be removed after ONAPPUNINSTALL; the fields are `member_id` and `error` |
+//! | ERROR | an inbox could not store events, or a worker could not reach its store; the field `error` is the store's |
+//! | ERROR | an entry of an inbox is dead; the fields are `seq`, `attempt`, `code`, `member_id` and `error` |
+//! | WARN | an attempt of a worker did not succeed; the fields are those of a dead entry and `outcome` |
 //! | WARN | a request was rejected with `token_missing`, `token_rejected`, `url_secret_rejected`, `head_rejected`, `malformed` or `body_budget_exhausted` |
 //! | WARN | a router or an extractor got a request without an event |
 //! | WARN | the data of a verified event or callback do not fit its type; the field `path` names the place, the value is not logged |
@@ -114,12 +130,19 @@
 //! | `bitrix24_handling_seconds` | histogram | seconds from the verdict, or from the start in the background, to the end | `outcome`, as above |
 //! | `bitrix24_queue_queued`, `bitrix24_queue_queued_bytes`, `bitrix24_queue_running` | gauge | events, bytes, events in all background queues together | |
 //! | `bitrix24_queue_wait_seconds` | histogram | seconds in a background queue | |
+//! | `bitrix24_inbox_accepted_total` | counter | events for an inbox | `outcome`: `stored`, `merged`, `duplicate`, `rejected` (answered 503) |
+//! | `bitrix24_inbox_commit_seconds`, `bitrix24_inbox_batch_entries` | histogram | seconds and entries of a transaction that stores events | |
+//! | `bitrix24_inbox_attempts_total` | counter | attempts of workers | `outcome`: `done`, `retry`, `dead`, `released` (by a shutdown), `lost` (the lease ended) |
+//! | `bitrix24_inbox_entries` | gauge | entries in the store, every 15 seconds | `state`: `waiting`, `running`, `dead` |
+//! | `bitrix24_inbox_oldest_waiting_seconds`, `bitrix24_inbox_blocked_lanes` | gauge | the age of the oldest waiting entry; lanes whose oldest entry has failed and waits for its next attempt | |
+//! | `bitrix24_mismatches_total` | counter | events that a router or `On<K>` answered with 422, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_mismatches_total` | counter | events that got a 422 from a router or `On<K>`, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be removed after ONAPPUNINSTALL | |
 //! | `bitrix24_portals_accepted_stale_total` | counter | events accepted by remembered tokens while the token store failed | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `rejected` |
 //!
-//! The histogram measures the time from the body's end to the verdict. Requests that are rejected
+//! An event that an inbox stores is not handled yet: `bitrix24_handled_total` does not count it, and the
+//! attempts are counted instead. `bitrix24_verification_seconds` measures the time from the body's end to the verdict. Requests that are rejected
 //! before their body has ended are not in it. No label holds anything of a request, so the number of
 //! series is bounded by the tables above.
 
@@ -147,7 +170,10 @@ use bytes::Bytes;
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) use self::handling::{Handling, mark_recorded};
-#[cfg(all(feature = "background", any(feature = "tracing", feature = "metrics")))]
+#[cfg(all(
+    any(feature = "background", feature = "inbox"),
+    any(feature = "tracing", feature = "metrics")
+))]
 pub(crate) use self::handling::{count_handled, log_failure, log_response};
 pub(crate) use self::labels::HandlingOutcome;
 use self::labels::Outcome;
@@ -156,7 +182,7 @@ pub use self::metrics::describe_metrics;
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 pub(crate) use self::noop::handling::{Handling, mark_recorded};
 #[cfg(all(
-    feature = "background",
+    any(feature = "background", feature = "inbox"),
     not(any(feature = "tracing", feature = "metrics"))
 ))]
 pub(crate) use self::noop::handling::{count_handled, log_failure, log_response};

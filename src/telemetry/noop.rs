@@ -155,7 +155,7 @@ pub(super) mod handling {
         pub(crate) fn completed(&mut self) {}
     }
 
-    #[cfg(feature = "background")]
+    #[cfg(any(feature = "background", feature = "inbox"))]
     pub(crate) fn log_response<B>(_: &Event, response: &Response<B>) -> HandlingOutcome {
         if response.status().is_success() {
             HandlingOutcome::Completed
@@ -166,9 +166,9 @@ pub(super) mod handling {
 
     pub(crate) fn mark_recorded(_: &mut Extensions, _: HandlingOutcome) {}
 
-    #[cfg(feature = "background")]
+    #[cfg(any(feature = "background", feature = "inbox"))]
     pub(crate) fn log_failure(_: &Event, _: HandlingOutcome, _: Option<&dyn Error>) {}
 
-    #[cfg(feature = "background")]
+    #[cfg(any(feature = "background", feature = "inbox"))]
     pub(crate) fn count_handled(_: HandlingOutcome, _: Option<std::time::Duration>) {}
 }

@@ -38,6 +38,7 @@ impl RequestSpan {
             kind = Empty,
             member_id = Empty,
             handler_id = Empty,
+            inbox_key = Empty,
             elapsed_us = Empty,
             outcome = Empty,
             reason = Empty,

@@ -3,6 +3,8 @@
 
 #![cfg(target_os = "linux")]
 
+mod shim;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -96,15 +98,7 @@ async fn survivors(shim: &Path, is_control: bool) -> i64 {
 #[tokio::test]
 async fn sqlite_store_keeps_confirmed_tokens_after_a_loss_of_power() {
     let directory = tempfile::tempdir().unwrap();
-    let shim = directory.path().join("shim.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/shim.c");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
-        .args([shim.as_os_str(), source.as_ref()])
-        .args(["-ldl", "-lpthread"])
-        .status()
-        .unwrap();
-    assert!(compiled.success());
+    let shim = shim::compile(directory.path());
     let confirmed = i64::try_from(CONFIRMED).unwrap();
     assert_eq!(survivors(&shim, false).await, confirmed);
     // Otherwise the test above could not fail.

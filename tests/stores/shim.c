@@ -15,12 +15,12 @@
 struct f { char path[512]; ino_t ino; int shadow; off_t r[MAXR][2]; int n; int trunc; off_t size; };
 static struct f *fs[MAXF]; static int nf;
 static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
-static const char *dir, *shadow; static int real_sync, fail_after=-1, syncs, full_after=-1, writes;
+static const char *dir, *shadow; static int real_sync, fail_after=-1, syncs, full_after=-1, full_for=1<<30, writes;
 static ssize_t (*rpw)(int,const void*,size_t,off_t); static ssize_t (*rw)(int,const void*,size_t); static int (*rfs)(int),(*rfd)(int),(*rft)(int,off_t);
 __attribute__((constructor)) static void init(void){
   rpw=dlsym(RTLD_NEXT,"pwrite64"); rw=dlsym(RTLD_NEXT,"write"); rfs=dlsym(RTLD_NEXT,"fsync"); rfd=dlsym(RTLD_NEXT,"fdatasync"); rft=dlsym(RTLD_NEXT,"ftruncate64");
   dir=getenv("POWER_DIR"); shadow=getenv("POWER_SHADOW"); real_sync=getenv("POWER_REAL")!=NULL;
-  if(getenv("POWER_FAIL_SYNC")) fail_after=atoi(getenv("POWER_FAIL_SYNC")); if(getenv("POWER_FULL")) full_after=atoi(getenv("POWER_FULL"));
+  if(getenv("POWER_FAIL_SYNC")) fail_after=atoi(getenv("POWER_FAIL_SYNC")); if(getenv("POWER_FULL")) full_after=atoi(getenv("POWER_FULL")); if(getenv("POWER_FULL_FOR")) full_for=atoi(getenv("POWER_FULL_FOR"));
 }
 static struct f *get(int fd){
   if(!dir||fd<3) return NULL; struct stat st; if(fstat(fd,&st)||!S_ISREG(st.st_mode)) return NULL;
@@ -33,7 +33,7 @@ static void dirty(struct f*x,off_t o,size_t n){
   if(x->n&&x->r[x->n-1][0]+x->r[x->n-1][1]==o){x->r[x->n-1][1]+=n;return;}
   if(x->n==MAXR){ abort(); } x->r[x->n][0]=o;x->r[x->n][1]=n;x->n++;
 }
-ssize_t pwrite64(int fd,const void*b,size_t n,off_t o){ pthread_mutex_lock(&m); struct f*x=get(fd); if(x&&full_after>=0&&writes++>=full_after){pthread_mutex_unlock(&m);errno=ENOSPC;return -1;} ssize_t r=rpw(fd,b,n,o); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
+ssize_t pwrite64(int fd,const void*b,size_t n,off_t o){ pthread_mutex_lock(&m); struct f*x=get(fd); if(x&&full_after>=0&&writes++>=full_after&&writes<=(long)full_after+full_for){pthread_mutex_unlock(&m);errno=ENOSPC;return -1;} ssize_t r=rpw(fd,b,n,o); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
 ssize_t pwrite(int fd,const void*b,size_t n,off_t o){return pwrite64(fd,b,n,o);}
 ssize_t write(int fd,const void*b,size_t n){ if(!dir||fd<3) return rw(fd,b,n); pthread_mutex_lock(&m); struct f*x=get(fd); off_t o=x?lseek(fd,0,SEEK_CUR):0; ssize_t r=rw(fd,b,n); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
 int ftruncate64(int fd,off_t s){ pthread_mutex_lock(&m); struct f*x=get(fd); int r=rft(fd,s); if(x&&!r){x->trunc=1;x->size=s;} pthread_mutex_unlock(&m); return r; }

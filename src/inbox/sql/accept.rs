@@ -4,26 +4,45 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 
-use super::row::{Columns, chunks};
+use super::row::{Columns, chunks, placeholders};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::Accepted;
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
 
-/// Replaces the last entry of the lane, if it waits, was never tried and has the merge key. The new
-/// key must not be that of another untried entry.
+/// Replaces the last entry of the lane, if it waits, was never tried and has the merge key. The code
+/// is part of what the body is sealed with, and may be written differently.
 const MERGE: &str = "UPDATE bitrix24_inbox \
-    SET key = $1, ts = $2, received = $3, merged = merged + 1, format = $4, key_id = $5, body = $6 \
+    SET key = $1, code = $2, subject = $3, ts = $4, received = $5, merged = merged + 1, \
+        format = $6, key_id = $7, body = $8 \
     WHERE seq = (SELECT l.seq FROM bitrix24_inbox l \
-                 WHERE l.lane = $7 AND l.state < 2 ORDER BY l.seq DESC LIMIT 1) \
-    AND state = 0 AND attempts = 0 AND merge_key = $8 \
-    AND NOT EXISTS (SELECT 1 FROM bitrix24_inbox d \
-                    WHERE d.key = $1 AND d.state = 0 AND d.attempts = 0) \
-    RETURNING seq";
+                 WHERE l.lane = $9 AND l.state < 2 ORDER BY l.seq DESC LIMIT 1) \
+    AND state = 0 AND attempts = 0 AND merge_key = $10 RETURNING seq";
 
 const COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subject, handler_id, ts, \
     first_received, received, due, head, format, key_id, body";
+
+/// The keys in the database that make an equal entry a duplicate.
+#[derive(Default)]
+struct Present {
+    /// With the sequence number of the entry.
+    untried: HashMap<[u8; 32], i64>,
+    once: HashSet<[u8; 32]>,
+}
+
+impl Present {
+    fn has(&self, entry: &Entry) -> bool {
+        let key = entry.key.as_bytes();
+        self.untried.contains_key(key) || (entry.once && self.once.contains(key))
+    }
+
+    /// An entry was merged into the one with this sequence number.
+    fn merged(&mut self, entry: &Entry, seq: i64) {
+        self.untried.retain(|_, other| *other != seq);
+        self.untried.insert(*entry.key.as_bytes(), seq);
+    }
+}
 
 /// An entry of the call that is not in the database yet.
 struct New<'a> {
@@ -39,6 +58,12 @@ impl<D: InboxDialect> SqlInbox<D> {
             return Ok(Vec::new());
         }
         let mut exclusive = self.exclusive().await?;
+        // Without merges it does not matter when a duplicate is found: the insert does it.
+        let mut present = if entries.iter().any(|entry| entry.merge.is_some()) {
+            exclusive.present(entries).await?
+        } else {
+            Present::default()
+        };
         let mut outcomes = vec![Accepted::Duplicate; entries.len()];
         // Those of a lane in the order of the call, so that a merge sees what comes before it.
         let mut new: Vec<New<'_>> = Vec::with_capacity(entries.len());
@@ -46,26 +71,23 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut keys = HashSet::new();
         for (place, entry) in entries.iter().enumerate() {
             // Its outcome is that of a duplicate already.
-            if keys.contains(&entry.key) {
+            if keys.contains(&entry.key) || present.has(entry) {
                 continue;
             }
             if let (Some(lane), Some(merge)) = (entry.lane, entry.merge) {
-                match last_of_lane.get(&lane) {
-                    Some(&last) => {
-                        let last: &mut New<'_> = &mut new[last];
-                        if last.entry.merge == Some(merge) {
-                            keys.remove(&last.entry.key);
-                            keys.insert(entry.key);
-                            last.entry = entry;
-                            last.places.push(place);
-                            continue;
-                        }
-                    }
-                    None if exclusive.merge(entry).await? => {
-                        outcomes[place] = Accepted::Merged;
+                if let Some(&last) = last_of_lane.get(&lane) {
+                    let last: &mut New<'_> = &mut new[last];
+                    if last.entry.merge == Some(merge) {
+                        keys.remove(&last.entry.key);
+                        keys.insert(entry.key);
+                        last.entry = entry;
+                        last.places.push(place);
                         continue;
                     }
-                    None => {}
+                } else if let Some(seq) = exclusive.merge(entry).await? {
+                    present.merged(entry, seq);
+                    outcomes[place] = Accepted::Merged;
+                    continue;
                 }
             }
             if let Some(lane) = entry.lane {
@@ -98,9 +120,41 @@ impl<D: InboxDialect> SqlInbox<D> {
 }
 
 impl<D: InboxDialect> Exclusive<D> {
-    async fn merge(&mut self, entry: &Entry) -> Result<bool, StoreError> {
+    async fn present(&mut self, entries: &[Entry]) -> Result<Present, StoreError> {
+        let mut present = Present::default();
+        for chunk in chunks(entries) {
+            let sql = format!(
+                "WITH wanted(key) AS (VALUES {}) \
+                 SELECT d.key, d.seq, CAST(0 AS bigint) FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
+                 WHERE d.state = 0 AND d.attempts = 0 \
+                 UNION ALL \
+                 SELECT d.key, d.seq, d.once FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
+                 WHERE d.once = 1",
+                placeholders(0, chunk.len(), 1)
+            );
+            let keys = chunk.iter().map(|entry| &entry.key.as_bytes()[..]);
+            let values: Vec<Value<'_>> = keys.map(|key| Some(key).into()).collect();
+            for row in &self.transaction.fetch(AssertSqlSafe(sql), &values).await? {
+                let Some(key) = row.hash(0)? else { continue };
+                match row.required(2)? {
+                    0 => {
+                        present.untried.insert(key, row.required(1)?);
+                    }
+                    _ => {
+                        present.once.insert(key);
+                    }
+                }
+            }
+        }
+        Ok(present)
+    }
+
+    /// Returns the sequence number of the entry that it was merged into.
+    async fn merge(&mut self, entry: &Entry) -> Result<Option<i64>, StoreError> {
         let values = [
             Some(&entry.key.as_bytes()[..]).into(),
+            entry.code.as_str().into(),
+            entry.subject.as_str().into(),
             entry.timestamp.into(),
             self.now.into(),
             entry.format.into(),
@@ -110,7 +164,7 @@ impl<D: InboxDialect> Exclusive<D> {
             entry.merge.as_ref().map(|merge| &merge[..]).into(),
         ];
         let merged = self.transaction.fetch(MERGE, &values).await?;
-        Ok(!merged.is_empty())
+        merged.first().map(|row| row.required(0)).transpose()
     }
 
     /// Returns the keys of the entries that were inserted; the others are duplicates.

@@ -5,20 +5,22 @@ use sqlx::AssertSqlSafe;
 use super::row::{COLUMNS, Columns, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::millis;
+use crate::inbox::entry::FORMAT;
 use crate::inbox::store::{Claim, ClaimRequest, Claims, LEASE_ENDED, Quota};
 use crate::sql::StoreError;
 
 const ENDED_LEASES: &str = "SELECT seq, lane, attempts - forgiven FROM bitrix24_inbox \
     WHERE state = 1 AND due <= $1 ORDER BY due LIMIT 1000";
 
-const SUSPECT: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 1, due = $1 \
-    WHERE seq = $2";
+const SUSPECT: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 1, due = $1, \
+    failing_since = COALESCE(failing_since, $2) WHERE seq = $3";
 
 const KILL: &str = "UPDATE bitrix24_inbox \
-    SET state = 3, head = 0, owner = NULL, suspect = 0, finished = $1, error = $2 WHERE seq = $3";
+    SET state = 3, head = 0, owner = NULL, suspect = 0, finished = $1, error = $2, \
+    failing_since = COALESCE(failing_since, $1) WHERE seq = $3";
 
 const DUE_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox \
-    WHERE suspect = 1 AND state = 0 AND head = 1 AND format <= 1 AND due <= $1 \
+    WHERE suspect = 1 AND state = 0 AND head = 1 AND due <= $1 AND format <= $2 \
     ORDER BY due LIMIT 1";
 
 /// The number of portals that one step of [`PORTALS`] looks at.
@@ -91,7 +93,7 @@ impl<D: InboxDialect> Exclusive<D> {
                     continue;
                 }
             };
-            let values = [due.into(), seq.into()];
+            let values = [due.into(), now.into(), seq.into()];
             self.transaction.execute(SUSPECT, &values).await?;
         }
         self.promote(&distinct(freed)).await
@@ -99,7 +101,9 @@ impl<D: InboxDialect> Exclusive<D> {
 
     async fn due_suspect(&mut self) -> Result<Option<i64>, StoreError> {
         let now = self.now;
-        let rows = self.transaction.fetch(DUE_SUSPECT, &[now.into()]).await?;
+        let rows = self.transaction
+            .fetch(DUE_SUSPECT, &[now.into(), FORMAT.into()])
+            .await?;
         rows.first().map(|row| row.required(0)).transpose()
     }
 
@@ -177,7 +181,7 @@ impl<D: InboxDialect> Exclusive<D> {
             "UPDATE bitrix24_inbox SET state = 1, owner = $1, attempts = attempts + 1, due = $2 \
              WHERE seq IN (SELECT seq FROM bitrix24_inbox \
                  WHERE {condition} AND state = 0 AND head = 1 AND due <= $4 \
-                 AND format <= 1 ORDER BY due, seq LIMIT $5) \
+                 AND format <= $5 ORDER BY due, seq LIMIT $6) \
              RETURNING {COLUMNS}"
         );
         let lease = self.now.saturating_add(millis(request.lease));
@@ -187,6 +191,7 @@ impl<D: InboxDialect> Exclusive<D> {
             lease.into(),
             value,
             self.now.into(),
+            FORMAT.into(),
             limit.into(),
         ];
         let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;

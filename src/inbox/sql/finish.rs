@@ -28,7 +28,8 @@ impl<D: InboxDialect> SqlInbox<D> {
         let now = exclusive.now;
         let body = if self.keep_bodies { "body" } else { "NULL" };
         let set = format!(
-            "state = 2, head = 0, owner = NULL, suspect = 0, error = NULL, body = {body}, finished = $1"
+            "state = 2, head = 0, owner = NULL, suspect = 0, error = NULL, failing_since = NULL, \
+             body = {body}, finished = $1"
         );
         let mut ended = HashSet::new();
         let mut freed = Vec::new();
@@ -108,13 +109,15 @@ impl<D: InboxDialect> Exclusive<D> {
         let now = self.now;
         let (set, time, error, is_freed) = match &finish.outcome {
             Outcome::Retry { after, error } => (
-                "state = 0, owner = NULL, suspect = 0, due = $4, error = $5",
+                "state = 0, owner = NULL, suspect = 0, due = $4, error = $5, \
+                 failing_since = COALESCE(failing_since, $6)",
                 now.saturating_add(millis(*after)),
                 Some(error.as_str()),
                 false,
             ),
             Outcome::Dead { error } => (
-                "state = 3, head = 0, owner = NULL, suspect = 0, finished = $4, error = $5",
+                "state = 3, head = 0, owner = NULL, suspect = 0, finished = $4, error = $5, \
+                 failing_since = COALESCE(failing_since, $4)",
                 now,
                 Some(error.as_str()),
                 true,
@@ -133,6 +136,9 @@ impl<D: InboxDialect> Exclusive<D> {
             time.into(),
         ];
         values.extend(error.map(Value::from));
+        if matches!(finish.outcome, Outcome::Retry { .. }) {
+            values.push(now.into());
+        }
         let sql = format!("UPDATE bitrix24_inbox SET {set} {FENCE}");
         let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
         let Some(row) = rows.first() else {

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use super::row::{COLUMNS, Columns, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::{millis, unix_millis};
-use crate::inbox::store::{Filter, Record, State, Stats};
+use crate::inbox::store::{BlockedLane, Filter, Record, State, Stats};
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
 
@@ -23,7 +23,7 @@ const REOPENABLE: &str = "body IS NOT NULL AND (state = 3 \
 
 const REOPEN: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 0, due = $1, \
     attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, \
-    forgiven = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, \
+    forgiven = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, failing_since = NULL, \
     replayed = CASE WHEN $2 = 1 THEN 1 ELSE replayed END, finished = NULL, \
     head = CASE WHEN lane IS NULL THEN 1 ELSE head END WHERE seq = $3";
 
@@ -35,13 +35,19 @@ const PURGE: &str = "DELETE FROM bitrix24_inbox WHERE seq IN (SELECT seq FROM bi
     WHERE state >= 2 AND state = $1 AND finished <= $2 ORDER BY finished LIMIT $3) RETURNING seq";
 
 const REMOVE: &str = "DELETE FROM bitrix24_inbox WHERE seq IN (SELECT seq FROM bitrix24_inbox \
-    WHERE member_id = $1 LIMIT $2) RETURNING seq";
+    WHERE member_id = $1 LIMIT $2) RETURNING lane";
 
 const STATS: &str =
     "SELECT state, count(*), min(first_received) FROM bitrix24_inbox GROUP BY state";
 
 const BLOCKED: &str = "SELECT count(*) FROM bitrix24_inbox \
-    WHERE state = 0 AND head = 1 AND attempts > 0 AND lane IS NOT NULL";
+    WHERE state = 0 AND head = 1 AND failing_since IS NOT NULL AND lane IS NOT NULL";
+
+/// The condition is that of an index.
+const BLOCKED_LANES: &str = "WHERE state = 0 AND head = 1 AND failing_since IS NOT NULL \
+    AND lane IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2";
+
+const BEHIND: &str = "SELECT count(*) - 1 FROM bitrix24_inbox WHERE lane = $1 AND state < 2";
 
 /// The values of [`CONDITIONS`].
 fn values(filter: &Filter) -> [Value<'_>; 8] {
@@ -82,6 +88,31 @@ impl<D: InboxDialect> SqlInbox<D> {
         let values = [&values(filter)[..], &[limit.into()]].concat();
         let rows = self.read(AssertSqlSafe(sql), &values).await?;
         rows.iter().map(record).collect()
+    }
+
+    pub(super) async fn blocked_lanes(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<BlockedLane>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM bitrix24_inbox {BLOCKED_LANES}");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let heads = self
+            .read(AssertSqlSafe(sql), &[after.into(), limit.into()])
+            .await?;
+        let mut lanes = Vec::new();
+        for head in heads.iter().map(record) {
+            let head = head?;
+            let lane = head.entry.lane.as_ref().map(|lane| &lane[..]);
+            let counted = self.read(BEHIND, &[lane.into()]).await?;
+            let behind = counted.first().map_or(Ok(0), |row| row.required(0))?;
+            lanes.push(BlockedLane {
+                head,
+                // It may have been handled since the first statement.
+                behind: u64::try_from(behind).unwrap_or_default(),
+            });
+        }
+        Ok(lanes)
     }
 
     pub(super) async fn reopen(&self, filter: &Filter, replay: bool) -> Result<u64, StoreError> {
@@ -136,6 +167,13 @@ impl<D: InboxDialect> SqlInbox<D> {
             let mut exclusive = self.exclusive().await?;
             let values = [member_id.into(), STEP.into()];
             let rows = exclusive.transaction.fetch(REMOVE, &values).await?;
+            let mut lanes = Vec::new();
+            for row in &rows {
+                lanes.extend(row.hash(0)?);
+            }
+            // What the next steps remove may have become the oldest of its lane, and there may be no
+            // next step.
+            exclusive.promote(&distinct(lanes)).await?;
             exclusive.commit().await?;
             removed += rows.len() as u64;
             if (rows.len() as i64) < STEP {

@@ -11,7 +11,7 @@ use super::row::Columns;
 use super::store::{CALL_TIMEOUT, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{
-    Accept, Accepted, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
+    Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
 };
 use crate::sql::migrations::Migrations;
 use crate::sql::pool::{Pool, PoolConfig};
@@ -187,7 +187,10 @@ impl InboxDialect for Postgres {
         create_versions: "CREATE TABLE bitrix24_inbox_schema (version bigint PRIMARY KEY)",
         version: "SELECT max(version) FROM bitrix24_inbox_schema",
         insert_version: "INSERT INTO bitrix24_inbox_schema (version) VALUES ($1)",
-        steps: &[include_str!("migrations/postgres/001_inbox.sql")],
+        steps: &[
+            include_str!("migrations/postgres/001_inbox.sql"),
+            include_str!("migrations/postgres/002_failing_since.sql"),
+        ],
     };
 }
 

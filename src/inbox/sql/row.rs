@@ -10,7 +10,7 @@ use crate::sql::{ResultExt, StoreError};
 /// The columns that [`record`] reads, in its order.
 pub(super) const COLUMNS: &str = "seq, key, lane, merge_key, once, member_id, code, subject, \
     handler_id, ts, first_received, received, merged, state, head, due, attempts, forgiven, suspect, \
-    replayed, error, format, key_id, body";
+    replayed, error, format, key_id, body, failing_since";
 
 /// A row whose columns are read by their place.
 pub(super) trait Columns {
@@ -94,6 +94,7 @@ pub(super) fn record(row: &impl Columns) -> Result<Record, StoreError> {
         forgiven: count(17)?,
         suspect: row.required(18)? == 1,
         replayed: row.required(19)? == 1,
+        failing_since: row.number(24)?,
         error: row.text(20)?,
     })
 }

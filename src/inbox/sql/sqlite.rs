@@ -10,7 +10,7 @@ use sqlx::Sqlite;
 use super::store::{CALL_TIMEOUT, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{
-    Accept, Accepted, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
+    Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
 };
 use crate::sql::migrations::Migrations;
 use crate::sql::{StoreError, create_file, file_pool, reject_network_file};
@@ -146,7 +146,10 @@ impl InboxDialect for Sqlite {
         create_versions: "CREATE TABLE bitrix24_inbox_schema (version INTEGER PRIMARY KEY) STRICT",
         version: "SELECT max(version) FROM bitrix24_inbox_schema",
         insert_version: "INSERT INTO bitrix24_inbox_schema (version) VALUES ($1)",
-        steps: &[include_str!("migrations/sqlite/001_inbox.sql")],
+        steps: &[
+            include_str!("migrations/sqlite/001_inbox.sql"),
+            include_str!("migrations/sqlite/002_failing_since.sql"),
+        ],
     };
 }
 

@@ -190,6 +190,15 @@ macro_rules! impl_inbox_store {
                 store.with_timeout(store.list(filter, limit)).await
             }
 
+            async fn blocked_lanes(
+                &self,
+                after: i64,
+                limit: usize,
+            ) -> Result<Vec<BlockedLane>, StoreError> {
+                let store = &self.store;
+                store.with_timeout(store.blocked_lanes(after, limit)).await
+            }
+
             // In steps, each of which is bounded by the timeout of its connection.
             async fn reopen(&self, filter: &Filter, replay: bool) -> Result<u64, StoreError> {
                 self.store.reopen(filter, replay).await

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use self::claim::{Claim, ClaimRequest, Claims, Finish, Outcome, Owned};
 pub(super) use self::claim::{LEASE_ENDED, Quota};
 pub use self::memory::MemoryInbox;
-pub use self::record::{Filter, Record, State, Stats, UnknownState};
+pub use self::record::{BlockedLane, Filter, Record, State, Stats, UnknownState};
 use super::entry::Entry;
 
 /// What happened to an entry that was accepted.
@@ -52,7 +52,8 @@ pub trait Accept: Send + Sync {
     /// Stores the entries, in this order, and returns an outcome for each.
     ///
     /// It returns `Ok` only **once every entry survives a loss of power**. If it returns an error,
-    /// none of the entries was stored, as far as the store can tell: the sender gets a 503.
+    /// none of the entries was stored, as far as the store can tell. The call may be repeated with the
+    /// same entries; in the end their senders get a 503.
     ///
     /// - An entry is a [`Duplicate`](Accepted::Duplicate) if an entry with the same
     ///   [key](Entry::key) waits and was never tried, or if both are sent [once](Entry::once) and the
@@ -135,6 +136,14 @@ pub trait InboxStore: Accept {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Record>, Self::Error>> + Send;
 
+    /// Returns the lanes whose oldest entry has failed and waits for its next attempt, by ascending
+    /// sequence number of that entry, which is above `after`; `limit` at most.
+    fn blocked_lanes(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<BlockedLane>, Self::Error>> + Send;
+
     /// Makes matching entries wait again, due at once and with all attempts: dead ones, and those that
     /// wait for their next attempt. With `replay` also done ones, and [`Record::replayed`] is set.
     /// Entries without a body stay as they are. Returns the number of entries.
@@ -209,6 +218,14 @@ impl<S: InboxStore + ?Sized> InboxStore for Arc<S> {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Record>, Self::Error>> + Send {
         (**self).list(filter, limit)
+    }
+
+    fn blocked_lanes(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<BlockedLane>, Self::Error>> + Send {
+        (**self).blocked_lanes(after, limit)
     }
 
     fn reopen(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::entry::Entry;
+use super::super::entry::{Entry, clean_member_id};
 
 /// The state of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +90,8 @@ pub struct Record {
     pub suspect: bool,
     /// `true` if an operator replayed it.
     pub replayed: bool,
+    /// The time of the first failed attempt, if none has succeeded since.
+    pub failing_since: Option<i64>,
     /// What failed last.
     pub error: Option<String>,
 }
@@ -111,9 +113,20 @@ impl Record {
             forgiven: 0,
             suspect: false,
             replayed: false,
+            failing_since: None,
             error: None,
         }
     }
+}
+
+/// A lane whose oldest entry has failed and waits for its next attempt, so that the others wait too.
+#[derive(Clone, Debug)]
+pub struct BlockedLane {
+    /// The oldest entry. [`failing_since`](Record::failing_since) tells since when it holds the lane,
+    /// [`error`](Record::error) why, and [`due`](Record::due) when it is tried again.
+    pub head: Record,
+    /// The number of entries that wait behind it.
+    pub behind: u64,
 }
 
 /// Selects entries. All conditions must hold; the default selects every entry.
@@ -157,8 +170,8 @@ impl Filter {
     }
 
     /// Selects entries of this portal.
-    pub fn member_id(mut self, member_id: impl Into<String>) -> Self {
-        self.member_id = Some(member_id.into());
+    pub fn member_id(mut self, member_id: impl AsRef<str>) -> Self {
+        self.member_id = Some(clean_member_id(member_id.as_ref()));
         self
     }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use tower::Service;
 
 use super::verdict::{self, Verdict};
@@ -15,7 +14,7 @@ use super::{Hook, Settings};
 use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::inbox::delivery::Delivery;
-use crate::inbox::seal::Keyring;
+use crate::inbox::seal::{Keyring, OpenError};
 use crate::inbox::store::{Outcome, Record};
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -37,11 +36,18 @@ impl Attempts {
     {
         let (event, target) = match open(&self.keys, &record) {
             Ok(opened) => opened,
-            // With the right key it may open later, so it is kept.
-            Err(error) => return Outcome::Dead { error },
+            Err(verdict) => return self.outcome(verdict, &record),
         };
         let timeout = self.settings.timeout;
-        let request = request(&record, event.clone(), target);
+        let delivery = Delivery {
+            key: record.entry.key,
+            seq: record.seq,
+            attempt: record.attempts,
+            first_received: record.first_received,
+            merged: record.merged,
+            replayed: record.replayed,
+        };
+        let request = delivery.into_request(event.clone(), target);
         let handling = call(service, request, &event, self.settings.on_handled.as_ref());
         let verdict = match tokio::time::timeout(timeout, handling).await {
             Ok(verdict) => verdict,
@@ -81,36 +87,24 @@ fn timed_out(timeout: Duration) -> String {
     format!("the handler did not respond within {timeout:?}")
 }
 
-fn open(keys: &Keyring, record: &Record) -> Result<(Event, Uri), String> {
-    let contents = keys
-        .open(&record.entry)
-        .map_err(|error| error.to_string())?;
-    let envelope = Envelope::scan(contents.body).map_err(|error| error.to_string())?;
+fn open(keys: &Keyring, record: &Record) -> Result<(Event, Uri), Verdict> {
+    let contents = keys.open(&record.entry).map_err(|error| {
+        let text = error.to_string();
+        match error {
+            // During a deployment a process with the new key may be next.
+            OpenError::UnknownKey => Verdict::Retry {
+                after: None,
+                error: text,
+            },
+            OpenError::Forged | OpenError::NoBody => Verdict::Dead { error: text },
+        }
+    })?;
+    let envelope = Envelope::scan(contents.body).map_err(|error| Verdict::Dead {
+        error: error.to_string(),
+    })?;
     // Any path is better than losing the event.
     let target = contents.target.parse().unwrap_or_default();
     Ok((Event::from_verified(envelope), target))
-}
-
-/// Makes the request as the portal did.
-fn request<B: From<Bytes>>(record: &Record, event: Event, target: Uri) -> Request<B> {
-    let body = event.body().clone();
-    let length = HeaderValue::from(body.len());
-    let mut request = Request::new(B::from(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = target;
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    request.headers_mut().insert(CONTENT_TYPE, form);
-    request.headers_mut().insert(CONTENT_LENGTH, length);
-    request.extensions_mut().insert(event);
-    request.extensions_mut().insert(Delivery {
-        key: record.entry.key,
-        seq: record.seq,
-        attempt: record.attempts,
-        first_received: record.first_received,
-        merged: record.merged,
-        replayed: record.replayed,
-    });
-    request
 }
 
 async fn call<H, B, R>(

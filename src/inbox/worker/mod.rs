@@ -23,15 +23,11 @@ use tower::Service;
 pub use self::handler::EntryHandler;
 use self::run::Run;
 use super::backoff::Backoff;
+use super::delivery::WorkerRequest;
 use super::service::Inbox;
 use super::store::{Accept, InboxStore};
 use crate::event::Event;
-use crate::handler::ResponseBody;
-use crate::layer::EventBody;
 use crate::verify::VerifyToken;
-
-/// The request that a worker calls a service with.
-pub type WorkerRequest = Request<EventBody<ResponseBody>>;
 
 type Hook = Arc<dyn Fn(Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -191,7 +187,7 @@ impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
     }
 
     /// Starts a worker for a service of requests with another body: one that is made from bytes, such
-    /// as an [`EventBody`] of any body.
+    /// as an [`EventBody`](crate::EventBody) of any body.
     ///
     /// # Panics
     ///

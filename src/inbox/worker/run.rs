@@ -339,6 +339,8 @@ fn shown(record: &Record) -> telemetry::inbox::Attempt<'_> {
     telemetry::inbox::Attempt {
         seq: record.seq,
         attempt: record.attempts,
+        key: &record.entry.key,
+        first_received: record.first_received,
         code: &record.entry.code,
         member_id: &record.entry.member_id,
     }

@@ -69,7 +69,9 @@ pub(super) async fn merged<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         entry.subject = "crm.deal 1".to_owned();
         entry
     };
-    let (first, second) = (update(), update());
+    let (first, mut second) = (update(), update());
+    // The body is sealed with the code, however that is written.
+    second.code = "onCrmDealUpdate".to_owned();
     store.accept_one(&first).await?;
     let seq = store.only().await?.seq;
     expect(
@@ -158,5 +160,15 @@ pub(super) async fn batch<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
     let heads = store.list(Filter::new()).await?;
     let heads = heads.iter().take(6).map(|record| record.head);
     let expected = vec![true, false, false, true, true, false];
-    expect("the heads", &expected, &heads.collect())
+    expect("the heads", &expected, &heads.collect())?;
+
+    // A duplicate of what is stored is not in the way of a merge.
+    store.clean_up().await;
+    let stored = entry(Some(3), Some(1));
+    store.accept_one(&stored).await?;
+    let updates = [stored, entry(Some(3), Some(1)), entry(Some(3), Some(1))];
+    let outcomes = store.accept(&updates).await?;
+    let expected = vec![Accepted::Duplicate, Accepted::Merged, Accepted::Merged];
+    expect("accept", &expected, &outcomes)?;
+    expect("merged", &2, &store.only().await?.merged)
 }

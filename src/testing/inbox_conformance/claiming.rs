@@ -107,12 +107,27 @@ pub(super) async fn retried_head<S: InboxStore>(store: &Harness<'_, S>) -> Check
     let record = store.get(claimed[0].seq).await?;
     expect("the state", &State::Waiting, &record.state)?;
     expect("the error", &Some("failed".to_owned()), &record.error)?;
+    let blocked = store.blocked_lanes(0).await?;
+    let shown: Vec<_> = blocked
+        .iter()
+        .map(|lane| (lane.head.seq, lane.behind))
+        .collect();
+    expect("the blocked lanes", &vec![(record.seq, 1)], &shown)?;
+    let since = blocked[0].head.failing_since;
+    let is_since = since.is_some_and(|since| since >= record.first_received);
+    expect("the time of the first failure", &true, &is_since)?;
+    let next_page = store.blocked_lanes(record.seq).await?.len();
+    expect("the blocked lanes after it", &0, &next_page)?;
     let other = store.entry("a", Some(2));
     store.accept_one(&other).await?;
     store.expect_claimed(&[&other]).await?;
     tokio::time::sleep(Duration::from_millis(80)).await;
     let again = store.expect_claimed(&[&first]).await?;
-    expect("the attempts", &2, &again[0].attempts)
+    expect("the attempts", &2, &again[0].attempts)?;
+    expect("the first failure", &since, &again[0].failing_since)?;
+    store.done(&again[0]).await?;
+    let blocked = store.blocked_lanes(0).await?.len();
+    expect("the blocked lanes after a success", &0, &blocked)
 }
 
 pub(super) async fn ended_lease<S: InboxStore>(store: &Harness<'_, S>) -> Checked {

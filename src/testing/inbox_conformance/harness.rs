@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::event::DedupKey;
 use crate::inbox::{
-    Accepted, Backoff, ClaimRequest, Claims, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
+    Accepted, Backoff, BlockedLane, ClaimRequest, Claims, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
     Owned, Record,
 };
 
@@ -138,6 +138,10 @@ impl<'a, S: InboxStore> Harness<'a, S> {
 
     pub(super) async fn list(&self, filter: Filter) -> Checked<Vec<Record>> {
         self.store.list(&filter, 100).await.map_err(failed)
+    }
+
+    pub(super) async fn blocked_lanes(&self, after: i64) -> Checked<Vec<BlockedLane>> {
+        self.store.blocked_lanes(after, 100).await.map_err(failed)
     }
 
     pub(super) async fn get(&self, seq: i64) -> Checked<Record> {

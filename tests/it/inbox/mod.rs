@@ -1,6 +1,9 @@
 //! The durable inbox: an event that got 200 is handled, in order, until it is done or dead.
 
+mod conformance;
+mod model;
 mod receive;
+mod telemetry;
 mod worker;
 
 use std::convert::Infallible;
@@ -90,6 +93,14 @@ where
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("{:?}", inbox.stats().await);
+}
+
+proptest::proptest! {
+    #[test]
+    fn memory_inbox_agrees_with_the_model(calls in model::calls()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(model::agree(&MemoryInbox::new(), calls));
+    }
 }
 
 #[tokio::test]

@@ -1,31 +1,19 @@
-//! `MemoryInbox`: entries in memory, for tests.
+//! The entries of a `MemoryInbox`, by the rules of `InboxStore`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::fmt;
-use std::future::{Future, ready};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{
-    Accept, Accepted, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, LEASE_ENDED,
-    Outcome, Owned, Quota, Record, State, Stats,
-};
-use crate::inbox::clock::{millis, unix_millis};
+use crate::inbox::clock::millis;
 use crate::inbox::entry::{Entry, FORMAT};
-
-/// An [`InboxStore`] in memory, **for tests alone**: what it has accepted is lost with the process.
-///
-/// It is simple rather than fast: every call looks at every entry. A clone shares the entries.
-#[derive(Clone, Default)]
-pub struct MemoryInbox {
-    state: Arc<Mutex<Entries>>,
-}
+use crate::inbox::store::{
+    Accepted, BlockedLane, Claim, ClaimRequest, Claims, Filter, Finish, LEASE_ENDED, Outcome, Owned,
+    Quota, Record, State, Stats,
+};
 
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     next_seq: i64,
     entries: BTreeMap<i64, Stored>,
 }
@@ -59,6 +47,13 @@ impl Stored {
             && self.record.entry.format <= FORMAT
     }
 
+    fn is_blocking(&self) -> bool {
+        self.record.state == State::Waiting
+            && self.record.head
+            && self.record.failing_since.is_some()
+            && self.record.entry.lane.is_some()
+    }
+
     fn wait(&mut self, due: i64) {
         self.owner = None;
         self.record.state = State::Waiting;
@@ -74,19 +69,8 @@ impl Stored {
     }
 }
 
-impl MemoryInbox {
-    /// Creates an empty store.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Entries {
-    fn accept(&mut self, entry: &Entry, now: i64) -> Accepted {
+    pub(super) fn accept(&mut self, entry: &Entry, now: i64) -> Accepted {
         let mut all = self.entries.values();
         let is_duplicate = |stored: &Stored| {
             let same = stored.record.entry.key == entry.key;
@@ -122,6 +106,7 @@ impl Entries {
             forgiven: 0,
             suspect: false,
             replayed: false,
+            failing_since: None,
             error: None,
         };
         let stored = Stored {
@@ -134,7 +119,7 @@ impl Entries {
     }
 
     /// Gives every lane without a head its oldest entry as the head.
-    fn promote(&mut self) {
+    pub(super) fn promote(&mut self) {
         let active = self.entries.values().filter(|stored| stored.is_active());
         let mut headed: BTreeSet<_> = active
             .filter(|stored| stored.record.head)
@@ -162,12 +147,14 @@ impl Entries {
                 Some(_) if tried <= 1 => stored.wait(now),
                 Some(delay) => stored.wait(now.saturating_add(millis(delay))),
                 None => {
+                    stored.record.failing_since.get_or_insert(now);
                     stored.end(State::Dead, now);
                     stored.record.error = Some(LEASE_ENDED.to_owned());
                     continue;
                 }
             }
             stored.record.suspect = true;
+            stored.record.failing_since.get_or_insert(now);
         }
         self.promote();
     }
@@ -185,7 +172,7 @@ impl Entries {
         })
     }
 
-    fn claim(&mut self, request: &ClaimRequest<'_>, now: i64) -> Claims {
+    pub(super) fn claim(&mut self, request: &ClaimRequest<'_>, now: i64) -> Claims {
         self.reap(request, now);
         let mut claims = Claims {
             after: request.after.to_owned(),
@@ -233,7 +220,7 @@ impl Entries {
         claims
     }
 
-    fn finish(&mut self, owner: &str, finish: &Finish, now: i64) -> bool {
+    pub(super) fn finish(&mut self, owner: &str, finish: &Finish, now: i64) -> bool {
         let Some(stored) = self.entries.get_mut(&finish.owned.seq) else {
             return false;
         };
@@ -244,14 +231,17 @@ impl Entries {
             Outcome::Done => {
                 stored.end(State::Done, now);
                 stored.record.error = None;
+                stored.record.failing_since = None;
                 stored.record.entry.body = Bytes::new();
             }
             Outcome::Retry { after, error } => {
                 stored.wait(now.saturating_add(millis(*after)));
                 stored.record.suspect = false;
+                stored.record.failing_since.get_or_insert(now);
                 stored.record.error = Some(error.clone());
             }
             Outcome::Dead { error } => {
+                stored.record.failing_since.get_or_insert(now);
                 stored.end(State::Dead, now);
                 stored.record.error = Some(error.clone());
             }
@@ -263,7 +253,7 @@ impl Entries {
         true
     }
 
-    fn reopen(&mut self, filter: &Filter, replay: bool, now: i64) -> u64 {
+    pub(super) fn reopen(&mut self, filter: &Filter, replay: bool, now: i64) -> u64 {
         let mut reopened = 0;
         for stored in self.entries.values_mut() {
             let record = &mut stored.record;
@@ -281,6 +271,7 @@ impl Entries {
             record.forgiven = record.attempts;
             record.replayed |= replay;
             record.suspect = false;
+            record.failing_since = None;
             stored.wait(now);
             reopened += 1;
         }
@@ -288,7 +279,7 @@ impl Entries {
         reopened
     }
 
-    fn discard(&mut self, seq: i64, now: i64) -> bool {
+    pub(super) fn discard(&mut self, seq: i64, now: i64) -> bool {
         let Some(stored) = self.entries.get_mut(&seq) else {
             return false;
         };
@@ -302,7 +293,7 @@ impl Entries {
         true
     }
 
-    fn stats(&self, now: i64) -> Stats {
+    pub(super) fn stats(&self, now: i64) -> Stats {
         let mut stats = Stats::new();
         for stored in self.entries.values() {
             let record = &stored.record;
@@ -315,132 +306,59 @@ impl Entries {
             if record.state == State::Waiting {
                 let age = u64::try_from(now - record.first_received).unwrap_or_default();
                 stats.oldest_waiting_ms = stats.oldest_waiting_ms.max(Some(age));
-                let failed = record.head && record.attempts > 0 && record.entry.lane.is_some();
-                stats.blocked_lanes += u64::from(failed);
+                stats.blocked_lanes += u64::from(stored.is_blocking());
             }
         }
         stats
     }
-}
 
-impl Accept for MemoryInbox {
-    type Error = Infallible;
-
-    fn accept(
-        &self,
-        entries: &[Entry],
-    ) -> impl Future<Output = Result<Vec<Accepted>, Infallible>> + Send {
-        let now = unix_millis();
-        let mut state = self.lock();
-        let accepted = entries.iter().map(|entry| state.accept(entry, now));
-        let accepted = accepted.collect();
-        state.promote();
-        ready(Ok(accepted))
-    }
-}
-
-impl InboxStore for MemoryInbox {
-    fn claim(
-        &self,
-        request: &ClaimRequest<'_>,
-    ) -> impl Future<Output = Result<Claims, Infallible>> + Send {
-        ready(Ok(self.lock().claim(request, unix_millis())))
+    pub(super) fn extend(&mut self, owner: &str, owned: Owned, due: i64) -> bool {
+        let stored = self.entries.get_mut(&owned.seq);
+        let stored = stored.filter(|stored| stored.is_owned(owner, owned));
+        stored.map(|stored| stored.record.due = due).is_some()
     }
 
-    fn finish(
-        &self,
-        owner: &str,
-        finishes: &[Finish],
-    ) -> impl Future<Output = Result<Vec<bool>, Infallible>> + Send {
-        let now = unix_millis();
-        let mut state = self.lock();
-        let finished = finishes
-            .iter()
-            .map(|finish| state.finish(owner, finish, now));
-        let finished = finished.collect();
-        state.promote();
-        ready(Ok(finished))
-    }
-
-    fn extend(
-        &self,
-        owner: &str,
-        running: &[Owned],
-        lease: Duration,
-    ) -> impl Future<Output = Result<Vec<bool>, Infallible>> + Send {
-        let due = unix_millis().saturating_add(millis(lease));
-        let mut state = self.lock();
-        let extended = running.iter().map(|owned| {
-            let stored = state.entries.get_mut(&owned.seq);
-            let stored = stored.filter(|stored| stored.is_owned(owner, *owned));
-            stored.map(|stored| stored.record.due = due).is_some()
-        });
-        ready(Ok(extended.collect()))
-    }
-
-    fn list(
-        &self,
-        filter: &Filter,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Record>, Infallible>> + Send {
-        let state = self.lock();
-        let records = state.entries.values().map(|stored| &stored.record);
+    pub(super) fn list(&self, filter: &Filter, limit: usize) -> Vec<Record> {
+        let records = self.entries.values().map(|stored| &stored.record);
         let records = records.filter(|record| filter.selects(record)).take(limit);
-        ready(Ok(records.cloned().collect()))
+        records.cloned().collect()
     }
 
-    fn reopen(
-        &self,
-        filter: &Filter,
-        replay: bool,
-    ) -> impl Future<Output = Result<u64, Infallible>> + Send {
-        ready(Ok(self.lock().reopen(filter, replay, unix_millis())))
+    pub(super) fn blocked_lanes(&self, after: i64, limit: usize) -> Vec<BlockedLane> {
+        let heads = self.entries.range(after.saturating_add(1)..);
+        let heads = heads.filter(|(_, stored)| stored.is_blocking()).take(limit);
+        heads
+            .map(|(_, head)| {
+                let lane = head.record.entry.lane;
+                let active = self.entries.values().filter(|other| other.is_active());
+                let of_lane = active.filter(|other| other.record.entry.lane == lane);
+                BlockedLane {
+                    head: head.record.clone(),
+                    behind: of_lane.count() as u64 - 1,
+                }
+            })
+            .collect()
     }
 
-    fn discard(&self, seq: i64) -> impl Future<Output = Result<bool, Infallible>> + Send {
-        ready(Ok(self.lock().discard(seq, unix_millis())))
+    /// Keeps the entries that `is_kept` selects, and returns the number of the others.
+    fn retain(&mut self, is_kept: impl Fn(&Stored) -> bool) -> u64 {
+        let before = self.entries.len();
+        self.entries.retain(|_, stored| is_kept(stored));
+        (before - self.entries.len()) as u64
     }
 
-    fn purge(
-        &self,
-        done: Duration,
-        dead: Duration,
-    ) -> impl Future<Output = Result<u64, Infallible>> + Send {
-        let now = unix_millis();
-        let mut state = self.lock();
-        let before = state.entries.len();
-        state.entries.retain(|_, stored| {
+    pub(super) fn purge(&mut self, done: Duration, dead: Duration, now: i64) -> u64 {
+        self.retain(|stored| {
             let kept = match stored.record.state {
                 State::Done => done,
                 State::Dead => dead,
                 State::Waiting | State::Running => return true,
             };
             stored.finished > now.saturating_sub(millis(kept))
-        });
-        ready(Ok((before - state.entries.len()) as u64))
+        })
     }
 
-    fn remove_portal(
-        &self,
-        member_id: &str,
-    ) -> impl Future<Output = Result<u64, Infallible>> + Send {
-        let mut state = self.lock();
-        let before = state.entries.len();
-        let entries = &mut state.entries;
-        entries.retain(|_, stored| stored.record.entry.member_id != member_id);
-        ready(Ok((before - entries.len()) as u64))
-    }
-
-    fn stats(&self) -> impl Future<Output = Result<Stats, Infallible>> + Send {
-        ready(Ok(self.lock().stats(unix_millis())))
-    }
-}
-
-/// Shows the stats.
-impl fmt::Debug for MemoryInbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MemoryInbox")
-            .field(&self.lock().stats(unix_millis()))
-            .finish()
+    pub(super) fn remove_portal(&mut self, member_id: &str) -> u64 {
+        self.retain(|stored| stored.record.entry.member_id != member_id)
     }
 }

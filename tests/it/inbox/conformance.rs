@@ -1,0 +1,1 @@
+//! The conformance battery finds what is wrong with a store.

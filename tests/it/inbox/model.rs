@@ -1,0 +1,486 @@
+//! A model of the inbox that knows nothing of databases, and a store that must agree with it after
+//! every call: accept, claim, finish, crash, and what an operator does.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tower_bitrix24::inbox::{
+    Accepted, Backoff, Claim, ClaimRequest, Entry, EntryKey, FORMAT, Filter, Finish, InboxStore,
+    Outcome, Owned, Record, State,
+};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Lanes 0 to 3 are objects of portals `a` and `b`; 4 is no lane.
+const NO_LANE: u8 = 4;
+
+const MAX_ATTEMPTS: u32 = 3;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    /// Entries by number of their key, lane, and whether they merge; a key with an odd number is sent
+    /// once.
+    Accept(Vec<(u8, u8, bool)>),
+    Claim { worker: u8, limit: usize, idle: bool },
+    /// Ends the attempt that was claimed this many claims ago, whether it still counts or not.
+    Finish { back: usize, end: End },
+    /// Extends it by an hour.
+    Extend { back: usize },
+    /// A process dies: all leases of the worker end.
+    Crash { worker: u8 },
+    Reopen { seq: i64, replay: bool },
+    Discard { seq: i64 },
+    RemovePortal { lane: u8 },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    Done,
+    RetryNow,
+    RetryLater,
+    Dead,
+    Released,
+}
+
+pub(crate) fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let entry = (0..12_u8, 0..=NO_LANE, any::<bool>());
+    let end = prop_oneof![
+        4 => Just(End::Done),
+        2 => Just(End::RetryNow),
+        1 => Just(End::RetryLater),
+        1 => Just(End::Dead),
+        1 => Just(End::Released),
+    ];
+    let call = prop_oneof![
+        4 => vec(entry, 1..6).prop_map(Call::Accept),
+        4 => (0..2_u8, 1..5_usize, any::<bool>())
+            .prop_map(|(worker, limit, idle)| Call::Claim { worker, limit, idle }),
+        4 => (0..6_usize, end).prop_map(|(back, end)| Call::Finish { back, end }),
+        1 => (0..6_usize).prop_map(|back| Call::Extend { back }),
+        1 => (0..2_u8).prop_map(|worker| Call::Crash { worker }),
+        1 => (1..20_i64, any::<bool>()).prop_map(|(seq, replay)| Call::Reopen { seq, replay }),
+        1 => (1..20_i64).prop_map(|seq| Call::Discard { seq }),
+        1 => (0..=NO_LANE).prop_map(|lane| Call::RemovePortal { lane }),
+    ];
+    vec(call, 1..60)
+}
+
+/// An entry of the model.
+#[derive(Clone, Debug)]
+struct Modeled {
+    seq: i64,
+    entry: Entry,
+    state: State,
+    head: bool,
+    merged: u32,
+    attempts: u32,
+    forgiven: u32,
+    suspect: bool,
+    replayed: bool,
+    is_failing: bool,
+    owner: Option<u8>,
+    /// The pause, or while it runs the lease, has not passed.
+    is_later: bool,
+}
+
+#[derive(Default)]
+struct Model {
+    entries: Vec<Modeled>,
+    last_seq: i64,
+    /// What was handed out, the newest last: worker, sequence number and attempt.
+    claimed: Vec<(u8, i64, u32)>,
+    next_body: u32,
+}
+
+impl Modeled {
+    fn is_active(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Running)
+    }
+
+    fn is_untried(&self) -> bool {
+        self.state == State::Waiting && self.attempts == 0
+    }
+
+    fn is_due(&self) -> bool {
+        self.state == State::Waiting && self.head && !self.is_later
+    }
+
+    fn end(&mut self, state: State) {
+        self.state = state;
+        self.head = false;
+        self.suspect = false;
+        self.owner = None;
+    }
+
+    fn wait(&mut self, is_later: bool) {
+        self.state = State::Waiting;
+        self.owner = None;
+        self.is_later = is_later;
+    }
+}
+
+fn portal(lane: u8) -> &'static str {
+    if lane % 2 == 0 { "a" } else { "b" }
+}
+
+impl Model {
+    fn entry(&mut self, (key, lane, merges): (u8, u8, bool)) -> Entry {
+        self.next_body += 1;
+        // Equal keys are of equal lanes.
+        let lane = (lane + key) % (NO_LANE + 1);
+        let once = key % 2 == 1;
+        Entry {
+            key: EntryKey::from_bytes([key + 16 * lane; 32]),
+            lane: (lane != NO_LANE).then_some([lane; 32]),
+            merge: (merges && !once && lane != NO_LANE).then_some([9; 32]),
+            once,
+            member_id: portal(lane).to_owned(),
+            // A merge takes the code as the newest event has it.
+            code: ["ONCRMDEALUPDATE", "onCrmDealUpdate"][self.next_body as usize % 2].to_owned(),
+            subject: format!("crm.deal {lane}"),
+            handler_id: Some(1),
+            timestamp: Some(i64::from(key)),
+            format: FORMAT,
+            key_id: None,
+            body: Bytes::from(self.next_body.to_be_bytes().to_vec()),
+        }
+    }
+
+    fn accept(&mut self, entry: &Entry) -> Accepted {
+        let is_duplicate = self.entries.iter().any(|other| {
+            other.entry.key == entry.key
+                && (other.is_untried() || (other.entry.once && entry.once))
+        });
+        if is_duplicate {
+            return Accepted::Duplicate;
+        }
+        if entry.merge.is_some() {
+            let of_lane = |other: &&mut Modeled| other.entry.lane == entry.lane && other.is_active();
+            if let Some(last) = self.entries.iter_mut().rfind(of_lane) {
+                if last.is_untried() && last.entry.merge == entry.merge {
+                    last.entry = entry.clone();
+                    last.merged += 1;
+                    return Accepted::Merged;
+                }
+            }
+        }
+        self.last_seq += 1;
+        self.entries.push(Modeled {
+            seq: self.last_seq,
+            entry: entry.clone(),
+            state: State::Waiting,
+            head: false,
+            merged: 0,
+            attempts: 0,
+            forgiven: 0,
+            suspect: false,
+            replayed: false,
+            is_failing: false,
+            owner: None,
+            is_later: false,
+        });
+        self.promote();
+        Accepted::Stored
+    }
+
+    /// The oldest active entry of a lane without a head becomes it.
+    fn promote(&mut self) {
+        for at in 0..self.entries.len() {
+            let lane = self.entries[at].entry.lane;
+            let has_head = lane.is_some()
+                && self.entries.iter().any(|other| other.head && other.entry.lane == lane);
+            if self.entries[at].is_active() && !has_head {
+                self.entries[at].head = true;
+            }
+        }
+    }
+
+    fn end_leases(&mut self) {
+        for entry in &mut self.entries {
+            if entry.state != State::Running || entry.is_later {
+                continue;
+            }
+            entry.is_failing = true;
+            let tried = entry.attempts - entry.forgiven;
+            if tried >= MAX_ATTEMPTS {
+                entry.end(State::Dead);
+                continue;
+            }
+            // Without a pause after the first attempt; then an hour.
+            entry.wait(tried > 1);
+            entry.suspect = true;
+        }
+        self.promote();
+    }
+
+    /// Checks what was handed out, and hands it out.
+    fn claim(&mut self, worker: u8, limit: usize, idle: bool, claims: &[Claim]) {
+        self.end_leases();
+        let due: Vec<_> = self.entries.iter().filter(|entry| entry.is_due()).collect();
+        let suspects: BTreeSet<i64> = due
+            .iter()
+            .filter(|entry| entry.suspect)
+            .map(|entry| entry.seq)
+            .collect();
+        let all: BTreeSet<i64> = due.iter().map(|entry| entry.seq).collect();
+        let found: BTreeSet<i64> = claims.iter().map(|claim| claim.record.seq).collect();
+        assert_eq!(found.len(), claims.len(), "an entry is handed out twice");
+        let (allowed, number) = match (suspects.is_empty(), idle) {
+            (true, _) => (&all, limit.min(all.len())),
+            (false, true) => (&suspects, 1),
+            (false, false) => (&suspects, 0),
+        };
+        assert!(found.is_subset(allowed), "{found:?} of {allowed:?}");
+        assert_eq!(found.len(), number, "{found:?} of {allowed:?}");
+        let is_alone = !suspects.is_empty();
+        assert!(claims.iter().all(|claim| claim.alone == is_alone));
+        for claim in claims {
+            let entry = self.find(claim.record.seq).unwrap();
+            entry.state = State::Running;
+            entry.owner = Some(worker);
+            entry.attempts += 1;
+            entry.is_later = true;
+            assert_eq!(claim.record.entry, entry.entry);
+            assert_eq!(claim.record.attempts, entry.attempts);
+            let attempt = (worker, entry.seq, entry.attempts);
+            self.claimed.push(attempt);
+        }
+    }
+
+    fn find(&mut self, seq: i64) -> Option<&mut Modeled> {
+        self.entries.iter_mut().find(|entry| entry.seq == seq)
+    }
+
+    /// Returns the entry if the attempt still counts.
+    fn owned(&mut self, (worker, seq, attempt): (u8, i64, u32)) -> Option<&mut Modeled> {
+        self.find(seq).filter(|entry| {
+            entry.state == State::Running && entry.owner == Some(worker) && entry.attempts == attempt
+        })
+    }
+
+    fn finish(&mut self, attempt: (u8, i64, u32), end: End) -> bool {
+        let Some(entry) = self.owned(attempt) else {
+            return false;
+        };
+        match end {
+            End::Done => {
+                entry.end(State::Done);
+                entry.is_failing = false;
+                entry.entry.body = Bytes::new();
+            }
+            End::Dead => {
+                entry.is_failing = true;
+                entry.end(State::Dead);
+            }
+            End::RetryNow | End::RetryLater => {
+                entry.wait(matches!(end, End::RetryLater));
+                entry.suspect = false;
+                entry.is_failing = true;
+            }
+            End::Released => {
+                entry.wait(false);
+                entry.forgiven += 1;
+            }
+        }
+        self.promote();
+        true
+    }
+
+    fn reopen(&mut self, seq: i64, replay: bool) -> u64 {
+        let Some(entry) = self.find(seq) else { return 0 };
+        let is_reopened = match entry.state {
+            State::Waiting => entry.attempts > 0 && entry.is_later && !replay,
+            State::Dead => true,
+            State::Done => replay,
+            _ => false,
+        };
+        if !is_reopened || entry.entry.body.is_empty() {
+            return 0;
+        }
+        entry.attempts = entry.attempts.max(1);
+        entry.forgiven = entry.attempts;
+        entry.replayed |= replay;
+        entry.suspect = false;
+        entry.is_failing = false;
+        entry.wait(false);
+        self.promote();
+        1
+    }
+
+    fn discard(&mut self, seq: i64) -> bool {
+        let waits = |entry: &&mut Modeled| matches!(entry.state, State::Waiting | State::Dead);
+        let Some(entry) = self.find(seq).filter(waits) else {
+            return false;
+        };
+        entry.end(State::Done);
+        entry.entry.body = Bytes::new();
+        self.promote();
+        true
+    }
+}
+
+/// What a store shows of an entry, in the same order as the model's.
+fn shown(record: &Record) -> impl Debug + PartialEq + use<> {
+    (
+        (record.seq, record.entry.clone(), record.state, record.head),
+        (record.merged, record.attempts, record.forgiven),
+        (record.suspect, record.replayed, record.failing_since.is_some()),
+        record.entry.body.clone(),
+    )
+}
+
+fn worker_name(worker: u8) -> String {
+    format!("worker-{worker}")
+}
+
+/// Makes the calls to an empty store and to the model.
+pub(crate) async fn agree<S>(store: &S, calls: Vec<Call>)
+where
+    S: InboxStore<Error: Debug>,
+{
+    // Sequence numbers ascend for as long as a store lives, so a store that was used starts later.
+    let mut model = Model::default();
+    let mut first = None;
+    let backoff = Backoff::new().first(HOUR).max_attempts(MAX_ATTEMPTS);
+    for call in calls {
+        let base = first.unwrap_or(0);
+        match call {
+            Call::Accept(entries) => {
+                let entries: Vec<Entry> =
+                    entries.into_iter().map(|entry| model.entry(entry)).collect();
+                let expected: Vec<Accepted> =
+                    entries.iter().map(|entry| model.accept(entry)).collect();
+                assert_eq!(store.accept(&entries).await.unwrap(), expected);
+                if first.is_none() {
+                    let all = store.list(&Filter::new(), 1).await.unwrap();
+                    first = Some(all[0].seq - 1);
+                }
+            }
+            Call::Claim { worker, limit, idle } => {
+                let owner = worker_name(worker);
+                let request = ClaimRequest {
+                    owner: &owner,
+                    limit,
+                    lease: HOUR,
+                    backoff: &backoff,
+                    idle,
+                    portal_limit: limit,
+                    running: &[],
+                    after: "",
+                };
+                let mut claims = store.claim(&request).await.unwrap();
+                for claim in &mut claims.entries {
+                    claim.record.seq -= base;
+                }
+                model.claim(worker, limit, idle, &claims.entries);
+            }
+            Call::Finish { back, end } => {
+                let Some(&(worker, seq, attempt)) = model.claimed.iter().rev().nth(back) else {
+                    continue;
+                };
+                let error = "failed".to_owned();
+                let outcome = match end {
+                    End::Done => Outcome::Done,
+                    End::Dead => Outcome::Dead { error },
+                    End::Released => Outcome::Released,
+                    End::RetryNow => Outcome::Retry { after: Duration::ZERO, error },
+                    End::RetryLater => Outcome::Retry { after: HOUR, error },
+                };
+                let owned = Owned { seq: seq + base, attempt };
+                let finish = Finish { owned, outcome };
+                let owner = worker_name(worker);
+                let finished = store.finish(&owner, &[finish]).await.unwrap();
+                assert_eq!(finished, [model.finish((worker, seq, attempt), end)]);
+            }
+            Call::Extend { back } => {
+                let Some(&(worker, seq, attempt)) = model.claimed.iter().rev().nth(back) else {
+                    continue;
+                };
+                let owned = Owned { seq: seq + base, attempt };
+                let extended = store.extend(&worker_name(worker), &[owned], HOUR).await;
+                let entry = model.owned((worker, seq, attempt));
+                assert_eq!(extended.unwrap(), [entry.is_some()]);
+                if let Some(entry) = entry {
+                    entry.is_later = true;
+                }
+            }
+            Call::Crash { worker } => {
+                let running = model.entries.iter_mut();
+                let running = running.filter(|entry| entry.owner == Some(worker));
+                let mut owned = Vec::new();
+                for entry in running {
+                    entry.is_later = false;
+                    owned.push(Owned { seq: entry.seq + base, attempt: entry.attempts });
+                }
+                // Its leases end now.
+                let owner = worker_name(worker);
+                let ended = store.extend(&owner, &owned, Duration::ZERO).await.unwrap();
+                assert!(ended.iter().all(|ended| *ended));
+            }
+            Call::Reopen { seq, replay } => {
+                let reopened = store.reopen(&Filter::new().seq(seq + base), replay).await;
+                assert_eq!(reopened.unwrap(), model.reopen(seq, replay));
+            }
+            Call::Discard { seq } => {
+                let discarded = store.discard(seq + base).await.unwrap();
+                assert_eq!(discarded, model.discard(seq));
+            }
+            Call::RemovePortal { lane } => {
+                let before = model.entries.len();
+                let member_id = portal(lane);
+                model.entries.retain(|entry| entry.entry.member_id != member_id);
+                let removed = store.remove_portal(member_id).await.unwrap();
+                assert_eq!(removed, (before - model.entries.len()) as u64);
+            }
+        }
+        compare(store, &model, first.unwrap_or(0)).await;
+    }
+    for portal in ["a", "b"] {
+        store.remove_portal(portal).await.unwrap();
+    }
+}
+
+async fn compare<S>(store: &S, model: &Model, base: i64)
+where
+    S: InboxStore<Error: Debug>,
+{
+    let records = store.list(&Filter::new(), 1000).await.unwrap();
+    let found: Vec<_> = records
+        .into_iter()
+        .map(|mut record| {
+            record.seq -= base;
+            shown(&record)
+        })
+        .collect();
+    let expected: Vec<_> = model
+        .entries
+        .iter()
+        .map(|modeled| {
+            shown(&Record {
+                seq: modeled.seq,
+                entry: modeled.entry.clone(),
+                state: modeled.state,
+                head: modeled.head,
+                first_received: 0,
+                received: 0,
+                merged: modeled.merged,
+                due: 0,
+                attempts: modeled.attempts,
+                forgiven: modeled.forgiven,
+                suspect: modeled.suspect,
+                replayed: modeled.replayed,
+                failing_since: modeled.is_failing.then_some(0),
+                error: None,
+            })
+        })
+        .collect();
+    assert_eq!(found, expected);
+    // Whatever happened, a lane runs one entry at most.
+    let running = model.entries.iter().filter(|entry| entry.state == State::Running);
+    let lanes: Vec<_> = running.filter_map(|entry| entry.entry.lane).collect();
+    assert_eq!(lanes.iter().collect::<BTreeSet<_>>().len(), lanes.len());
+}

@@ -1,0 +1,1 @@
+//! What the inbox counts and logs, and what it never does.

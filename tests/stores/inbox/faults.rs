@@ -1,0 +1,165 @@
+//! A disk that is full, or whose syncs fail: what cannot be stored is answered 503, and what was
+//! answered 200 is there after a loss of power.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use tower_bitrix24::inbox::SqliteInbox;
+
+use super::child::{Process, Role, numbers};
+use super::{Directory, records, rounds, shim};
+
+const EVENTS: u64 = 12;
+
+/// What a process answered, and what a disk holds of it after a loss of power.
+struct Report {
+    answered: BTreeSet<u64>,
+    rejected: BTreeSet<u64>,
+    is_opened: bool,
+    lost: usize,
+}
+
+async fn report(process: Process, file: &Path) -> Report {
+    let lines = process.finish();
+    let answered = numbers(&lines, "answered ");
+    let left = if answered.is_empty() {
+        Vec::new()
+    } else {
+        let store = SqliteInbox::open(file).await.unwrap();
+        let left = records(&store).await;
+        store.close().await;
+        left
+    };
+    let left: BTreeSet<u64> = left
+        .iter()
+        .map(|record| record.entry.timestamp.unwrap() as u64)
+        .collect();
+    Report {
+        lost: answered.difference(&left).count(),
+        answered,
+        rejected: numbers(&lines, "rejected "),
+        is_opened: !lines.iter().any(|line| line.starts_with("not opened")),
+    }
+}
+
+/// Runs a receiver on a disk with a fault.
+async fn receive(shim: &Path, fault: &[(&str, String)]) -> Report {
+    let directory = Directory::new();
+    let root = directory.file().parent().unwrap().to_owned();
+    let (live, shadow) = (root.join("live"), root.join("shadow"));
+    std::fs::create_dir(&live).unwrap();
+    std::fs::create_dir(&shadow).unwrap();
+    let role = Role {
+        senders: 1,
+        events: Some(EVENTS),
+        first: 1,
+        works: false,
+    };
+    let mut environment = vec![
+        ("LD_PRELOAD", shim.display().to_string()),
+        ("POWER_DIR", live.display().to_string()),
+        ("POWER_SHADOW", shadow.display().to_string()),
+    ];
+    environment.extend_from_slice(fault);
+    let process = role.start(&live.join("inbox.sqlite"), &environment);
+    report(process, &shadow.join("inbox.sqlite")).await
+}
+
+/// Returns the places of a fault that are tried: all in the long form.
+fn places(all: usize, short: usize) -> impl Iterator<Item = usize> {
+    (0..all).step_by((all / rounds(short).min(all)).max(1))
+}
+
+#[tokio::test]
+async fn sync_that_fails_once_loses_no_event() {
+    let directory = Directory::new();
+    let shim = shim::compile(directory.0.path());
+    let (mut answered, mut opened) = (0, 0);
+    for place in places(32, 6) {
+        let fault = [
+            ("POWER_FAIL_SYNC", place.to_string()),
+            ("POWER_ONCE", "1".to_owned()),
+        ];
+        let report = receive(&shim, &fault).await;
+        assert_eq!(report.lost, 0, "sync {place}");
+        if report.is_opened {
+            opened += 1;
+            // The transaction was repeated.
+            assert_eq!(report.answered.len() as u64, EVENTS, "sync {place}");
+        }
+        answered += report.answered.len();
+    }
+    println!("a sync fails once: answered {answered}, lost 0");
+    assert!(opened > 0);
+}
+
+#[tokio::test]
+async fn syncs_that_fail_for_ever_are_answered_503_and_lose_no_event() {
+    let directory = Directory::new();
+    let shim = shim::compile(directory.0.path());
+    let (mut answered, mut rejected) = (0, 0);
+    for place in places(32, 6) {
+        let fault = [("POWER_FAIL_SYNC", place.to_string())];
+        let report = receive(&shim, &fault).await;
+        assert_eq!(report.lost, 0, "sync {place}");
+        if let (Some(last), Some(first)) = (report.answered.last(), report.rejected.first()) {
+            assert!(last < first, "sync {place}");
+        }
+        answered += report.answered.len();
+        rejected += report.rejected.len();
+    }
+    println!("syncs fail for ever: answered {answered}, rejected {rejected}, lost 0");
+    assert!(answered > 0 && rejected > 0);
+}
+
+#[tokio::test]
+async fn full_disk_is_answered_503_until_there_is_space_and_loses_no_event() {
+    let directory = Directory::new();
+    let shim = shim::compile(directory.0.path());
+    let (mut answered, mut rejected, mut recovered) = (0, 0, 0);
+    for place in places(64, 6) {
+        for space in [None, Some(4)] {
+            let mut fault = vec![("POWER_FULL", place.to_string())];
+            fault.extend(space.map(|writes: u32| ("POWER_FULL_FOR", writes.to_string())));
+            let report = receive(&shim, &fault).await;
+            assert_eq!(report.lost, 0, "write {place}");
+            answered += report.answered.len();
+            rejected += report.rejected.len();
+            if space.is_some() && report.is_opened {
+                recovered += 1;
+                assert!(report.answered.contains(&EVENTS), "write {place}");
+            }
+        }
+    }
+    println!("disk full: answered {answered}, rejected {rejected}, lost 0");
+    assert!(answered > 0 && rejected > 0 && recovered > 0);
+}
+
+#[tokio::test]
+async fn file_that_may_not_grow_is_answered_503_and_loses_no_event() {
+    let directory = Directory::new();
+    let file = directory.file();
+    let role = Role {
+        senders: 4,
+        events: Some(600),
+        first: 1,
+        works: false,
+    };
+    // Blocks of 512 bytes. Without the signal, a write beyond the limit fails.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["child::process", "--exact", "--nocapture"]);
+    let process = role.start_as(command, &file, &[]);
+    let report = report(process, &file).await;
+    println!(
+        "file limit: answered {}, rejected {}, lost {}",
+        report.answered.len(),
+        report.rejected.len(),
+        report.lost
+    );
+    assert!(!report.answered.is_empty() && !report.rejected.is_empty());
+    assert_eq!(report.lost, 0);
+}
