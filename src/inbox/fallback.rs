@@ -9,8 +9,7 @@ use tower::Service;
 
 use super::clock::unix_millis;
 use super::delivery::{Delivery, WorkerRequest};
-use super::key::EntryKey;
-use crate::event::Event;
+use crate::event::{DedupKey, Event};
 use crate::layer::completion::Completion;
 use crate::telemetry::{self, HandlingOutcome};
 use crate::verify::OnHandled;
@@ -25,7 +24,7 @@ pub(super) struct Fallback(Arc<Call>);
 /// An event that may need the fallback.
 pub(super) struct Endangered {
     pub(super) fallback: Fallback,
-    pub(super) key: EntryKey,
+    pub(super) key: DedupKey,
     pub(super) target: Uri,
     pub(super) on_handled: Option<OnHandled>,
 }

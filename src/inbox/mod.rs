@@ -119,8 +119,8 @@ pub use self::sql::{PostgresInbox, PostgresInboxBuilder};
 #[cfg(feature = "sqlite")]
 pub use self::sql::{SqliteInbox, SqliteInboxBuilder};
 pub use self::store::{
-    Accept, Accepted, BlockedLane, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore, MemoryInbox,
-    Outcome, Owned, Record, State, Stats, UnknownState,
+    Accept, Accepted, BlockedLane, Claim, ClaimRequest, Claims, Filter, Finish, InboxStore,
+    MemoryInbox, Outcome, Owned, Record, State, Stats, UnknownState,
 };
 pub use self::worker::{EntryHandler, Worker, WorkerBuilder};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

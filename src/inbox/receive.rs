@@ -99,7 +99,7 @@ impl<B> Service<Request<B>> for Receive {
         if let Some(callback) = request.extensions().get::<Callback>() {
             let kind = HandlerErrorKind::NotStored;
             let error = HandlerError::of_callback(kind, callback.clone());
-            return ReceiveFuture(State::Responded(Some(error)));
+            return ReceiveFuture(State::Responded(Some(response_to(error))));
         }
         let Some(event) = request.extensions().get::<Event>().cloned() else {
             let error = HandlerError::new(HandlerErrorKind::NoEvent, None);

@@ -113,9 +113,7 @@ pub(super) enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnknownKey => {
-                "none of the inbox keys has sealed the entry: add the key that did"
-            }
+            Self::UnknownKey => "none of the inbox keys has sealed the entry: add the key that did",
             Self::Forged => "the entry does not open: it was changed, moved or truncated",
             Self::NoBody => "the body of the entry was removed",
         })

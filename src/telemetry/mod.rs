@@ -18,7 +18,7 @@
 //! | `member_id` | string | verification | the portal |
 //! | `handler_id` | integer | verification | [`Event::handler_id`](crate::Event::handler_id), if the event has one |
 //! | `elapsed_us` | integer | the verdict | the time from the body's end to the verdict, in microseconds |
-//! | `inbox_key` | string | the call of [`Receive`](crate::inbox::Receive) | the [key](crate::inbox::EntryKey) of the entry, which the spans of its attempts have too |
+//! | `inbox_key` | string | the call of [`Receive`](crate::inbox::Receive) | the [key](crate::event::DedupKey) of the entry, which the spans of its attempts have too |
 //! | `outcome` | string | the verdict | `accepted`, `rejected`, `passed` (another callback) or `probed` (see [`respond_to_probes`](crate::EventLayer::respond_to_probes)) |
 //! | `reason` | string | a rejection | [`RejectionKind::as_str`](crate::RejectionKind::as_str) |
 //!
@@ -32,7 +32,7 @@
 //!
 //! | field | type | meaning |
 //! |---|---|---|
-//! | `inbox_key` | string | the [key](crate::inbox::EntryKey) of the entry: the same for each attempt and for the span of the receipt |
+//! | `inbox_key` | string | the [key](crate::event::DedupKey) of the entry: the same for each attempt and for the span of the receipt |
 //! | `seq` | integer | the sequence number of the entry |
 //! | `attempt` | integer | the attempt, the first being 1 |
 //! | `first_received` | integer | the time of the first receipt in unix milliseconds |
@@ -136,14 +136,15 @@
 //! | `bitrix24_inbox_entries` | gauge | entries in the store, every 15 seconds | `state`: `waiting`, `running`, `dead` |
 //! | `bitrix24_inbox_oldest_waiting_seconds`, `bitrix24_inbox_blocked_lanes` | gauge | the age of the oldest waiting entry; lanes whose oldest entry has failed and waits for its next attempt | |
 //! | `bitrix24_mismatches_total` | counter | events that a router or `On<K>` answered with 422, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
-//! | `bitrix24_mismatches_total` | counter | events that got a 422 from a router or `On<K>`, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be removed after ONAPPUNINSTALL | |
 //! | `bitrix24_portals_accepted_stale_total` | counter | events accepted by remembered tokens while the token store failed | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `rejected` |
 //!
 //! An event that an inbox stores is not handled yet: `bitrix24_handled_total` does not count it, and the
-//! attempts are counted instead. `bitrix24_verification_seconds` measures the time from the body's end to the verdict. Requests that are rejected
-//! before their body has ended are not in it. No label holds anything of a request, so the number of
+//! attempts are counted instead.
+//!
+//! `bitrix24_verification_seconds` measures the time from the body's end to the verdict. Requests that
+//! are rejected before their body has ended are not in it. No label holds anything of a request, so the number of
 //! series is bounded by the tables above.
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]

@@ -21,7 +21,7 @@ const MERGE: &str = "UPDATE bitrix24_inbox \
     AND state = 0 AND attempts = 0 AND merge_key = $10 RETURNING seq";
 
 const COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subject, handler_id, ts, \
-    first_received, received, due, head, format, key_id, body";
+    first_received, received, due, head, format, key_id, body, merged";
 
 /// The keys in the database that make an equal entry a duplicate.
 #[derive(Default)]
@@ -169,7 +169,7 @@ impl<D: InboxDialect> Exclusive<D> {
 
     /// Returns the keys of the entries that were inserted; the others are duplicates.
     async fn insert(&mut self, chunk: &[New<'_>]) -> Result<HashSet<[u8; 32]>, StoreError> {
-        const VALUES: usize = 13;
+        const VALUES: usize = 14;
         let rows = (0..chunk.len()).map(|row| {
             let at = |column: usize| format!("${}", 2 + row * VALUES + column);
             let before: Vec<_> = (0..9).map(at).collect();
@@ -182,7 +182,9 @@ impl<D: InboxDialect> Exclusive<D> {
             rows.collect::<Vec<_>>().join(", ")
         );
         let mut values: Vec<Value<'_>> = vec![self.now.into()];
-        for New { entry, .. } in chunk {
+        for New { entry, places } in chunk {
+            // Those of the call that were merged into it before it was stored.
+            let merged = i64::try_from(places.len() - 1).unwrap_or(i64::MAX);
             values.extend([
                 Value::from(Some(&entry.key.as_bytes()[..])),
                 entry.lane.as_ref().map(|lane| &lane[..]).into(),
@@ -197,6 +199,7 @@ impl<D: InboxDialect> Exclusive<D> {
                 entry.format.into(),
                 entry.key_id.into(),
                 Some(&entry.body[..]).into(),
+                merged.into(),
             ]);
         }
         let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;

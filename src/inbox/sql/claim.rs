@@ -101,7 +101,8 @@ impl<D: InboxDialect> Exclusive<D> {
 
     async fn due_suspect(&mut self) -> Result<Option<i64>, StoreError> {
         let now = self.now;
-        let rows = self.transaction
+        let rows = self
+            .transaction
             .fetch(DUE_SUSPECT, &[now.into(), FORMAT.into()])
             .await?;
         rows.first().map(|row| row.required(0)).transpose()

@@ -11,7 +11,8 @@ use super::row::Columns;
 use super::store::{CALL_TIMEOUT, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{
-    Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
+    Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record,
+    Stats,
 };
 use crate::sql::migrations::Migrations;
 use crate::sql::pool::{Pool, PoolConfig};

@@ -10,7 +10,8 @@ use sqlx::Sqlite;
 use super::store::{CALL_TIMEOUT, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{
-    Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record, Stats,
+    Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record,
+    Stats,
 };
 use crate::sql::migrations::Migrations;
 use crate::sql::{StoreError, create_file, file_pool, reject_network_file};

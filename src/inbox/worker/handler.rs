@@ -97,6 +97,8 @@ impl<H> EntryHandler<H> {
         let shown = telemetry::inbox::Attempt {
             seq: record.seq,
             attempt: record.attempts,
+            key: &record.entry.key,
+            first_received: record.first_received,
             code: &record.entry.code,
             member_id: &record.entry.member_id,
         };

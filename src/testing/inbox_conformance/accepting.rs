@@ -145,6 +145,7 @@ pub(super) async fn batch<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
     ];
     entries.extend((0..300).map(|_| entry(None, None)));
     let outcomes = store.accept(&entries).await?;
+    expect("the number of outcomes", &entries.len(), &outcomes.len())?;
     let expected = [
         Accepted::Stored,
         Accepted::Duplicate,
@@ -158,6 +159,8 @@ pub(super) async fn batch<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         .all(|outcome| *outcome == Accepted::Stored);
     expect("the others to be stored", &true, &rest)?;
     let heads = store.list(Filter::new()).await?;
+    let merged = heads.first().map(|record| record.merged);
+    expect("merged", &Some(1), &merged)?;
     let heads = heads.iter().take(6).map(|record| record.head);
     let expected = vec![true, false, false, true, true, false];
     expect("the heads", &expected, &heads.collect())?;

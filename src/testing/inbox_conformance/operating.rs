@@ -47,6 +47,7 @@ pub(super) async fn discarded<S: InboxStore>(store: &Harness<'_, S>) -> Checked 
     let entries: Vec<_> = (0..3).map(|_| store.entry("a", Some(1))).collect();
     store.accept(&entries).await?;
     let records = store.list(Filter::new()).await?;
+    expect("the number of entries", &3, &records.len())?;
     expect("discard", &true, &store.discard(records[0].seq).await?)?;
     expect("discard", &false, &store.discard(records[0].seq).await?)?;
     let record = store.get(records[0].seq).await?;
@@ -78,6 +79,7 @@ pub(super) async fn listed<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         records.iter().map(|record| record.entry.key).collect()
     };
     let all = store.list(Filter::new()).await?;
+    expect("the number of entries", &6, &all.len())?;
     let after = Filter::new().after(all[1].seq).member_id("a");
     let expected = vec![entries[2].key, entries[4].key];
     expect(
@@ -122,6 +124,7 @@ pub(super) async fn purged<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
     let entries: Vec<_> = (0..3).map(|_| store.entry("a", None)).collect();
     store.accept(&entries).await?;
     let claimed = store.claim().await?;
+    expect("the number of entries", &3, &claimed.len())?;
     store.done(&claimed[0]).await?;
     store.end(&claimed[1], dead()).await?;
     let purge = async |done, dead| {

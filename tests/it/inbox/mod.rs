@@ -3,6 +3,7 @@
 mod conformance;
 mod model;
 mod receive;
+#[cfg(feature = "telemetry")]
 mod telemetry;
 mod worker;
 

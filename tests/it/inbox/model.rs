@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tower_bitrix24::event::DedupKey;
 use tower_bitrix24::inbox::{
-    Accepted, Backoff, Claim, ClaimRequest, Entry, EntryKey, FORMAT, Filter, Finish, InboxStore,
-    Outcome, Owned, Record, State,
+    Accepted, Backoff, Claim, ClaimRequest, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
+    Owned, Record, State,
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -25,16 +26,34 @@ pub(crate) enum Call {
     /// Entries by number of their key, lane, and whether they merge; a key with an odd number is sent
     /// once.
     Accept(Vec<(u8, u8, bool)>),
-    Claim { worker: u8, limit: usize, idle: bool },
+    Claim {
+        worker: u8,
+        limit: usize,
+        idle: bool,
+    },
     /// Ends the attempt that was claimed this many claims ago, whether it still counts or not.
-    Finish { back: usize, end: End },
+    Finish {
+        back: usize,
+        end: End,
+    },
     /// Extends it by an hour.
-    Extend { back: usize },
+    Extend {
+        back: usize,
+    },
     /// A process dies: all leases of the worker end.
-    Crash { worker: u8 },
-    Reopen { seq: i64, replay: bool },
-    Discard { seq: i64 },
-    RemovePortal { lane: u8 },
+    Crash {
+        worker: u8,
+    },
+    Reopen {
+        seq: i64,
+        replay: bool,
+    },
+    Discard {
+        seq: i64,
+    },
+    RemovePortal {
+        lane: u8,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +153,7 @@ impl Model {
         let lane = (lane + key) % (NO_LANE + 1);
         let once = key % 2 == 1;
         Entry {
-            key: EntryKey::from_bytes([key + 16 * lane; 32]),
+            key: DedupKey::from_bytes([key + 16 * lane; 32]),
             lane: (lane != NO_LANE).then_some([lane; 32]),
             merge: (merges && !once && lane != NO_LANE).then_some([9; 32]),
             once,
@@ -152,14 +171,14 @@ impl Model {
 
     fn accept(&mut self, entry: &Entry) -> Accepted {
         let is_duplicate = self.entries.iter().any(|other| {
-            other.entry.key == entry.key
-                && (other.is_untried() || (other.entry.once && entry.once))
+            other.entry.key == entry.key && (other.is_untried() || (other.entry.once && entry.once))
         });
         if is_duplicate {
             return Accepted::Duplicate;
         }
         if entry.merge.is_some() {
-            let of_lane = |other: &&mut Modeled| other.entry.lane == entry.lane && other.is_active();
+            let of_lane =
+                |other: &&mut Modeled| other.entry.lane == entry.lane && other.is_active();
             if let Some(last) = self.entries.iter_mut().rfind(of_lane) {
                 if last.is_untried() && last.entry.merge == entry.merge {
                     last.entry = entry.clone();
@@ -192,7 +211,10 @@ impl Model {
         for at in 0..self.entries.len() {
             let lane = self.entries[at].entry.lane;
             let has_head = lane.is_some()
-                && self.entries.iter().any(|other| other.head && other.entry.lane == lane);
+                && self
+                    .entries
+                    .iter()
+                    .any(|other| other.head && other.entry.lane == lane);
             if self.entries[at].is_active() && !has_head {
                 self.entries[at].head = true;
             }
@@ -258,7 +280,9 @@ impl Model {
     /// Returns the entry if the attempt still counts.
     fn owned(&mut self, (worker, seq, attempt): (u8, i64, u32)) -> Option<&mut Modeled> {
         self.find(seq).filter(|entry| {
-            entry.state == State::Running && entry.owner == Some(worker) && entry.attempts == attempt
+            entry.state == State::Running
+                && entry.owner == Some(worker)
+                && entry.attempts == attempt
         })
     }
 
@@ -291,7 +315,9 @@ impl Model {
     }
 
     fn reopen(&mut self, seq: i64, replay: bool) -> u64 {
-        let Some(entry) = self.find(seq) else { return 0 };
+        let Some(entry) = self.find(seq) else {
+            return 0;
+        };
         let is_reopened = match entry.state {
             State::Waiting => entry.attempts > 0 && entry.is_later && !replay,
             State::Dead => true,
@@ -328,7 +354,11 @@ fn shown(record: &Record) -> impl Debug + PartialEq + use<> {
     (
         (record.seq, record.entry.clone(), record.state, record.head),
         (record.merged, record.attempts, record.forgiven),
-        (record.suspect, record.replayed, record.failing_since.is_some()),
+        (
+            record.suspect,
+            record.replayed,
+            record.failing_since.is_some(),
+        ),
         record.entry.body.clone(),
     )
 }
@@ -337,30 +367,56 @@ fn worker_name(worker: u8) -> String {
     format!("worker-{worker}")
 }
 
+/// The sequence numbers of a store, which ascend, by those of the model, which also count from 1.
+#[derive(Default)]
+struct Seqs(Vec<i64>);
+
+impl Seqs {
+    fn stored(&self, modeled: i64) -> i64 {
+        let at = usize::try_from(modeled - 1).unwrap();
+        self.0.get(at).copied().unwrap_or(i64::MAX)
+    }
+
+    fn modeled(&self, stored: i64) -> i64 {
+        let at = self
+            .0
+            .binary_search(&stored)
+            .expect("an entry that was accepted");
+        at as i64 + 1
+    }
+}
+
 /// Makes the calls to an empty store and to the model.
 pub(crate) async fn agree<S>(store: &S, calls: Vec<Call>)
 where
     S: InboxStore<Error: Debug>,
 {
-    // Sequence numbers ascend for as long as a store lives, so a store that was used starts later.
+    for portal in ["a", "b"] {
+        // What a failed case has left.
+        store.remove_portal(portal).await.unwrap();
+    }
     let mut model = Model::default();
-    let mut first = None;
+    let mut seqs = Seqs::default();
     let backoff = Backoff::new().first(HOUR).max_attempts(MAX_ATTEMPTS);
     for call in calls {
-        let base = first.unwrap_or(0);
         match call {
             Call::Accept(entries) => {
-                let entries: Vec<Entry> =
-                    entries.into_iter().map(|entry| model.entry(entry)).collect();
+                let entries: Vec<Entry> = entries
+                    .into_iter()
+                    .map(|entry| model.entry(entry))
+                    .collect();
                 let expected: Vec<Accepted> =
                     entries.iter().map(|entry| model.accept(entry)).collect();
                 assert_eq!(store.accept(&entries).await.unwrap(), expected);
-                if first.is_none() {
-                    let all = store.list(&Filter::new(), 1).await.unwrap();
-                    first = Some(all[0].seq - 1);
-                }
+                let last = seqs.0.last().copied().unwrap_or(i64::MIN);
+                let new = store.list(&Filter::new().after(last), 1000).await.unwrap();
+                seqs.0.extend(new.iter().map(|record| record.seq));
             }
-            Call::Claim { worker, limit, idle } => {
+            Call::Claim {
+                worker,
+                limit,
+                idle,
+            } => {
                 let owner = worker_name(worker);
                 let request = ClaimRequest {
                     owner: &owner,
@@ -374,7 +430,7 @@ where
                 };
                 let mut claims = store.claim(&request).await.unwrap();
                 for claim in &mut claims.entries {
-                    claim.record.seq -= base;
+                    claim.record.seq = seqs.modeled(claim.record.seq);
                 }
                 model.claim(worker, limit, idle, &claims.entries);
             }
@@ -387,10 +443,16 @@ where
                     End::Done => Outcome::Done,
                     End::Dead => Outcome::Dead { error },
                     End::Released => Outcome::Released,
-                    End::RetryNow => Outcome::Retry { after: Duration::ZERO, error },
+                    End::RetryNow => Outcome::Retry {
+                        after: Duration::ZERO,
+                        error,
+                    },
                     End::RetryLater => Outcome::Retry { after: HOUR, error },
                 };
-                let owned = Owned { seq: seq + base, attempt };
+                let owned = Owned {
+                    seq: seqs.stored(seq),
+                    attempt,
+                };
                 let finish = Finish { owned, outcome };
                 let owner = worker_name(worker);
                 let finished = store.finish(&owner, &[finish]).await.unwrap();
@@ -400,7 +462,10 @@ where
                 let Some(&(worker, seq, attempt)) = model.claimed.iter().rev().nth(back) else {
                     continue;
                 };
-                let owned = Owned { seq: seq + base, attempt };
+                let owned = Owned {
+                    seq: seqs.stored(seq),
+                    attempt,
+                };
                 let extended = store.extend(&worker_name(worker), &[owned], HOUR).await;
                 let entry = model.owned((worker, seq, attempt));
                 assert_eq!(extended.unwrap(), [entry.is_some()]);
@@ -414,7 +479,10 @@ where
                 let mut owned = Vec::new();
                 for entry in running {
                     entry.is_later = false;
-                    owned.push(Owned { seq: entry.seq + base, attempt: entry.attempts });
+                    owned.push(Owned {
+                        seq: seqs.stored(entry.seq),
+                        attempt: entry.attempts,
+                    });
                 }
                 // Its leases end now.
                 let owner = worker_name(worker);
@@ -422,29 +490,30 @@ where
                 assert!(ended.iter().all(|ended| *ended));
             }
             Call::Reopen { seq, replay } => {
-                let reopened = store.reopen(&Filter::new().seq(seq + base), replay).await;
+                let reopened = store
+                    .reopen(&Filter::new().seq(seqs.stored(seq)), replay)
+                    .await;
                 assert_eq!(reopened.unwrap(), model.reopen(seq, replay));
             }
             Call::Discard { seq } => {
-                let discarded = store.discard(seq + base).await.unwrap();
+                let discarded = store.discard(seqs.stored(seq)).await.unwrap();
                 assert_eq!(discarded, model.discard(seq));
             }
             Call::RemovePortal { lane } => {
                 let before = model.entries.len();
                 let member_id = portal(lane);
-                model.entries.retain(|entry| entry.entry.member_id != member_id);
+                model
+                    .entries
+                    .retain(|entry| entry.entry.member_id != member_id);
                 let removed = store.remove_portal(member_id).await.unwrap();
                 assert_eq!(removed, (before - model.entries.len()) as u64);
             }
         }
-        compare(store, &model, first.unwrap_or(0)).await;
-    }
-    for portal in ["a", "b"] {
-        store.remove_portal(portal).await.unwrap();
+        compare(store, &model, &seqs).await;
     }
 }
 
-async fn compare<S>(store: &S, model: &Model, base: i64)
+async fn compare<S>(store: &S, model: &Model, seqs: &Seqs)
 where
     S: InboxStore<Error: Debug>,
 {
@@ -452,7 +521,7 @@ where
     let found: Vec<_> = records
         .into_iter()
         .map(|mut record| {
-            record.seq -= base;
+            record.seq = seqs.modeled(record.seq);
             shown(&record)
         })
         .collect();
@@ -480,7 +549,10 @@ where
         .collect();
     assert_eq!(found, expected);
     // Whatever happened, a lane runs one entry at most.
-    let running = model.entries.iter().filter(|entry| entry.state == State::Running);
+    let running = model
+        .entries
+        .iter()
+        .filter(|entry| entry.state == State::Running);
     let lanes: Vec<_> = running.filter_map(|entry| entry.entry.lane).collect();
     assert_eq!(lanes.iter().collect::<BTreeSet<_>>().len(), lanes.len());
 }

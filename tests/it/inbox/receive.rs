@@ -55,7 +55,8 @@ async fn response_waits_for_the_commit() {
 async fn event_that_is_not_stored_is_answered_503_and_handed_out() {
     let (inbox, _, commits, fails) = gate();
     fails.store(true, Ordering::Relaxed);
-    commits.add_permits(1);
+    // It is repeated once.
+    commits.add_permits(2);
     let response = send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await;
     assert_eq!(response.status(), 503);
     let error = response.extensions().get::<HandlerError>().unwrap();
@@ -83,6 +84,70 @@ async fn callback_is_not_stored_but_answered_503_and_handed_out() {
             .to_string()
             .starts_with("the inbox stores events only")
     );
+}
+
+#[tokio::test]
+async fn transaction_that_fails_once_is_repeated() {
+    let (inbox, inner, commits, fails) = gate();
+    fails.store(true, Ordering::Relaxed);
+    let mut response = Box::pin(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")));
+    let mut poll = async |permits| {
+        commits.add_permits(permits);
+        let waiting = tokio::time::timeout(Duration::from_millis(50), &mut response);
+        waiting.await.map(|response| response.status().as_u16())
+    };
+    assert!(poll(1).await.is_err());
+    fails.store(false, Ordering::Relaxed);
+    assert_eq!(poll(1).await, Ok(200));
+    assert_eq!(inner.stats().await.unwrap().waiting, 1);
+}
+
+#[tokio::test]
+async fn fallback_handles_what_is_not_stored_and_the_response_is_503() {
+    for hangs_up in [false, true] {
+        let (inbox, _, commits, fails) = gate();
+        fails.store(true, Ordering::Relaxed);
+        let seen = Seen::default();
+        let queue = tower_bitrix24::background::BackgroundQueue::new();
+        let handlers = tower::Layer::layer(&queue.layer(), handler(&seen, |_, _| 200));
+        let layer = EventLayer::new(ApplicationToken::new("192735").unwrap());
+        let receive = inbox.receive().fallback(handlers);
+        let service = ServiceBuilder::new().layer(layer).service(receive);
+        let mut call =
+            Box::pin(service.oneshot(post(Full::<Bytes>::from(form("ONCRMDEALADD", 1, 1, "a")))));
+        let waiting = tokio::time::timeout(Duration::from_millis(20), &mut call).await;
+        assert!(waiting.is_err());
+        commits.add_permits(2);
+        if hangs_up {
+            drop(call);
+        } else {
+            let response = call.await.unwrap();
+            assert_eq!(response.status(), 503);
+            let error = response.extensions().get::<HandlerError>().unwrap();
+            assert_eq!(error.kind(), HandlerErrorKind::NotStored);
+        }
+        for _ in 0..2000 {
+            if queue.stats().completed == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 1, "hangs up: {hangs_up}");
+        assert_eq!((seen[0].0.as_str(), seen[0].1.seq), ("ONCRMDEALADD 1", 0));
+    }
+}
+
+#[tokio::test]
+async fn fallback_is_not_called_for_what_is_stored() {
+    let inbox = inbox();
+    let seen = Seen::default();
+    let receive = inbox.receive().fallback(handler(&seen, |_, _| 200));
+    let layer = EventLayer::new(ApplicationToken::new("192735").unwrap());
+    let service = ServiceBuilder::new().layer(layer).service(receive);
+    let request = post(Full::<Bytes>::from(form("ONCRMDEALADD", 1, 1, "a")));
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
+    assert!(seen.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

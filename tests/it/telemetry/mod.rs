@@ -120,7 +120,7 @@ impl Write for Log {
 
 /// Tracing caches the interest in a span or line for all threads when the first one reaches it, so a
 /// thread without a subscriber would disable it.
-fn set_global_subscriber() {
+pub(crate) fn set_global_subscriber() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();

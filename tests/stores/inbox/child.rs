@@ -66,6 +66,7 @@ impl Role {
 }
 
 impl Process {
+    #[cfg(feature = "postgres")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -135,6 +136,12 @@ async fn process() {
     let Some(file) = std::env::var_os("CHILD_FILE") else {
         return;
     };
+    #[cfg(feature = "postgres")]
+    if let Ok(url) = std::env::var("CHILD_URL") {
+        let store = tower_bitrix24::inbox::PostgresInbox::connect(&url).await;
+        work(&Inbox::builder(store.unwrap(), key()).build());
+        return std::future::pending().await;
+    }
     let number = |name: &str| -> u64 { std::env::var(name).unwrap().parse().unwrap() };
     let store = match SqliteInbox::open(file).await {
         Ok(store) => store,
@@ -186,7 +193,8 @@ fn work<S: InboxStore + 'static>(inbox: &Inbox<S>) {
         let object = event.subject().unwrap().id.number().unwrap();
         let ts = event.timestamp().unwrap();
         say(&format!("begin {} {object} {ts}", delivery.seq));
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        let pause = std::env::var("CHILD_HANDLES_MS").unwrap_or("2".to_owned());
+        tokio::time::sleep(Duration::from_millis(pause.parse().unwrap())).await;
         say(&format!("end {} {object} {ts}", delivery.seq));
         respond(200)
     });

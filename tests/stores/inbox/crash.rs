@@ -35,7 +35,11 @@ async fn events_answered_200_survive_a_killed_receiver() {
     }
     let stored = stored(&directory.file()).await;
     let lost: Vec<_> = answered.difference(&stored).collect();
-    println!("killed receiver: answered {}, lost {}", answered.len(), lost.len());
+    println!(
+        "killed receiver: answered {}, lost {}",
+        answered.len(),
+        lost.len()
+    );
     assert!(answered.len() >= 100 && lost.is_empty(), "lost {lost:?}");
 }
 
@@ -196,7 +200,11 @@ async fn events_committed_with_synchronous_normal_do_not_survive_a_loss_of_power
     std::fs::create_dir(&shadow).unwrap();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command
-        .args(["crash::control_that_does_not_sync", "--exact", "--nocapture"])
+        .args([
+            "crash::control_that_does_not_sync",
+            "--exact",
+            "--nocapture",
+        ])
         .env("CONTROL_FILE", live.join("inbox.sqlite"))
         .env("LD_PRELOAD", &shim)
         .env("POWER_DIR", &live)
@@ -205,7 +213,10 @@ async fn events_committed_with_synchronous_normal_do_not_survive_a_loss_of_power
     let answered = numbers(&process.kill_after(200), "answered ");
     let left = stored(&shadow.join("inbox.sqlite")).await;
     let lost = answered.difference(&left).count();
-    println!("loss of power, NORMAL: answered {}, lost {lost}", answered.len());
+    println!(
+        "loss of power, NORMAL: answered {}, lost {lost}",
+        answered.len()
+    );
     assert_eq!(answered.len(), 200);
     assert!(lost > 0);
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::inbox::clock::millis;
 use crate::inbox::entry::{Entry, FORMAT};
 use crate::inbox::store::{
-    Accepted, BlockedLane, Claim, ClaimRequest, Claims, Filter, Finish, LEASE_ENDED, Outcome, Owned,
-    Quota, Record, State, Stats,
+    Accepted, BlockedLane, Claim, ClaimRequest, Claims, Filter, Finish, LEASE_ENDED, Outcome,
+    Owned, Quota, Record, State, Stats,
 };
 
 #[derive(Default)]

@@ -82,9 +82,7 @@ impl InboxStore for MemoryInbox {
     ) -> impl Future<Output = Result<Vec<bool>, Infallible>> + Send {
         let due = unix_millis().saturating_add(millis(lease));
         let mut state = self.lock();
-        let extended = running
-            .iter()
-            .map(|owned| state.extend(owner, *owned, due));
+        let extended = running.iter().map(|owned| state.extend(owner, *owned, due));
         ready(Ok(extended.collect()))
     }
 
