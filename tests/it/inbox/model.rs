@@ -143,7 +143,7 @@ impl Modeled {
 }
 
 fn portal(lane: u8) -> &'static str {
-    if lane % 2 == 0 { "a" } else { "b" }
+    ["a", "b"][usize::from(lane % 2)]
 }
 
 impl Model {
@@ -179,12 +179,13 @@ impl Model {
         if entry.merge.is_some() {
             let of_lane =
                 |other: &&mut Modeled| other.entry.lane == entry.lane && other.is_active();
-            if let Some(last) = self.entries.iter_mut().rfind(of_lane) {
-                if last.is_untried() && last.entry.merge == entry.merge {
-                    last.entry = entry.clone();
-                    last.merged += 1;
-                    return Accepted::Merged;
-                }
+            let last = self.entries.iter_mut().rfind(of_lane);
+            let is_mergeable =
+                |last: &&mut Modeled| last.is_untried() && last.entry.merge == entry.merge;
+            if let Some(last) = last.filter(is_mergeable) {
+                last.entry = entry.clone();
+                last.merged += 1;
+                return Accepted::Merged;
             }
         }
         self.last_seq += 1;

@@ -186,7 +186,7 @@ async fn call_that_is_dropped_at_any_await_takes_full_effect_or_none() {
             owned,
             outcome: Outcome::Done,
         };
-        let finished = drop_after(polls, store.finish("w", &[finish.clone()])).await;
+        let finished = drop_after(polls, store.finish("w", std::slice::from_ref(&finish))).await;
         barrier(&store).await;
         let all = records(&store).await;
         // The head of the lane moves with the end of the entry.
