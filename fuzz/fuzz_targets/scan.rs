@@ -83,7 +83,11 @@ fn callback(body: &[u8]) {
     let auth = php.get(b"auth");
     let in_auth = auth.and_then(|auth| auth.get(b"application_token"));
     let at_top = php.get(b"APPLICATION_TOKEN");
-    let (seen, other) = if is_page { (at_top, in_auth) } else { (in_auth, at_top) };
+    let (seen, other) = if is_page {
+        (at_top, in_auth)
+    } else {
+        (in_auth, at_top)
+    };
     assert!(other.is_none(), "a second token");
     let token = callback.envelope().application_token();
     if let Some(seen) = seen {
