@@ -47,7 +47,7 @@ use crate::telemetry;
 /// // An entry that the key of this inbox has not sealed is never handled.
 /// let mut record = Record::new(1, forged);
 /// record.attempts = 1;
-/// assert!(matches!(handler.handle(record).await, Outcome::Dead { .. }));
+/// assert!(!matches!(handler.handle(record).await, Outcome::Done));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
