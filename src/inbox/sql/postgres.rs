@@ -175,9 +175,11 @@ impl PostgresInboxBuilder {
 
 super::store::impl_inbox_store!(PostgresInbox);
 
-/// The numbers of the advisory locks are `bitrix24` in bytes, plus 1 and 2.
+/// The number of the migrations' advisory lock is `bitrix24` in bytes, plus 2.
 impl InboxDialect for Postgres {
-    const LOCK: Option<&'static str> = Some("SELECT pg_advisory_xact_lock(7091327123016135221)");
+    /// A lock of the table, not of the database: an inbox in another schema does not wait.
+    const LOCK: Option<&'static str> =
+        Some("SELECT pg_advisory_xact_lock(1651078258, 'bitrix24_inbox'::regclass::oid::integer)");
 
     const NOW: Option<&'static str> =
         Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");

@@ -27,7 +27,14 @@ pub(super) struct Harness<'a, S> {
 }
 
 fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> String {
-    format!("the call failed: {}", error.into())
+    let error = error.into();
+    let mut text = format!("the call failed: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 impl<'a, S: InboxStore> Harness<'a, S> {

@@ -1,6 +1,7 @@
 //! A process that is killed, and a machine that loses its power: what was answered 200 is stored, and
 //! what is stored is handled, in order.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -79,15 +80,20 @@ async fn events_answered_200_are_handled_in_order_by_workers_that_are_killed() {
     let directory = Directory::new();
     let (mut answered, mut handled) = (BTreeSet::new(), BTreeSet::new());
     let mut order = Order::default();
-    let mut killed_while_handling = 0;
+    let killed_while_handling = Cell::new(0);
     let mut read = |lines: &[String]| {
         answered.extend(numbers(lines, "answered "));
         let ends = lines.iter().filter(|line| line.starts_with("end "));
         handled.extend(ends.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()));
         order.read(lines);
-        killed_while_handling += usize::from(!order.running.is_empty());
+        let kills = killed_while_handling.get() + usize::from(!order.running.is_empty());
+        killed_while_handling.set(kills);
     };
-    for round in 0..rounds(4) {
+    // A fast machine may kill between two handlers, several times in a row.
+    for round in 0..100 {
+        if round >= rounds(4) && killed_while_handling.get() > 0 {
+            break;
+        }
         let role = Role {
             senders: 4,
             // More than can be handled until it is killed, so that handlers always run.
@@ -117,7 +123,7 @@ async fn events_answered_200_are_handled_in_order_by_workers_that_are_killed() {
         lost.len(),
         order.faults
     );
-    assert!(killed_while_handling > 0, "no handler ran");
+    assert!(killed_while_handling.get() > 0, "no handler ran");
     assert!(lost.is_empty(), "lost {lost:?}");
     assert_eq!(order.faults, 0);
 }
