@@ -19,7 +19,7 @@ pub(crate) struct Gauges {
 pub(crate) struct Attempt<'a> {
     pub(crate) seq: i64,
     pub(crate) attempt: u32,
-    pub(crate) key: &'a dyn Display,
+    pub(crate) key: &'a (dyn Display + Sync),
     pub(crate) first_received: i64,
     pub(crate) code: &'a str,
     pub(crate) member_id: &'a str,

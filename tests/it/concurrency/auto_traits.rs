@@ -1,5 +1,8 @@
 //! `Send`, `Sync`, `Unpin` and unwind safety of the public types.
 
+use tower_bitrix24::EventRouter;
+use tower_bitrix24::inbox::{EntryHandler, Record};
+
 use super::*;
 
 fn assert_shared<T: Send + Sync + Unpin + 'static>() {}
@@ -75,4 +78,12 @@ fn public_types_are_send_and_sync() {
     assert_unwind_safe::<Envelope>();
     assert_unwind_safe::<Value>();
     assert_unwind_safe::<Payload>();
+}
+
+#[test]
+fn future_of_an_entry_handler_is_send() {
+    fn assert_send<T: Send>(_: T) {}
+    let _ = |handler: EntryHandler<EventRouter>, record: Record| {
+        assert_send(async move { handler.handle(record).await });
+    };
 }
