@@ -98,7 +98,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, stop: impl Future<
                 _ = connection.as_mut() => return,
                 () = lingered => connection.as_mut().graceful_shutdown(),
             }
-            // What fails here is the sender's connection.
+            // A failure here is of the sender's connection.
             let _ = connection.await;
         });
     }

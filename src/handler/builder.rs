@@ -267,7 +267,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
     ///
     /// let router = EventRouter::builder()
     ///     .on_entity("crm.deal", async |event: Event| println!("{:?}", event.subject()))
-    ///     // What is left: custom fields, templates, and whatever the platform adds.
+    ///     // The rest: custom fields, templates, and later events.
     ///     .on_prefix("ONCRMDEAL", async |event: Event| println!("{}", event.code()))
     ///     .build()?;
     ///

@@ -27,7 +27,7 @@ const TYPE: &str = "com.bitrix24.";
 /// As the HTTP binding of CloudEvents encodes the values of headers.
 const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
-/// What may stand in a segment of a path.
+/// The bytes that are escaped in a segment of a path.
 const SEGMENT: &AsciiSet = &HEADER.add(b'#').add(b'/').add(b'<').add(b'>').add(b'?');
 
 /// Returns the attributes of an entry. Values are printable ASCII, as headers need it.

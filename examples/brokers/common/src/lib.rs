@@ -1,4 +1,4 @@
-//! What the inboxes in brokers share: the envelope, the worker and the commands.
+//! Support of the inboxes in brokers: the envelope, the worker and the commands.
 
 pub mod cloud_event;
 #[path = "../../../support/graceful.rs"]
@@ -21,7 +21,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// An entry is [in the partition of its lane](partition_of), so that the order of a lane is that of
 /// its partition.
 pub trait Broker: Accept<Error = BoxError> + Clone + 'static {
-    /// What ends an attempt.
+    /// The receipt that ends an attempt.
     type Receipt: Send + Sync;
 
     /// Returns the number of partitions.
@@ -59,7 +59,7 @@ pub trait Broker: Accept<Error = BoxError> + Clone + 'static {
 pub struct Taken<R> {
     /// The entry, or why the message is none.
     pub record: Result<Record, String>,
-    /// What ends the attempt.
+    /// The receipt that ends the attempt.
     pub receipt: R,
 }
 

@@ -18,7 +18,7 @@ use crate::{BoxError, Broker};
 
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
-/// What the inboxes in brokers are told on the command line.
+/// The arguments of the inboxes in brokers.
 #[derive(Args, Debug)]
 pub struct Options {
     #[command(subcommand)]
