@@ -15,11 +15,11 @@ use crate::telemetry;
 /// The largest number of entries of one transaction.
 const MAX_BATCH: usize = 256;
 
-/// A transaction that fails sooner is repeated once, since the platform does not repeat the events. A
-/// later failure has used up the time in which a sender waits.
+/// Transactions that fail sooner are repeated, since the platform does not repeat the events. A later
+/// failure has used up the time in which a sender waits.
 const REPEAT_WITHIN: Duration = Duration::from_secs(1);
 
-/// Why an entry was not stored. Clones share the error of the store.
+/// The error of an entry that was not stored. Clones share the error of the store.
 #[derive(Clone, Debug)]
 pub(super) enum CommitError {
     Overloaded,
@@ -54,7 +54,7 @@ struct Job {
     reply: oneshot::Sender<Result<Accepted, CommitError>>,
 }
 
-/// The way to the task. The task ends once all clones are dropped and their entries are stored.
+/// A handle of the task, which ends once all clones are dropped and their entries are stored.
 #[derive(Clone, Debug)]
 pub(super) struct Committer {
     jobs: mpsc::Sender<Job>,
@@ -119,7 +119,7 @@ impl Committer {
         let bytes = entry.body.len();
         let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (reply, received) = oneshot::channel();
-        let refused = if waiting.saturating_add(bytes) > self.max_waiting_bytes && waiting > 0 {
+        let rejected = if waiting.saturating_add(bytes) > self.max_waiting_bytes && waiting > 0 {
             CommitError::Overloaded
         } else {
             match self.jobs.try_send(Job { entry, reply }) {
@@ -129,7 +129,7 @@ impl Committer {
             }
         };
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        telemetry::inbox::not_committed(1, &refused);
-        Err(refused)
+        telemetry::inbox::not_committed(1, &rejected);
+        Err(rejected)
     }
 }

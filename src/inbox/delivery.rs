@@ -1,4 +1,4 @@
-//! `Delivery`: what a handler learns about the attempt it is.
+//! `Delivery`: the attempt that a handler runs.
 
 use std::time::{Duration, SystemTime};
 

@@ -160,7 +160,7 @@ fn is_mergeable(subject: &Subject<'_>, data: Option<&Value>) -> bool {
     }
     let id = subject.id.to_string();
     let kind = subject.entity_type_id.map(|id| id.to_string());
-    // Tasks send `undefined` for what they do not tell.
+    // Events of tasks have `undefined` in fields that are not sent.
     let is_known = |text: &str| text == id || Some(text) == kind.as_deref() || text == "undefined";
     data.is_some_and(|data| all_texts(data, &is_known))
 }

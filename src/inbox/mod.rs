@@ -1,4 +1,4 @@
-//! A durable inbox: an event is answered 200 once it is committed, and handled afterwards
+//! A durable inbox: responds with 200 once an event is committed, and handles it afterwards
 //! (feature `inbox`).
 //!
 //! Bitrix24 sends an event once, whatever the response. An [`Inbox`] stores a verified event in
@@ -54,8 +54,8 @@
 //!
 //! # What is promised
 //!
-//! - A 200 survives a crash, a panic, a loss of power, a full disk and a failing sync. What cannot be
-//!   stored is answered 503.
+//! - A 200 survives a crash, a panic, a loss of power, a full disk and a failing sync. If an event
+//!   cannot be stored, the response is 503.
 //! - Every entry is handled at least once, or merged into a later one, or in the dead letters.
 //! - No object is handled twice at a time while leases hold. The end of an attempt whose lease ended
 //!   changes nothing.
@@ -70,9 +70,9 @@
 //!
 //! | the service responds with | the entry |
 //! |---|---|
-//! | a status below 400, or another 4xx | is done |
+//! | a status below 400, or a 4xx not listed below | is done |
 //! | 404, 405, 410, 422 | is dead at once: no retry would help, and nothing handled it |
-//! | 408, 425, 429, 5xx; an error, a panic, a timeout | is retried, after `Retry-After` or the [`Backoff`] |
+//! | 408, 425, 429, 5xx; an error, a panic, a timeout | is retried after `Retry-After` or the [`Backoff`] |
 //!
 //! Dead entries are the dead letters: [`Inbox::list`] shows them, and [`Inbox::retry`] makes them wait
 //! again.

@@ -91,7 +91,7 @@ impl<S: InboxStore + 'static> Inbox<S> {
     /// Hands matching done and dead entries out again, with
     /// [`Delivery::replayed`](super::Delivery::replayed) set. Returns their number. Only entries whose
     /// body is stored are replayed: the stores of this crate remove that of a done entry, unless they
-    /// are told to keep it.
+    /// are set to keep it.
     ///
     /// # Errors
     ///
@@ -102,8 +102,8 @@ impl<S: InboxStore + 'static> Inbox<S> {
         Ok(replayed)
     }
 
-    /// Gives a waiting or dead entry up. Its body is removed. Returns `false` if there is no such
-    /// entry.
+    /// Discards a waiting or dead entry: it is done, and its body is removed. Returns `false` if there
+    /// is no such entry.
     ///
     /// # Errors
     ///

@@ -27,12 +27,12 @@ use crate::telemetry::{self, HandlingOutcome};
 /// A service behind an [`EventLayer`](crate::EventLayer) that stores each event and responds with 200
 /// **after the commit**. [`Inbox::receive`](super::Inbox::receive) returns it.
 ///
-/// An event that cannot be stored is answered 503. Bitrix24 does not send it again, so the response
-/// has a [`HandlerError`] with the event in its extensions, for an outer layer that keeps it elsewhere.
-/// A [fallback](Self::fallback) handles it in memory. A request without an event is answered 500.
+/// Responds with 503 if the event cannot be stored. Bitrix24 does not send it again, so the response
+/// has a [`HandlerError`] with the event in its extensions, for an outer layer that stores it elsewhere.
+/// A [fallback](Self::fallback) handles it in memory. Responds with 500 to a request without an event.
 ///
-/// A [`Callback`] is not stored, but answered 503, with the callback in the [`HandlerError`]: a page and
-/// a settings form want their response now. Give callbacks a URL, or a route, of their own.
+/// A [`Callback`] is not stored. The response is 503, with the callback in the [`HandlerError`]: a page
+/// and a settings form need their response now. Give callbacks a URL, or a route, of their own.
 ///
 /// A sender that hangs up changes nothing: the event is stored. The verifier's
 /// [completion hook](crate::VerifyToken::on_handled) does not run here but in the worker.

@@ -99,7 +99,7 @@ pub(super) struct Keyring {
     seals: bool,
 }
 
-/// Why an entry does not open.
+/// The error of an entry that does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenError {
     /// None of the keys has sealed it.

@@ -116,8 +116,8 @@ impl<S: Accept + 'static> InboxBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of events that wait to be committed. Further ones are answered 503 at
-    /// once. Defaults to 4,096.
+    /// Sets the maximum number of events that wait to be committed. Further ones are rejected with 503
+    /// immediately. Defaults to 4,096.
     ///
     /// # Panics
     ///

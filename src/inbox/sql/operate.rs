@@ -171,8 +171,8 @@ impl<D: InboxDialect> SqlInbox<D> {
             for row in &rows {
                 lanes.extend(row.hash(0)?);
             }
-            // What the next steps remove may have become the oldest of its lane, and there may be no
-            // next step.
+            // The step may be the last one, or be followed by a crash, so that each leaves every lane with
+            // a head.
             exclusive.promote(&distinct(lanes)).await?;
             exclusive.commit().await?;
             removed += rows.len() as u64;

@@ -22,7 +22,7 @@ use crate::sql::{StoreError, create_file, file_pool, reject_network_file};
 /// The file is in write-ahead mode with `synchronous=FULL`, so that what was committed survives a loss
 /// of power. Every connection sets both and checks them. Several processes can use the file at the
 /// same time if it is on a local disk: a process that serves, and an operator's commands. A network
-/// file system is refused if it can be told. SQLite must be free of the
+/// file system is rejected if the system reports it. SQLite must be free of the
 /// [WAL-reset bug](https://sqlite.org/wal.html), as 3.51.3 is.
 ///
 /// On unix a new file is readable for its owner alone.

@@ -64,11 +64,11 @@ pub struct Owned {
 pub struct Finish {
     /// The attempt.
     pub owned: Owned,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The entry is handled.
@@ -77,12 +77,12 @@ pub enum Outcome {
     Retry {
         /// The pause.
         after: Duration,
-        /// What failed, without secrets.
+        /// The error, without secrets.
         error: String,
     },
-    /// The entry is given up.
+    /// The entry becomes a dead letter.
     Dead {
-        /// What failed, without secrets.
+        /// The error, without secrets.
         error: String,
     },
     /// The worker stops: the entry is due at once, and the attempt does not count.
@@ -100,7 +100,7 @@ impl Outcome {
         }
     }
 
-    /// Returns what failed.
+    /// Returns the error of a failed attempt.
     pub fn error(&self) -> Option<&str> {
         match self {
             Self::Retry { error, .. } | Self::Dead { error } => Some(error),

@@ -15,7 +15,7 @@ pub use self::memory::MemoryInbox;
 pub use self::record::{BlockedLane, Filter, Record, State, Stats, UnknownState};
 use super::entry::Entry;
 
-/// What happened to an entry that was accepted.
+/// The outcome of accepting an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Accepted {
@@ -42,7 +42,8 @@ impl Accepted {
 ///
 /// An implementation for a broker publishes each entry and waits for the broker's acknowledgement. An
 /// [`EntryHandler`](crate::inbox::EntryHandler) handles what comes back from it; the folder
-/// `examples/brokers` has both for NATS JetStream and Redis Streams. [`InboxStore`] is the trait of a store that a worker of this crate takes the entries from.
+/// `examples/brokers` has both for NATS JetStream and Redis Streams. [`InboxStore`] is the trait of a
+/// store that a worker of this crate takes the entries from.
 ///
 /// The trait returns `impl Future`, so there is no `dyn Accept`. An [`Arc`] of a store is a store.
 pub trait Accept: Send + Sync {
@@ -64,7 +65,7 @@ pub trait Accept: Send + Sync {
     ///   first receipt stay.
     /// - Otherwise it is [`Stored`](Accepted::Stored) at the end of its lane, due at once.
     ///
-    /// A broker that cannot tell returns `Stored`. Calls are cancel safe: a dropped future takes full
+    /// A broker that does not find duplicates returns `Stored`. Calls are cancel safe: a dropped future takes full
     /// effect or none.
     fn accept(
         &self,
@@ -113,7 +114,7 @@ pub trait InboxStore: Accept {
     /// Ends attempts. Returns for each `false` if the attempt is no longer the owner's, in which case
     /// nothing changed: its lease ended, or the entry was removed.
     ///
-    /// After [`Outcome::Done`] the body is removed, unless the store is told to keep it.
+    /// After [`Outcome::Done`] the body is removed, unless the store is set to keep it.
     fn finish(
         &self,
         owner: &str,
@@ -155,8 +156,8 @@ pub trait InboxStore: Accept {
         replay: bool,
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 
-    /// Gives a waiting or dead entry up: it is done, without a body. Returns `false` if there is no
-    /// such entry.
+    /// Discards a waiting or dead entry: it is done, without a body. Returns `false` if there is no such
+    /// entry.
     fn discard(&self, seq: i64) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Deletes entries that have been done or dead for longer. Returns the number of entries.

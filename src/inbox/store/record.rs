@@ -15,7 +15,7 @@ pub enum State {
     Running,
     /// It was handled, or discarded.
     Done,
-    /// It was given up. An operator can retry it.
+    /// It failed for good and is a dead letter. An operator can retry it.
     Dead,
 }
 
@@ -92,7 +92,7 @@ pub struct Record {
     pub replayed: bool,
     /// The time of the first failed attempt, if none has succeeded since.
     pub failing_since: Option<i64>,
-    /// What failed last.
+    /// The error of the last failed attempt, without secrets.
     pub error: Option<String>,
 }
 
@@ -122,8 +122,8 @@ impl Record {
 /// A lane whose oldest entry has failed and waits for its next attempt, so that the others wait too.
 #[derive(Clone, Debug)]
 pub struct BlockedLane {
-    /// The oldest entry. [`failing_since`](Record::failing_since) tells since when it holds the lane,
-    /// [`error`](Record::error) why, and [`due`](Record::due) when it is tried again.
+    /// The oldest entry. It has held the lane since [`failing_since`](Record::failing_since), because of
+    /// its [`error`](Record::error), and is tried again when it is [`due`](Record::due).
     pub head: Record,
     /// The number of entries that wait behind it.
     pub behind: u64,
@@ -204,7 +204,7 @@ pub struct Stats {
     pub running: u64,
     /// Entries that are done and not purged yet.
     pub done: u64,
-    /// Entries that were given up and not purged yet.
+    /// Entries that are dead letters and not purged yet.
     pub dead: u64,
     /// Lanes whose oldest entry has failed and waits for its next attempt.
     pub blocked_lanes: u64,

@@ -19,7 +19,7 @@ use crate::inbox::store::{Outcome, Record};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What every attempt of a worker needs.
+/// The keys and settings of every attempt of a worker.
 #[derive(Clone)]
 pub(super) struct Attempts {
     pub(super) keys: Arc<Keyring>,

@@ -31,7 +31,7 @@ use crate::verify::VerifyToken;
 
 type Hook = Arc<dyn Fn(Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What a worker does, without its service.
+/// The settings of a worker.
 #[derive(Clone)]
 struct Settings {
     concurrency: usize,
@@ -49,8 +49,8 @@ impl<S: Accept + 'static> Inbox<S> {
     /// Returns a builder of a worker that hands the entries to a service: an
     /// [`EventRouter`](crate::EventRouter), an axum `Router`, or any other.
     ///
-    /// The service gets each request as the portal made it: POST, the path and query it came by, the
-    /// content type of a form and the whole body, with the [`Event`] and the
+    /// The service is called with each request as the portal made it: POST, the path and query it came
+    /// by, the content type of a form and the whole body, with the [`Event`] and the
     /// [`Delivery`](super::Delivery) in its extensions.
     pub fn worker<H>(&self, service: H) -> WorkerBuilder<S, H> {
         WorkerBuilder::new(self.clone(), service)
@@ -134,7 +134,8 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     }
 
     /// Sets the time after which others may take the entries of a worker that vanished. The worker
-    /// extends the leases three times as often, however long a handler runs. Defaults to 20 seconds.
+    /// extends a lease after each third of this time, however long a handler runs. Defaults to 20
+    /// seconds.
     ///
     /// # Panics
     ///
@@ -146,15 +147,15 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
         self
     }
 
-    /// Sets the pause between two looks for entries that other processes have stored, or whose next
-    /// attempt is due. Entries that this process stores are seen at once. Defaults to 500
+    /// Sets the interval between two claims, for entries that other processes have stored or whose next
+    /// attempt is due. Entries that this process stores are claimed at once. Defaults to 500
     /// milliseconds.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.max(Duration::from_millis(1));
         self
     }
 
-    /// Sets the pauses between attempts, and their number.
+    /// Sets the pauses between attempts, and the number of attempts. Defaults to [`Backoff::new`].
     pub fn retry(mut self, backoff: Backoff) -> Self {
         self.settings.backoff = backoff;
         self

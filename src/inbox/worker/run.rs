@@ -21,7 +21,7 @@ use crate::telemetry;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long a shutdown tries to store the last outcomes.
+/// A shutdown tries to store the last outcomes for this time.
 const LAST_FINISH: Duration = Duration::from_secs(5);
 
 pub(super) struct Run<S> {
@@ -39,7 +39,7 @@ pub(super) struct Run<S> {
     after: String,
     /// There may be entries to claim.
     hungry: bool,
-    /// No call to the store before this, since the last one failed.
+    /// The store is not called before this, since the last call failed.
     paused_until: Option<Instant>,
     pause: Duration,
     released: usize,
@@ -148,7 +148,7 @@ impl<S: InboxStore + 'static> Run<S> {
         self.pause = FIRST_PAUSE;
     }
 
-    /// A store that fails is asked again, for as long as it takes.
+    /// Pauses after a failed call, which is repeated until it succeeds.
     fn failed(&mut self, error: impl Into<Box<dyn Error + Send + Sync>>) {
         telemetry::inbox::worker_failed(&*error.into());
         self.paused_until = Some(Instant::now() + self.pause);

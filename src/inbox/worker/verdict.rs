@@ -1,4 +1,4 @@
-//! What a response says about an entry.
+//! The verdict on an entry that a response is.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use crate::secret::{Secret, without_secrets};
 /// The longest text of an error that is stored, in characters.
 const MAX_ERROR_CHARS: usize = 500;
 
-/// A retry later than this is not one.
+/// Longer pauses are shortened to this, so that an entry is not postponed for ever.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, PartialEq, Eq)]
