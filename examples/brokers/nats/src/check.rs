@@ -11,6 +11,10 @@ use crate::monitor;
 /// The room for the envelope beside the body of an event.
 const ENVELOPE: usize = 16 * 1024;
 
+/// An earlier NATS that is killed may number an empty stream from 1 again. The consumers then skip
+/// new entries: <https://github.com/nats-io/nats-server/issues/6600> and 6881.
+const OLDEST: (u32, u32) = (2, 12);
+
 /// Returns an error that says what to change if JetStream may lose an entry that it has acknowledged.
 pub(crate) async fn durable(jetstream: &JetStream, monitors: &[String]) -> Result<(), BoxError> {
     let mut wrong = Vec::new();
@@ -47,6 +51,13 @@ fn wrong_settings(varz: &Value) -> Option<String> {
     let name = varz["server_name"].as_str().unwrap_or("unknown");
     let version = varz["version"].as_str().unwrap_or("unknown");
     let config = &varz["jetstream"]["config"];
+    let (major, minor) = OLDEST;
+    if major_and_minor(version).is_none_or(|version| version < OLDEST) {
+        return Some(format!(
+            "the server {name} (NATS {version}) may deliver no more entries after it was killed, since \
+             it numbers them from 1 again. Install NATS {major}.{minor} or later."
+        ));
+    }
     if !config.is_object() {
         return Some(format!(
             "the server {name} has no JetStream. Set `jetstream {{ sync_interval: always }}` in \
@@ -57,10 +68,14 @@ fn wrong_settings(varz: &Value) -> Option<String> {
         return None;
     }
     Some(format!(
-        "the server {name} (NATS {version}) acknowledges entries before they are on the disk: a loss \
-         of power loses those of the last minutes. Set `jetstream {{ sync_interval: always }}` in \
-         nats-server.conf, which NATS 2.10 and later have."
+        "the server {name} acknowledges entries before they are on the disk: a loss of power loses \
+         those of the last minutes. Set `jetstream {{ sync_interval: always }}` in nats-server.conf."
     ))
+}
+
+fn major_and_minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 fn wrong_stream(config: &Config) -> Vec<String> {
@@ -109,7 +124,7 @@ mod tests {
     #[test]
     fn server_that_syncs_later_is_named_with_the_remedy() {
         let varz =
-            |config| json!({ "server_name": "n1", "version": "2.10.27", "jetstream": config });
+            |config| json!({ "server_name": "n1", "version": "2.12.0", "jetstream": config });
         let always = varz(
             json!({ "config": { "sync_interval": 120_000_000_000_u64, "sync_always": true } }),
         );
@@ -124,6 +139,23 @@ mod tests {
                 wrong.contains("n1") && wrong.contains("sync_interval: always"),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn server_that_numbers_entries_anew_is_named_with_the_remedy() {
+        let wrong = |version: &str| {
+            let config = json!({ "sync_always": true });
+            let jetstream = json!({ "config": config });
+            let varz = json!({ "server_name": "n1", "version": version, "jetstream": jetstream });
+            wrong_settings(&varz)
+        };
+        for fit in ["2.12.0", "2.12.0-RC.1", "2.15.1", "3.0.0"] {
+            assert_eq!(wrong(fit), None, "{fit}");
+        }
+        for unfit in ["2.10.27", "2.11.14", "1.99.0", "", "2", "next"] {
+            let wrong = wrong(unfit).unwrap_or_else(|| panic!("{unfit} is taken"));
+            assert!(wrong.contains("n1") && wrong.contains("2.12"), "{wrong}");
         }
     }
 
