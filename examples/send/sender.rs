@@ -1,6 +1,7 @@
 //! Sends the requests and prints the responses.
 
 use std::error::Error;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +12,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tower_bitrix24::testing::TestEvent;
 
 use crate::client::{HttpClient, is_connect, text};
@@ -83,27 +83,29 @@ impl Sender {
         requests: usize,
         concurrency: usize,
     ) -> Result<ExitCode, Box<dyn Error>> {
-        let bar = ProgressBar::new(requests as u64).with_style(ProgressStyle::with_template(
-            "{bar:40} {pos}/{len} {per_sec} {eta} left",
-        )?);
         let sender = Arc::new(self);
         let started = Arc::new(AtomicUsize::new(0));
+        let finished = Arc::new(AtomicUsize::new(0));
         let start = Instant::now();
         let mut workers = JoinSet::new();
         for _ in 0..concurrency.min(requests) {
-            let (sender, started, bar) = (sender.clone(), started.clone(), bar.clone());
+            let (sender, started, finished) = (sender.clone(), started.clone(), finished.clone());
             workers.spawn(async move {
                 let mut replies = Vec::new();
                 while started.fetch_add(1, Ordering::Relaxed) < requests {
                     replies.push(sender.send().await);
-                    bar.inc(1);
+                    finished.fetch_add(1, Ordering::Relaxed);
                 }
                 replies
             });
         }
+        let progress = tokio::spawn(async move { show_progress(&finished, requests).await });
         let replies = workers.join_all().await.into_iter().flatten();
         let total = start.elapsed();
-        bar.finish_and_clear();
+        progress.abort();
+        // Waits until nothing more is shown. The task is cancelled, which is no error.
+        let _ = progress.await;
+        clear_progress();
 
         let mut summary = Summary::default();
         replies.for_each(|reply| summary.add(reply));
@@ -126,6 +128,24 @@ impl Sender {
             ""
         };
         format!("no response from {}: {cause}{hint}", self.url)
+    }
+}
+
+/// Shows the number of responses on a terminal, until it is cancelled.
+async fn show_progress(finished: &AtomicUsize, requests: usize) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let mut ticks = interval(Duration::from_millis(100));
+    loop {
+        ticks.tick().await;
+        eprint!("\r{}/{requests}", finished.load(Ordering::Relaxed));
+    }
+}
+
+fn clear_progress() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
     }
 }
 
