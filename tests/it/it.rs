@@ -12,6 +12,7 @@ mod corpus;
 mod examples;
 mod extractors;
 mod frameworks;
+mod future_sizes;
 mod inbox;
 mod layer;
 mod on_handled;
