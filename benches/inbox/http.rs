@@ -1,4 +1,4 @@
-//! Requests a second over HTTP: a route that stores against the same route that answers from memory.
+//! Requests a second over HTTP: a route that stores against the same route without a store.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

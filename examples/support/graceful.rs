@@ -1,5 +1,5 @@
-//! A server whose restart loses no request: it can take its socket from its parent, and it answers
-//! what it has accepted before it stops.
+//! A server whose restart loses no request: it can take its socket from its parent, and it responds
+//! to what it has accepted before it stops.
 
 use std::future::Future;
 use std::pin::pin;

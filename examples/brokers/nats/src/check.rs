@@ -38,7 +38,7 @@ pub(crate) async fn durable(jetstream: &JetStream, monitors: &[String]) -> Resul
     if max_payload < needed {
         wrong.push(format!(
             "NATS has `max_payload: {max_payload}`: an event may have {needed} bytes with its \
-             envelope, and would be answered 503. Set `max_payload: 2MB` in nats-server.conf."
+             envelope, and would get 503. Set `max_payload: 2MB` in nats-server.conf."
         ));
     }
     if wrong.is_empty() {

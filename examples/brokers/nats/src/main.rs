@@ -1,4 +1,4 @@
-//! An inbox in NATS JetStream: an event is answered 200 once JetStream has synced it, and handled
+//! An inbox in NATS JetStream: an event gets a 200 once JetStream has synced it, and is handled
 //! from there by any number of workers.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! An inbox in Redis Streams: an event is answered 200 once Redis has synced it, and handled from
+//! An inbox in Redis Streams: an event gets a 200 once Redis has synced it, and is handled from
 //! there by any number of workers.
 //!
 //! ```text
