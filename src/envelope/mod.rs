@@ -8,6 +8,7 @@
 mod auth;
 mod callback;
 mod callback_key;
+mod callback_kind;
 mod error;
 mod key;
 
@@ -19,7 +20,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 pub use self::auth::{ApplicationStatus, Auth};
-pub use self::callback::{CallbackEnvelope, CallbackKind};
+pub use self::callback::CallbackEnvelope;
+pub use self::callback_kind::CallbackKind;
 pub use self::error::{EnvelopeError, EnvelopeErrorKind};
 use self::key::{Field, Key, Root};
 use crate::form::pairs::pairs;

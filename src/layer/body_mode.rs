@@ -5,7 +5,100 @@ use std::fmt;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::EventLayer;
 use super::body::EventBody;
+
+impl<V, M> EventLayer<V, M> {
+    /// Wraps bodies in an [`EventBody`], for a body type that is not `From<Bytes>`.
+    ///
+    /// By default the layer hands on the body types that it gets: a handler behind it, and a layer around
+    /// it, is written as if it were not there. That needs a body that can be made from bytes, in requests
+    /// and in the inner service's responses. axum's, salvo's, warp's and `Full<Bytes>` can. hyper's
+    /// `Incoming` and the bodies of some layers, such as `RequestBodyLimitLayer`'s, cannot:
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::{Full, Limited};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_bitrix24::{ApplicationToken, EventBody, EventLayer};
+    ///
+    /// type Body = Limited<Full<Bytes>>;
+    ///
+    /// async fn handle(_: Request<EventBody<Body>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    ///     Ok(Response::default())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(EventLayer::new(ApplicationToken::new("192735")?).wrap_body())
+    ///     .service(service_fn(handle));
+    /// let status = async |body: &'static str| {
+    ///     let request = Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Limited::new(Full::from(body), 1000));
+    ///     service.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=192735").await, StatusCode::OK);
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=guess").await, StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wrap_body(self) -> EventLayer<V, WrapBody> {
+        self.with_mode(WrapBody)
+    }
+
+    /// Makes bodies with a function, for a body type that is not `From<Bytes>` and is to be kept.
+    ///
+    /// The requests and the inner service's responses must have this type. `lambda_http::Body`, for
+    /// example, is made by `|bytes| bytes.to_vec().into()`, and tonic's by
+    /// `|bytes| Body::new(Full::new(bytes))`.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::{Full, Limited};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer};
+    ///
+    /// type Body = Limited<Full<Bytes>>;
+    ///
+    /// async fn handle(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    ///     Ok(Response::new(request.into_body()))
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let events = EventLayer::new(ApplicationToken::new("192735")?)
+    ///     .body_from(|bytes| Limited::new(Full::new(bytes), 1000));
+    /// let service = ServiceBuilder::new().layer(events).service(service_fn(handle));
+    /// let status = async |body: &'static str| {
+    ///     let request = Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Limited::new(Full::from(body), 1000));
+    ///     service.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=192735").await, StatusCode::OK);
+    /// assert_eq!(status("event=ONAPPTEST&auth[application_token]=guess").await, StatusCode::FORBIDDEN);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn body_from<B>(self, make: fn(Bytes) -> B) -> EventLayer<V, BodyFrom<B>> {
+        self.with_mode(BodyFrom(make))
+    }
+
+    fn with_mode<N>(self, mode: N) -> EventLayer<V, N> {
+        EventLayer {
+            shared: self.shared,
+            mode,
+        }
+    }
+}
 
 /// A way in which an [`EventLayer`](crate::EventLayer) hands on a body of the type `B`, in requests and
 /// responses.
