@@ -36,13 +36,13 @@ fn main() {
         group.bench_function("accepted", |b| b.iter(|| verify(black_box(body), &right)));
         group.bench_function("rejected", |b| b.iter(|| verify(black_box(body), &wrong)));
         group.bench_function("serde_qs", |b| {
-            b.iter(|| (body.by_serde_qs)(black_box(&body.form)))
+            b.iter(|| (body.by_serde_qs)(black_box(&body.form)));
         });
         group.bench_function("decode", |b| {
             b.iter(|| {
                 let pairs = form_urlencoded::parse(black_box(&body.form));
                 pairs.fold(0, |sum, (key, value)| sum + key.len() + value.len())
-            })
+            });
         });
         group.bench_function("copy", |b| b.iter(|| black_box(&body.form[..]).to_vec()));
         group.finish();

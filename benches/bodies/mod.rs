@@ -18,6 +18,10 @@ pub struct Body {
 
 /// Returns the event of the documentation as portals send it today, an update of a task, a message
 /// to a bot, and the same with 200 KB of text.
+///
+/// # Panics
+///
+/// Panics if the documentation's sample is not the one that `BASELINE.md` has figures of.
 pub fn bodies() -> Vec<Body> {
     // The documentation has this code in lower case; portals send upper case.
     let seed = sample("ONCRMREQUISITEADD").replacen(

@@ -52,12 +52,7 @@ pub struct HttpsClient(Client<HttpsConnector<HttpConnector>, String>);
 impl HttpsClient {
     /// Creates a client without connections. Clones share their connections.
     pub fn new() -> Self {
-        // Explicit, because a process with several providers has no default one.
-        let provider = ring::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
-        Self::of(connector)
+        Self::of(webpki_roots())
     }
 
     /// Tests use it to trust a certificate of their own.
@@ -73,6 +68,13 @@ impl HttpsClient {
             .wrap_connector(http);
         Self(Client::builder(TokioExecutor::new()).build(connector))
     }
+}
+
+fn webpki_roots() -> HttpsConnectorBuilder<WantsSchemes> {
+    // Explicit, because a process with several providers has no default one.
+    HttpsConnectorBuilder::new()
+        .with_provider_and_webpki_roots(ring::default_provider())
+        .expect("ring has the cipher suites of TLS 1.2 and 1.3")
 }
 
 impl Default for HttpsClient {

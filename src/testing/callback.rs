@@ -12,6 +12,7 @@ use super::auth::{OAuth, Sender};
 use super::callback_tamper::CallbackTamper;
 use super::event::{Change, TestEvent, keys};
 use super::literals::{Entries, array, entries};
+use super::render::into_text;
 use super::text::Text;
 use crate::callback::{Callback, PlacementCode, SettingsAction};
 use crate::envelope::CallbackEnvelope;
@@ -210,7 +211,7 @@ impl TestCallback {
             }
             _ => {}
         }
-        String::from_utf8(writer.into_form()).expect("a URL-encoded form is ASCII")
+        into_text(writer)
     }
 
     fn write_token(&self, writer: &mut FormWriter, token: &str) {

@@ -19,6 +19,11 @@ use crate::form::Value;
 use crate::form::encode::{Escape, FormWriter};
 use crate::verify::ApplicationToken;
 
+/// Returns a form that was written with [`Escape::UrlEncode`].
+pub(super) fn into_text(writer: FormWriter) -> String {
+    String::from_utf8(writer.into_form()).expect("a URL-encoded form is ASCII")
+}
+
 impl TestEvent {
     /// Returns the body, as PHP encodes it.
     pub fn form(&self) -> String {
@@ -50,8 +55,7 @@ impl TestEvent {
                 });
             });
         }
-        let form = String::from_utf8(writer.into_form());
-        let mut form = form.expect("a URL-encoded form is ASCII");
+        let mut form = into_text(writer);
         if self.tamper == Some(Tamper::Truncated) {
             let token = form.rfind('=').map_or(0, |equals| equals + 1);
             form.truncate(token + (form.len() - token) / 2);

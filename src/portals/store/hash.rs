@@ -47,8 +47,7 @@ impl TokenKey {
                 Self::MIN_LEN
             )));
         }
-        let hmac = Hmac::new_from_slice(key).expect("HMAC takes keys of every length");
-        Ok(Self(hmac))
+        Ok(Self(hmac(key)))
     }
 
     fn hash(&self, member_id: &str, token: &[u8]) -> String {
@@ -65,6 +64,10 @@ impl TokenKey {
         }
         encoded
     }
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of every length")
 }
 
 impl fmt::Debug for TokenKey {
