@@ -26,4 +26,7 @@ cargo_tool() {
 has_nightly() { rustup toolchain list 2>/dev/null | grep -q '^nightly'; }
 
 # The manifests beside the workspace's.
-manifests=(fuzz/Cargo.toml tests/public-api/Cargo.toml tests/frameworks/Cargo.toml examples/brokers/Cargo.toml)
+manifests=(
+    fuzz/Cargo.toml tests/public-api/Cargo.toml tests/frameworks/Cargo.toml
+    tests/frameworks/workers/Cargo.toml examples/brokers/Cargo.toml
+)

@@ -6,6 +6,7 @@ mod salvo_hoop;
 mod tonic_routes;
 mod utoipa;
 mod warp_filter;
+mod without_tower;
 mod wrong_body;
 
 use std::convert::Infallible;
