@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::entry::Entry;
+use super::room::Room;
 use super::store::{Accept, Accepted};
 use crate::telemetry;
 
@@ -58,8 +59,7 @@ struct Job {
 #[derive(Clone, Debug)]
 pub(super) struct Committer {
     jobs: mpsc::Sender<Job>,
-    waiting_bytes: Arc<AtomicUsize>,
-    max_waiting_bytes: usize,
+    room: Arc<Room>,
 }
 
 impl Committer {
@@ -73,42 +73,51 @@ impl Committer {
         max_waiting_bytes: usize,
     ) -> Self {
         let (jobs, mut received) = mpsc::channel::<Job>(max_waiting);
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let room = Arc::new(Room::new(max_waiting, max_waiting_bytes));
         let committer = Self {
             jobs,
-            waiting_bytes: waiting_bytes.clone(),
-            max_waiting_bytes,
+            room: room.clone(),
         };
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(MAX_BATCH);
             while received.recv_many(&mut batch, MAX_BATCH).await > 0 {
                 let (entries, replies): (Vec<_>, Vec<_>) =
                     batch.drain(..).map(|job| (job.entry, job.reply)).unzip();
-                let bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
+                entries.iter().for_each(|entry| room.begin(entry));
                 let started = Instant::now();
-                let mut outcome = store.accept(&entries).await;
-                if outcome.is_err() && started.elapsed() < REPEAT_WITHIN {
-                    outcome = store.accept(&entries).await;
-                }
-                waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-                match outcome {
-                    Ok(outcomes) => {
-                        let names = outcomes.iter().map(|outcome| outcome.as_str());
-                        telemetry::inbox::committed(started.elapsed(), names);
-                        stored.send_replace(());
-                        for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                            // Nobody waits if the sender hung up; the entry is stored all the same.
-                            let _ = reply.send(Ok(outcome));
+                let mut replies = replies.into_iter();
+                let mut parts = vec![(&entries[..], 2)];
+                while let Some((part, attempts)) = parts.pop() {
+                    let begun = Instant::now();
+                    match store.accept(part).await {
+                        Ok(outcomes) => {
+                            let names = outcomes.iter().map(|outcome| outcome.as_str());
+                            telemetry::inbox::committed(begun.elapsed(), names);
+                            stored.send_replace(());
+                            for (reply, outcome) in replies.by_ref().take(part.len()).zip(outcomes)
+                            {
+                                // Nobody waits if the sender hung up; the entry is stored all the same.
+                                let _ = reply.send(Ok(outcome));
+                            }
+                        }
+                        Err(_) if attempts > 1 && started.elapsed() < REPEAT_WITHIN => {
+                            parts.push((part, attempts - 1));
+                        }
+                        // An entry that the store cannot hold must not cost the others their 200.
+                        Err(_) if part.len() > 1 && started.elapsed() < REPEAT_WITHIN => {
+                            let (first, second) = part.split_at(part.len() / 2);
+                            parts.extend([(second, 1), (first, 1)]);
+                        }
+                        Err(error) => {
+                            let error: Arc<dyn Error + Send + Sync> = error.into().into();
+                            telemetry::inbox::not_committed(part.len(), &*error);
+                            for reply in replies.by_ref().take(part.len()) {
+                                let _ = reply.send(Err(CommitError::Store(error.clone())));
+                            }
                         }
                     }
-                    Err(error) => {
-                        let error: Arc<dyn Error + Send + Sync> = error.into().into();
-                        telemetry::inbox::not_committed(replies.len(), &*error);
-                        for reply in replies {
-                            let _ = reply.send(Err(CommitError::Store(error.clone())));
-                        }
-                    }
                 }
+                entries.iter().for_each(|entry| room.end(entry));
             }
         });
         committer
@@ -116,19 +125,19 @@ impl Committer {
 
     /// Hands an entry to the task. It is stored whether or not the reply is awaited.
     pub(super) fn submit(&self, entry: Entry) -> Result<Reply, CommitError> {
-        let bytes = entry.body.len();
-        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (reply, received) = oneshot::channel();
-        let rejected = if waiting.saturating_add(bytes) > self.max_waiting_bytes && waiting > 0 {
-            CommitError::Overloaded
-        } else {
-            match self.jobs.try_send(Job { entry, reply }) {
+        let rejected = if self.room.take(&entry) {
+            let (error, job) = match self.jobs.try_send(Job { entry, reply }) {
                 Ok(()) => return Ok(received),
-                Err(mpsc::error::TrySendError::Full(_)) => CommitError::Overloaded,
-                Err(mpsc::error::TrySendError::Closed(_)) => CommitError::Stopped,
-            }
+                Err(mpsc::error::TrySendError::Full(job)) => (CommitError::Overloaded, job),
+                Err(mpsc::error::TrySendError::Closed(job)) => (CommitError::Stopped, job),
+            };
+            self.room.begin(&job.entry);
+            self.room.end(&job.entry);
+            error
+        } else {
+            CommitError::Overloaded
         };
-        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         telemetry::inbox::not_committed(1, &rejected);
         Err(rejected)
     }

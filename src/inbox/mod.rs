@@ -100,6 +100,7 @@ mod entry;
 mod fallback;
 mod operate;
 mod receive;
+mod room;
 mod seal;
 mod service;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -117,7 +117,8 @@ impl<S: Accept + 'static> InboxBuilder<S> {
     }
 
     /// Sets the maximum number of events that wait to be committed. Further ones are rejected with 503
-    /// immediately. Defaults to 4,096.
+    /// immediately. One portal may fill three quarters of the room, so that its flood costs no other
+    /// portal an event. Defaults to 4,096.
     ///
     /// # Panics
     ///
@@ -129,7 +130,8 @@ impl<S: Accept + 'static> InboxBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of bytes of events that wait to be committed. Defaults to 64 MiB.
+    /// Sets the maximum number of bytes of events that wait to be committed, of which one portal may
+    /// fill three quarters. Defaults to 64 MiB.
     pub const fn max_waiting_bytes(mut self, bytes: usize) -> Self {
         self.max_waiting_bytes = bytes;
         self

@@ -118,10 +118,7 @@ impl<D: InboxDialect> Exclusive<D> {
         // No member id has a control character.
         let start = format!("{}\u{1}", request.after);
         let mut from = start.clone();
-        let mut has_wrapped = request.after.is_empty();
-        if has_wrapped {
-            from.clear();
-        }
+        let mut has_wrapped = false;
         while quota.left > 0 {
             let rows = self
                 .transaction
@@ -131,7 +128,7 @@ impl<D: InboxDialect> Exclusive<D> {
             let mut last = None;
             for row in &rows {
                 let member_id = row.text(0)?.unwrap_or_default();
-                let is_beyond = has_wrapped && !request.after.is_empty() && member_id >= start;
+                let is_beyond = has_wrapped && member_id >= start;
                 last = Some(member_id.clone()).filter(|_| !is_beyond);
                 if is_beyond {
                     break;

@@ -35,20 +35,20 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut freed = Vec::new();
         for chunk in chunks(&done) {
             let rows = exclusive.update_owned(&set, now, owner, chunk).await?;
-            for (seq, lane) in rows {
-                ended.insert(seq);
+            for (owned, lane) in rows {
+                ended.insert(owned);
                 freed.extend(lane);
             }
         }
         for finish in finishes.iter().filter(|finish| !is_done(finish)) {
             if let Some(lane) = exclusive.fail(owner, finish).await? {
-                ended.insert(finish.owned.seq);
+                ended.insert(finish.owned);
                 freed.extend(lane);
             }
         }
         exclusive.promote(&distinct(freed)).await?;
         exclusive.commit().await?;
-        let finished = |finish: &Finish| ended.contains(&finish.owned.seq);
+        let finished = |finish: &Finish| ended.contains(&finish.owned);
         Ok(finishes.iter().map(finished).collect())
     }
 
@@ -65,29 +65,33 @@ impl<D: InboxDialect> SqlInbox<D> {
             let rows = exclusive
                 .update_owned("due = $1", due, owner, chunk)
                 .await?;
-            extended.extend(rows.into_iter().map(|(seq, _)| seq));
+            extended.extend(rows.into_iter().map(|(owned, _)| owned));
         }
         exclusive.commit().await?;
-        let is_extended = |owned: &Owned| extended.contains(&owned.seq);
-        Ok(running.iter().map(is_extended).collect())
+        Ok(running
+            .iter()
+            .map(|owned| extended.contains(owned))
+            .collect())
     }
 }
 
 impl<D: InboxDialect> Exclusive<D> {
-    /// Updates the attempts that the owner still owns, and returns their sequence numbers and lanes.
+    /// Updates the attempts that the owner still owns, and returns them with their lanes. A call may
+    /// have several attempts of one entry, of which one can be current.
     async fn update_owned(
         &mut self,
         set: &str,
         time: i64,
         owner: &str,
         owned: &[Owned],
-    ) -> Result<Vec<(i64, Option<[u8; 32]>)>, StoreError> {
+    ) -> Result<Vec<(Owned, Option<[u8; 32]>)>, StoreError> {
         let sql = format!(
             "WITH owned(seq, attempt) AS (VALUES {}) \
              UPDATE bitrix24_inbox SET {set} \
              WHERE seq IN (SELECT o.seq FROM owned o) AND owner = $2 AND state = 1 \
-             AND attempts = (SELECT o.attempt FROM owned o WHERE o.seq = bitrix24_inbox.seq) \
-             RETURNING seq, lane",
+             AND EXISTS (SELECT 1 FROM owned o \
+                         WHERE o.seq = bitrix24_inbox.seq AND o.attempt = bitrix24_inbox.attempts) \
+             RETURNING seq, attempts, lane",
             placeholders(2, owned.len(), 2)
         );
         let mut values: Vec<Value<'_>> = vec![time.into(), owner.into()];
@@ -95,7 +99,13 @@ impl<D: InboxDialect> Exclusive<D> {
             values.extend([Value::from(owned.seq), i64::from(owned.attempt).into()]);
         }
         let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
-        let rows = rows.iter().map(|row| Ok((row.required(0)?, row.hash(1)?)));
+        let rows = rows.iter().map(|row| {
+            let owned = Owned {
+                seq: row.required(0)?,
+                attempt: u32::try_from(row.required(1)?).unwrap_or(u32::MAX),
+            };
+            Ok((owned, row.hash(2)?))
+        });
         rows.collect()
     }
 

@@ -52,9 +52,10 @@ const BEHIND: &str = "SELECT count(*) - 1 FROM bitrix24_inbox WHERE lane = $1 AN
 /// The values of [`CONDITIONS`].
 fn values(filter: &Filter) -> [Value<'_>; 8] {
     let after = filter.after.unwrap_or(i64::MIN);
+    let until = filter.until.unwrap_or(i64::MAX);
     let (first, last) = match filter.seq {
-        Some(seq) => (after.max(seq.saturating_sub(1)), seq),
-        None => (after, i64::MAX),
+        Some(seq) => (after.max(seq.saturating_sub(1)), until.min(seq)),
+        None => (after, until),
     };
     let state = filter.state.map(|state| match state {
         State::Waiting => 0,

@@ -137,6 +137,8 @@ pub struct Filter {
     pub seq: Option<i64>,
     /// Only entries after this sequence number.
     pub after: Option<i64>,
+    /// Only entries up to this sequence number.
+    pub until: Option<i64>,
     /// Only entries in this state.
     pub state: Option<State>,
     /// Only entries of this portal.
@@ -163,6 +165,12 @@ impl Filter {
         self
     }
 
+    /// Selects entries up to this sequence number, to change a page of a list at a time.
+    pub fn until(mut self, seq: i64) -> Self {
+        self.until = Some(seq);
+        self
+    }
+
     /// Selects entries in this state.
     pub fn state(mut self, state: State) -> Self {
         self.state = Some(state);
@@ -184,6 +192,7 @@ impl Filter {
     pub(in crate::inbox) fn selects(&self, record: &Record) -> bool {
         self.seq.is_none_or(|seq| seq == record.seq)
             && self.after.is_none_or(|after| record.seq > after)
+            && self.until.is_none_or(|until| record.seq <= until)
             && self.state.is_none_or(|state| state == record.state)
             && matches(self.member_id.as_deref(), &record.entry.member_id)
             && matches(self.code.as_deref(), &record.entry.code)

@@ -281,7 +281,10 @@ impl<S: InboxStore + 'static> Run<S> {
 
     /// Extends the leases, and stops the handlers of those that are lost.
     async fn extend(&mut self) {
-        let ids: Vec<Id> = self.running.keys().copied().collect();
+        // A handler that was aborted may run on until its next await, while this worker has the entry
+        // once more.
+        let held = self.running.iter().filter(|(_, running)| !running.is_lost);
+        let ids: Vec<Id> = held.map(|(id, _)| *id).collect();
         let mut owned: Vec<Owned> = ids.iter().map(|id| self.running[id].owned()).collect();
         owned.extend(self.unfinished.iter().map(|finish| finish.owned));
         if owned.is_empty() {

@@ -7,8 +7,9 @@ use http::header::RETRY_AFTER;
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::event::Event;
+use crate::form::{Array, Value};
 use crate::handler::HandlerError;
-use crate::secret::{Secret, without_secrets};
+use crate::secret::{Secret, is_secret, without_secrets};
 
 /// The longest text of an error that is stored, in characters.
 const MAX_ERROR_CHARS: usize = 500;
@@ -81,17 +82,19 @@ fn chain(error: &dyn Error) -> String {
 /// its URL.
 fn redact(text: &str, event: &Event) -> String {
     let auth = event.auth();
-    let bot = event.bot_auth();
-    let secrets = [
+    let tokens = [
         auth.application_token(),
         auth.access_token(),
         auth.refresh_token(),
-        bot.and_then(|bot| bot.access_token.as_ref()),
-        bot.and_then(|bot| bot.refresh_token.as_ref()),
-        bot.and_then(|bot| bot.application_token.as_ref()),
     ];
+    let mut secrets: Vec<&str> = tokens.into_iter().flatten().map(Secret::expose).collect();
+    if let Some(data) = event.data() {
+        add_secrets(data, &mut secrets);
+    }
+    // The longest first, since one may be a part of another.
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut text = text.to_owned();
-    for secret in secrets.into_iter().flatten().map(Secret::expose) {
+    for secret in secrets {
         if secret.len() > 3 {
             text = text.replace(secret, crate::secret::REDACTED);
         }
@@ -108,6 +111,18 @@ fn redact(text: &str, event: &Event) -> String {
         short.push('…');
     }
     short
+}
+
+/// Adds the strings under keys of secrets, such as the tokens of each bot.
+fn add_secrets<'a>(value: &'a Value, secrets: &mut Vec<&'a str>) {
+    let entries = value.as_array().into_iter().flat_map(Array::iter);
+    for (key, value) in entries {
+        match value.as_str() {
+            Some(text) if is_secret(key) => secrets.push(text),
+            Some(_) => {}
+            None => add_secrets(value, secrets),
+        }
+    }
 }
 
 /// Reads seconds or a date.
@@ -237,6 +252,20 @@ mod tests {
             "{error}"
         );
         assert!(!error.contains('\n'));
+
+        // An event may have the tokens of several bots.
+        let body = "event=ONIMBOTMESSAGEADD&data[BOT][1][AUTH][access_token]=canary\
+                    &data[BOT][2][AUTH][access_token]=canary-2&data[BOT][2][AUTH][refresh_token]=canary-3\
+                    &auth[application_token]=canary-application";
+        let bots = Event::from_verified(Envelope::scan(body).unwrap());
+        let quoted = Box::<dyn Error>::from("canary-2 and canary-3 of canary: the bot 2 is gone");
+        let Verdict::Retry { error, .. } = of_error(&*quoted, &bots) else {
+            panic!()
+        };
+        assert_eq!(
+            error,
+            "[redacted] and [redacted] of [redacted]: the bot 2 is gone"
+        );
 
         let long = "é".repeat(2000);
         let Verdict::Retry { error, .. } = of_error(&*Box::<dyn Error>::from(long), &event())

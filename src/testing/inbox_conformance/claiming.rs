@@ -79,6 +79,29 @@ pub(super) async fn portals_in_turn<S: InboxStore>(store: &Harness<'_, S>) -> Ch
     }
     expect("the portals of three claims", &3, &turns.len())?;
 
+    // Also one without a name, which sorts before all others.
+    let unnamed: Vec<_> = (0..2).map(|_| store.entry("", None)).collect();
+    store.accept(&unnamed).await?;
+    after.clear();
+    turns.clear();
+    for _ in 0..4 {
+        let claims = store
+            .claim_as(|request| {
+                request.limit = 1;
+                request.after = &after;
+            })
+            .await?;
+        let portals = claims.entries.iter();
+        turns.extend(portals.map(|claim| claim.record.entry.member_id.clone()));
+        after = claims.after;
+    }
+    expect(
+        "a turn of the portal without a name",
+        &true,
+        &turns.contains(""),
+    )?;
+    expect("a turn of another", &true, &turns.contains("b"))?;
+
     let running = [("b".to_owned(), 3)];
     let claims = store
         .claim_as(|request| {

@@ -45,13 +45,13 @@ pub(super) async fn fenced<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         &false,
         &store.extend_as("another", second, LEASE).await?,
     )?;
+    let both = [first, second];
+    let extended = store.extend_all(WORKER, &both, LEASE).await?;
+    expect("extend of both attempts", &vec![false, true], &extended)?;
     let record = store.get(second.seq).await?;
     expect("the state", &State::Running, &record.state)?;
-    expect(
-        "finish",
-        &true,
-        &store.end_as(WORKER, second, Outcome::Done).await?,
-    )?;
+    let finished = store.end_all(WORKER, &both, Outcome::Done).await?;
+    expect("finish of both attempts", &vec![false, true], &finished)?;
     let again = store.end_as(WORKER, second, Outcome::Done).await?;
     expect("finish once more", &false, &again)?;
     let record = store.get(second.seq).await?;

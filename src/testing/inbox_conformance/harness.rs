@@ -138,6 +138,29 @@ impl<'a, S: InboxStore> Harness<'a, S> {
         extended.first().copied().ok_or("no outcome".to_owned())
     }
 
+    pub(super) async fn end_all(
+        &self,
+        owner: &str,
+        owned: &[Owned],
+        outcome: Outcome,
+    ) -> Checked<Vec<bool>> {
+        let finish = |owned: &Owned| Finish {
+            owned: *owned,
+            outcome: outcome.clone(),
+        };
+        let finishes: Vec<Finish> = owned.iter().map(finish).collect();
+        self.store.finish(owner, &finishes).await.map_err(failed)
+    }
+
+    pub(super) async fn extend_all(
+        &self,
+        owner: &str,
+        owned: &[Owned],
+        lease: Duration,
+    ) -> Checked<Vec<bool>> {
+        self.store.extend(owner, owned, lease).await.map_err(failed)
+    }
+
     pub(super) async fn done(&self, record: &Record) -> Checked {
         let ended = self.end(record, Outcome::Done).await?;
         expect("finish", &true, &ended)

@@ -87,6 +87,13 @@ pub(super) async fn listed<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         &expected,
         &keys(store.list(after).await?),
     )?;
+    let between = Filter::new().after(all[0].seq).until(all[2].seq);
+    let expected = vec![entries[1].key, entries[2].key];
+    expect(
+        "the entries between two",
+        &expected,
+        &keys(store.list(between).await?),
+    )?;
     let code = Filter::new().code("ONCRMDEALADD");
     expect(
         "the code",

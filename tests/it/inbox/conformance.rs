@@ -34,6 +34,7 @@ enum Fault {
     HandsOutLaterFormats,
     IgnoresTheOwner,
     IgnoresTheAttempt,
+    ConfusesAttemptsOfOneCall,
     DoesNotExtend,
     RetriesTheDead,
     CountsReleasedAttempts,
@@ -45,6 +46,7 @@ enum Fault {
     DoesNotDiscard,
     ListsEveryCode,
     ListsFromTheBeginning,
+    ListsToTheEnd,
     ListsWithoutLimit,
     CountsNothing,
     RemovesNoPortal,
@@ -186,6 +188,17 @@ impl InboxStore for Broken {
             let (owner, owned) = self.owned(owner, *owned);
             extended.extend(self.store.extend(&owner, &[owned], lease).await?);
         }
+        if self.is(Fault::ConfusesAttemptsOfOneCall) {
+            let current: Vec<i64> = running
+                .iter()
+                .zip(&extended)
+                .filter_map(|(owned, extended)| extended.then_some(owned.seq))
+                .collect();
+            extended = running
+                .iter()
+                .map(|owned| current.contains(&owned.seq))
+                .collect();
+        }
         Ok(extended)
     }
 
@@ -194,6 +207,7 @@ impl InboxStore for Broken {
         match self.fault {
             Fault::ListsEveryCode => filter.code = None,
             Fault::ListsFromTheBeginning => filter.after = None,
+            Fault::ListsToTheEnd => filter.until = None,
             _ => {}
         }
         let is_unlimited = self.is(Fault::ListsWithoutLimit);
@@ -313,6 +327,7 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         (HandsOutLaterFormats, format),
         (IgnoresTheOwner, fenced),
         (IgnoresTheAttempt, fenced),
+        (ConfusesAttemptsOfOneCall, fenced),
         (DoesNotExtend, extended),
         (RetriesTheDead, dead),
         (CountsReleasedAttempts, released),
@@ -324,6 +339,7 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         (DoesNotDiscard, discarded),
         (ListsEveryCode, listed),
         (ListsFromTheBeginning, listed),
+        (ListsToTheEnd, listed),
         (ListsWithoutLimit, listed),
         (CountsNothing, listed),
         (RemovesNoPortal, removed),

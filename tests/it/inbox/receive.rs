@@ -52,7 +52,7 @@ async fn response_waits_for_the_commit() {
 }
 
 #[tokio::test]
-async fn event_that_is_not_stored_is_answered_503_and_handed_out() {
+async fn event_that_is_not_stored_gets_503_and_is_handed_out() {
     let (inbox, _, commits, fails) = gate();
     fails.store(true, Ordering::Relaxed);
     // It is repeated once.
@@ -67,7 +67,7 @@ async fn event_that_is_not_stored_is_answered_503_and_handed_out() {
 }
 
 #[tokio::test]
-async fn callback_is_not_stored_but_answered_503_and_handed_out() {
+async fn callback_is_not_stored_but_gets_503_and_is_handed_out() {
     let inner = MemoryInbox::new();
     let inbox = Inbox::builder(inner, key()).build();
     let callback = tower_bitrix24::testing::TestCallback::robot("ship").callback();
@@ -100,6 +100,67 @@ async fn transaction_that_fails_once_is_repeated() {
     fails.store(false, Ordering::Relaxed);
     assert_eq!(poll(1).await, Ok(200));
     assert_eq!(inner.stats().await.unwrap().waiting, 1);
+}
+
+/// A store that cannot hold the entries of one portal, as a broker that bounds the size of a message.
+struct Picky {
+    inner: MemoryInbox,
+    commits: Arc<Semaphore>,
+    largest_batch: Arc<Mutex<usize>>,
+}
+
+impl Accept for Picky {
+    type Error = &'static str;
+
+    async fn accept(&self, entries: &[Entry]) -> Result<Vec<Accepted>, &'static str> {
+        self.commits.acquire().await.unwrap().forget();
+        {
+            let mut largest = self.largest_batch.lock().unwrap();
+            *largest = entries.len().max(*largest);
+        }
+        if entries.iter().any(|entry| entry.member_id == "picky") {
+            return Err("the message is too long");
+        }
+        Ok(self.inner.accept(entries).await.unwrap())
+    }
+}
+
+/// The clock stands still, since a batch is divided for a second only.
+#[tokio::test(start_paused = true)]
+async fn entry_that_cannot_be_stored_costs_no_other_portal_its_200() {
+    const EVENTS: u32 = 40;
+    let inner = MemoryInbox::new();
+    let commits = Arc::new(Semaphore::new(0));
+    let largest_batch = Arc::new(Mutex::new(0));
+    let store = Picky {
+        inner: inner.clone(),
+        commits: commits.clone(),
+        largest_batch: largest_batch.clone(),
+    };
+    let inbox = Inbox::builder(store, key()).build();
+    let mut sending = tokio::task::JoinSet::new();
+    for id in 1..=EVENTS {
+        let inbox = inbox.clone();
+        sending.spawn(async move {
+            let portal = if id % 13 == 0 { "picky" } else { "other" };
+            let response = send(&inbox, form("ONCRMDEALADD", id, 1, portal)).await;
+            (portal, response.status().as_u16())
+        });
+    }
+    // All of them wait for the first transaction.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    commits.add_permits(1000);
+    for (portal, status) in sending.join_all().await {
+        assert_eq!(status, if portal == "picky" { 503 } else { 200 });
+    }
+    assert!(*largest_batch.lock().unwrap() > 13);
+    let records = inner.list(&Filter::new(), 1000).await.unwrap();
+    let expected: Vec<String> = (1..=EVENTS)
+        .filter(|id| id % 13 != 0)
+        .map(|id| format!("crm.deal {id}"))
+        .collect();
+    let stored: Vec<String> = records.into_iter().map(|r| r.entry.subject).collect();
+    assert_eq!(stored, expected);
 }
 
 #[tokio::test]
@@ -151,7 +212,7 @@ async fn fallback_is_not_called_for_what_is_stored() {
 }
 
 #[tokio::test]
-async fn events_beyond_the_bound_are_answered_503_at_once() {
+async fn events_beyond_the_bound_get_503_at_once() {
     let (inbox, _, commits, _) = gate();
     let inbox = Arc::new(inbox);
     let mut waiting = Vec::new();
@@ -171,6 +232,39 @@ async fn events_beyond_the_bound_are_answered_503_at_once() {
     for response in waiting {
         assert_eq!(response.await.unwrap(), 200);
     }
+}
+
+#[tokio::test]
+async fn flood_of_one_portal_does_not_take_the_room_of_another_portals_event() {
+    let inner = MemoryInbox::new();
+    let commits = Arc::new(Semaphore::new(0));
+    let store = Gate {
+        inner: inner.clone(),
+        commits: commits.clone(),
+        fails: Arc::default(),
+    };
+    let inbox = Inbox::builder(store, key()).max_waiting(16).build();
+    let mut flood = tokio::task::JoinSet::new();
+    for id in 0..100 {
+        let inbox = inbox.clone();
+        flood.spawn(async move {
+            let response = send(&inbox, form("ONCRMDEALADD", id, 1, "flood")).await;
+            response.status().as_u16()
+        });
+    }
+    // Those beyond the room are rejected, while the others wait for the store.
+    let mut statuses = Vec::new();
+    while statuses.len() < 70 {
+        statuses.push(flood.join_next().await.unwrap().unwrap());
+    }
+    assert!(statuses.iter().all(|status| *status == 503));
+    let mut other = Box::pin(send(&inbox, form("ONCRMDEALADD", 1, 1, "other")));
+    let waits = tokio::time::timeout(Duration::from_millis(50), &mut other);
+    assert!(waits.await.is_err(), "it waits for its commit");
+    commits.add_permits(1000);
+    assert_eq!(other.await.status(), 200);
+    let rest = flood.join_all().await;
+    assert!(rest.contains(&200) && inner.stats().await.unwrap().waiting > 1);
 }
 
 #[tokio::test]
@@ -199,7 +293,7 @@ async fn sender_that_hangs_up_at_any_poll_leaves_the_event_stored_or_unanswered(
 }
 
 #[tokio::test]
-async fn request_without_an_event_is_answered_500() {
+async fn request_without_an_event_gets_500() {
     let response = inbox().receive().oneshot(post(())).await.unwrap();
     assert_eq!(response.status(), 500);
     let error = response.extensions().get::<HandlerError>().unwrap();
