@@ -1,9 +1,10 @@
-//! A durable inbox: receives events, answers after the commit, and works them off.
+//! A durable inbox: receives events, responds after the commit, and handles them.
 //!
 //! ```text
 //! export BITRIX24_APPLICATION_TOKEN=51856fefc120afa4b628cc82d3935cce
 //! cargo run --example inbox --features inbox,sqlite -- serve
 //! cargo run --example inbox --features inbox,sqlite -- stats
+//! cargo run --example inbox --features inbox,sqlite -- blocked
 //! ```
 //!
 //! | variable | meaning |
@@ -13,6 +14,7 @@
 //! | `INBOX` | a SQLite file, or with the feature `postgres` a `postgres://` URL; `inbox.sqlite` by default |
 //! | `BITRIX24_INBOX_KEY` | the key that seals the entries, 64 hex digits; made beside the file if there is none |
 
+mod bulk;
 #[path = "../support/graceful.rs"]
 mod graceful;
 mod key;
@@ -22,12 +24,13 @@ mod serve;
 use std::error::Error;
 use std::process::ExitCode;
 
+use bulk::Change;
 use clap::{Args, Parser, Subcommand};
 use tower_bitrix24::inbox::{Inbox, InboxKey, InboxStore, SqliteInbox};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Receives Bitrix24 events durably and works them off.
+/// Receives Bitrix24 events durably and handles them.
 #[derive(Parser)]
 #[command(name = "inbox")]
 struct Arguments {
@@ -43,16 +46,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Receive events and work them off.
+    /// Receive events and handle them.
     Serve(ServeArguments),
     /// List entries.
     List(operate::ListArguments),
     /// Show an entry with its event; tokens are redacted.
     Show { seq: i64 },
-    /// Make a dead or waiting entry due now.
-    Retry { seq: i64 },
-    /// Give a waiting or dead entry up.
-    Discard { seq: i64 },
+    /// List the objects whose entries wait behind one that failed.
+    Blocked(operate::BlockedArguments),
+    /// Make a dead or waiting entry due now, or all dead ones.
+    Retry(bulk::Selection),
+    /// Discard a waiting or dead entry, or all dead ones.
+    Discard(bulk::Selection),
+    /// Hand a dead entry out again as a replay, or all of them; also a done one if its body is kept.
+    Replay(bulk::Selection),
+    /// Delete old entries, which a worker also does by itself.
+    Purge(bulk::PurgeArguments),
     /// Count the entries in each state.
     Stats,
 }
@@ -115,14 +124,11 @@ where
         }) => serve::serve(inbox, !work_only, !receive_only).await,
         Command::List(list) => operate::list(&inbox, &list, json).await,
         Command::Show { seq } => operate::show(&inbox, seq, json).await,
-        Command::Retry { seq } => {
-            let retried = inbox.retry(seq).await.map_err(Into::into)?;
-            operate::changed("retried", seq, retried, json)
-        }
-        Command::Discard { seq } => {
-            let discarded = inbox.discard(seq).await.map_err(Into::into)?;
-            operate::changed("discarded", seq, discarded, json)
-        }
+        Command::Blocked(page) => operate::blocked(&inbox, &page, json).await,
+        Command::Retry(entries) => bulk::change(&inbox, Change::Retry, &entries, json).await,
+        Command::Discard(entries) => bulk::change(&inbox, Change::Discard, &entries, json).await,
+        Command::Replay(entries) => bulk::change(&inbox, Change::Replay, &entries, json).await,
+        Command::Purge(purge) => bulk::purge(&inbox, &purge, json).await,
         Command::Stats => operate::stats(&inbox, json).await,
     }
 }

@@ -1,10 +1,21 @@
 //! The operator's commands.
 
+use std::time::SystemTime;
+
 use clap::Args;
 use serde_json::{Value, json};
 use tower_bitrix24::inbox::{Filter, Inbox, InboxStore, Record, State};
 
 use super::BoxError;
+
+#[derive(Args)]
+pub(crate) struct BlockedArguments {
+    /// Only lanes whose oldest entry is after this sequence number.
+    #[arg(long, default_value_t = 0)]
+    after: i64,
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
 
 #[derive(Args)]
 pub(crate) struct ListArguments {
@@ -68,16 +79,48 @@ pub(crate) async fn show<S: InboxStore + 'static>(
     Ok(())
 }
 
-pub(crate) fn changed(done: &str, seq: i64, is_changed: bool, json: bool) -> Result<(), BoxError> {
-    if !is_changed {
-        return Err(format!("the entry {seq} is not there, or not in a state to be {done}").into());
-    }
+/// Lists the lanes that wait behind an entry that failed.
+pub(crate) async fn blocked<S: InboxStore + 'static>(
+    inbox: &Inbox<S>,
+    page: &BlockedArguments,
+    json: bool,
+) -> Result<(), BoxError> {
+    let lanes = inbox.blocked_lanes(page.after, page.limit).await;
+    let lanes = lanes.map_err(Into::into)?;
     if json {
-        println!("{}", json!({ "seq": seq, done: true }));
-    } else {
-        println!("{done} {seq}");
+        let lanes = lanes.iter().map(|lane| {
+            let mut shown = as_json(&lane.head);
+            shown["failing_since"] = lane.head.failing_since.into();
+            shown["behind"] = lane.behind.into();
+            shown
+        });
+        println!("{}", lanes.collect::<Value>());
+        return Ok(());
+    }
+    for lane in &lanes {
+        let head = &lane.head;
+        println!(
+            "{:>8} {:<28} {:<24} {:>6} behind, failing for {}, due in {}: {}",
+            head.seq,
+            head.entry.code,
+            head.entry.subject,
+            lane.behind,
+            seconds(now() - head.failing_since.unwrap_or_default()),
+            seconds(head.due - now()),
+            head.error.as_deref().unwrap_or_default(),
+        );
     }
     Ok(())
+}
+
+/// Returns unix milliseconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}
+
+fn seconds(millis: i64) -> String {
+    format!("{} s", millis.max(0) / 1000)
 }
 
 pub(crate) async fn stats<S: InboxStore + 'static>(

@@ -37,7 +37,7 @@ where
     if let Some(worker) = worker {
         let released = worker.shutdown(SHUTDOWN).await;
         if released > 0 {
-            eprintln!("{released} entries are given back");
+            eprintln!("released {released} entries for the next process");
         }
     }
     Ok(())
