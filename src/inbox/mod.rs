@@ -83,6 +83,15 @@
 //! time, and an entry that waits for its next attempt holds its lane. An event about no object waits
 //! for none, except that ONAPPINSTALL, ONAPPUPDATE and ONAPPUNINSTALL of a portal are one lane.
 //!
+//! # Two versions side by side
+//!
+//! A newer version of this crate brings the tables up to date when it opens them. Until the next minor
+//! version it only adds to them, so that an older program works on beside it, and can be put back.
+//! Tables of a later minor version are rejected with
+//! [`NewerSchema`](https://docs.rs/tower-bitrix24/latest/tower_bitrix24/inbox/enum.StoreErrorKind.html).
+//! An entry carries the version of its [format](FORMAT). A worker leaves an entry of a later format,
+//! and those of its lane, for a program that knows it.
+//!
 //! # Duplicates and merging
 //!
 //! An equal event, with the same portal, code, handler, time and data, is stored once while the first

@@ -19,6 +19,9 @@ pub(crate) struct Migrations {
     /// Inserts the version `$1`.
     pub(crate) insert_version: &'static str,
     pub(crate) steps: &'static [&'static str],
+    /// Later versions up to this one only add to the tables, so that a program that does not know them
+    /// works on: during a rolling deploy, and after it was rolled back.
+    pub(crate) additive_until: i64,
 }
 
 impl Migrations {
@@ -33,7 +36,7 @@ impl Migrations {
             transaction.execute(self.create_versions, &[]).await?;
         }
         let version = transaction.number(self.version).await?;
-        for (version, step) in pending(self.steps, version.unwrap_or(0))? {
+        for (version, step) in self.pending(version.unwrap_or(0))? {
             transaction.execute(step, &[]).await?;
             transaction
                 .execute(self.insert_version, &[version.into()])
@@ -41,16 +44,20 @@ impl Migrations {
         }
         Ok(())
     }
-}
 
-/// Returns each version after this one, with the step that leads to it.
-fn pending(
-    steps: &'static [&'static str],
-    version: i64,
-) -> Result<impl Iterator<Item = (i64, &'static str)>, StoreError> {
-    let done = usize::try_from(version).unwrap_or_default();
-    let pending = steps.get(done..).ok_or_else(StoreError::newer_schema)?;
-    Ok((version.max(0) + 1..).zip(pending.iter().copied()))
+    /// Returns each version after this one, with the step that leads to it.
+    fn pending(
+        &self,
+        version: i64,
+    ) -> Result<impl Iterator<Item = (i64, &'static str)>, StoreError> {
+        let done = usize::try_from(version).unwrap_or_default();
+        let pending = match self.steps.get(done..) {
+            Some(pending) => pending,
+            None if version <= self.additive_until => &[],
+            None => return Err(StoreError::newer_schema()),
+        };
+        Ok((version.max(0) + 1..).zip(pending.iter().copied()))
+    }
 }
 
 #[cfg(test)]
@@ -60,10 +67,29 @@ mod tests {
 
     #[test]
     fn pending_steps_are_those_after_the_version_and_none_of_a_newer_one() {
-        let pending = |version| pending(&["one", "two"], version).map(Iterator::collect::<Vec<_>>);
-        assert_eq!(pending(0).unwrap(), [(1, "one"), (2, "two")]);
-        assert_eq!(pending(1).unwrap(), [(2, "two")]);
-        assert_eq!(pending(2).unwrap(), []);
-        assert_eq!(pending(3).unwrap_err().kind(), StoreErrorKind::NewerSchema);
+        let pending = |version, additive_until| {
+            let migrations = Migrations {
+                lock: None,
+                has_versions: "",
+                create_versions: "",
+                version: "",
+                insert_version: "",
+                steps: &["one", "two"],
+                additive_until,
+            };
+            migrations.pending(version).map(Iterator::collect::<Vec<_>>)
+        };
+        assert_eq!(pending(0, 0).unwrap(), [(1, "one"), (2, "two")]);
+        assert_eq!(pending(1, 0).unwrap(), [(2, "two")]);
+        assert_eq!(pending(2, 0).unwrap(), []);
+        assert_eq!(
+            pending(3, 0).unwrap_err().kind(),
+            StoreErrorKind::NewerSchema
+        );
+        assert_eq!(pending(9, 9).unwrap(), []);
+        assert_eq!(
+            pending(10, 9).unwrap_err().kind(),
+            StoreErrorKind::NewerSchema
+        );
     }
 }

@@ -98,7 +98,7 @@ async fn survivors(shim: &Path, is_control: bool) -> i64 {
 #[tokio::test]
 async fn sqlite_store_keeps_confirmed_tokens_after_a_loss_of_power() {
     let directory = tempfile::tempdir().unwrap();
-    let shim = shim::compile(directory.path());
+    let shim = shim::compile(directory.path(), "shim.c");
     let confirmed = i64::try_from(CONFIRMED).unwrap();
     assert_eq!(survivors(&shim, false).await, confirmed);
     // Otherwise the test above could not fail.

@@ -1,15 +1,16 @@
-//! Compiles the library that keeps a copy of a database with only what was synced.
+//! Compiles the libraries that stand between a process and its system: `shim.c` keeps a copy of a
+//! database with only what was synced, `clock.c` moves the clock.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Compiles the library into the directory and returns its path.
-pub(crate) fn compile(directory: &Path) -> PathBuf {
+/// Compiles the library of this source into the directory and returns its path.
+pub(crate) fn compile(directory: &Path, source: &str) -> PathBuf {
     let shim = directory.join("shim.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/shim.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
-        .args([shim.as_os_str(), source.as_ref()])
+        .args([&shim, &source])
         .args(["-ldl", "-lpthread"])
         .status()
         .unwrap();

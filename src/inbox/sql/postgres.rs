@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Postgres;
-use sqlx::SqlSafeStr;
+use sqlx::postgres::PgRow;
 
 use super::row::Columns;
-use super::store::{CALL_TIMEOUT, InboxDialect, SqlInbox};
+use super::store::{ADDITIVE_UNTIL, CALL_TIMEOUT, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{
     Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record,
@@ -25,8 +25,9 @@ use crate::sql::{Session, StoreError, parse_url};
 /// schema of the role's `search_path`. Leases and due times go by the server's clock. A transaction
 /// that changes entries holds an advisory lock, so that the order of a lane is that of the commits.
 ///
-/// A server with `fsync=off` is refused. If `synchronous_commit` is off for the role or the database,
-/// the transactions of the inbox turn it on for themselves.
+/// A server with `fsync=off` or `full_page_writes=off` is rejected, since it can lose what it has
+/// committed. If `synchronous_commit` is off for the server, the database or the role, each transaction
+/// of the inbox turns it on for itself.
 ///
 /// ```no_run
 /// use tower_bitrix24::inbox::{InboxStore, PostgresInbox};
@@ -50,6 +51,7 @@ impl PostgresInbox {
             call_timeout: CALL_TIMEOUT,
             behind_pooler: false,
             keep_bodies: false,
+            atomic_page_writes: false,
         }
     }
 
@@ -80,6 +82,7 @@ pub struct PostgresInboxBuilder {
     call_timeout: Duration,
     behind_pooler: bool,
     keep_bodies: bool,
+    atomic_page_writes: bool,
 }
 
 impl PostgresInboxBuilder {
@@ -116,6 +119,14 @@ impl PostgresInboxBuilder {
         self
     }
 
+    /// Accepts a server with `full_page_writes=off`. **Use this only** if the server's file system
+    /// writes a page of 8 KiB as a whole or not at all, as ZFS does. Otherwise a loss of power can
+    /// destroy pages that were committed. By default such a server is rejected.
+    pub const fn atomic_page_writes(mut self) -> Self {
+        self.atomic_page_writes = true;
+        self
+    }
+
     /// Connects to a database and brings its tables up to date.
     ///
     /// The URL has the form `postgres://user:password@host:5432/database`. Percent-encode reserved
@@ -125,8 +136,11 @@ impl PostgresInboxBuilder {
     /// # Errors
     ///
     /// Returns an error if the URL is invalid, if the server cannot be reached or rejects the
-    /// connection, or if a later version of this crate created the tables. Returns one of the kind
-    /// [`NotDurable`](crate::inbox::StoreErrorKind::NotDurable) if the server runs with `fsync=off`.
+    /// connection, or if the database's encoding is not UTF-8. Returns one of the kind
+    /// [`NewerSchema`](crate::inbox::StoreErrorKind::NewerSchema) if a later minor version of this crate
+    /// created the tables, and of the kind
+    /// [`NotDurable`](crate::inbox::StoreErrorKind::NotDurable) if the server runs with `fsync=off` or
+    /// `full_page_writes=off`.
     ///
     /// # Panics
     ///
@@ -154,22 +168,44 @@ impl PostgresInboxBuilder {
             call_timeout: self.call_timeout,
             keep_bodies: self.keep_bodies,
         };
-        let fsync = "SELECT current_setting('fsync')".into_sql_str();
-        let rows = store.with_timeout(store.read(fsync, &[])).await?;
-        let fsync = rows
-            .first()
-            .map(|row: &sqlx::postgres::PgRow| row.text(0))
-            .transpose()?
-            .flatten();
-        if fsync.as_deref() != Some("on") {
-            return Err(StoreError::not_durable(
-                "the server runs with fsync=off and can lose what it committed: turn it on",
-            ));
-        }
+        let rows = store.with_timeout(store.read(SETTINGS, &[])).await?;
+        self.check(rows.first())?;
         store.migrate().await?;
         Ok(PostgresInbox {
             store: Arc::new(store),
         })
+    }
+}
+
+const SETTINGS: &str = "SELECT current_setting('fsync'), current_setting('full_page_writes'), \
+    current_setting('server_encoding')";
+
+impl PostgresInboxBuilder {
+    /// Checks [`SETTINGS`].
+    fn check(self, settings: Option<&PgRow>) -> Result<(), StoreError> {
+        let setting = |at| settings.map_or(Ok(None), |row| row.text(at));
+        if setting(0)?.as_deref() != Some("on") {
+            return Err(StoreError::not_durable(
+                "the server runs with fsync=off and can lose what it committed: turn it on",
+            ));
+        }
+        if setting(1)?.as_deref() != Some("on") && !self.atomic_page_writes {
+            return Err(StoreError::not_durable(
+                "the server runs with full_page_writes=off, so that a loss of power can destroy what \
+                 it committed: turn it on, or set `atomic_page_writes` if its file system never tears \
+                 a page",
+            ));
+        }
+        let encoding = setting(2)?.unwrap_or_default();
+        // A text that the database cannot hold would fail the transaction of all that are stored with
+        // it.
+        if !matches!(&*encoding, "UTF8" | "SQL_ASCII") {
+            return Err(StoreError::connection(
+                "the database's encoding cannot hold every text: create one with ENCODING 'UTF8'",
+            )
+            .with_source(format!("the encoding is {encoding}")));
+        }
+        Ok(())
     }
 }
 
@@ -194,6 +230,7 @@ impl InboxDialect for Postgres {
             include_str!("migrations/postgres/001_inbox.sql"),
             include_str!("migrations/postgres/002_failing_since.sql"),
         ],
+        additive_until: ADDITIVE_UNTIL,
     };
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::Sqlite;
 
-use super::store::{CALL_TIMEOUT, InboxDialect, SqlInbox};
+use super::store::{ADDITIVE_UNTIL, CALL_TIMEOUT, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{
     Accept, Accepted, BlockedLane, ClaimRequest, Claims, Filter, Finish, InboxStore, Owned, Record,
@@ -24,6 +24,8 @@ use crate::sql::{StoreError, create_file, file_pool, reject_network_file};
 /// same time if it is on a local disk: a process that serves, and an operator's commands. A network
 /// file system is rejected if the system reports it. SQLite must be free of the
 /// [WAL-reset bug](https://sqlite.org/wal.html), as 3.51.3 is.
+///
+/// Leases and due times go by the system's clock. If it is set back, entries wait until it has caught up.
 ///
 /// On unix a new file is readable for its owner alone.
 ///
@@ -108,7 +110,8 @@ impl SqliteInboxBuilder {
     /// # Errors
     ///
     /// Returns an error if the directory is missing, if the file cannot be opened or is not a
-    /// database, or if a later version of this crate created its tables. Returns one of the kind
+    /// database. Returns one of the kind [`NewerSchema`](crate::inbox::StoreErrorKind::NewerSchema) if a
+    /// later minor version of this crate created its tables, and of the kind
     /// [`NotDurable`](crate::inbox::StoreErrorKind::NotDurable) if the file is on a network file
     /// system, if the program's SQLite has the WAL-reset bug, or if the file cannot be put in
     /// write-ahead mode.
@@ -151,6 +154,7 @@ impl InboxDialect for Sqlite {
             include_str!("migrations/sqlite/001_inbox.sql"),
             include_str!("migrations/sqlite/002_failing_since.sql"),
         ],
+        additive_until: ADDITIVE_UNTIL,
     };
 }
 
@@ -160,5 +164,133 @@ impl fmt::Debug for SqliteInbox {
         f.debug_struct("SqliteInbox")
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::event::DedupKey;
+    use crate::inbox::backoff::Backoff;
+    use crate::inbox::entry::FORMAT;
+    use crate::inbox::store::Outcome;
+
+    fn entry(number: u64) -> Entry {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        Entry {
+            key: DedupKey::from_bytes(key),
+            lane: Some([u8::try_from(number % 40).unwrap(); 32]),
+            merge: None,
+            once: false,
+            member_id: format!("portal {}", number % 5),
+            code: "ONCRMDEALUPDATE".to_owned(),
+            subject: String::new(),
+            handler_id: None,
+            timestamp: None,
+            format: FORMAT,
+            key_id: None,
+            body: vec![1].into(),
+        }
+    }
+
+    async fn execute(inbox: &SqliteInbox, sql: String) {
+        let mut transaction = inbox.store.begin().await.unwrap();
+        let sql = AssertSqlSafe(sql);
+        transaction.execute(sql, &[]).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// Accepts, claims, extends and ends entries, and returns the instructions of SQLite's virtual
+    /// machine that each of the four took.
+    async fn cycle(inbox: &SqliteInbox, count: &AtomicU64, first: u64) -> [u64; 4] {
+        let taken = || count.swap(0, Ordering::Relaxed);
+        let backoff = Backoff::new();
+        let request = ClaimRequest {
+            owner: "w",
+            limit: 16,
+            lease: Duration::from_secs(60),
+            backoff: &backoff,
+            idle: true,
+            portal_limit: 16,
+            running: &[],
+            after: "",
+        };
+        let entries: Vec<Entry> = (first..first + 40).map(entry).collect();
+        taken();
+        inbox.accept(&entries).await.unwrap();
+        let accepted = taken();
+        let claims = inbox.claim(&request).await.unwrap();
+        let claimed = taken();
+        assert_eq!(claims.entries.len(), 16);
+        let finish = |claim: &crate::inbox::store::Claim| Finish {
+            owned: Owned {
+                seq: claim.record.seq,
+                attempt: claim.record.attempts,
+            },
+            outcome: Outcome::Done,
+        };
+        let finishes: Vec<Finish> = claims.entries.iter().map(finish).collect();
+        let owned: Vec<Owned> = finishes.iter().map(|finish| finish.owned).collect();
+        inbox.extend("w", &owned, request.lease).await.unwrap();
+        let extended = taken();
+        let ended = inbox.finish("w", &finishes).await.unwrap();
+        assert!(ended.iter().all(|ended| *ended));
+        [accepted, claimed, extended, taken()]
+    }
+
+    #[tokio::test]
+    async fn work_of_a_claim_does_not_depend_on_200_000_finished_rows_in_sqlite() {
+        let path = format!("bitrix24-claims-{}", std::process::id());
+        let path = std::env::temp_dir().join(path);
+        std::fs::create_dir_all(&path).unwrap();
+        let inbox = SqliteInbox::builder().call_timeout(Duration::from_secs(120));
+        let inbox = inbox.open(path.join("inbox.sqlite")).await.unwrap();
+        let count = Arc::new(AtomicU64::new(0));
+        let counted = count.clone();
+        // There is one connection that writes, so that this counts every call.
+        let deadline = inbox.store.deadline();
+        let mut lease = inbox.store.writers.lease(deadline).await.unwrap();
+        let mut handle = lease.connection().lock_handle().await.unwrap();
+        handle.set_progress_handler(1, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+        drop(handle);
+        lease.release();
+
+        cycle(&inbox, &count, 0).await;
+        let before = cycle(&inbox, &count, 1000).await;
+        // Done and dead rows of the same lanes and portals, and rows that wait behind another.
+        let columns = "key, lane, once, member_id, code, subject, first_received, received, state, \
+                       due, finished, format, attempts";
+        let rows = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 200000) \
+                    SELECT randomblob(32), (SELECT lane FROM bitrix24_inbox WHERE head = 1 LIMIT 1), \
+                    0, 'portal ' || (n % 5), 'ONCRMDEALUPDATE', '', 1, 1,";
+        for state in [
+            "2 + n % 2, 1, 9e15, 1, 1 FROM n",
+            "0, 1, NULL, 1, 1 FROM n LIMIT 20000",
+        ] {
+            let sql = format!("INSERT INTO bitrix24_inbox ({columns}) {rows} {state}");
+            execute(&inbox, sql.replace("9e15", "9000000000000000")).await;
+        }
+        let after = cycle(&inbox, &count, 2000).await;
+        println!("instructions to accept, claim, extend and end: {before:?}, then {after:?}");
+        for (before, after) in before.iter().zip(after) {
+            assert!(
+                *before > 0 && after < before * 2,
+                "{before} before, {after} after"
+            );
+        }
+        // The control: one scan is seen.
+        count.store(0, Ordering::Relaxed);
+        execute(&inbox, "SELECT max(subject) FROM bitrix24_inbox".to_owned()).await;
+        assert!(count.load(Ordering::Relaxed) > 200_000);
+        inbox.close().await;
+        std::fs::remove_dir_all(path).unwrap();
     }
 }

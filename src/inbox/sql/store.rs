@@ -18,6 +18,9 @@ use crate::sql::transaction::Transaction;
 /// The default timeout of a call.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Until the next minor version of this crate, which counts from 1000, migrations only add.
+pub(super) const ADDITIVE_UNTIL: i64 = 999;
+
 /// Bounds the opening of an inbox with its migrations.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 

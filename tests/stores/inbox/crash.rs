@@ -1,5 +1,5 @@
-//! A process that is killed, and a machine that loses its power: what was answered 200 is stored, and
-//! what is stored is handled, in order.
+//! A process that is killed, and a machine that loses its power: an event that got 200 is stored and
+//! handled, in order.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ async fn stored(file: &Path) -> BTreeSet<u64> {
 }
 
 #[tokio::test]
-async fn events_answered_200_survive_a_killed_receiver() {
+async fn events_that_got_200_survive_a_killed_receiver() {
     let directory = Directory::new();
     let mut answered = BTreeSet::new();
     for round in 0..rounds(3) {
@@ -76,7 +76,7 @@ impl Order {
 }
 
 #[tokio::test]
-async fn events_answered_200_are_handled_in_order_by_workers_that_are_killed() {
+async fn events_that_got_200_are_handled_in_order_by_workers_that_are_killed() {
     let directory = Directory::new();
     let (mut answered, mut handled) = (BTreeSet::new(), BTreeSet::new());
     let mut order = Order::default();
@@ -153,9 +153,9 @@ async fn power_loss(shim: &Path, lines: usize) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn events_answered_200_survive_a_loss_of_power() {
+async fn events_that_got_200_survive_a_loss_of_power() {
     let directory = Directory::new();
-    let shim = shim::compile(directory.0.path());
+    let shim = shim::compile(directory.0.path(), "shim.c");
     let (mut answered, mut lost) = (0, 0);
     for round in 0..rounds(3) {
         let (more_answered, more_lost) = power_loss(&shim, 50 + 211 * round).await;
@@ -199,7 +199,7 @@ async fn control_that_does_not_sync() {
 #[tokio::test]
 async fn events_committed_with_synchronous_normal_do_not_survive_a_loss_of_power() {
     let directory = Directory::new();
-    let shim = shim::compile(directory.0.path());
+    let shim = shim::compile(directory.0.path(), "shim.c");
     let root = directory.file().parent().unwrap().to_owned();
     let (live, shadow) = (root.join("live"), root.join("shadow"));
     std::fs::create_dir(&live).unwrap();

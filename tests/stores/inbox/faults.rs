@@ -1,5 +1,5 @@
-//! A disk that is full, or whose syncs fail: what cannot be stored is answered 503, and what was
-//! answered 200 is there after a loss of power.
+//! A disk that is full, or whose syncs fail: an event that cannot be stored gets 503, and one that got
+//! 200 is there after a loss of power.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn places(all: usize, short: usize) -> impl Iterator<Item = usize> {
 #[tokio::test]
 async fn sync_that_fails_once_loses_no_event() {
     let directory = Directory::new();
-    let shim = shim::compile(directory.0.path());
+    let shim = shim::compile(directory.0.path(), "shim.c");
     let (mut answered, mut opened) = (0, 0);
     for place in places(32, 6) {
         let fault = [
@@ -95,9 +95,9 @@ async fn sync_that_fails_once_loses_no_event() {
 }
 
 #[tokio::test]
-async fn syncs_that_fail_for_ever_are_answered_503_and_lose_no_event() {
+async fn syncs_that_fail_for_ever_get_503_and_lose_no_event() {
     let directory = Directory::new();
-    let shim = shim::compile(directory.0.path());
+    let shim = shim::compile(directory.0.path(), "shim.c");
     let (mut answered, mut rejected) = (0, 0);
     for place in places(32, 6) {
         let fault = [("POWER_FAIL_SYNC", place.to_string())];
@@ -114,9 +114,9 @@ async fn syncs_that_fail_for_ever_are_answered_503_and_lose_no_event() {
 }
 
 #[tokio::test]
-async fn full_disk_is_answered_503_until_there_is_space_and_loses_no_event() {
+async fn full_disk_gets_503_until_there_is_space_and_loses_no_event() {
     let directory = Directory::new();
-    let shim = shim::compile(directory.0.path());
+    let shim = shim::compile(directory.0.path(), "shim.c");
     let (mut answered, mut rejected, mut recovered) = (0, 0, 0);
     for place in places(64, 6) {
         for space in [None, Some(4)] {
@@ -137,7 +137,7 @@ async fn full_disk_is_answered_503_until_there_is_space_and_loses_no_event() {
 }
 
 #[tokio::test]
-async fn file_that_may_not_grow_is_answered_503_and_loses_no_event() {
+async fn file_that_may_not_grow_gets_503_and_loses_no_event() {
     let directory = Directory::new();
     let file = directory.file();
     let role = Role {

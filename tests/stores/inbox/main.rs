@@ -7,15 +7,21 @@ mod child;
 mod crash;
 #[cfg(target_os = "linux")]
 mod faults;
+#[cfg(target_os = "linux")]
+mod locks;
 #[path = "../../it/inbox/model.rs"]
 mod model;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod races;
 mod rows;
+#[cfg(feature = "postgres")]
+mod settings;
 #[cfg(target_os = "linux")]
 #[path = "../shim.rs"]
 mod shim;
+#[cfg(feature = "postgres")]
+mod versions;
 
 use std::convert::Infallible;
 use std::path::PathBuf;

@@ -1,5 +1,4 @@
-//! The inbox in PostgreSQL: its contract, workers that are stopped, and a role that does not wait for
-//! the disk.
+//! The inbox in PostgreSQL: its contract, workers that are stopped, and the work of a claim.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,13 +6,16 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tower::service_fn;
-use tower_bitrix24::inbox::{Inbox, PostgresInbox, State, WorkerRequest};
+use tower_bitrix24::inbox::{
+    Backoff, Claim, ClaimRequest, Finish, Inbox, InboxStore, Outcome, Owned, PostgresInbox, State,
+    WorkerRequest,
+};
 use tower_bitrix24::testing::inbox_conformance;
 
 use super::child::Role;
 use super::{form, key, model, races, records, respond, send, wait_for};
 
-async fn execute(sql: String) {
+pub(crate) async fn execute(sql: String) {
     let url = std::env::var("BITRIX24_TEST_POSTGRES").unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();
     connection
@@ -24,7 +26,7 @@ async fn execute(sql: String) {
 }
 
 /// Returns the URL of an empty schema, with more settings of the session.
-async fn schema(name: &str, settings: &str) -> String {
+pub(crate) async fn schema(name: &str, settings: &str) -> String {
     execute(format!(
         "DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}"
     ))
@@ -125,41 +127,142 @@ async fn worker_that_is_stopped_past_its_lease_is_fenced() {
     store.close().await;
 }
 
+/// Returns the rows and index entries that the server has read of the table, and its updates.
+async fn read_and_updated(schema: &str) -> (i64, i64) {
+    let url = std::env::var("BITRIX24_TEST_POSTGRES").unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let sql = "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0) + (SELECT sum(idx_tup_read) \
+               FROM pg_stat_user_indexes i WHERE i.relid = t.relid))::bigint, n_tup_upd \
+               FROM pg_stat_user_tables t WHERE schemaname = $1 AND relname = 'bitrix24_inbox'";
+    let counts = sqlx::query_as(sql).bind(schema.to_owned());
+    let counts = counts.fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    counts
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
-async fn transactions_wait_for_the_disk_whatever_the_role_has_set() {
-    let url = schema("inbox_commit", "%20-c%20synchronous_commit%3Doff").await;
-    let store = PostgresInbox::connect(&url).await.unwrap();
+async fn work_of_a_claim_does_not_depend_on_200_000_finished_rows_in_postgres() {
+    const EVENTS: i64 = 160;
+    let url = schema("inbox_flat", "").await;
+    PostgresInbox::connect(&url).await.unwrap().close().await;
     execute(
-        "CREATE TABLE inbox_commit.settings (setting text); \
-         CREATE FUNCTION inbox_commit.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-             INSERT INTO inbox_commit.settings VALUES (current_setting('synchronous_commit')); \
-             RETURN NEW; END $$; \
-         CREATE TRIGGER keep AFTER INSERT OR UPDATE ON inbox_commit.bitrix24_inbox \
-             FOR EACH ROW EXECUTE FUNCTION inbox_commit.keep()"
+        "INSERT INTO inbox_flat.bitrix24_inbox (key, lane, once, member_id, code, subject, \
+         first_received, received, state, due, finished, format, attempts) \
+         SELECT sha256(n::text::bytea), sha256((n % 40)::text::bytea), 0, 'portal ' || n % 5, \
+         'ONCRMDEALUPDATE', '', 1, 1, 2 + n % 2, 1, 9000000000000000, 1, 1 \
+         FROM generate_series(1, 200000) n"
             .to_owned(),
     )
     .await;
+    execute("VACUUM ANALYZE inbox_flat.bitrix24_inbox".to_owned()).await;
+    let (read_before, updated_before) = read_and_updated("inbox_flat").await;
+
+    let store = PostgresInbox::connect(&url).await.unwrap();
     let inbox = Inbox::builder(store.clone(), key()).build();
-    assert_eq!(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await, 200);
-    let worker = inbox.worker(service_fn(async |_: WorkerRequest| respond(200)));
-    let worker = worker.spawn();
-    wait_for(&store, |stats| stats.done == 1).await;
-    worker.shutdown(Duration::ZERO).await;
-    let mut connection = PgConnection::connect(&url).await.unwrap();
-    // The control: the session itself does not wait.
-    let session: String = sqlx::query_scalar("SELECT current_setting('synchronous_commit')")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-    assert_eq!(session, "off");
-    let settings: Vec<String> = sqlx::query_scalar("SELECT setting FROM inbox_commit.settings")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-    assert!(settings.len() >= 3, "{settings:?}");
-    assert!(
-        settings.iter().all(|setting| setting == "on"),
-        "{settings:?}"
+    for ts in 1..=EVENTS as u64 {
+        let portal = format!("portal {}", ts % 5);
+        let form = form("ONCRMDEALUPDATE", ts % 40 + 1, ts, &portal);
+        assert_eq!(send(&inbox, form).await, 200);
+    }
+    let backoff = Backoff::new();
+    let mut after = String::new();
+    let mut handled = 0;
+    while handled < EVENTS {
+        let request = ClaimRequest {
+            owner: "w",
+            limit: 8,
+            lease: Duration::from_secs(600),
+            backoff: &backoff,
+            idle: true,
+            portal_limit: 8,
+            running: &[],
+            after: &after,
+        };
+        let claims = store.claim(&request).await.unwrap();
+        assert!(!claims.entries.is_empty());
+        handled += claims.entries.len() as i64;
+        let finish = |claim: &Claim| Finish {
+            owned: Owned {
+                seq: claim.record.seq,
+                attempt: claim.record.attempts,
+            },
+            outcome: Outcome::Done,
+        };
+        let finishes: Vec<Finish> = claims.entries.iter().map(finish).collect();
+        store.finish("w", &finishes).await.unwrap();
+        after = claims.after;
+    }
+    store.close().await;
+    // A session counts at its end, at the latest.
+    let mut counts = (0, 0);
+    for _ in 0..1200 {
+        counts = read_and_updated("inbox_flat").await;
+        if counts.1 - updated_before >= 2 * EVENTS {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (read, updated) = (counts.0 - read_before, counts.1 - updated_before);
+    println!(
+        "{EVENTS} events beside 200,000 rows: {updated} updates, {read} rows and index entries read"
     );
+    assert!(updated >= 2 * EVENTS, "{updated}");
+    assert!(
+        read > 0 && read < 50_000,
+        "{read} rows and index entries were read"
+    );
+    // The control: a scan is counted.
+    execute("SELECT max(subject) FROM inbox_flat.bitrix24_inbox".to_owned()).await;
+    for _ in 0..1200 {
+        counts = read_and_updated("inbox_flat").await;
+        if counts.0 - read_before - read >= 200_000 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("a scan of the table is not counted: {counts:?}");
+}
+
+/// The clocks of two workers are wrong by a day, in either direction.
+#[tokio::test]
+#[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
+async fn leases_and_due_times_go_by_the_clock_of_postgres() {
+    const DAY: i64 = 24 * 60 * 60;
+    let directory = super::Directory::new();
+    let shim = super::shim::compile(directory.0.path(), "clock.c");
+    for ahead in [-DAY, DAY] {
+        let url = schema("inbox_clocks", "").await;
+        let store = PostgresInbox::connect(&url).await.unwrap();
+        let inbox = Inbox::builder(store.clone(), key()).build();
+        for ts in 1..=6 {
+            let form = form("ONCRMDEALUPDATE", ts % 2 + 1, ts, "a");
+            assert_eq!(send(&inbox, form).await, 200);
+        }
+        let role = Role {
+            works: true,
+            ..Role::default()
+        };
+        let environment = [
+            ("CHILD_URL", url.clone()),
+            ("CHILD_HANDLES_MS", "200".to_owned()),
+            ("LD_PRELOAD", shim.display().to_string()),
+            ("CLOCK_AHEAD", ahead.to_string()),
+        ];
+        let mut process = role.start("unused".as_ref(), &environment);
+        // The lease of what it handles is within the next minutes of the server.
+        process.wait_for("begin ");
+        let all = records(&store).await;
+        let running = all.iter().filter(|record| record.state == State::Running);
+        for record in running {
+            let lease = record.due - record.received;
+            assert!(
+                lease > 0 && lease < 1000 * DAY / 2,
+                "{lease} ms with a clock {ahead} s ahead"
+            );
+        }
+        wait_for(&store, |stats| stats.done == 6).await;
+        process.kill_after(0);
+        store.close().await;
+    }
 }

@@ -227,7 +227,7 @@ async fn tables_of_an_earlier_version_are_brought_up_to_date_with_what_is_in_the
 }
 
 #[tokio::test]
-async fn tables_of_a_later_version_are_refused() {
+async fn tables_of_a_later_minor_version_are_rejected() {
     let directory = Directory::new();
     open(&directory.file()).await.store().close().await;
     execute(
@@ -237,4 +237,21 @@ async fn tables_of_a_later_version_are_refused() {
     .await;
     let error = SqliteInbox::open(directory.file()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::NewerSchema);
+}
+
+#[tokio::test]
+async fn tables_that_a_later_version_has_added_to_are_used() {
+    let directory = Directory::new();
+    open(&directory.file()).await.store().close().await;
+    let later = "ALTER TABLE bitrix24_inbox ADD COLUMN note TEXT; \
+                 INSERT INTO bitrix24_inbox_schema (version) \
+                 SELECT max(version) + 1 FROM bitrix24_inbox_schema";
+    execute(&directory.file(), later).await;
+    let inbox = open(&directory.file()).await;
+    assert_eq!(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await, 200);
+    let (worker, seen) = work(&inbox, 200);
+    wait_for(inbox.store(), |stats| stats.done == 1).await;
+    worker.shutdown(Duration::ZERO).await;
+    assert_eq!(*seen.lock().unwrap(), [1]);
+    inbox.store().close().await;
 }

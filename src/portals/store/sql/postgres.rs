@@ -210,6 +210,8 @@ impl TokenDialect for Postgres {
             include_str!("../migrations/postgres/001_tokens.sql"),
             include_str!("../migrations/postgres/002_use.sql"),
         ],
+        // An older program could accept a token that a newer one has restricted.
+        additive_until: 0,
     };
 
     fn columns(row: &PgRow) -> Result<Columns, sqlx::Error> {

@@ -186,6 +186,8 @@ impl TokenDialect for Sqlite {
             include_str!("../migrations/sqlite/001_tokens.sql"),
             include_str!("../migrations/sqlite/002_use.sql"),
         ],
+        // An older program could accept a token that a newer one has restricted.
+        additive_until: 0,
     };
 
     fn columns(row: &SqliteRow) -> Result<Columns, sqlx::Error> {
