@@ -63,3 +63,20 @@ async fn second_handle_of_a_process_does_not_drop_the_locks_of_the_first() {
     store.close().await;
     assert_eq!(entries_of_another_process(&file), 7);
 }
+
+/// The test above could not tell a dropped lock if this one found none.
+#[tokio::test]
+async fn handle_by_other_means_drops_the_locks_of_the_first() {
+    let directory = Directory::new();
+    let file = directory.file();
+    let store = SqliteInbox::open(&file).await.unwrap();
+    let inbox = Inbox::builder(store.clone(), key()).build();
+    assert_eq!(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await, 200);
+    let log = file.with_extension("sqlite-wal");
+    assert_eq!(entries_of_another_process(&file), 1);
+    assert!(log.exists());
+    drop(std::fs::File::open(&file).unwrap());
+    assert_eq!(entries_of_another_process(&file), 1);
+    assert!(!log.exists());
+    store.close().await;
+}

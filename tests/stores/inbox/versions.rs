@@ -105,7 +105,7 @@ const ADDITIONS: &str = "ALTER TABLE bitrix24_inbox ADD COLUMN note text; \
     CREATE INDEX bitrix24_inbox_weight ON bitrix24_inbox (weight) WHERE state < 2; \
     INSERT INTO bitrix24_inbox_schema (version) SELECT max(version) + 1 FROM bitrix24_inbox_schema";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
 async fn program_works_on_while_a_newer_one_adds_to_its_tables_and_after_a_rollback() {
     let url = schema("inbox_newer", "").await;
