@@ -79,8 +79,25 @@ pub(super) async fn portals_in_turn<S: InboxStore>(store: &Harness<'_, S>) -> Ch
     }
     expect("the portals of three claims", &3, &turns.len())?;
 
+    let running = [("b".to_owned(), 3)];
+    let claims = store
+        .claim_as(|request| {
+            request.portal_limit = 5;
+            request.running = &running;
+        })
+        .await?;
+    expect("the entries within the limit", &2, &claims.entries.len())?;
+    let running = [("b".to_owned(), 5)];
+    let claims = store
+        .claim_as(|request| {
+            request.portal_limit = 5;
+            request.running = &running;
+        })
+        .await?;
+    expect("the entries beyond the limit", &0, &claims.entries.len())?;
+
     // Also one without a name, which sorts before all others.
-    let unnamed: Vec<_> = (0..2).map(|_| store.entry("", None)).collect();
+    let unnamed: Vec<_> = (0..6).map(|_| store.entry("", None)).collect();
     store.accept(&unnamed).await?;
     after.clear();
     turns.clear();
@@ -100,24 +117,7 @@ pub(super) async fn portals_in_turn<S: InboxStore>(store: &Harness<'_, S>) -> Ch
         &true,
         &turns.contains(""),
     )?;
-    expect("a turn of another", &true, &turns.contains("b"))?;
-
-    let running = [("b".to_owned(), 3)];
-    let claims = store
-        .claim_as(|request| {
-            request.portal_limit = 5;
-            request.running = &running;
-        })
-        .await?;
-    expect("the entries within the limit", &2, &claims.entries.len())?;
-    let running = [("b".to_owned(), 5)];
-    let claims = store
-        .claim_as(|request| {
-            request.portal_limit = 5;
-            request.running = &running;
-        })
-        .await?;
-    expect("the entries beyond the limit", &0, &claims.entries.len())
+    expect("a turn of another", &true, &turns.contains("b"))
 }
 
 pub(super) async fn retried_head<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
