@@ -124,9 +124,8 @@ pub(super) async fn retried_head<S: InboxStore>(store: &Harness<'_, S>) -> Check
     let (first, second) = (store.entry("a", Some(1)), store.entry("a", Some(1)));
     store.accept(&[first.clone(), second]).await?;
     let claimed = store.expect_claimed(&[&first]).await?;
-    store
-        .end(&claimed[0], retry(Duration::from_millis(50)))
-        .await?;
+    // Longer than any check.
+    store.end(&claimed[0], retry(LEASE * 10)).await?;
     let record = store.get(claimed[0].seq).await?;
     expect("the state", &State::Waiting, &record.state)?;
     expect("the error", &Some("failed".to_owned()), &record.error)?;
@@ -144,9 +143,17 @@ pub(super) async fn retried_head<S: InboxStore>(store: &Harness<'_, S>) -> Check
     let other = store.entry("a", Some(2));
     store.accept_one(&other).await?;
     store.expect_claimed(&[&other]).await?;
-    tokio::time::sleep(Duration::from_millis(80)).await;
+
+    // An operator makes it due, and it fails once more.
+    let reopened = store.reopen(Filter::new().seq(record.seq), false).await?;
+    expect("the number of retried entries", &1, &reopened)?;
     let again = store.expect_claimed(&[&first]).await?;
-    expect("the attempts", &2, &again[0].attempts)?;
+    store.end(&again[0], retry(SHORT)).await?;
+    let since = store.get(record.seq).await?.failing_since;
+    expect("a time of the failure", &true, &since.is_some())?;
+    pause().await;
+    let again = store.expect_claimed(&[&first]).await?;
+    expect("the attempts", &3, &again[0].attempts)?;
     expect("the first failure", &since, &again[0].failing_since)?;
     store.done(&again[0]).await?;
     let blocked = store.blocked_lanes(0).await?.len();

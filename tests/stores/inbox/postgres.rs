@@ -158,7 +158,8 @@ async fn work_of_a_claim_does_not_depend_on_200_000_finished_rows_in_postgres() 
     execute("VACUUM ANALYZE inbox_flat.bitrix24_inbox".to_owned()).await;
     let (read_before, updated_before) = read_and_updated("inbox_flat").await;
 
-    let store = PostgresInbox::connect(&url).await.unwrap();
+    let store = PostgresInbox::builder().call_timeout(Duration::from_secs(60));
+    let store = store.connect(&url).await.unwrap();
     let inbox = Inbox::builder(store.clone(), key()).build();
     for ts in 1..=EVENTS as u64 {
         let portal = format!("portal {}", ts % 5);

@@ -35,8 +35,8 @@ fn entry(number: u8, merges: bool) -> Entry {
 /// transactions, with what they changed.
 async fn commits(name: &str, settings: &str) -> Vec<(String, String)> {
     let url = schema(name, settings).await;
-    let store = PostgresInbox::builder().keep_bodies().connect(&url).await;
-    let store = store.unwrap();
+    let store = PostgresInbox::builder().call_timeout(Duration::from_secs(60));
+    let store = store.keep_bodies().connect(&url).await.unwrap();
     execute(format!(
         "CREATE TABLE {name}.settings (operation text, setting text); \
          CREATE FUNCTION {name}.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \

@@ -19,7 +19,9 @@ const FIRST_COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subjec
     first_received, received, due, head, format, key_id, body, merged";
 
 async fn open(url: &str) -> Inbox<PostgresInbox> {
-    let store = PostgresInbox::connect(url).await.unwrap();
+    // A machine under load is no reason to fail.
+    let store = PostgresInbox::builder().call_timeout(Duration::from_secs(60));
+    let store = store.connect(url).await.unwrap();
     Inbox::builder(store, key()).build()
 }
 
