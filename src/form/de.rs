@@ -7,8 +7,8 @@ use memchr::memchr2_iter;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::encode::{Escape, FormWriter};
 use super::fast_path;
+use super::from_value::read_value;
 use super::mismatch::Mismatch;
 use super::pairs::pairs;
 use super::shape;
@@ -24,12 +24,6 @@ pub(crate) struct FormReader<'a> {
     /// `None` for a body without `data`, which reads as a type without required fields.
     pairs: Option<Cow<'a, [u8]>>,
     tree: &'a LazyTree,
-}
-
-/// The pairs of `data` as serde_qs reads them.
-#[derive(Deserialize)]
-struct Root<T> {
-    data: T,
 }
 
 /// Data with `FIELDS`. Not generic: each type that is deserialized costs the build some time.
@@ -137,18 +131,21 @@ impl<'a> FormReader<'a> {
     ) -> Option<T> {
         let tree = self.tree().ok()??;
         let with_nested_ids = misfits || has_id.is_some();
-        shape::reshaped::<T>(tree, in_fields, with_nested_ids)
-            .filter_map(|form| read_root(&form).ok())
-            .find(|data| has_id.is_none_or(|has_id| has_id(data)))
+        for data in shape::reshaped(tree, shape::fields_of::<T>(), in_fields, with_nested_ids) {
+            match read_value(&data, "data") {
+                Ok(payload) if has_id.is_none_or(|has_id| has_id(&payload)) => {
+                    return Some(payload);
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Fast path: reads the forms that the platform sends.
     fn read_fast<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
         let form = self.strip_prefix(place.spellings())?;
-        config()
-            .use_form_encoding(matches!(form, Cow::Borrowed(_)))
-            .deserialize_bytes(&form)
-            .ok()
+        T::deserialize(parse(&form, matches!(form, Cow::Borrowed(_)))?).ok()
     }
 
     /// Strips the place from the keys, since serde_qs builds less for keys with fewer levels.
@@ -173,51 +170,29 @@ impl<'a> FormReader<'a> {
     }
 
     /// Slow path: builds the tree PHP would and deserializes from it.
-    ///
-    /// If that fails, retries with invalid UTF-8 replaced, so that one bad string does not cost the
-    /// payload.
     fn read_from_tree<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
-        let Some(tree) = self.tree()? else {
-            return match place {
-                Place::Data => read_root(NOTHING),
-                Place::Fields => Err(missing_fields()),
-            };
-        };
-        let value = match place {
-            Place::Data => tree,
-            Place::Fields => match tree.get("FIELDS") {
-                Some(fields) => fields,
-                None => return Err(without_fields(tree)),
-            },
-        };
-        let form = |escape| {
-            let bytes = self.pairs.as_deref().map_or(0, <[u8]>::len);
-            let mut writer = FormWriter::with_capacity(escape, bytes);
-            writer.root("data", |writer| writer.value(value));
-            writer.into_form()
-        };
-        let read = match read_root(&form(Escape::Minimal)) {
-            Err(_) if value.has_bytes() => read_root(&form(Escape::MinimalLossy)),
-            read => read,
-        };
-        match place {
-            Place::Data => read,
-            Place::Fields => read.map_err(|mismatch| mismatch.moved_to("data.FIELDS")),
+        let (value, root) = self.find(place)?;
+        read_value(value, root)
+    }
+
+    /// Returns the value of the place, and its path.
+    fn find(&self, place: Place) -> Result<(&'a Value, &'static str), Mismatch> {
+        static EMPTY: Value = Value::Text(String::new());
+
+        let data = self.tree()?.unwrap_or(&EMPTY);
+        match (place, data.get("FIELDS")) {
+            (Place::Data, _) => Ok((data, "data")),
+            (Place::Fields, Some(fields)) => Ok((fields, "data.FIELDS")),
+            (Place::Fields, None) => Err(without_fields(data)),
         }
     }
-}
-
-fn missing_fields() -> Mismatch {
-    Mismatch::unfit("data", "missing field `FIELDS`")
 }
 
 /// Returns why data without `FIELDS` have no fields.
 #[cold]
 fn without_fields(data: &Value) -> Mismatch {
-    let mut writer = FormWriter::new(Escape::MinimalLossy);
-    writer.root("data", |writer| writer.value(data));
-    match read_root::<Fields>(&writer.into_form()) {
-        Ok(Fields { .. }) => missing_fields(),
+    match read_value::<Fields>(data, "data") {
+        Ok(Fields { .. }) => Mismatch::unfit("data", "missing field `FIELDS`"),
         Err(mismatch) => mismatch,
     }
 }
@@ -227,26 +202,6 @@ pub(crate) fn read_form(form: &[u8]) -> Result<Value, Mismatch> {
         Ok(tree) => Ok(tree.unwrap_or_else(|| Value::from_entries(Vec::new()))),
         Err(TooManyArrays) => Err(Mismatch::too_many_arrays()),
     }
-}
-
-/// Deserializes a value of a form, which stands under `root` in it.
-pub(crate) fn read_value<T: DeserializeOwned>(value: &Value, root: &str) -> Result<T, Mismatch> {
-    let form = |escape| {
-        let mut writer = FormWriter::new(escape);
-        writer.root("data", |writer| writer.value(value));
-        let form = writer.into_form();
-        if form.is_empty() {
-            NOTHING.to_vec()
-        } else {
-            form
-        }
-    };
-    let read = read_root(&form(Escape::Minimal));
-    let read = match read {
-        Err(_) if value.has_bytes() => read_root(&form(Escape::MinimalLossy)),
-        read => read,
-    };
-    read.map_err(|mismatch| mismatch.moved_to(root))
 }
 
 /// A body without `data` reads as this.
@@ -261,18 +216,11 @@ impl Place {
     }
 }
 
-/// Reads a form that serde_qs reads as PHP does.
-fn read_root<T: DeserializeOwned>(form: &[u8]) -> Result<T, Mismatch> {
-    let config = config().use_form_encoding(false);
-    let deserializer = serde_qs::Deserializer::with_config(config, form)
-        .map_err(|error| Mismatch::unparsable(&error))?;
-    serde_path_to_error::deserialize(deserializer)
-        .map(|Root { data }| data)
-        .map_err(|error| Mismatch::at(error.path(), error.inner()))
-}
-
-const fn config() -> serde_qs::Config {
-    serde_qs::Config::new().max_depth(Value::MAX_DEPTH + 1)
+fn parse(form: &[u8], has_escaped_brackets: bool) -> Option<serde_qs::Deserializer<'_>> {
+    let config = serde_qs::Config::new()
+        .max_depth(Value::MAX_DEPTH + 1)
+        .use_form_encoding(has_escaped_brackets);
+    serde_qs::Deserializer::with_config(config, form).ok()
 }
 
 #[cfg(test)]

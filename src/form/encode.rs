@@ -1,40 +1,16 @@
-//! Writes a `Value` as a form.
+//! Writes a `Value` as a form, as PHP's `http_build_query` does.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, percent_encode_byte};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::value::{Array, Value};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Escape {
-    /// Only what has a meaning in a form: a byte becomes three only if it must. serde_qs reads the
-    /// result as PHP does.
-    Minimal,
-    /// As `Minimal`, with replacement characters in strings that are not UTF-8.
-    MinimalLossy,
-    /// As PHP's `http_build_query`.
-    #[cfg_attr(not(any(test, feature = "testing")), allow(dead_code))]
-    UrlEncode,
-}
-
+#[derive(Default)]
 pub(crate) struct FormWriter {
-    escape: Escape,
     key: Vec<u8>,
     form: Vec<u8>,
 }
 
 impl FormWriter {
-    pub(crate) fn new(escape: Escape) -> Self {
-        Self::with_capacity(escape, 0)
-    }
-
-    pub(crate) fn with_capacity(escape: Escape, bytes: usize) -> Self {
-        Self {
-            escape,
-            key: Vec::new(),
-            form: Vec::with_capacity(bytes),
-        }
-    }
-
     /// Runs `write` with `key` as the root of the keys, which is written as it is: `data[FIELDS]`.
     pub(crate) fn root(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
         self.key.clear();
@@ -45,7 +21,9 @@ impl FormWriter {
     /// Runs `write` with `name` in brackets after the current key.
     pub(crate) fn entry(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         let end = self.key.len();
-        write_segment(self.escape, name, &mut self.key);
+        self.key.extend_from_slice(b"%5B");
+        write_encoded(name.as_bytes(), &mut self.key);
+        self.key.extend_from_slice(b"%5D");
         write(self);
         self.key.truncate(end);
     }
@@ -53,9 +31,6 @@ impl FormWriter {
     pub(crate) fn value(&mut self, value: &Value) {
         match value {
             Value::Text(string) => self.text(string),
-            Value::Bytes(bytes) if self.escape == Escape::MinimalLossy => {
-                self.pair(String::from_utf8_lossy(bytes).as_bytes());
-            }
             Value::Bytes(bytes) => self.pair(bytes),
             Value::Array(array) => self.array(array),
         }
@@ -77,7 +52,7 @@ impl FormWriter {
         }
         self.form.extend_from_slice(&self.key);
         self.form.push(b'=');
-        write_escaped(self.escape, string, &mut self.form);
+        write_encoded(string, &mut self.form);
     }
 
     pub(crate) fn into_form(self) -> Vec<u8> {
@@ -85,44 +60,7 @@ impl FormWriter {
     }
 }
 
-fn write_segment(escape: Escape, name: &str, key: &mut Vec<u8>) {
-    if escape == Escape::UrlEncode {
-        key.extend_from_slice(b"%5B");
-        write_url_encoded(name.as_bytes(), key);
-        key.extend_from_slice(b"%5D");
-        return;
-    }
-    key.push(b'[');
-    // serde_qs would take digits for an index and drop the zeros before it.
-    let name = match name.strip_prefix('0') {
-        Some(rest) if !rest.is_empty() => {
-            key.extend_from_slice(b"%30");
-            rest
-        }
-        _ => name,
-    };
-    write_minimal(name.as_bytes(), key);
-    key.push(b']');
-}
-
-fn write_escaped(escape: Escape, string: &[u8], form: &mut Vec<u8>) {
-    match escape {
-        Escape::Minimal | Escape::MinimalLossy => write_minimal(string, form),
-        Escape::UrlEncode => write_url_encoded(string, form),
-    }
-}
-
-fn write_minimal(mut string: &[u8], form: &mut Vec<u8>) {
-    let special = |byte: &u8| matches!(byte, b'%' | b'+' | b'&' | b'=' | b'[' | b']');
-    while let Some(at) = string.iter().position(special) {
-        form.extend_from_slice(&string[..at]);
-        form.extend_from_slice(percent_encode_byte(string[at]).as_bytes());
-        string = &string[at + 1..];
-    }
-    form.extend_from_slice(string);
-}
-
-fn write_url_encoded(string: &[u8], form: &mut Vec<u8>) {
+fn write_encoded(string: &[u8], form: &mut Vec<u8>) {
     const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
     for (at, word) in string.split(|&byte| byte == b' ').enumerate() {
@@ -144,8 +82,8 @@ mod tests {
     use super::super::tree;
     use super::*;
 
-    fn form(escape: Escape, value: &Value) -> Vec<u8> {
-        let mut writer = FormWriter::new(escape);
+    fn form(value: &Value) -> Vec<u8> {
+        let mut writer = FormWriter::default();
         writer.root("data", |writer| writer.value(value));
         writer.into_form()
     }
@@ -182,20 +120,14 @@ mod tests {
     #[test]
     fn url_encoding_is_that_of_http_build_query() {
         let strings = Value::from_entries(vec![("A b".into(), Value::Text("1 &é~.-_".into()))]);
-        assert_eq!(
-            form(Escape::UrlEncode, &strings),
-            b"data%5BA+b%5D=1+%26%C3%A9%7E.-_"
-        );
+        assert_eq!(form(&strings), b"data%5BA+b%5D=1+%26%C3%A9%7E.-_");
     }
 
     #[test]
     fn tree_encoded_as_a_form_is_read_back_equal() {
         arbtest(|u| {
             let value = tree(u, 5)?;
-            for escape in [Escape::Minimal, Escape::UrlEncode] {
-                let form = form(escape, &value);
-                assert_eq!(tree::read(&form), Ok(Some(value.clone())));
-            }
+            assert_eq!(tree::read(&form(&value)), Ok(Some(value)));
             Ok(())
         });
     }
@@ -205,7 +137,7 @@ mod tests {
         arbtest(|u| {
             let data: Vec<u8> = u.arbitrary()?;
             if let Ok(Some(value)) = tree::read(&data) {
-                let _ = (form(Escape::MinimalLossy, &value), format!("{value:?}"));
+                let _ = (form(&value), format!("{value:?}"));
             }
             Ok(())
         });

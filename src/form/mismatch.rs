@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use serde_path_to_error::{Path, Segment};
-
 use super::value::Value;
-use crate::secret::{is_secret, without_secrets};
+use crate::secret::without_secrets;
 
 /// The field of `data` that does not fit a type, and the reason.
 ///
@@ -52,36 +50,14 @@ impl Mismatch {
         }
     }
 
-    /// The same mismatch, of data that stand under another key.
-    pub(super) fn moved_to(self, root: &str) -> Self {
-        let path = match self.path.strip_prefix("data") {
-            Some(rest) => format!("{root}{rest}"),
-            None => self.path,
+    /// `reason` may quote what was found.
+    pub(super) fn at(path: String, reason: &str, is_secret: bool) -> Self {
+        let reason = if is_secret {
+            "what was found does not fit and is not shown".to_owned()
+        } else {
+            truncate_quotes(&without_secrets(reason))
         };
-        Self { path, ..self }
-    }
-
-    /// The form itself cannot be read.
-    pub(super) fn unparsable(error: &serde_qs::Error) -> Self {
-        Self {
-            path: String::new(),
-            reason: truncate_quotes(&without_secrets(&error.to_string())),
-        }
-    }
-
-    pub(super) fn at(path: &Path, error: &serde_qs::Error) -> Self {
-        let secret = path.iter().any(|segment| match segment {
-            Segment::Map { key } => is_secret(key),
-            _ => false,
-        });
-        Self {
-            path: path.to_string().trim_end_matches('.').to_owned(),
-            reason: if secret {
-                "what was found does not fit and is not shown".to_owned()
-            } else {
-                truncate_quotes(&without_secrets(&error.to_string()))
-            },
-        }
+        Self { path, reason }
     }
 
     /// Returns the path of the field, such as `data.FIELDS.ID`. If a field is missing, this is the path

@@ -3,9 +3,11 @@
 mod de;
 #[cfg(feature = "testing")]
 mod edit;
+#[cfg(feature = "testing")]
 pub(crate) mod encode;
 mod fast_path;
 pub mod field;
+pub(crate) mod from_value;
 pub(crate) mod key;
 mod mismatch;
 pub(crate) mod pairs;
@@ -16,6 +18,7 @@ mod tree;
 mod value;
 mod value_de;
 
-pub(crate) use self::de::{FormReader, LazyTree, read_form, read_value};
+pub(crate) use self::de::{FormReader, LazyTree, read_form};
+pub(crate) use self::from_value::read_value;
 pub use self::mismatch::Mismatch;
 pub use self::value::{Array, Value};

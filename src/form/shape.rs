@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::encode::{Escape, FormWriter};
 use super::value::{Array, Value};
 
 const FIELDS: &str = "FIELDS";
@@ -20,19 +19,18 @@ const FIRST: &str = "0";
 /// Each attempt reads the whole payload.
 const MAX_PLACES: usize = 3;
 
-/// Returns the payload of type `T` as forms of `data`, with the keys spelled as `T` has them. There is
-/// one for each place that has fields of `T`, the most likely first, except for the documented shape.
+/// Returns the payload in `data` with the keys spelled as in `fields`. There is one for each place that
+/// has such fields, the most likely first, except for the documented shape. A payload without fields is a
+/// string.
 ///
 /// `with_nested_ids` also spells the ids inside the fields as the fields are spelled.
-pub(super) fn reshaped<T: DeserializeOwned>(
+pub(super) fn reshaped(
     data: &Value,
+    fields: &'static [&'static str],
     in_fields: bool,
     with_nested_ids: bool,
-) -> impl Iterator<Item = Vec<u8>> {
-    let fields = fields_of::<T>();
-    let text = fields
-        .is_empty()
-        .then(|| Shape::As(only_text(data)).into_form());
+) -> impl Iterator<Item = Value> {
+    let text = fields.is_empty().then(|| only_text(data).clone());
     let mut places: Vec<_> = data
         .as_array()
         .filter(|_| !fields.is_empty())
@@ -52,37 +50,13 @@ pub(super) fn reshaped<T: DeserializeOwned>(
             .take(MAX_PLACES)
             .filter_map(move |(_, place, is_documented)| {
                 let (object, is_respelled) = respelled(place, fields, with_nested_ids);
-                (is_respelled || !is_documented).then(|| Shape::Object(object).into_form())
+                (is_respelled || !is_documented).then_some(object)
             });
     text.into_iter().chain(objects)
 }
 
-enum Shape<'a> {
-    As(&'a Value),
-    Object(Vec<(&'a str, Shape<'a>)>),
-}
-
-impl Shape<'_> {
-    fn into_form(self) -> Vec<u8> {
-        let mut writer = FormWriter::new(Escape::MinimalLossy);
-        writer.root("data", |writer| self.write(writer));
-        writer.into_form()
-    }
-
-    fn write(&self, writer: &mut FormWriter) {
-        match self {
-            Self::As(value) => writer.value(value),
-            Self::Object(entries) => {
-                for (name, shape) in entries {
-                    writer.entry(name, |writer| shape.write(writer));
-                }
-            }
-        }
-    }
-}
-
 /// Returns the field names of a struct, or none if `T` is not a struct.
-fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
+pub(super) fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     struct Probe<'a>(&'a mut &'static [&'static str]);
 
     impl<'de> Deserializer<'de> for Probe<'_> {
@@ -166,18 +140,14 @@ fn has_id(field: &str) -> bool {
 ///
 /// If a field comes in several spellings, the first that is not empty counts, and the field's own
 /// spelling takes precedence.
-fn respelled<'a>(
-    place: &'a Array,
-    fields: &[&'static str],
-    with_nested_ids: bool,
-) -> (Vec<(&'a str, Shape<'a>)>, bool) {
+fn respelled(place: &Array, fields: &[&'static str], with_nested_ids: bool) -> (Value, bool) {
     let mut changed = false;
-    let mut entries: Vec<(&str, Shape<'_>)> = Vec::with_capacity(place.len());
+    let mut entries: Vec<(String, Value)> = Vec::with_capacity(place.len());
     // The index of each field among the entries, and its rank.
     let mut taken: Vec<Option<(usize, (bool, bool))>> = vec![None; fields.len()];
     for (key, value) in place.iter() {
         let Some(at) = field(fields, key) else {
-            entries.push((key, Shape::As(value)));
+            entries.push((key.to_owned(), value.clone()));
             continue;
         };
         let field = fields[at];
@@ -187,13 +157,13 @@ fn respelled<'a>(
             value
         };
         changed |= key != field || !std::ptr::eq(id, value);
-        let shape = match id.as_array() {
+        let value = match id.as_array() {
             Some(object) if with_nested_ids => {
                 let (object, respelled) = respelled(object, id_as(field), false);
                 changed |= respelled;
-                Shape::Object(object)
+                object
             }
-            _ => Shape::As(id),
+            _ => id.clone(),
         };
         let rank = (says_anything(id, field), key == field);
         match &mut taken[at] {
@@ -201,16 +171,16 @@ fn respelled<'a>(
                 changed = true;
                 if rank > *before {
                     *before = rank;
-                    entries[*entry].1 = shape;
+                    entries[*entry].1 = value;
                 }
             }
             unset @ None => {
                 *unset = Some((entries.len(), rank));
-                entries.push((field, shape));
+                entries.push((field.to_owned(), value));
             }
         }
     }
-    (entries, changed)
+    (Value::from_entries(entries), changed)
 }
 
 fn says_anything(value: &Value, field: &str) -> bool {
@@ -441,7 +411,7 @@ mod tests {
         for pairs in ["data[FIELDS][ID]=x", "data[FIELDS][ID]=0&data[x]=1"] {
             let tree = crate::form::tree::read(pairs.as_bytes()).unwrap().unwrap();
             assert_eq!(
-                reshaped::<ItemId>(&tree, true, true).next(),
+                reshaped(&tree, fields_of::<ItemId>(), true, true).next(),
                 None,
                 "{pairs}"
             );

@@ -129,15 +129,6 @@ impl Value {
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_array()?.get(key)
     }
-
-    /// Returns `true` if a string in it is not UTF-8.
-    pub(super) fn has_bytes(&self) -> bool {
-        match self {
-            Self::Text(_) => false,
-            Self::Bytes(_) => true,
-            Self::Array(array) => array.values().any(Self::has_bytes),
-        }
-    }
 }
 
 impl From<&str> for Value {

@@ -17,7 +17,7 @@ use super::text::Text;
 use crate::callback::{Callback, PlacementCode, SettingsAction};
 use crate::envelope::CallbackEnvelope;
 use crate::form::Value;
-use crate::form::encode::{Escape, FormWriter};
+use crate::form::encode::FormWriter;
 use crate::secret::REDACTED;
 use crate::verify::ApplicationToken;
 
@@ -185,7 +185,7 @@ impl TestCallback {
                 None => form.remove(&path),
             }
         }
-        let mut writer = FormWriter::new(Escape::UrlEncode);
+        let mut writer = FormWriter::default();
         if self.tamper == Some(CallbackTamper::RepeatedToken) {
             self.write_token(&mut writer, "guess");
         }

@@ -16,10 +16,10 @@ use super::text::Text;
 use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::form::Value;
-use crate::form::encode::{Escape, FormWriter};
+use crate::form::encode::FormWriter;
 use crate::verify::ApplicationToken;
 
-/// Returns a form that was written with [`Escape::UrlEncode`].
+/// Returns the form that was written, which is ASCII.
 pub(super) fn into_text(writer: FormWriter) -> String {
     String::from_utf8(writer.into_form()).expect("a URL-encoded form is ASCII")
 }
@@ -27,7 +27,7 @@ pub(super) fn into_text(writer: FormWriter) -> String {
 impl TestEvent {
     /// Returns the body, as PHP encodes it.
     pub fn form(&self) -> String {
-        let mut writer = FormWriter::new(Escape::UrlEncode);
+        let mut writer = FormWriter::default();
         if self.tamper == Some(Tamper::RepeatedToken) {
             write_token(&mut writer, &self.wrong_token());
         }

@@ -3,11 +3,14 @@
 
 use std::borrow::Cow;
 
+use arbtest::arbtest;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::envelope::Envelope;
-use crate::form::{FormReader, Mismatch};
+use crate::event::definitions::definitions;
+use crate::form::from_value::tests::{agree, change};
+use crate::form::{FormReader, Mismatch, Value};
 
 pub(super) fn data(form: impl Into<Vec<u8>>) -> FormReader<'static> {
     let data = Envelope::scan(form.into())
@@ -72,4 +75,42 @@ fn is_of(sample: &Json, code: &str) -> bool {
         .as_str()
         .unwrap()
         .eq_ignore_ascii_case(code)
+}
+
+#[test]
+fn payload_of_a_changed_sample_is_read_as_serde_qs_reads_it() {
+    macro_rules! readers {
+        ($(
+            scope $scope:literal {$(
+                $variant:ident {
+                    code: $code:literal,
+                    name: $name:literal,
+                    payload: $place:ident($payload:ident),
+                    $($rest:tt)*
+                }
+            )+}
+        )+) => {
+            [$($(($code, agree::<super::$payload> as fn(&Value)),)+)+]
+        };
+    }
+
+    let readers = definitions!(readers);
+    let samples = corpus().filter_map(|sample| {
+        let code = sample["tree"]["event"].as_str()?.to_uppercase();
+        let (_, reader) = readers.iter().find(|(known, _)| *known == code)?;
+        let tree = data(sample["form"].as_str()?).tree().unwrap()?;
+        Some((reader, tree))
+    });
+    let samples: Vec<_> = samples.collect();
+    assert!(samples.len() > 150, "{} samples", samples.len());
+    arbtest(|u| {
+        let (reader, tree) = *u.choose(&samples)?;
+        let mut tree = tree.clone();
+        for _ in 0..u.int_in_range(0..=3)? {
+            change(u, &mut tree)?;
+        }
+        reader(&tree);
+        tree.get("FIELDS").into_iter().for_each(reader);
+        Ok(())
+    });
 }
