@@ -1,9 +1,9 @@
 //! Changes of one entry, or of many with a bar on a terminal.
 
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tower_bitrix24::inbox::{Filter, Inbox, InboxStore, State};
 
@@ -57,10 +57,41 @@ impl Change {
     }
 }
 
-/// Draws on stderr, and only if that is a terminal.
-fn bar(entries: u64) -> Result<ProgressBar, BoxError> {
-    let style = ProgressStyle::with_template("{bar:40} {pos} of at most {len}, {eta} left")?;
-    Ok(ProgressBar::new(entries).with_style(style))
+/// A bar on stderr, which is drawn only if that is a terminal.
+struct Bar {
+    all: u64,
+    is_drawn: bool,
+}
+
+impl Bar {
+    const WIDTH: u64 = 40;
+
+    fn new(all: u64) -> Self {
+        Self {
+            all,
+            is_drawn: std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn draw(&self, done: u64) {
+        if !self.is_drawn {
+            return;
+        }
+        let filled = (Self::WIDTH * done.min(self.all)) / self.all.max(1);
+        let (filled, rest) = (filled as usize, (Self::WIDTH - filled) as usize);
+        let bar = "█".repeat(filled) + &"░".repeat(rest);
+        let mut out = std::io::stderr().lock();
+        let _ = write!(out, "\r{bar} {done} of at most {}", self.all).and_then(|()| out.flush());
+    }
+}
+
+/// Clears the line, also after an error.
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if self.is_drawn {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 pub(crate) async fn change<S: InboxStore + 'static>(
@@ -103,8 +134,8 @@ async fn change_all<S: InboxStore + 'static>(
     let mut filter = Filter::new().state(State::Dead);
     filter.member_id.clone_from(&selection.member_id);
     filter.code.clone_from(&selection.code);
-    let bar = bar(inbox.stats().await.map_err(Into::into)?.dead)?;
-    let mut changed = 0;
+    let bar = Bar::new(inbox.stats().await.map_err(Into::into)?.dead);
+    let (mut changed, mut seen) = (0, 0);
     loop {
         let page = inbox.list(&filter, STEP).await.map_err(Into::into)?;
         let Some(last) = page.last() else { break };
@@ -121,10 +152,10 @@ async fn change_all<S: InboxStore + 'static>(
                 discarded
             }
         };
-        bar.inc(page.len() as u64);
+        seen += page.len() as u64;
+        bar.draw(seen);
         filter = filter.after(last.seq);
     }
-    bar.finish_and_clear();
     Ok(changed)
 }
 
@@ -138,17 +169,17 @@ pub(crate) async fn purge<S: InboxStore + 'static>(
         Ok(stats.done + stats.dead)
     };
     let before = finished().await?;
-    let bar = bar(before)?;
+    let bar = Bar::new(before);
     let purging = inbox.purge(DAY * purge.done_days, DAY * purge.dead_days);
     let mut purging = std::pin::pin!(purging);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let purged = loop {
         tokio::select! {
             purged = &mut purging => break purged.map_err(Into::into)?,
-            _ = ticks.tick() => bar.set_position(before.saturating_sub(finished().await?)),
+            _ = ticks.tick() => bar.draw(before.saturating_sub(finished().await?)),
         }
     };
-    bar.finish_and_clear();
+    drop(bar);
     print("purged", purged, json)
 }
 
