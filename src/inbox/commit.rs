@@ -2,7 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,9 +54,11 @@ impl Error for CommitError {
 
 pub(super) type Reply = oneshot::Receiver<Result<Accepted, CommitError>>;
 
+type ReplySender = oneshot::Sender<Result<Accepted, CommitError>>;
+
 struct Job {
     entry: Entry,
-    reply: oneshot::Sender<Result<Accepted, CommitError>>,
+    reply: ReplySender,
 }
 
 /// A handle of the task, which ends once all clones are dropped and their entries are stored.
@@ -84,39 +90,7 @@ impl Committer {
                 let (entries, replies): (Vec<_>, Vec<_>) =
                     batch.drain(..).map(|job| (job.entry, job.reply)).unzip();
                 entries.iter().for_each(|entry| room.begin(entry));
-                let started = Instant::now();
-                let mut replies = replies.into_iter();
-                let mut parts = vec![(&entries[..], 2)];
-                while let Some((part, attempts)) = parts.pop() {
-                    let begun = Instant::now();
-                    match store.accept(part).await {
-                        Ok(outcomes) => {
-                            let names = outcomes.iter().map(|outcome| outcome.as_str());
-                            telemetry::inbox::committed(begun.elapsed(), names);
-                            stored.send_replace(());
-                            for (reply, outcome) in replies.by_ref().take(part.len()).zip(outcomes)
-                            {
-                                // Nobody waits if the sender hung up; the entry is stored all the same.
-                                let _ = reply.send(Ok(outcome));
-                            }
-                        }
-                        Err(_) if attempts > 1 && started.elapsed() < REPEAT_WITHIN => {
-                            parts.push((part, attempts - 1));
-                        }
-                        // An entry that the store cannot hold must not cost the others their 200.
-                        Err(_) if part.len() > 1 && started.elapsed() < REPEAT_WITHIN => {
-                            let (first, second) = part.split_at(part.len() / 2);
-                            parts.extend([(second, 1), (first, 1)]);
-                        }
-                        Err(error) => {
-                            let error: Arc<dyn Error + Send + Sync> = error.into().into();
-                            telemetry::inbox::not_committed(part.len(), &*error);
-                            for reply in replies.by_ref().take(part.len()) {
-                                let _ = reply.send(Err(CommitError::Store(error.clone())));
-                            }
-                        }
-                    }
-                }
+                commit(&*store, &entries, replies, &stored).await;
                 entries.iter().for_each(|entry| room.end(entry));
             }
         });
@@ -140,5 +114,68 @@ impl Committer {
         };
         telemetry::inbox::not_committed(1, &rejected);
         Err(rejected)
+    }
+}
+
+/// Stores a batch and replies for each entry. A batch that fails is repeated and then divided, since an
+/// entry that the store cannot hold must not cost the others their 200.
+async fn commit<A: Accept>(
+    store: &A,
+    entries: &[Entry],
+    replies: Vec<ReplySender>,
+    stored: &watch::Sender<()>,
+) {
+    let started = Instant::now();
+    let mut replies = replies.into_iter();
+    let mut parts = vec![(entries, 2)];
+    while let Some((part, attempts)) = parts.pop() {
+        let begun = Instant::now();
+        let error = match accept(store, part).await {
+            Ok(outcomes) => {
+                let names = outcomes.iter().map(|outcome| outcome.as_str());
+                telemetry::inbox::committed(begun.elapsed(), names);
+                stored.send_replace(());
+                for (reply, outcome) in replies.by_ref().take(part.len()).zip(outcomes) {
+                    // Nobody waits if the sender hung up; the entry is stored all the same.
+                    let _ = reply.send(Ok(outcome));
+                }
+                continue;
+            }
+            Err(error) => error,
+        };
+        let has_time = started.elapsed() < REPEAT_WITHIN;
+        if has_time && attempts > 1 {
+            parts.push((part, attempts - 1));
+        } else if has_time && part.len() > 1 {
+            let (first, second) = part.split_at(part.len() / 2);
+            parts.extend([(second, 1), (first, 1)]);
+        } else {
+            telemetry::inbox::not_committed(part.len(), &*error);
+            for reply in replies.by_ref().take(part.len()) {
+                let _ = reply.send(Err(CommitError::Store(error.clone())));
+            }
+        }
+    }
+}
+
+/// Calls the store. A panic of it is an error, since otherwise no later event would be stored.
+async fn accept<A: Accept>(
+    store: &A,
+    entries: &[Entry],
+) -> Result<Vec<Accepted>, Arc<dyn Error + Send + Sync>> {
+    let mut call = pin!(async { store.accept(entries).await });
+    let outcomes = poll_fn(|cx| {
+        // Nothing of the call is used after a panic.
+        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    let broken = |text: &str| Box::<dyn Error + Send + Sync>::from(text).into();
+    match outcomes.await {
+        Some(Ok(outcomes)) if outcomes.len() == entries.len() => Ok(outcomes),
+        Some(Ok(_)) => Err(broken("the store did not return an outcome for each entry")),
+        Some(Err(error)) => Err(error.into().into()),
+        None => Err(broken("the store panicked")),
     }
 }

@@ -18,7 +18,8 @@ use crate::sql::transaction::Transaction;
 /// The default timeout of a call.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Until the next minor version of this crate, which counts from 1000, migrations only add.
+/// Until the next minor version of this crate, which counts from 1000, migrations only add columns with
+/// a default, tables, and indexes that are not unique.
 pub(super) const ADDITIVE_UNTIL: i64 = 999;
 
 /// Bounds the opening of an inbox with its migrations.
@@ -228,3 +229,54 @@ macro_rules! impl_inbox_store {
     };
 }
 pub(super) use impl_inbox_store;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the statements after the first version that an older program would not survive.
+    fn breaking(steps: &[&'static str]) -> Vec<String> {
+        let later = steps.iter().skip(1).flat_map(|step| {
+            let lines = step.lines().filter(|line| !line.starts_with("--"));
+            let statements = lines.collect::<Vec<_>>().join(" ");
+            statements.split(';').map(str::to_owned).collect::<Vec<_>>()
+        });
+        let is_additive = |sql: &str| {
+            let adds = [
+                "ALTER TABLE bitrix24_inbox ADD COLUMN ",
+                "CREATE INDEX ",
+                "CREATE TABLE ",
+            ];
+            let demands = sql.contains(" NOT NULL") && !sql.contains(" DEFAULT ");
+            sql.is_empty()
+                || adds.iter().any(|add| sql.starts_with(add))
+                    && (sql.starts_with("CREATE") || !demands)
+        };
+        later
+            .map(|sql| sql.trim().to_owned())
+            .filter(|sql| !is_additive(sql))
+            .collect()
+    }
+
+    #[test]
+    fn migrations_of_the_inbox_only_add_until_the_next_minor_version() {
+        #[cfg(feature = "sqlite")]
+        assert_eq!(
+            breaking(sqlx::Sqlite::MIGRATIONS.steps),
+            Vec::<String>::new()
+        );
+        #[cfg(feature = "postgres")]
+        assert_eq!(
+            breaking(sqlx::Postgres::MIGRATIONS.steps),
+            Vec::<String>::new()
+        );
+        for step in [
+            "DROP INDEX i",
+            "-- Comment.\nALTER TABLE bitrix24_inbox ADD COLUMN c bigint NOT NULL",
+            "CREATE UNIQUE INDEX i ON bitrix24_inbox (c)",
+            "ALTER TABLE bitrix24_inbox ADD COLUMN c bigint; UPDATE bitrix24_inbox SET c = 1",
+        ] {
+            assert_eq!(breaking(&["", step]).len(), 1, "{step}");
+        }
+    }
+}

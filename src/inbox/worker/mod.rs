@@ -223,7 +223,7 @@ pub struct Worker {
 
 impl Worker {
     /// Stops claiming, waits for the running handlers, at most for `timeout`, then drops the others
-    /// and gives their entries back: they are due at once, and the attempt does not count. Returns
+    /// and releases their entries: they are due at once, and the attempt does not count. Returns
     /// their number.
     ///
     /// Call this after the server has stopped and responded to its last request.

@@ -93,7 +93,7 @@ impl<S: InboxStore + 'static> Run<S> {
         }
     }
 
-    /// Works until it is stopped. Returns the number of entries given back.
+    /// Works until it is stopped. Returns the number of released entries.
     pub(super) async fn run<H, B, R>(mut self, mut service: H) -> usize
     where
         H: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
@@ -315,7 +315,7 @@ impl<S: InboxStore + 'static> Run<S> {
         }
     }
 
-    /// Drops the handlers that still run and gives their entries back.
+    /// Drops the handlers that still run and releases their entries.
     async fn stop_tasks(&mut self) {
         let deadline = Instant::now() + LAST_FINISH;
         self.tasks.abort_all();

@@ -125,6 +125,38 @@ impl Accept for Picky {
     }
 }
 
+/// A store that breaks its contract for some portals.
+struct Faulty(MemoryInbox);
+
+impl Accept for Faulty {
+    type Error = Infallible;
+
+    async fn accept(&self, entries: &[Entry]) -> Result<Vec<Accepted>, Infallible> {
+        let is_of = |portal: &str| entries.iter().any(|entry| entry.member_id == portal);
+        assert!(!is_of("panics"), "the store has a bug");
+        let mut accepted = self.0.accept(entries).await?;
+        if is_of("forgets") {
+            accepted.pop();
+        }
+        Ok(accepted)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_panics_or_forgets_an_outcome_gets_503_and_stores_the_next_event() {
+    let inner = MemoryInbox::new();
+    let inbox = Inbox::builder(Faulty(inner.clone()), key()).build();
+    for round in 0..3 {
+        for portal in ["panics", "forgets"] {
+            let response = send(&inbox, form("ONCRMDEALADD", round, 1, portal)).await;
+            assert_eq!(response.status(), 503, "{portal}");
+        }
+        send_ok(&inbox, form("ONCRMDEALADD", round, 1, "a")).await;
+    }
+    let stored = inner.list(&Filter::new().member_id("a"), 10).await.unwrap();
+    assert_eq!(stored.len(), 3);
+}
+
 /// The clock stands still, since a batch is divided for a second only.
 #[tokio::test(start_paused = true)]
 async fn entry_that_cannot_be_stored_costs_no_other_portal_its_200() {
