@@ -64,17 +64,17 @@ pub(crate) async fn show<S: InboxStore + 'static>(
 ) -> Result<(), BoxError> {
     let opened = inbox.get(seq).await.map_err(Into::into)?;
     let opened = opened.ok_or_else(|| format!("there is no entry {seq}"))?;
-    let event = match &opened.event {
-        Ok(event) => serde_json::to_value(event)?,
+    let request = match &opened.request {
+        Ok(request) => serde_json::to_value(request)?,
         Err(error) => json!({ "error": error }),
     };
     if json {
         let mut shown = as_json(&opened.record);
-        shown["event"] = event;
+        shown["request"] = request;
         println!("{shown}");
     } else {
         println!("{}", line(&opened.record));
-        println!("{}", serde_json::to_string_pretty(&event)?);
+        println!("{}", serde_json::to_string_pretty(&request)?);
     }
     Ok(())
 }

@@ -43,9 +43,11 @@ pub use self::settings::{Settings, SettingsAction};
 pub use self::settings_form::{SettingsField, SettingsForm, SettingsStep};
 pub use self::unknown::UnknownKind;
 use crate::envelope::Auth;
-#[cfg(feature = "tracing")]
+#[cfg(any(feature = "inbox", feature = "tracing"))]
 use crate::envelope::Envelope;
 pub use crate::envelope::{CallbackEnvelope, CallbackKind};
+#[cfg(feature = "inbox")]
+use crate::envelope::{EnvelopeError, EnvelopeErrorKind};
 use crate::form::{Mismatch, Value, read_form, read_value};
 use crate::verify::{VerifyError, VerifyToken};
 
@@ -150,6 +152,16 @@ impl Callback {
         }))
     }
 
+    /// Reads a callback that was verified before it was sealed.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn reopen(body: Bytes, proof: Proof) -> Result<Self, EnvelopeError> {
+        let envelope = Envelope::scan_with_callbacks(body)?;
+        let kind = envelope.callback_kind();
+        let kind = kind.ok_or(EnvelopeError::new(EnvelopeErrorKind::NoCallback))?;
+        let envelope = CallbackEnvelope::new(envelope, kind);
+        Ok(Self::from_verified(envelope, proof, None))
+    }
+
     pub(crate) fn from_verified_json(envelope: CallbackEnvelope, proof: Proof) -> Self {
         Self(Arc::new(Inner {
             envelope,
@@ -182,6 +194,50 @@ impl Callback {
             return UnknownKind::of_json(&serde_json::from_slice(self.body()).ok()?);
         }
         UnknownKind::of_form(self.data()?, self.auth().access_token().is_some())
+    }
+
+    /// Returns `true` if somebody waits for the response: a person for a page or a form, or the portal
+    /// for an answer in JSON. Such a callback cannot be handled later.
+    ///
+    /// Nobody waits for the response to a robot, a message, a Webhook robot, an error of a placement or a
+    /// marketing webhook. Nor is it known of a callback that is none of the documented ones.
+    ///
+    /// ```
+    /// use tower_bitrix24::callback::PlacementCode;
+    /// use tower_bitrix24::testing::TestCallback;
+    ///
+    /// assert!(TestCallback::placement(PlacementCode::Default).callback().wants_response());
+    /// assert!(!TestCallback::robot("ship").callback().wants_response());
+    /// ```
+    pub fn wants_response(&self) -> bool {
+        match self.kind() {
+            CallbackKind::Placement | CallbackKind::Settings => true,
+            CallbackKind::Robot | CallbackKind::Message => false,
+            CallbackKind::Unknown if self.0.is_json => true,
+            CallbackKind::Unknown => matches!(
+                self.unknown_kind(),
+                Some(
+                    UnknownKind::PageWidget
+                        | UnknownKind::PaySystem
+                        | UnknownKind::Cashbox
+                        | UnknownKind::Delivery
+                        | UnknownKind::AiEngine
+                        | UnknownKind::BiConnector
+                )
+            ),
+        }
+    }
+
+    /// Runs the verifier's [completion hook](VerifyToken::on_handled), unless the verifier has not seen
+    /// the callback.
+    #[cfg(feature = "inbox")]
+    pub(crate) async fn mark_handled<V: VerifyToken + ?Sized>(&self, verifier: &V) {
+        if self.proof() == Proof::UrlSecret {
+            return;
+        }
+        if let Some(on_handled) = verifier.on_handled(self.0.envelope.envelope()) {
+            on_handled.await;
+        }
     }
 
     /// Returns the callback in the type of its [`kind`](Self::kind).

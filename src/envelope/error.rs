@@ -56,7 +56,7 @@ impl fmt::Display for EnvelopeErrorKind {
 }
 
 impl EnvelopeError {
-    pub(super) const fn new(kind: EnvelopeErrorKind) -> Self {
+    pub(crate) const fn new(kind: EnvelopeErrorKind) -> Self {
         Self { kind, key: "" }
     }
 

@@ -73,6 +73,11 @@ impl CallbackRoutes {
         }
     }
 
+    #[cfg(feature = "inbox")]
+    pub(super) fn has_pages(&self) -> bool {
+        !self.placements.is_empty() || self.settings.is_some()
+    }
+
     pub(super) fn placement_key(code: PlacementCode) -> String {
         code.as_str().to_owned()
     }

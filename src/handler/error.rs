@@ -77,7 +77,7 @@ struct CallbackFailure {
 /// 500 means that the application is broken. 422 means that the verified event does not belong
 /// here: a handler registration on the portal has the wrong URL, or the data differ from the
 /// documentation. 503 means that the application is overloaded, shutting down, or cannot
-/// store the event (features `background` and `inbox`). Bitrix24 ignores all of them and does not send the event again.
+/// store the request (features `background` and `inbox`). Bitrix24 ignores all of them and does not send the event again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlerErrorKind {
@@ -100,7 +100,7 @@ pub enum HandlerErrorKind {
     QueueFull,
     /// The background queue is shutting down.
     ShuttingDown,
-    /// The inbox could not store the event.
+    /// The inbox could not store the event or the callback.
     NotStored,
     /// The request has no delivery, because no worker of an inbox made it.
     NoDelivery,
@@ -332,10 +332,7 @@ impl HandlerError {
                 write!(f, "this {kind} needs the proof {demanded}, but has {proof}")
             }
             HandlerErrorKind::NoHandler => write!(f, "no handler is registered for this {kind}"),
-            HandlerErrorKind::NotStored => write!(
-                f,
-                "the inbox stores events only: route this {kind} to a handler of its own"
-            ),
+            HandlerErrorKind::NotStored => write!(f, "the inbox could not store this {kind}"),
             _ => write!(f, "the handler of a {kind} failed"),
         }
     }

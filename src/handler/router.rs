@@ -109,6 +109,11 @@ impl EventRouter {
         self.callbacks.dispatch(callback, self.routes.unhandled)
     }
 
+    #[cfg(feature = "inbox")]
+    pub(crate) fn has_pages(&self) -> bool {
+        self.callbacks.has_pages()
+    }
+
     /// Passes an event to its handler without a request.
     ///
     /// This serves queue workers, tasks, and URLs that receive both events and other callbacks. The

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Uri};
 
-use crate::event::{DedupKey, Event};
+use super::request::StoredRequest;
+use crate::event::DedupKey;
 use crate::handler::ResponseBody;
 use crate::layer::EventBody;
 
@@ -54,9 +55,13 @@ impl Delivery {
         SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
     }
 
-    /// Makes the request as the portal did, with the event and the delivery in its extensions.
-    pub(super) fn into_request<B: From<Bytes>>(self, event: Event, target: Uri) -> Request<B> {
-        let body = event.body().clone();
+    /// Makes the request as the portal did, with the event or the callback and the delivery in its extensions.
+    pub(super) fn into_request<B: From<Bytes>>(
+        self,
+        stored: StoredRequest,
+        target: Uri,
+    ) -> Request<B> {
+        let body = stored.body().clone();
         let length = HeaderValue::from(body.len());
         let mut request = Request::new(B::from(body));
         *request.method_mut() = Method::POST;
@@ -64,7 +69,7 @@ impl Delivery {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, form);
         request.headers_mut().insert(CONTENT_LENGTH, length);
-        request.extensions_mut().insert(event);
+        stored.insert_into(request.extensions_mut());
         request.extensions_mut().insert(self);
         request
     }

@@ -4,18 +4,25 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::callback::Proof;
 use crate::event::dedup_key::hash;
 use crate::event::{Action, DedupKey, Event, EventKind, Subject};
 use crate::form::Value;
 
 /// The version of the format of [`Entry::body`] that this version of the crate writes. A store hands
 /// out no entries of a later format, and leaves them for a process that knows it.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = CALLBACK_FORMAT;
+
+/// Events keep the first format, so that a process of an earlier version handles them too.
+const EVENT_FORMAT: i64 = 1;
+
+/// The body begins with the proof of the callback.
+pub(super) const CALLBACK_FORMAT: i64 = 2;
 
 /// Longer member ids are stored as a hash, since databases bound the size of an indexed value.
 const MAX_MEMBER_ID_LEN: usize = 128;
-const MAX_CODE_LEN: usize = 128;
-const MAX_SUBJECT_LEN: usize = 128;
+pub(super) const MAX_CODE_LEN: usize = 128;
+pub(super) const MAX_SUBJECT_LEN: usize = 128;
 
 /// An event as a store keeps it: what it needs for order and identity, and the sealed body.
 ///
@@ -53,15 +60,18 @@ pub struct Entry {
 
 /// Everything of an [`Entry`] but its body.
 pub(super) struct Identity {
-    key: DedupKey,
-    lane: Option<[u8; 32]>,
-    merge: Option<[u8; 32]>,
-    once: bool,
-    member_id: String,
-    code: String,
-    subject: String,
-    handler_id: Option<i64>,
-    timestamp: Option<i64>,
+    pub(super) key: DedupKey,
+    pub(super) lane: Option<[u8; 32]>,
+    pub(super) merge: Option<[u8; 32]>,
+    pub(super) once: bool,
+    pub(super) member_id: String,
+    pub(super) code: String,
+    pub(super) subject: String,
+    pub(super) handler_id: Option<i64>,
+    pub(super) timestamp: Option<i64>,
+    pub(super) format: i64,
+    /// `None` for an event, whose proof is always its token.
+    pub(super) proof: Option<Proof>,
 }
 
 impl Identity {
@@ -95,12 +105,14 @@ impl Identity {
             }),
             handler_id,
             timestamp: event.timestamp(),
+            format: EVENT_FORMAT,
+            proof: None,
         }
     }
 
     /// Returns the data that a sealed body is bound to.
     pub(super) fn associated_data(&self) -> Vec<u8> {
-        associated_data(FORMAT, &self.member_id, &self.code, &self.key)
+        associated_data(self.format, &self.member_id, &self.code, &self.key)
     }
 
     pub(super) fn with_body(self, key_id: Option<i64>, body: Bytes) -> Entry {
@@ -114,7 +126,7 @@ impl Identity {
             subject: self.subject,
             handler_id: self.handler_id,
             timestamp: self.timestamp,
-            format: FORMAT,
+            format: self.format,
             key_id,
             body,
         }
@@ -182,7 +194,7 @@ pub(super) fn clean_member_id(member_id: &str) -> String {
 }
 
 /// PostgreSQL rejects a zero byte in a text, and a line break would forge a line of a list.
-fn clean(text: &str, limit: usize) -> String {
+pub(super) fn clean(text: &str, limit: usize) -> String {
     let is_kept = |letter: char| !letter.is_control();
     let mut end = text.len().min(limit);
     while !text.is_char_boundary(end) {

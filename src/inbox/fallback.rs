@@ -1,4 +1,4 @@
-//! The fallback: what handles an event in memory that could not be stored.
+//! The fallback: what handles a request in memory that could not be stored.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -9,19 +9,21 @@ use tower::Service;
 
 use super::clock::unix_millis;
 use super::delivery::{Delivery, WorkerRequest};
-use crate::event::{DedupKey, Event};
+use super::request::StoredRequest;
+use crate::event::DedupKey;
+use crate::handler::{HandlerError, HandlerErrorKind};
 use crate::layer::completion::Completion;
 use crate::telemetry::{self, HandlingOutcome};
 use crate::verify::OnHandled;
 
 pub(super) type Handling = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-type Call = dyn Fn(Event, WorkerRequest) -> Handling + Send + Sync;
+type Call = dyn Fn(StoredRequest, WorkerRequest) -> Handling + Send + Sync;
 
 #[derive(Clone)]
 pub(super) struct Fallback(Arc<Call>);
 
-/// An event that may need the fallback.
+/// A request that may need the fallback.
 pub(super) struct Endangered {
     pub(super) fallback: Fallback,
     pub(super) key: DedupKey,
@@ -38,15 +40,15 @@ impl Fallback {
     {
         // Shared by clones of `Receive`, which a service that is not `Sync` could not be.
         let service = Mutex::new(service);
-        Self(Arc::new(move |event, request| {
+        Self(Arc::new(move |stored, request| {
             let service = service.lock().unwrap_or_else(PoisonError::into_inner);
-            Box::pin(handle(service.clone(), event, request))
+            Box::pin(handle(service.clone(), stored, request))
         }))
     }
 }
 
 impl Endangered {
-    pub(super) fn handle(self, event: Event) -> Handling {
+    pub(super) fn handle(self, stored: StoredRequest) -> Handling {
         let delivery = Delivery {
             key: self.key,
             seq: 0,
@@ -55,15 +57,15 @@ impl Endangered {
             merged: 0,
             replayed: false,
         };
-        let mut request = delivery.into_request(event.clone(), self.target);
+        let mut request = delivery.into_request(stored.clone(), self.target);
         if let Some(on_handled) = self.on_handled {
             request.extensions_mut().insert(Completion::new(on_handled));
         }
-        (self.fallback.0)(event, request)
+        (self.fallback.0)(stored, request)
     }
 }
 
-async fn handle<H, R>(mut service: H, event: Event, request: WorkerRequest)
+async fn handle<H, R>(mut service: H, stored: StoredRequest, request: WorkerRequest)
 where
     H: Service<WorkerRequest, Response = Response<R>>,
 {
@@ -72,21 +74,48 @@ where
     let is_ready = poll_fn(|cx| service.poll_ready(cx).map(|ready| ready.is_ok()));
     let outcome = if is_ready.await {
         match service.call(request).await {
-            Ok(response) => Some(telemetry::log_response(&event, &response)),
+            Ok(response) => Some(log_response(&stored, &response)),
             Err(_) => None,
         }
     } else {
         None
     };
     let outcome = outcome.unwrap_or_else(|| {
-        telemetry::log_failure(&event, HandlingOutcome::Failed, None);
+        log_failure(&stored);
         HandlingOutcome::Failed
     });
     if outcome == HandlingOutcome::Deferred {
         return;
     }
-    telemetry::count_handled(outcome, None);
+    if stored.event().is_some() {
+        telemetry::count_handled(outcome, None);
+    }
     if let Some(completion) = completion.filter(|_| outcome == HandlingOutcome::Completed) {
         poll_fn(|cx| completion.poll(cx)).await;
+    }
+}
+
+fn log_response<R>(stored: &StoredRequest, response: &Response<R>) -> HandlingOutcome {
+    match stored {
+        StoredRequest::Event(event) => telemetry::log_response(event, response),
+        StoredRequest::Callback(_) if response.status().is_success() => HandlingOutcome::Completed,
+        StoredRequest::Callback(_) => {
+            if response.extensions().get::<HandlerError>().is_none() {
+                log_failure(stored);
+            }
+            HandlingOutcome::Failed
+        }
+    }
+}
+
+fn log_failure(stored: &StoredRequest) {
+    match stored {
+        StoredRequest::Event(event) => {
+            telemetry::log_failure(event, HandlingOutcome::Failed, None);
+        }
+        StoredRequest::Callback(callback) => {
+            let error = stored.clone().error(HandlerErrorKind::HandlerFailed);
+            telemetry::callback_not_handled(callback, &error);
+        }
     }
 }

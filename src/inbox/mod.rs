@@ -92,6 +92,26 @@
 //! An entry carries the version of its [format](FORMAT). A worker leaves an entry of a later format,
 //! and those of its lane, for a program that knows it.
 //!
+//! # Callbacks
+//!
+//! Robots, workflow activities and messages are not repeated either. Behind a layer with
+//! [`callbacks`](crate::EventLayer::callbacks), they are stored, sealed, retried and handed to a worker as
+//! events are, with their [proof](crate::callback::Proof): an `EventRouter` with `on_robot`, or an axum
+//! `Router` with `OnCallback<Robot>`. Their codes are `robot:…` and `message:…`.
+//!
+//! | callback | lane | duplicate |
+//! |---|---|---|
+//! | robot, activity | the document | an equal one, for as long as the first is kept: `event_token` is of one step alone |
+//! | message | provider and recipient | one with the same `message_id`, while the first waits untried; afterwards it is an entry with the same [`Delivery::key`] |
+//! | another, such as a Webhook robot | none | none: two true ones may be equal |
+//!
+//! What only a [secret of the URL](crate::EventLayer::url_secret) proves has lanes and keys of its own and
+//! the portal `""`, so that it takes no place of a portal that it merely names.
+//! [`remove_portal`](Inbox::remove_portal) does not find it.
+//!
+//! Pages and the settings form want their response now, so they are never stored.
+//! [`Receive::pages`] takes a service for them, and a router of a worker must have none of their handlers.
+//!
 //! # Duplicates and merging
 //!
 //! An equal event, with the same portal, code, handler, time and data, is stored once while the first
@@ -102,13 +122,16 @@
 //! merged while they wait. It is opt-in, because `auth` of each names the user who caused it.
 
 mod backoff;
+mod callback_entry;
 mod clock;
 mod commit;
 mod delivery;
 mod entry;
 mod fallback;
 mod operate;
+mod pages;
 mod receive;
+mod request;
 mod room;
 mod seal;
 mod service;
@@ -121,7 +144,9 @@ pub use self::backoff::Backoff;
 pub use self::delivery::{Delivery, WorkerRequest};
 pub use self::entry::{Entry, FORMAT};
 pub use self::operate::OpenedEntry;
+pub use self::pages::{PagesFuture, ReceiveWithPages};
 pub use self::receive::{Receive, ReceiveFuture};
+pub use self::request::StoredRequest;
 pub use self::seal::InboxKey;
 pub use self::service::{Inbox, InboxBuilder};
 #[cfg(feature = "postgres")]

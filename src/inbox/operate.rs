@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use super::entry::clean_member_id;
+use super::request::StoredRequest;
 use super::service::Inbox;
 use super::store::{BlockedLane, Filter, InboxStore, Record, State, Stats};
-use crate::envelope::Envelope;
-use crate::event::Event;
 
-/// An entry with its event, as [`Inbox::get`] returns it. `Debug` is safe to log.
+/// An entry with its request, as [`Inbox::get`] returns it. `Debug` is safe to log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OpenedEntry {
     /// The entry as it is stored.
     pub record: Record,
-    /// The event, whose serialized form has no tokens. The error says why the entry does not open:
+    /// The event or the callback, whose serialized form has no tokens. The error says why the entry does not open:
     /// its body was removed, none of the keys sealed it, or it was changed.
-    pub event: Result<Event, String>,
+    pub request: Result<StoredRequest, String>,
 }
 
 impl<S: InboxStore + 'static> Inbox<S> {
@@ -30,7 +29,7 @@ impl<S: InboxStore + 'static> Inbox<S> {
         self.store.list(filter, limit).await
     }
 
-    /// Returns an entry with its event, or `None` if there is none with this sequence number.
+    /// Returns an entry with its request, or `None` if there is none with this sequence number.
     ///
     /// # Errors
     ///
@@ -40,14 +39,10 @@ impl<S: InboxStore + 'static> Inbox<S> {
         let Some(record) = records.pop() else {
             return Ok(None);
         };
-        let contents = self.keys.open(&record.entry);
-        let event = contents
-            .map_err(|error| error.to_string())
-            .and_then(|contents| {
-                let envelope = Envelope::scan(contents.body).map_err(|error| error.to_string())?;
-                Ok(Event::from_verified(envelope))
-            });
-        Ok(Some(OpenedEntry { record, event }))
+        let request = StoredRequest::open(&self.keys, &record.entry)
+            .map(|(request, _)| request)
+            .map_err(|error| error.to_string());
+        Ok(Some(OpenedEntry { record, request }))
     }
 
     /// Returns the lanes whose oldest entry has failed and waits for its next attempt, with that entry

@@ -1,4 +1,4 @@
-//! `Receive`: the service that responds to an event once it is committed.
+//! `Receive`: the service that responds to a request once it is committed.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -17,10 +17,11 @@ use super::commit::{CommitError, Committer, Reply};
 use super::delivery::WorkerRequest;
 use super::entry::Identity;
 use super::fallback::{Endangered, Fallback, Handling};
+use super::pages::ReceiveWithPages;
+use super::request::StoredRequest;
 use super::seal::Keyring;
-use crate::callback::Callback;
-use crate::event::Event;
 use crate::handler::{HandlerError, HandlerErrorKind, ResponseBody};
+use crate::layer::EventLayer;
 use crate::layer::completion::Completion;
 use crate::telemetry::{self, HandlingOutcome};
 
@@ -31,8 +32,11 @@ use crate::telemetry::{self, HandlingOutcome};
 /// has a [`HandlerError`] with the event in its extensions, for an outer layer that stores it elsewhere.
 /// A [fallback](Self::fallback) handles it in memory. Responds with 500 to a request without an event.
 ///
-/// A [`Callback`] is not stored. The response is 503, with the callback in the [`HandlerError`]: a page
-/// and a settings form need their response now. Give callbacks a URL, or a route, of their own.
+/// A [`Callback`](crate::Callback) is stored as an event is, if its sender does not wait for the response: a robot, an
+/// activity, a message. A page and the settings form [want it now](crate::Callback::wants_response), so
+/// [`pages`](Self::pages) takes a service for them. Without one, let the layer verify only
+/// [`stored_callbacks`](crate::EventLayer::stored_callbacks): a page then never gets here.
+/// [`behind`](Self::behind) checks that.
 ///
 /// A sender that hangs up changes nothing: the event is stored. The verifier's
 /// [completion hook](crate::VerifyToken::on_handled) does not run here but in the worker.
@@ -86,6 +90,106 @@ impl Receive {
     }
 }
 
+impl Receive {
+    /// Sets the service that responds to the callbacks that [want it now](crate::Callback::wants_response):
+    /// placements and pages, the settings form, pay systems and their like. They are not stored.
+    ///
+    /// Give it a router of its own: a worker rejects one with handlers of pages.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::body::Body;
+    /// use axum::http::{Request, StatusCode};
+    /// use axum::routing::post_service;
+    /// use tower::ServiceExt;
+    /// use tower_bitrix24::callback::{Callback, Placement, PlacementCode, Robot, html_response};
+    /// use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer, EventRouter};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let pages = EventRouter::builder()
+    ///     .on_placement(PlacementCode::Default, async |_: Placement, _: Callback| {
+    ///         html_response("<h1>Shipping</h1>")
+    ///     })
+    ///     .build()?;
+    /// let handlers = EventRouter::builder()
+    ///     .on_robot("ship", async |robot: Robot, _: Callback| println!("{}", robot.document.raw))
+    ///     .build()?;
+    /// let inbox = Inbox::builder(MemoryInbox::new(), InboxKey::generate()).build();
+    /// let worker = inbox.worker(handlers).spawn();
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?).callbacks();
+    /// let app: Router = Router::new()
+    ///     .route("/bitrix24", post_service(inbox.receive().pages(pages)))
+    ///     .layer(layer);
+    ///
+    /// let status = async |body: &'static str| {
+    ///     let request = Request::post("/bitrix24")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Body::from(body));
+    ///     app.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("AUTH_ID=4d&member_id=a&APPLICATION_TOKEN=192735").await, StatusCode::OK);
+    /// assert_eq!(status("AUTH_ID=4d&member_id=a&APPLICATION_TOKEN=guess").await, StatusCode::FORBIDDEN);
+    /// // Only the robot is stored, and handled by the worker.
+    /// let robot = "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+    ///              &document_id[2]=DEAL_18&event_token=1.a&auth[application_token]=192735";
+    /// assert_eq!(status(robot).await, StatusCode::OK);
+    /// while inbox.stats().await?.done == 0 {
+    ///     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    /// }
+    /// # drop(worker);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub const fn pages<P>(self, service: P) -> ReceiveWithPages<P> {
+        ReceiveWithPages::new(self, service)
+    }
+
+    /// Puts the layer around this service, and checks that it lets no callback through that cannot be
+    /// stored.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the layer verifies all [`callbacks`](EventLayer::callbacks), among them pages. Use
+    /// [`stored_callbacks`](EventLayer::stored_callbacks), or set a service for [`pages`](Self::pages).
+    ///
+    /// ```
+    /// use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer};
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # let _guard = runtime.enter();
+    /// let inbox = Inbox::builder(MemoryInbox::new(), InboxKey::generate()).build();
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?);
+    /// let service = inbox.receive().behind(layer.clone().stored_callbacks());
+    ///
+    /// let with_pages = layer.callbacks();
+    /// let receive = inbox.receive();
+    /// assert!(std::panic::catch_unwind(move || receive.behind(with_pages)).is_err());
+    /// # drop(service);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn behind<V, M>(
+        self,
+        layer: EventLayer<V, M>,
+    ) -> <EventLayer<V, M> as tower::Layer<Self>>::Service
+    where
+        EventLayer<V, M>: tower::Layer<Self>,
+    {
+        assert!(
+            !layer.lets_pages_through(),
+            "this layer verifies pages, which no inbox stores: use `stored_callbacks()`, or set a \
+             service for them by `Receive::pages`"
+        );
+        tower::Layer::layer(&layer, self)
+    }
+}
+
+const NO_PAGES: &str = "an inbox stores no callback that wants its response now: set a service for \
+                        them by `Receive::pages`";
+
 impl<B> Service<Request<B>> for Receive {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
@@ -96,21 +200,25 @@ impl<B> Service<Request<B>> for Receive {
     }
 
     fn call(&mut self, request: Request<B>) -> ReceiveFuture {
-        if let Some(callback) = request.extensions().get::<Callback>() {
-            let kind = HandlerErrorKind::NotStored;
-            let error = HandlerError::of_callback(kind, callback.clone());
-            return ReceiveFuture(State::Responded(Some(response_to(error))));
-        }
-        let Some(event) = request.extensions().get::<Event>().cloned() else {
+        let Some(stored) = StoredRequest::find(request.extensions()) else {
             let error = HandlerError::new(HandlerErrorKind::NoEvent, None);
             return ReceiveFuture(State::Responded(Some(response_to(error))));
+        };
+        let identity = match &stored {
+            StoredRequest::Event(event) => Identity::of(event, self.coalesce),
+            StoredRequest::Callback(callback) if callback.wants_response() => {
+                let error = stored
+                    .error(HandlerErrorKind::NoHandler)
+                    .with_source(NO_PAGES.into());
+                return ReceiveFuture(State::Responded(Some(response_to(error))));
+            }
+            StoredRequest::Callback(callback) => Identity::of_callback(callback),
         };
         // It is not handled yet, so nothing out here may run the hook.
         let on_handled = Completion::take_from(&request);
         let target = request.uri().path_and_query();
         let target = target.map_or("/", |target| target.as_str());
-        let identity = Identity::of(&event, self.coalesce);
-        let entry = self.keys.seal(identity, target, event.body());
+        let entry = self.keys.seal(identity, target, stored.body());
         telemetry::inbox::received(&entry.key);
         let fallback = self.fallback.clone().map(|fallback| Endangered {
             fallback,
@@ -121,10 +229,10 @@ impl<B> Service<Request<B>> for Receive {
         ReceiveFuture(match self.committer.submit(entry) {
             Ok(reply) => State::Commit(Committing {
                 reply,
-                event: Some(event),
+                stored: Some(stored),
                 fallback,
             }),
-            Err(error) => State::not_stored(error, event, fallback),
+            Err(error) => State::not_stored(error, stored, fallback),
         })
     }
 }
@@ -144,16 +252,16 @@ enum State {
 
 struct Committing {
     reply: Reply,
-    event: Option<Event>,
+    stored: Option<StoredRequest>,
     fallback: Option<Endangered>,
 }
 
 const POLLED_AFTER_COMPLETION: &str = "`ReceiveFuture` polled after completion";
 
 impl State {
-    fn not_stored(error: CommitError, event: Event, fallback: Option<Endangered>) -> Self {
+    fn not_stored(error: CommitError, stored: StoredRequest, fallback: Option<Endangered>) -> Self {
         let kind = HandlerErrorKind::NotStored;
-        let error = HandlerError::new(kind, Some(event.clone())).with_source(error.into());
+        let error = stored.clone().error(kind).with_source(error.into());
         let mut response = response_to(error);
         let Some(fallback) = fallback else {
             return Self::Responded(Some(response));
@@ -161,7 +269,7 @@ impl State {
         // The fallback records the outcome.
         telemetry::mark_recorded(response.extensions_mut(), HandlingOutcome::Deferred);
         Self::Fallback {
-            handling: fallback.handle(event),
+            handling: fallback.handle(stored),
             response: Some(response),
         }
     }
@@ -175,11 +283,11 @@ impl Future for ReceiveFuture {
             match &mut self.0 {
                 State::Commit(committing) => {
                     let outcome = ready!(Pin::new(&mut committing.reply).poll(cx));
-                    let event = committing.event.take().expect(POLLED_AFTER_COMPLETION);
+                    let stored = committing.stored.take().expect(POLLED_AFTER_COMPLETION);
                     let fallback = committing.fallback.take();
                     match outcome.unwrap_or(Err(CommitError::Stopped)) {
-                        Ok(_) => return Poll::Ready(Ok(stored())),
-                        Err(error) => self.0 = State::not_stored(error, event, fallback),
+                        Ok(_) => return Poll::Ready(Ok(committed())),
+                        Err(error) => self.0 = State::not_stored(error, stored, fallback),
                     }
                 }
                 State::Fallback { handling, response } => {
@@ -195,7 +303,7 @@ impl Future for ReceiveFuture {
     }
 }
 
-fn stored() -> Response<ResponseBody> {
+fn committed() -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::default());
     // The worker records the rest.
     telemetry::mark_recorded(response.extensions_mut(), HandlingOutcome::Deferred);
@@ -216,12 +324,12 @@ impl Drop for ReceiveFuture {
         match mem::replace(&mut self.0, State::Responded(None)) {
             State::Commit(Committing {
                 reply,
-                event: Some(event),
+                stored: Some(stored),
                 fallback: Some(fallback),
             }) => {
                 runtime.spawn(async move {
                     if !matches!(reply.await, Ok(Ok(_))) {
-                        fallback.handle(event).await;
+                        fallback.handle(stored).await;
                     }
                 });
             }

@@ -9,11 +9,17 @@ use chacha20poly1305::aead::{Generate, KeyInit};
 use chacha20poly1305::{AeadInOut, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::entry::{Entry, Identity};
+use super::entry::{CALLBACK_FORMAT, Entry, FORMAT, Identity};
+use crate::callback::Proof;
+use crate::envelope::EnvelopeError;
 use crate::error::ConfigError;
 use crate::event::dedup_key::hash;
 
 const NONCE_LEN: usize = 24;
+
+// The proof of a callback, in a sealed body.
+const URL_SECRET: u8 = 0;
+const APPLICATION_TOKEN: u8 = 1;
 
 /// A secret key of 32 bytes that seals the entries of an [`Inbox`](super::Inbox)
 /// (XChaCha20-Poly1305).
@@ -104,15 +110,23 @@ pub(super) struct Keyring {
 pub(super) enum OpenError {
     /// None of the keys has sealed it.
     UnknownKey,
+    /// A later version has stored it.
+    UnknownFormat,
     /// It was changed, moved or truncated.
     Forged,
     /// Its body is gone.
     NoBody,
+    /// It opens, but holds no request that this version reads.
+    Unreadable(EnvelopeError),
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unreadable(error) => return error.fmt(f),
+            Self::UnknownFormat => {
+                "a later version has stored the entry: let a worker of that version handle it"
+            }
             Self::UnknownKey => "none of the inbox keys has sealed the entry: add the key that did",
             Self::Forged => "the entry does not open: it was changed, moved or truncated",
             Self::NoBody => "the body of the entry was removed",
@@ -126,6 +140,8 @@ impl Error for OpenError {}
 pub(super) struct Contents {
     /// The path and query of the request, which may hold a secret of the application's own.
     pub(super) target: String,
+    /// `None` if this is an event.
+    pub(super) proof: Option<Proof>,
     pub(super) body: Bytes,
 }
 
@@ -151,12 +167,11 @@ impl Keyring {
     pub(super) fn seal(&self, identity: Identity, target: &str, body: &[u8]) -> Entry {
         let tag_len = 16;
         let mut sealed =
-            Vec::with_capacity(NONCE_LEN + 4 + target.len() + body.len() + tag_len + 64);
+            Vec::with_capacity(NONCE_LEN + 5 + target.len() + body.len() + tag_len + 64);
+        write_contents(&mut sealed, target, identity.proof, body);
         let Some(key) = self.keys.first().filter(|_| self.seals) else {
-            write_contents(&mut sealed, target, body);
             return identity.with_body(None, sealed.into());
         };
-        write_contents(&mut sealed, target, body);
         // 24 random bytes never repeat in practice, without any state.
         let nonce = XNonce::generate();
         let associated_data = identity.associated_data();
@@ -172,9 +187,12 @@ impl Keyring {
         if entry.body.is_empty() {
             return Err(OpenError::NoBody);
         }
+        if entry.format > FORMAT {
+            return Err(OpenError::UnknownFormat);
+        }
         let mut opened = entry.body.to_vec();
         if !self.seals && entry.key_id.is_none() {
-            return read_contents(opened.into()).ok_or(OpenError::Forged);
+            return read_contents(entry.format, opened.into()).ok_or(OpenError::Forged);
         }
         let key = self.keys.iter().find(|key| Some(key.id()) == entry.key_id);
         let key = key.ok_or(OpenError::UnknownKey)?;
@@ -184,31 +202,52 @@ impl Keyring {
         key.cipher()
             .decrypt_in_place(&nonce.into(), &entry.associated_data(), &mut opened)
             .map_err(|_| OpenError::Forged)?;
-        read_contents(opened.into()).ok_or(OpenError::Forged)
+        read_contents(entry.format, opened.into()).ok_or(OpenError::Forged)
     }
 }
 
-fn write_contents(contents: &mut Vec<u8>, target: &str, body: &[u8]) {
+fn write_contents(contents: &mut Vec<u8>, target: &str, proof: Option<Proof>, body: &[u8]) {
     // A longer target does not occur: servers bound the head of a request far below.
     let target = &target[..target.len().min(u32::MAX as usize)];
     contents.extend_from_slice(&(target.len() as u32).to_be_bytes());
     contents.extend_from_slice(target.as_bytes());
+    if let Some(proof) = proof {
+        contents.push(match proof {
+            Proof::UrlSecret => URL_SECRET,
+            // No kind that is stored is introspected, and the weaker proof grants nothing.
+            Proof::ApplicationToken | Proof::Introspected { .. } => APPLICATION_TOKEN,
+        });
+    }
     contents.extend_from_slice(body);
 }
 
-fn read_contents(contents: Bytes) -> Option<Contents> {
+fn read_contents(format: i64, contents: Bytes) -> Option<Contents> {
     let len = contents.get(..4)?.try_into().ok()?;
     let end = 4 + u32::from_be_bytes(len) as usize;
     let target = std::str::from_utf8(contents.get(4..end)?).ok()?.to_owned();
+    if format < CALLBACK_FORMAT {
+        return Some(Contents {
+            target,
+            proof: None,
+            body: contents.slice(end..),
+        });
+    }
+    let proof = match *contents.get(end)? {
+        URL_SECRET => Proof::UrlSecret,
+        APPLICATION_TOKEN => Proof::ApplicationToken,
+        _ => return None,
+    };
     Some(Contents {
         target,
-        body: contents.slice(end..),
+        proof: Some(proof),
+        body: contents.slice(end + 1..),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::callback::Callback;
     use crate::envelope::Envelope;
     use crate::event::Event;
 
@@ -287,5 +326,67 @@ mod tests {
         let entry = seal(&unsealed);
         assert_eq!(entry.key_id, None);
         assert!(unsealed.open(&entry).is_ok());
+    }
+
+    /// Sealed by the version before callbacks.
+    #[test]
+    fn entry_of_the_first_format_still_opens() {
+        const SEALED: &str = "7cca3d29bcf7ac12ced0ff0383c44d1732773ccd84d7b7f42c0ba76d3acd4847\
+             9c21f2e1a04e7a0fc2e51224e4730dc7d403b2b3f1710258b6e0e268ad2da9c4\
+             da865c02446521289ba3d499a27f5da6ace00c946e74ea655cadb8211e0c5874\
+             7036c76855e780ab5b765fb79b2d13da2a1de143a1732cf1bfc77f6e178485db\
+             58386ef36f6a77f7a7f10e5acf034e0651aed5552db7a175ba067ae2a2";
+        let bytes = (0..SEALED.len()).step_by(2);
+        let bytes = bytes.map(|at| u8::from_str_radix(&SEALED[at..at + 2], 16).unwrap());
+        let body = "event=ONCRMDEALADD&data[FIELDS][ID]=42&ts=9&auth[member_id]=a\
+                    &auth[application_token]=canary";
+        let event = Event::from_verified(Envelope::scan(body).unwrap());
+        let mut entry = keys(1).seal(Identity::of(&event, false), "/", body.as_bytes());
+        assert_eq!(entry.format, 1);
+        assert_eq!(
+            entry.key.to_string(),
+            "7f26da441d00dad73c8b1117a68199d4eb7b05a336200c3f79bc0289cb4bb1df"
+        );
+        entry.body = bytes.collect();
+        let contents = keys(1).open(&entry).unwrap();
+        assert_eq!(
+            (&*contents.target, &*contents.body),
+            ("/events?secret=canary", body.as_bytes())
+        );
+        assert_eq!(contents.proof, None);
+    }
+
+    const ROBOT: &str = "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+        &document_id[2]=DEAL_18&event_token=canary&auth[member_id]=a&auth[application_token]=canary";
+
+    fn callback(proof: Proof) -> Entry {
+        let callback = Callback::reopen(ROBOT.into(), proof).unwrap();
+        keys(1).seal(Identity::of_callback(&callback), "/robot", ROBOT.as_bytes())
+    }
+
+    #[test]
+    fn proof_of_a_callback_is_sealed_with_it() {
+        for proof in [Proof::ApplicationToken, Proof::UrlSecret] {
+            let entry = callback(proof);
+            assert_eq!(entry.format, CALLBACK_FORMAT);
+            let contents = keys(1).open(&entry).unwrap();
+            assert_eq!(
+                (contents.proof, &*contents.body),
+                (Some(proof), ROBOT.as_bytes())
+            );
+            assert_eq!(contents.target, "/robot");
+        }
+    }
+
+    #[test]
+    fn format_decides_nothing_that_is_not_sealed() {
+        let mut event = seal(&keys(1));
+        event.format = CALLBACK_FORMAT;
+        assert_eq!(keys(1).open(&event).err(), Some(OpenError::Forged));
+        let mut robot = callback(Proof::ApplicationToken);
+        robot.format = 1;
+        assert_eq!(keys(1).open(&robot).err(), Some(OpenError::Forged));
+        robot.format = FORMAT + 1;
+        assert_eq!(keys(1).open(&robot).err(), Some(OpenError::UnknownFormat));
     }
 }

@@ -31,7 +31,7 @@ use self::budget::Budget;
 pub use self::config::EventConfig;
 pub use self::future::ResponseFuture;
 pub use self::service::EventService;
-use self::shared::Shared;
+use self::shared::{Callbacks, Shared};
 pub use self::url_secret::UrlSecret;
 pub use self::verdict::{Verdict, Verified};
 use crate::rejection::{Rejection, RejectionPolicy, ResponsePolicy};
@@ -103,7 +103,7 @@ impl<V> EventLayer<V> {
                 body_timeout: Some(EventConfig::DEFAULT_BODY_TIMEOUT),
                 budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
                 verified_budget: Arc::new(Budget::new(EventConfig::DEFAULT_BODY_BUDGET)),
-                callbacks: false,
+                callbacks: Callbacks::Off,
                 pass_other_callbacks: false,
                 respond_to_probes: false,
                 response_policy: ResponsePolicy::Policy(RejectionPolicy::Reject),

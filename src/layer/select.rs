@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::path::SelectedPath;
+use super::shared::Callbacks;
 use super::{EventLayer, UrlSecret};
 
 impl<V, M> EventLayer<V, M> {
@@ -209,7 +210,47 @@ impl<V, M> EventLayer<V, M> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn callbacks(self) -> Self {
-        self.with(|shared| shared.callbacks = true)
+        self.with(|shared| shared.callbacks = Callbacks::All)
+    }
+
+    /// Verifies only those [`callbacks`](Self::callbacks) whose response nobody waits for: robots and
+    /// workflow activities, messages and, with a [secret in the URL](Self::url_secret), what has no type,
+    /// as a form. Placements, pages and the settings form are rejected with 400, with or without a token,
+    /// or [pass](Self::pass_other_callbacks) unverified.
+    ///
+    /// This is for an inbox (module `inbox`) without a service for pages.
+    ///
+    /// ```
+    /// use http::{Request, StatusCode};
+    /// use tower_bitrix24::layer::Verdict;
+    /// use tower_bitrix24::{ApplicationToken, Callback, EventLayer};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?).stored_callbacks();
+    /// let verify = async |body: &'static str| {
+    ///     let request = Request::post("/")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(body.as_bytes());
+    ///     layer.verify(request.unwrap()).await
+    /// };
+    /// let robot = "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+    ///              &document_id[2]=DEAL_18&event_token=1.a&auth[application_token]=192735";
+    /// let Verdict::Pass(robot) = verify(robot).await else { panic!() };
+    /// assert!(robot.extensions().get::<Callback>().is_some());
+    ///
+    /// let Verdict::Respond(page) = verify("AUTH_ID=4d&APPLICATION_TOKEN=192735").await else { panic!() };
+    /// assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stored_callbacks(self) -> Self {
+        self.with(|shared| shared.callbacks = Callbacks::Stored)
+    }
+
+    #[cfg(feature = "inbox")]
+    pub(crate) fn lets_pages_through(&self) -> bool {
+        self.shared.callbacks == Callbacks::All
     }
 
     /// Passes requests that are not events to the inner service instead of rejecting them: forms without

@@ -15,7 +15,7 @@ use tower::Service;
 
 use super::body_mode::{BodyMode, KeepBody};
 use super::future::ResponseFuture;
-use super::shared::{Content, Shared, UrlSecretCheck};
+use super::shared::{Callbacks, Content, Shared, UrlSecretCheck};
 use crate::envelope::{Envelope, EnvelopeErrorKind};
 use crate::rejection::RejectionKind;
 use crate::telemetry::Telemetry;
@@ -102,10 +102,10 @@ impl<V> Shared<V> {
         if head.method != Method::POST {
             return self.pass_or_reject(head, RejectionKind::MethodNotAllowed);
         }
-        let is_verified = self.callbacks && url_secret == UrlSecretCheck::Verified;
+        let takes_json = self.callbacks == Callbacks::All && url_secret == UrlSecretCheck::Verified;
         let content = if is_form(&head.headers) {
             Content::Form
-        } else if is_verified && is_json(&head.headers) && !names_event_in_query(head) {
+        } else if takes_json && is_json(&head.headers) && !names_event_in_query(head) {
             Content::Json
         } else {
             return self.pass_or_reject(head, RejectionKind::NotAForm);

@@ -22,10 +22,19 @@ pub(super) struct Shared<V> {
     pub(super) budget: Arc<Budget>,
     /// For verified bodies that wait for the inner service.
     pub(super) verified_budget: Arc<Budget>,
-    pub(super) callbacks: bool,
+    pub(super) callbacks: Callbacks,
     pub(super) pass_other_callbacks: bool,
     pub(super) respond_to_probes: bool,
     pub(super) response_policy: ResponsePolicy,
+}
+
+/// Which callbacks the layer verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callbacks {
+    Off,
+    /// Those that an inbox stores, since nobody waits for the response.
+    Stored,
+    All,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

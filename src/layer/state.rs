@@ -17,9 +17,9 @@ use super::body_mode::BodyMode;
 use super::budget::Reservation;
 use super::collect::{Collect, Collected};
 use super::completion::Completion;
-use super::shared::{Content, Shared, UrlSecretCheck};
+use super::shared::{Callbacks, Content, Shared, UrlSecretCheck};
 use crate::callback::{Callback, Proof};
-use crate::envelope::{CallbackEnvelope, Envelope, EnvelopeErrorKind};
+use crate::envelope::{CallbackEnvelope, CallbackKind, Envelope, EnvelopeError, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
@@ -186,10 +186,8 @@ where
     request.timer = telemetry.collected(&body.bytes);
     let scanned = if request.content == Content::Json {
         Ok(Envelope::of_other_content(body.bytes.clone()))
-    } else if request.shared.callbacks {
-        Envelope::scan_with_callbacks(body.bytes.clone())
     } else {
-        Envelope::scan(body.bytes.clone())
+        scan_form(request.shared.callbacks, body.bytes.clone())
     };
     let (check, envelope) = match scanned {
         Ok(envelope) => (check(request, &envelope), Some(envelope)),
@@ -226,6 +224,21 @@ where
             request.reject(telemetry, rejection)
         }
         (Check::Pass | Check::UrlSecret, _) => pass(telemetry, mode, body.bytes, trailers),
+    }
+}
+
+fn scan_form(callbacks: Callbacks, body: Bytes) -> Result<Envelope, EnvelopeError> {
+    if callbacks == Callbacks::Off {
+        return Envelope::scan(body);
+    }
+    let envelope = Envelope::scan_with_callbacks(body)?;
+    match envelope.callback_kind() {
+        Some(CallbackKind::Placement | CallbackKind::Settings)
+            if callbacks == Callbacks::Stored =>
+        {
+            Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent))
+        }
+        _ => Ok(envelope),
     }
 }
 

@@ -11,9 +11,8 @@ use tower::Service;
 
 use super::verdict::{self, Verdict};
 use super::{Hook, Settings};
-use crate::envelope::Envelope;
-use crate::event::Event;
 use crate::inbox::delivery::Delivery;
+use crate::inbox::request::StoredRequest;
 use crate::inbox::seal::{Keyring, OpenError};
 use crate::inbox::store::{Outcome, Record};
 
@@ -34,7 +33,7 @@ impl Attempts {
         H::Error: Into<Box<dyn Error + Send + Sync>>,
         B: From<Bytes>,
     {
-        let (event, target) = match open(&self.keys, &record) {
+        let (stored, target) = match open(&self.keys, &record) {
             Ok(opened) => opened,
             Err(verdict) => return self.outcome(verdict, &record),
         };
@@ -47,8 +46,8 @@ impl Attempts {
             merged: record.merged,
             replayed: record.replayed,
         };
-        let request = delivery.into_request(event.clone(), target);
-        let handling = call(service, request, &event, self.settings.on_handled.as_ref());
+        let request = delivery.into_request(stored.clone(), target);
+        let handling = call(service, request, &stored, self.settings.on_handled.as_ref());
         let verdict = match tokio::time::timeout(timeout, handling).await {
             Ok(verdict) => verdict,
             Err(_) => Verdict::Retry {
@@ -87,30 +86,28 @@ fn timed_out(timeout: Duration) -> String {
     format!("the handler did not respond within {timeout:?}")
 }
 
-fn open(keys: &Keyring, record: &Record) -> Result<(Event, Uri), Verdict> {
-    let contents = keys.open(&record.entry).map_err(|error| {
+fn open(keys: &Keyring, record: &Record) -> Result<(StoredRequest, Uri), Verdict> {
+    let (stored, target) = StoredRequest::open(keys, &record.entry).map_err(|error| {
         let text = error.to_string();
         match error {
-            // During a deployment a process with the new key may be next.
-            OpenError::UnknownKey => Verdict::Retry {
+            // During a deployment a process that has the key or knows the format may be next.
+            OpenError::UnknownKey | OpenError::UnknownFormat => Verdict::Retry {
                 after: None,
                 error: text,
             },
-            OpenError::Forged | OpenError::NoBody => Verdict::Dead { error: text },
+            OpenError::Forged | OpenError::NoBody | OpenError::Unreadable(_) => {
+                Verdict::Dead { error: text }
+            }
         }
     })?;
-    let envelope = Envelope::scan(contents.body).map_err(|error| Verdict::Dead {
-        error: error.to_string(),
-    })?;
-    // Any path is better than losing the event.
-    let target = contents.target.parse().unwrap_or_default();
-    Ok((Event::from_verified(envelope), target))
+    // Any path is better than losing the request.
+    Ok((stored, target.parse().unwrap_or_default()))
 }
 
 async fn call<H, B, R>(
     mut service: H,
     request: Request<B>,
-    event: &Event,
+    stored: &StoredRequest,
     on_handled: Option<&Hook>,
 ) -> Verdict
 where
@@ -121,17 +118,17 @@ where
     let ready = poll_fn(|cx| service.poll_ready(cx).map_err(Into::into));
     let ready: Result<(), BoxError> = ready.await;
     if let Err(error) = ready {
-        return verdict::of_error(&*error, event);
+        return verdict::of_error(&*error, stored);
     }
     let mut handling = std::pin::pin!(service.call(request));
     let response = poll_fn(|cx| handling.as_mut().poll(cx).map_err(Into::into));
     let response: Result<Response<R>, BoxError> = response.await;
     let verdict = match response {
-        Ok(response) => verdict::of_response(&response, event),
-        Err(error) => verdict::of_error(&*error, event),
+        Ok(response) => verdict::of_response(&response, stored),
+        Err(error) => verdict::of_error(&*error, stored),
     };
     if let (Verdict::Done(true), Some(on_handled)) = (&verdict, on_handled) {
-        on_handled(event.clone()).await;
+        on_handled(stored.clone()).await;
     }
     verdict
 }

@@ -6,6 +6,7 @@ mod housekeeping;
 mod run;
 mod verdict;
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -24,12 +25,13 @@ pub use self::handler::EntryHandler;
 use self::run::Run;
 use super::backoff::Backoff;
 use super::delivery::WorkerRequest;
+use super::request::StoredRequest;
 use super::service::Inbox;
 use super::store::{Accept, InboxStore};
-use crate::event::Event;
+use crate::handler::EventRouter;
 use crate::verify::VerifyToken;
 
-type Hook = Arc<dyn Fn(Event) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+type Hook = Arc<dyn Fn(StoredRequest) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// The settings of a worker.
 #[derive(Clone)]
@@ -50,9 +52,40 @@ impl<S: Accept + 'static> Inbox<S> {
     /// [`EventRouter`](crate::EventRouter), an axum `Router`, or any other.
     ///
     /// The service is called with each request as the portal made it: POST, the path and query it came
-    /// by, the content type of a form and the whole body, with the [`Event`] and the
-    /// [`Delivery`](super::Delivery) in its extensions.
-    pub fn worker<H>(&self, service: H) -> WorkerBuilder<S, H> {
+    /// by, the content type of a form and the whole body, with the
+    /// [`Event`](crate::Event) or the [`Callback`](crate::Callback), and the
+    /// [`Delivery`](super::Delivery), in its extensions.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the service is an [`EventRouter`] with a handler of a placement or of the settings form.
+    /// A worker would never call it, since an inbox stores neither: give these handlers a router of their
+    /// own, for [`Receive::pages`](super::Receive::pages).
+    ///
+    /// ```should_panic
+    /// use tower_bitrix24::callback::{Callback, Placement, PlacementCode, html_response};
+    /// use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
+    /// use tower_bitrix24::EventRouter;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # let _guard = runtime.enter();
+    /// let router = EventRouter::builder()
+    ///     .on_placement(PlacementCode::Default, async |_: Placement, _: Callback| {
+    ///         html_response("never shown")
+    ///     })
+    ///     .build()
+    ///     .expect("one handler");
+    /// let inbox = Inbox::builder(MemoryInbox::new(), InboxKey::generate()).build();
+    /// let worker = inbox.worker(router); // panics
+    /// ```
+    #[track_caller]
+    pub fn worker<H: 'static>(&self, service: H) -> WorkerBuilder<S, H> {
+        let router = (&service as &dyn Any).downcast_ref::<EventRouter>();
+        assert!(
+            !router.is_some_and(EventRouter::has_pages),
+            "a worker never calls a handler of a placement or of the settings form, since an inbox \
+             stores neither: give them a router of their own, for `Receive::pages`"
+        );
         WorkerBuilder::new(self.clone(), service)
     }
 }
@@ -93,9 +126,9 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
         V: VerifyToken + Send + Sync + 'static,
     {
         let verifier = Arc::new(verifier);
-        self.settings.on_handled = Some(Arc::new(move |event: Event| {
+        self.settings.on_handled = Some(Arc::new(move |stored: StoredRequest| {
             let verifier = verifier.clone();
-            Box::pin(async move { event.mark_handled(&*verifier).await })
+            Box::pin(async move { stored.mark_handled(&*verifier).await })
         }));
         self
     }

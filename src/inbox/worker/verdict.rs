@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::header::RETRY_AFTER;
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
-use crate::event::Event;
 use crate::form::{Array, Value};
 use crate::handler::HandlerError;
+use crate::inbox::request::StoredRequest;
 use crate::secret::{Secret, is_secret, without_secrets};
 
 /// The longest text of an error that is stored, in characters.
@@ -30,9 +30,9 @@ pub(super) enum Verdict {
     },
 }
 
-pub(super) fn of_response<R>(response: &Response<R>, event: &Event) -> Verdict {
+pub(super) fn of_response<R>(response: &Response<R>, stored: &StoredRequest) -> Verdict {
     let status = response.status();
-    let error = || redact(&describe(status, response.extensions()), event);
+    let error = || redact(&describe(status, response.extensions()), stored);
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             Verdict::Retry {
@@ -52,10 +52,10 @@ pub(super) fn of_response<R>(response: &Response<R>, event: &Event) -> Verdict {
     }
 }
 
-pub(super) fn of_error(error: &(dyn Error + 'static), event: &Event) -> Verdict {
+pub(super) fn of_error(error: &(dyn Error + 'static), stored: &StoredRequest) -> Verdict {
     Verdict::Retry {
         after: None,
-        error: redact(&chain(error), event),
+        error: redact(&chain(error), stored),
     }
 }
 
@@ -78,17 +78,17 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Removes the secrets of links and those of the event, since the error of an HTTP client may quote
+/// Removes the secrets of links and those of the request, since the error of an HTTP client may quote
 /// its URL.
-fn redact(text: &str, event: &Event) -> String {
-    let auth = event.auth();
+fn redact(text: &str, stored: &StoredRequest) -> String {
+    let auth = stored.auth();
     let tokens = [
         auth.application_token(),
         auth.access_token(),
         auth.refresh_token(),
     ];
     let mut secrets: Vec<&str> = tokens.into_iter().flatten().map(Secret::expose).collect();
-    if let Some(data) = event.data() {
+    if let Some(data) = stored.data() {
         add_secrets(data, &mut secrets);
     }
     // The longest first, since one may be a part of another.
@@ -168,12 +168,13 @@ fn parse_http_date(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::envelope::Envelope;
+    use crate::event::Event;
     use crate::handler::HandlerErrorKind;
 
-    fn event() -> Event {
+    fn event() -> StoredRequest {
         let body = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[access_token]=canary-access\
                     &auth[refresh_token]=canary-refresh&auth[application_token]=canary-application";
-        Event::from_verified(Envelope::scan(body).unwrap())
+        StoredRequest::Event(Event::from_verified(Envelope::scan(body).unwrap()))
     }
 
     fn verdict(status: u16, headers: &[(&'static str, &'static str)]) -> Verdict {
@@ -241,7 +242,7 @@ mod tests {
     fn stored_error_has_the_source_of_the_handler_error_and_no_secret() {
         let source = "GET https://a.bitrix24.com/rest/?auth=canary-access failed: \
                       canary-refresh\ncanary-application";
-        let error = HandlerError::new(HandlerErrorKind::HandlerFailed, Some(event()));
+        let error = event().error(HandlerErrorKind::HandlerFailed);
         let response = error.with_source(source.into()).into_event_response();
         let Verdict::Retry { error, .. } = of_response(&response, &event()) else {
             panic!("{response:?}")

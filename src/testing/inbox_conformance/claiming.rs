@@ -206,10 +206,13 @@ pub(super) async fn poison<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
 }
 
 pub(super) async fn later_format<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
-    let (mut later, entry) = (store.entry("a", Some(1)), store.entry("a", Some(2)));
+    let (mut later, callback) = (store.entry("a", Some(1)), store.entry("a", Some(2)));
     later.format = FORMAT + 1;
-    store.accept(&[later, entry.clone()]).await?;
-    store.expect_claimed(&[&entry]).await?;
+    let mut event = store.entry("a", Some(3));
+    event.format = 1;
+    let all = [later, callback.clone(), event.clone()];
+    store.accept(&all).await?;
+    store.expect_claimed(&[&callback, &event]).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The durable inbox: an event that got 200 is handled, in order, until it is done or dead.
 
+mod callbacks;
 mod conformance;
 mod model;
 mod receive;

@@ -67,26 +67,6 @@ async fn event_that_is_not_stored_gets_503_and_is_handed_out() {
 }
 
 #[tokio::test]
-async fn callback_is_not_stored_but_gets_503_and_is_handed_out() {
-    let inner = MemoryInbox::new();
-    let inbox = Inbox::builder(inner, key()).build();
-    let callback = tower_bitrix24::testing::TestCallback::robot("ship").callback();
-    let mut request = http::Request::new(());
-    request.extensions_mut().insert(callback);
-    let response = tower::ServiceExt::oneshot(inbox.receive(), request).await;
-    let response = response.unwrap();
-    assert_eq!(response.status(), 503);
-    let error = response.extensions().get::<HandlerError>().unwrap();
-    assert_eq!(error.kind(), HandlerErrorKind::NotStored);
-    assert!(error.callback().is_some() && error.event().is_none());
-    assert!(
-        error
-            .to_string()
-            .starts_with("the inbox stores events only")
-    );
-}
-
-#[tokio::test]
 async fn transaction_that_fails_once_is_repeated() {
     let (inbox, inner, commits, fails) = gate();
     fails.store(true, Ordering::Relaxed);
@@ -379,7 +359,8 @@ async fn nothing_stored_shows_a_secret() {
     assert!(!record.entry.body.windows(6).any(|bytes| bytes == b"canary"));
     let opened = inbox.get(record.seq).await.unwrap().unwrap();
     assert!(!format!("{opened:?}").contains("canary"));
-    let event = opened.event.unwrap();
+    let request = opened.request.unwrap();
+    let event = request.event().unwrap();
     assert_eq!(
         event.auth().access_token().unwrap().expose(),
         "canary-access"
