@@ -160,6 +160,9 @@ async fn axum_router_behind_a_worker_takes_callbacks_by_its_extractors_unchanged
     worker.shutdown(Duration::ZERO).await;
 }
 
+/// The number of samples that nobody waits for, with an empty form among them.
+const STORED: usize = 27;
+
 #[derive(Deserialize)]
 struct Sample {
     name: String,
@@ -174,44 +177,36 @@ struct Sample {
 async fn every_sample_that_can_be_stored_comes_out_of_the_inbox_unchanged() {
     let samples = include_str!("../../corpus/callbacks.jsonl").lines();
     let samples = samples.map(|line| serde_json::from_str::<Sample>(line).unwrap());
-    let inbox = inbox();
     let accept_any = |_: &tower_bitrix24::Envelope| async { Ok(()) };
     let secret = UrlSecret::query("secret", [SECRET]).unwrap();
     let layer = EventLayer::new(accept_any).stored_callbacks();
     let layer = layer.url_secret(secret.only_without_token());
-    let mut sent = Vec::new();
+    let mut stored = 0;
     for sample in samples.filter(|sample| sample.method == "POST" && sample.kind != "event") {
+        let inbox = inbox();
         let form = Bytes::from(sample.form);
         let request = Request::post(format!("/?secret={SECRET}"))
             .header("content-type", sample.content_type)
             .body(Full::new(form.clone()))
             .unwrap();
-        let response = layer.layer(inbox.receive()).oneshot(request).await;
-        let Ok(response) = response;
+        let Ok(response) = layer.layer(inbox.receive()).oneshot(request).await;
+        let opened = inbox.get(1).await.unwrap();
         match (&*sample.kind, response.status().as_u16()) {
-            ("robot" | "activity" | "sms" | "sms_legacy", status) => {
-                assert_eq!(status, 200, "{}", sample.name);
-                sent.push(form);
+            (_, 200) => {
+                let request = opened.unwrap().request.unwrap();
+                let callback = request.callback().unwrap();
+                assert_eq!(callback.body(), &form, "{}", sample.name);
+                assert!(!callback.wants_response(), "{}", sample.name);
+                stored += 1;
             }
-            (_, 200) => sent.push(form),
-            (_, 400 | 404 | 415) => {}
+            ("robot" | "activity" | "sms" | "sms_legacy", status) => {
+                panic!("{}: {status}", sample.name)
+            }
+            (_, 400 | 404 | 415) => assert!(opened.is_none(), "{}", sample.name),
             (kind, status) => panic!("{} ({kind}): {status}", sample.name),
         }
     }
-    assert!(sent.len() > 15, "{}", sent.len());
-    let seen = Arc::default();
-    let worker = inbox.worker(callbacks(&seen, |_, _| 200)).spawn();
-    wait_for(&inbox, |stats| stats.done as usize == sent.len()).await;
-    worker.shutdown(Duration::ZERO).await;
-    let seen = seen.lock().unwrap();
-    let mut bodies: Vec<Bytes> = seen
-        .iter()
-        .map(|(callback, _)| callback.body().clone())
-        .collect();
-    bodies.sort();
-    sent.sort();
-    assert_eq!(bodies, sent);
-    assert!(seen.iter().all(|(callback, _)| !callback.wants_response()));
+    assert_eq!(stored, STORED);
 }
 
 #[tokio::test]
