@@ -35,13 +35,20 @@ struct Generations {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct OwnerKey([u8; 32]);
+pub(super) struct OwnerKey {
+    token: [u8; 32],
+    portal: PortalKey,
+}
 
 #[derive(Clone, Copy)]
 struct Remembered {
+    portal: PortalKey,
     owner: TokenOwner,
     until: Instant,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct PortalKey([u8; 16]);
 
 impl Owners {
     pub(super) fn new(capacity: usize, ttl: Duration) -> Self {
@@ -59,7 +66,29 @@ impl Owners {
         hmac.update(&(member_id.len() as u64).to_be_bytes());
         hmac.update(member_id.as_bytes());
         hmac.update(access_token.expose().as_bytes());
-        OwnerKey(hmac.finalize().into_bytes().into())
+        OwnerKey {
+            token: hmac.finalize().into_bytes().into(),
+            portal: self.portal(member_id),
+        }
+    }
+
+    fn portal(&self, member_id: &str) -> PortalKey {
+        let mut hmac = self.key.clone();
+        // No length of a member id, so that this is the hash of no token.
+        hmac.update(&u64::MAX.to_be_bytes());
+        hmac.update(member_id.as_bytes());
+        let hash: [u8; 32] = hmac.finalize().into_bytes().into();
+        PortalKey(std::array::from_fn(|at| hash[at]))
+    }
+
+    /// Forgets the users of a portal.
+    pub(super) fn remove_portal(&self, member_id: &str) {
+        let portal = self.portal(member_id);
+        let mut generations = self.lock();
+        let Generations { young, old } = &mut *generations;
+        for remembered in [young, old] {
+            remembered.retain(|_, remembered| remembered.portal != portal);
+        }
     }
 
     pub(super) fn get(&self, key: OwnerKey) -> Option<TokenOwner> {
@@ -82,6 +111,7 @@ impl Owners {
             return;
         }
         let remembered = Remembered {
+            portal: key.portal,
             owner: owned.owner,
             until: Instant::now() + left,
         };
@@ -161,6 +191,21 @@ mod tests {
         }
         let other = Owners::new(100, Duration::from_secs(600));
         assert!(other.key("a", &secret) != owners.key("a", &secret));
+    }
+
+    #[tokio::test]
+    async fn removed_portal_leaves_no_owner_and_takes_none_of_another() {
+        let owners = Owners::new(100, Duration::from_secs(600));
+        let keys: Vec<_> = (0..90)
+            .map(|at| owners.key(["a", "b"][at % 2], &Secret::new(at.to_string())))
+            .collect();
+        for key in &keys {
+            owners.insert(*key, &owned(7, Some(3600)));
+        }
+        owners.remove_portal("a");
+        for (at, key) in keys.iter().enumerate() {
+            assert_eq!(owners.get(*key).is_some(), at % 2 == 1, "{at}");
+        }
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! `PageVerifier`: verifies the user of a page by its access token.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -14,6 +15,7 @@ use super::claim::MAX_MEMBER_ID_LEN;
 use super::introspection::{Introspect, TokenIntrospection};
 use super::owners::Owners;
 use crate::envelope::Envelope;
+use crate::event::EventKind;
 use crate::verify::{Introspection, OnHandled, TokenOwner, VerifyError, VerifyToken};
 
 /// A verifier that also proves the **user** of a placement, of the application's page and of its settings
@@ -34,7 +36,8 @@ use crate::verify::{Introspection, OnHandled, TokenOwner, VerifyError, VerifyTok
 /// without access to the application sees, has the proof of its application token alone.
 ///
 /// A response is remembered until the token expires, at most for [`cache_ttl`](Self::cache_ttl), under a
-/// keyed hash of the token. A former administrator is one for that long. The calls are limited as those
+/// keyed hash of the token. A former administrator is one for that long. Those of a portal are forgotten once
+/// its ONAPPUNINSTALL was handled, and by [`remove_portal`](Self::remove_portal). The calls are limited as those
 /// of an installation: see [`TokenIntrospection`].
 ///
 /// ```
@@ -169,6 +172,12 @@ impl<V> PageVerifier<V> {
         self
     }
 
+    /// Forgets the users of a portal's tokens, in this process. Call it together with
+    /// [`PortalVerifier::remove_portal`](super::PortalVerifier::remove_portal).
+    pub fn remove_portal(&self, member_id: &str) {
+        self.owners.remove_portal(member_id);
+    }
+
     /// Returns the verifier within.
     pub const fn get_ref(&self) -> &V {
         &self.within
@@ -190,7 +199,19 @@ where
     }
 
     fn on_handled(&self, envelope: &Envelope) -> Option<OnHandled> {
-        self.within.on_handled(envelope)
+        let within = self.within.on_handled(envelope);
+        let member_id = envelope.member_id().map(Cow::into_owned);
+        let is_uninstall = EventKind::from_code(&envelope.code()) == Some(EventKind::AppUninstall);
+        let Some(member_id) = member_id.filter(|_| is_uninstall) else {
+            return within;
+        };
+        let owners = self.owners.clone();
+        Some(Box::pin(async move {
+            owners.remove_portal(&member_id);
+            if let Some(within) = within {
+                within.await;
+            }
+        }))
     }
 
     fn introspect(&self, envelope: &Envelope) -> Option<Introspection> {

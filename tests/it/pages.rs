@@ -390,3 +390,147 @@ async fn no_token_of_a_page_is_in_an_error_or_in_debug() {
     assert!(!shown.contains(canary) && !shown.contains(TOKEN), "{shown}");
     assert!(!format!("{:?}", Secret::new(canary)).contains(canary));
 }
+
+/// The query of a page is not verified by anything.
+#[tokio::test]
+async fn addresses_in_the_query_of_a_page_are_never_called() {
+    let platform = Platform::new();
+    let layer = EventLayer::new(platform.verifier()).callbacks();
+    for body in [page(ADMIN), old_page(ADMIN)] {
+        let verdict = layer.verify(
+            Request::post(
+                "/?DOMAIN=evil.example&PROTOCOL=1&SERVER_ENDPOINT=https://evil.example/rest/",
+            )
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body.into_bytes())
+            .unwrap(),
+        );
+        let tower_bitrix24::layer::Verdict::Pass(request) = verdict.await else {
+            panic!()
+        };
+        let callback = request.extensions().get::<Callback>().unwrap();
+        assert_eq!(callback.proof().level(), ProofLevel::Administrator);
+    }
+    // The second page is remembered.
+    let calls = platform.calls();
+    assert_eq!(calls.len(), 2);
+    assert!(calls.iter().all(|call| !call.contains("evil")), "{calls:?}");
+}
+
+/// Otherwise a user of a portal without the application has a proof for up to an hour.
+#[tokio::test]
+async fn remembered_user_is_forgotten_with_the_portal() {
+    let platform = Platform::new();
+    let verifier = platform.verifier();
+    let remembered = async || {
+        proof(&verifier, &old_page(ADMIN)).await;
+        platform.calls().is_empty()
+    };
+    assert!(!remembered().await);
+    assert!(remembered().await);
+
+    let handle = async |code: &str, member_id: &str| {
+        let form =
+            format!("event={code}&auth[member_id]={member_id}&auth[application_token]={TOKEN}");
+        let envelope = tower_bitrix24::Envelope::scan(form).unwrap();
+        let event = tower_bitrix24::Event::verify(envelope, &verifier).await;
+        event.unwrap().mark_handled(&verifier).await;
+    };
+    handle("ONAPPUNINSTALL", "b").await;
+    handle("ONAPPUPDATE", "a").await;
+    assert!(remembered().await);
+    handle("ONAPPUNINSTALL", "a").await;
+    assert!(!remembered().await);
+
+    verifier.remove_portal("a");
+    assert!(!remembered().await);
+    assert!(remembered().await);
+}
+
+/// A robot that is named as an event is none.
+#[tokio::test]
+async fn robot_named_as_an_uninstallation_removes_nothing() {
+    let platform = Platform::new();
+    let portals = PortalVerifier::new(MemoryStore::new());
+    let token = Secret::new(TOKEN);
+    portals.set_token("a", &token).await.unwrap();
+    let verifier = PageVerifier::new(portals, platform.introspection());
+    let robot = format!(
+        "workflow_id=1&code=ONAPPUNINSTALL&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+         &document_id[2]=DEAL_18&event_token=1.a&auth[member_id]=a&auth[application_token]={TOKEN}"
+    );
+    let router = EventRouter::builder()
+        .on_robot(
+            "ONAPPUNINSTALL",
+            async |_: tower_bitrix24::callback::Robot, _: Callback| {},
+        )
+        .fallback(async |_: tower_bitrix24::Event| StatusCode::IM_A_TEAPOT)
+        .build()
+        .unwrap();
+    let layer = EventLayer::new(verifier.clone()).callbacks();
+    for _ in 0..2 {
+        let request = Request::post("/")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from(robot.clone()));
+        let response = layer.layer(router.clone()).oneshot(request.unwrap()).await;
+        assert_eq!(response.unwrap().status(), StatusCode::OK);
+    }
+}
+
+/// Strangers with invented tokens, to an authorization server that does not respond.
+#[tokio::test(start_paused = true)]
+async fn flood_of_invented_access_tokens_makes_few_calls_and_delays_no_event() {
+    let (running, most) = (Arc::new(Mutex::new(0_usize)), Arc::new(Mutex::new(0_usize)));
+    let (now, highest) = (running.clone(), most.clone());
+    let client = service_fn(move |_: Request<String>| {
+        struct Running(Arc<Mutex<usize>>);
+        impl Drop for Running {
+            fn drop(&mut self) {
+                *self.0.lock().unwrap() -= 1;
+            }
+        }
+        let count = {
+            let mut count = now.lock().unwrap();
+            *count += 1;
+            *count
+        };
+        let mut highest = highest.lock().unwrap();
+        *highest = count.max(*highest);
+        let running = Running(now.clone());
+        async move {
+            std::future::pending::<()>().await;
+            drop(running);
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }
+    });
+    let introspection =
+        TokenIntrospection::new(CLIENT_ID, AuthorizationServer::default(), client).unwrap();
+    let verifier = PageVerifier::new(ApplicationToken::new(TOKEN).unwrap(), introspection);
+    let layer = EventLayer::new(verifier).callbacks();
+    let send = |form: String| {
+        let service = layer.layer(service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+        let request = Request::post("/")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from(form));
+        async move { service.oneshot(request.unwrap()).await.unwrap().status() }
+    };
+    let flood: Vec<_> = (0..6000)
+        .map(|at| {
+            let page = old_page(&format!("invented{at}"));
+            tokio::spawn(send(
+                page.replace("member_id=a", &format!("member_id={at}")),
+            ))
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let event = send(format!("event=ONAPPTEST&auth[application_token]={TOKEN}"));
+    assert_eq!(event.await, StatusCode::OK);
+    for page in flood {
+        assert_eq!(page.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(*running.lock().unwrap(), 0);
+    assert!(*most.lock().unwrap() <= TokenIntrospection::DEFAULT_CONCURRENCY);
+    assert!(*most.lock().unwrap() > 0);
+}

@@ -3,6 +3,7 @@
 mod counters;
 mod handling;
 mod rejection;
+mod secret_in_url;
 mod span;
 
 use std::collections::BTreeMap;
