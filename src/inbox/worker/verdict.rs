@@ -260,7 +260,7 @@ mod tests {
                     &auth[application_token]=canary-application";
         let bots = Event::from_verified(Envelope::scan(body).unwrap());
         let quoted = Box::<dyn Error>::from("canary-2 and canary-3 of canary: the bot 2 is gone");
-        let Verdict::Retry { error, .. } = of_error(&*quoted, &bots) else {
+        let Verdict::Retry { error, .. } = of_error(&*quoted, &StoredRequest::Event(bots)) else {
             panic!()
         };
         assert_eq!(
