@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::fast_path;
-use super::from_value::read_value;
+use super::from_value::{read_pair, read_value};
 use super::mismatch::Mismatch;
 use super::pairs::pairs;
 use super::shape;
@@ -144,27 +144,37 @@ impl<'a> FormReader<'a> {
 
     /// Fast path: reads the forms that the platform sends.
     fn read_fast<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
+        if let Some((name, text)) = self.plain_pair(place.spellings()) {
+            return read_pair(name, text);
+        }
         let form = self.strip_prefix(place.spellings())?;
         T::deserialize(parse(&form, matches!(form, Cow::Borrowed(_)))?).ok()
+    }
+
+    fn plain_pair(&self, places: &[&[u8]]) -> Option<(&str, &str)> {
+        let pair = self.pairs.as_deref()?;
+        places
+            .iter()
+            .find_map(|place| fast_path::plain_pair(pair.strip_prefix(*place)?))
     }
 
     /// Strips the place from the keys, since serde_qs builds less for keys with fewer levels.
     ///
     /// Returns `None` if a key is not beneath the place, or if serde_qs would read the keys otherwise than
-    /// PHP. An owned form has no escaped brackets, so that serde_qs need not look for them.
+    /// PHP. An owned form has no escaped brackets, so that serde_qs need not look for them, and
+    /// decoded values.
     fn strip_prefix(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
         let whole = self.pairs.as_deref().unwrap_or(NOTHING);
         let first = pairs(whole).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
-        if !fast_path::percent_decoding_agrees(whole) {
-            return None;
-        }
         // `FIELDS` is one of the levels that the tree counts.
         let depth = Value::MAX_DEPTH - usize::from(*place != b"data");
         if first.end == whole.len() {
             let key = &first.key[place.len()..];
-            return (first.has_equals() && fast_path::is_canonical(key, depth))
-                .then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
+            let agrees = first.has_equals()
+                && fast_path::is_canonical(key, depth)
+                && fast_path::percent_decoding_agrees(first.value);
+            return agrees.then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
         }
         fast_path::strip_prefix(place, depth, whole).map(Cow::Owned)
     }
@@ -357,6 +367,9 @@ mod tests {
                 }
                 pairs += "&";
             }
+            if u.arbitrary()? {
+                pairs.pop();
+            }
             let data = data(&pairs);
             if let Some(fast) = data.read_fast::<Value>(Place::Data) {
                 // serde_qs sorts the keys, and reads an empty array as an empty string.
@@ -365,6 +378,46 @@ mod tests {
             }
             Ok(())
         });
+    }
+
+    #[test]
+    fn plain_pair_gives_the_same_type_as_the_tree() {
+        const PLACES: [&str; 4] = [
+            "data",
+            "data[FIELDS]",
+            "data%5BFIELDS%5D",
+            "data%5bFIELDS%5d",
+        ];
+        const KEYS: [&str; 8] = [
+            "[ID]", "%5BID%5D", "[id]", "[CLEAN]", "[0]", "[ID", "[ID]x", "[]",
+        ];
+        const TEXTS: [&str; 8] = ["=27", "=007", "=Y", "=x9", "=", "", "=%32", "=-1"];
+
+        fn agree<T: DeserializeOwned + PartialEq + std::fmt::Debug>(pair: &str) -> bool {
+            let data = data(pair);
+            let mut is_fast = false;
+            for place in [Place::Data, Place::Fields] {
+                if let Some(fast) = data.read_fast::<T>(place) {
+                    assert_eq!(Ok(fast), data.read_from_tree(place), "{pair}");
+                    is_fast |= data.plain_pair(place.spellings()).is_some();
+                }
+            }
+            is_fast
+        }
+
+        let mut fast = 0;
+        for place in PLACES {
+            for key in KEYS {
+                for text in TEXTS {
+                    let pair = format!("{place}{key}{text}");
+                    fast += usize::from(agree::<Value>(&pair));
+                    fast += usize::from(agree::<ItemId>(&pair));
+                    fast += usize::from(agree::<AppUninstall>(&pair));
+                    fast += usize::from(agree::<CrmAddress>(&pair));
+                }
+            }
+        }
+        assert!(fast > 30, "{fast} plain pairs");
     }
 
     #[test]

@@ -1,13 +1,33 @@
-//! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly.
+//! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly, and single
+//! pairs that need no map.
 //!
-//! Optimization only: deleting this file and the calls in `de.rs` changes no result. The test
-//! `fast_path_and_tree_give_the_same_type` in `de.rs` proves it.
+//! Optimization only: deleting this file and the calls in `de.rs` changes no result. The tests
+//! `fast_path_and_tree_give_the_same_type` and `plain_pair_gives_the_same_type_as_the_tree` in `de.rs` prove it.
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::memchr3;
 
 use super::value::Value;
+
+/// Returns the name and the text of a single pair `[ID]=27` of letters and digits, which is read without
+/// the map that serde_qs builds.
+pub(super) fn plain_pair(pair: &[u8]) -> Option<(&str, &str)> {
+    let ([b'[', inner @ ..] | [b'%', b'5', b'B', inner @ ..]) = pair else {
+        return None;
+    };
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let end = inner.iter().position(|byte| !is_letter(byte))?;
+    let (name, close) = inner.split_at(end);
+    let ([b']', b'=', text @ ..] | [b'%', b'5', b'D', b'=', text @ ..]) = close else {
+        return None;
+    };
+    if name.is_empty() || text.is_empty() || !text.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let ascii = |bytes| std::str::from_utf8(bytes).ok();
+    Some((ascii(name)?, ascii(text)?))
+}
 
 /// Returns `true` if serde_qs decodes the values as PHP does. After a `%` that does not start an escape,
 /// serde_qs skips what may start one, and a space: `%%5D`, `5%+`.
@@ -37,7 +57,8 @@ pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     key.is_empty()
 }
 
-/// Returns the pairs with `prefix` stripped from their keys, and without escaped brackets.
+/// Returns the pairs with `prefix` stripped from their keys, without escaped brackets, and with values
+/// decoded as far as serde_qs reads the decoded bytes unchanged.
 ///
 /// Returns `None` if a key has another prefix, is not [canonical](is_canonical) or too deep,
 /// appears twice, or has both a value and keys beneath it. Also if there may be more arrays than
@@ -53,9 +74,7 @@ pub(super) fn strip_prefix(prefix: &[u8], depth: usize, mut pairs: &[u8]) -> Opt
         let [b'=', behind @ ..] = form.write_key(pairs.strip_prefix(prefix)?)? else {
             return None;
         };
-        let (value, rest) = behind.split_at(memchr(b'&', behind).unwrap_or(behind.len()));
-        form.write_value(value);
-        pairs = rest;
+        pairs = form.write_value(behind);
     }
     form.finish()
 }
@@ -165,9 +184,44 @@ impl<'a> KeyRewriter<'a> {
         None
     }
 
-    fn write_value(&mut self, value: &[u8]) {
+    /// Writes the value at the start of `rest` and returns what follows it.
+    fn write_value(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         self.written.push(b'=');
-        self.written.extend_from_slice(value);
+        loop {
+            match *rest {
+                [] | [b'&', ..] => return rest,
+                [b'+', ref behind @ ..] => {
+                    self.written.push(b' ');
+                    rest = behind;
+                }
+                [b'%', ref behind @ ..] => rest = self.write_escape(behind),
+                _ => {
+                    let end = memchr3(b'&', b'%', b'+', rest).unwrap_or(rest.len());
+                    let (run, behind) = rest.split_at(end);
+                    self.written.extend_from_slice(run);
+                    rest = behind;
+                }
+            }
+        }
+    }
+
+    /// Writes the byte whose escape is at the start of `rest`, or a percent sign that starts none.
+    #[inline]
+    fn write_escape(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        if let [high, low, ref behind @ ..] = *rest {
+            let (high, low) = (HEX_DIGITS[high as usize], HEX_DIGITS[low as usize]);
+            if (high | low) < 16 {
+                match (high << 4) | low {
+                    b'%' => self.written.extend_from_slice(b"%25"),
+                    b'&' => self.written.extend_from_slice(b"%26"),
+                    b'+' => self.written.extend_from_slice(b"%2B"),
+                    byte => self.written.push(byte),
+                }
+                return behind;
+            }
+        }
+        self.written.extend_from_slice(b"%25");
+        rest
     }
 
     /// Returns the form, or `None` if two keys may collide. A hash collision only costs the slow path.
@@ -178,6 +232,18 @@ impl<'a> KeyRewriter<'a> {
         (!clash).then_some(self.written)
     }
 }
+
+/// The value of each hexadecimal digit, and 255 for other bytes.
+const HEX_DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 /// FNV-1a of 64 bits, since it is fast for names of a few letters.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -200,11 +266,11 @@ mod tests {
         for (pairs, form) in [
             (
                 "data[a]=1&data[b][c]=2&data[b][d]=%5B",
-                "[a]=1&[b][c]=2&[b][d]=%5B",
+                "[a]=1&[b][c]=2&[b][d]=[",
             ),
             (
                 "data%5Ba%5D=1&data%5Bb%5D%5Bc%5D=+&data%5Bb%5D%5Bd%5D=",
-                "[a]=1&[b][c]=+&[b][d]=",
+                "[a]=1&[b][c]= &[b][d]=",
             ),
             ("data[a%5D=1&data%5Bb]=2", "[a]=1&[b]=2"),
             ("&&data[a]==&&data[b]=[", "[a]==&[b]=["),
@@ -221,6 +287,30 @@ mod tests {
             ("data[0]=1&data[10]=2&data[x0]=3", "[0]=1&[10]=2&[x0]=3"),
         ] {
             assert_eq!(read(pairs).as_deref(), Some(form), "{pairs}");
+        }
+    }
+
+    #[test]
+    fn fast_path_decodes_values_except_for_what_serde_qs_would_decode_again() {
+        for (value, written) in [
+            ("", ""),
+            ("a+%41%d0%9F", "a A\u{41f}"),
+            ("%25%26%2B%2b%3D%5B", "%25%26%2B%2B=["),
+            ("%2541", "%2541"),
+            ("%", "%25"),
+            ("100%", "100%25"),
+            ("%4", "%254"),
+            ("%zz%4g", "%25zz%254g"),
+            ("%%41", "%25A"),
+            ("5%+a", "5%25 a"),
+            ("%4%31", "%2541"),
+        ] {
+            let form = read(&format!("data[a]={value}&data[b]={value}"));
+            assert_eq!(
+                form,
+                Some(format!("[a]={written}&[b]={written}")),
+                "{value}"
+            );
         }
     }
 

@@ -171,6 +171,7 @@ fn entries<'a>(node: Node<'a>, alone: &'static str, fields: &[&str]) -> IntoIter
     let array = match node {
         Node::Nothing | Node::Empty => return Vec::new().into_iter(),
         Node::Text(_) | Node::Bytes(_) => return vec![Entry::new(alone, node)].into_iter(),
+        Node::Pair(name, text) => return vec![Entry::new(name, Node::Text(text))].into_iter(),
         Node::Array(array) => array,
     };
     let entries = array

@@ -39,6 +39,11 @@ pub(crate) fn read_value<T: DeserializeOwned>(value: &Value, root: &str) -> Resu
     }
 }
 
+/// Deserializes an array of one string that is not empty, under a name.
+pub(super) fn read_pair<T: DeserializeOwned>(name: &str, text: &str) -> Option<T> {
+    T::deserialize(Node::Pair(name, text)).ok()
+}
+
 #[derive(Clone, Copy)]
 enum Node<'a> {
     /// An empty string inside an option.
@@ -48,6 +53,8 @@ enum Node<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
     Array(&'a Array),
+    /// An array of one string that is not empty, under a name.
+    Pair(&'a str, &'a str),
 }
 
 impl<'a> Node<'a> {
@@ -63,7 +70,7 @@ impl<'a> Node<'a> {
     /// Returns the string, with replacement characters if it is not UTF-8.
     fn text(self) -> Cow<'a, str> {
         match self {
-            Self::Nothing | Self::Empty | Self::Array(_) => Cow::Borrowed(""),
+            Self::Nothing | Self::Empty | Self::Array(_) | Self::Pair(..) => Cow::Borrowed(""),
             Self::Text(text) => Cow::Borrowed(text),
             Self::Bytes(bytes) => String::from_utf8_lossy(bytes),
         }
@@ -71,7 +78,7 @@ impl<'a> Node<'a> {
 
     fn bytes(self) -> &'a [u8] {
         match self {
-            Self::Nothing | Self::Empty | Self::Array(_) => b"",
+            Self::Nothing | Self::Empty | Self::Array(_) | Self::Pair(..) => b"",
             Self::Text(text) => text.as_bytes(),
             Self::Bytes(bytes) => bytes,
         }
@@ -89,7 +96,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         match self {
             Self::Nothing => visitor.visit_unit(),
             Self::Array(array) if is_list(array) => visitor.visit_seq(Elements::new(self)),
-            Self::Array(_) => visitor.visit_map(Entries::new(self, &[])),
+            Self::Array(_) | Self::Pair(..) => visitor.visit_map(Entries::new(self, &[])),
             Self::Empty | Self::Text(_) | Self::Bytes(_) => visitor.visit_str(&self.text()),
         }
     }
@@ -118,7 +125,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
-            Self::Array(_) => self.deserialize_any(visitor),
+            Self::Array(_) | Self::Pair(..) => self.deserialize_any(visitor),
             _ => visitor.visit_str(&self.text()),
         }
     }
@@ -129,7 +136,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
-            Self::Array(_) => self.deserialize_any(visitor),
+            Self::Array(_) | Self::Pair(..) => self.deserialize_any(visitor),
             _ => visitor.visit_bytes(self.bytes()),
         }
     }
@@ -171,7 +178,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self {
-            Self::Array(_) => self.deserialize_any(visitor),
+            Self::Array(_) | Self::Pair(..) => self.deserialize_any(visitor),
             _ => visitor.visit_seq(Elements::new(self)),
         }
     }
@@ -214,7 +221,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
         match self {
             Self::Nothing | Self::Empty => self.deserialize_any(visitor),
             Self::Text(_) | Self::Bytes(_) => visitor.visit_enum(self.text().into_deserializer()),
-            Self::Array(_) => visitor.visit_enum(Entries::new(self, &[])),
+            Self::Array(_) | Self::Pair(..) => visitor.visit_enum(Entries::new(self, &[])),
         }
     }
 
