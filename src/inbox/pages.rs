@@ -25,11 +25,67 @@ pub struct ReceiveWithPages<P> {
     pages: P,
 }
 
-impl<P> ReceiveWithPages<P> {
-    pub(super) const fn new(receive: Receive, pages: P) -> Self {
-        Self { receive, pages }
+impl Receive {
+    /// Sets the service that responds to the callbacks that [want it now](crate::Callback::wants_response):
+    /// placements and pages, the settings form, pay systems and their like. They are not stored.
+    ///
+    /// Give it a router of its own: a worker rejects one with handlers of pages.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::body::Body;
+    /// use axum::http::{Request, StatusCode};
+    /// use axum::routing::post_service;
+    /// use tower::ServiceExt;
+    /// use tower_bitrix24::callback::{Callback, Placement, PlacementCode, Robot, html_response};
+    /// use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
+    /// use tower_bitrix24::{ApplicationToken, EventLayer, EventRouter};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let pages = EventRouter::builder()
+    ///     .on_placement(PlacementCode::Default, async |_: Placement, _: Callback| {
+    ///         html_response("<h1>Shipping</h1>")
+    ///     })
+    ///     .build()?;
+    /// let handlers = EventRouter::builder()
+    ///     .on_robot("ship", async |robot: Robot, _: Callback| println!("{}", robot.document.raw))
+    ///     .build()?;
+    /// let inbox = Inbox::builder(MemoryInbox::new(), InboxKey::generate()).build();
+    /// let worker = inbox.worker(handlers).spawn();
+    /// let layer = EventLayer::new(ApplicationToken::new("192735")?).callbacks();
+    /// let app: Router = Router::new()
+    ///     .route("/bitrix24", post_service(inbox.receive().pages(pages)))
+    ///     .layer(layer);
+    ///
+    /// let status = async |body: &'static str| {
+    ///     let request = Request::post("/bitrix24")
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(Body::from(body));
+    ///     app.clone().oneshot(request.unwrap()).await.unwrap().status()
+    /// };
+    /// assert_eq!(status("AUTH_ID=4d&member_id=a&APPLICATION_TOKEN=192735").await, StatusCode::OK);
+    /// assert_eq!(status("AUTH_ID=4d&member_id=a&APPLICATION_TOKEN=guess").await, StatusCode::FORBIDDEN);
+    /// // Only the robot is stored, and handled by the worker.
+    /// let robot = "workflow_id=1&code=ship&document_id[0]=crm&document_id[1]=CCrmDocumentDeal\
+    ///              &document_id[2]=DEAL_18&event_token=1.a&auth[application_token]=192735";
+    /// assert_eq!(status(robot).await, StatusCode::OK);
+    /// while inbox.stats().await?.done == 0 {
+    ///     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    /// }
+    /// # drop(worker);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub const fn pages<P>(self, service: P) -> ReceiveWithPages<P> {
+        ReceiveWithPages {
+            receive: self,
+            pages: service,
+        }
     }
+}
 
+impl<P> ReceiveWithPages<P> {
     /// Returns a reference to the service of the pages.
     pub const fn get_ref(&self) -> &P {
         &self.pages
