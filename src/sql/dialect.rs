@@ -24,6 +24,13 @@ pub(crate) trait Dialect: Database {
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
+    /// Executes a statement, or several if there are no values. Returns the number of changed rows.
+    fn execute(
+        connection: &mut Self::Connection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     fn number(row: &Self::Row) -> Result<Option<i64>, StoreError>;
 }
 
@@ -95,4 +102,24 @@ where
         connection.fetch_all(query(sql, values)).await
     };
     rows.store_err()
+}
+
+pub(crate) async fn execute<D: Database>(
+    connection: &mut D::Connection,
+    sql: SqlStr,
+    values: &[Value<'_>],
+) -> Result<D::QueryResult, StoreError>
+where
+    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
+    for<'q> &'q str: Encode<'q, D> + Type<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
+    D::Arguments: IntoArguments<D>,
+{
+    let result = if values.is_empty() {
+        connection.execute(raw_sql(sql)).await
+    } else {
+        connection.execute(query(sql, values)).await
+    };
+    result.store_err()
 }

@@ -103,6 +103,15 @@ impl Dialect for Postgres {
         dialect::fetch::<Self>(connection, sql, values).await
     }
 
+    async fn execute(
+        connection: &mut PgConnection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        let result = dialect::execute::<Self>(connection, sql, values).await?;
+        Ok(result.rows_affected())
+    }
+
     fn number(row: &PgRow) -> Result<Option<i64>, StoreError> {
         row.try_get(0).store_err()
     }

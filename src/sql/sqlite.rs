@@ -136,6 +136,15 @@ impl Dialect for Sqlite {
         dialect::fetch::<Self>(connection, sql, values).await
     }
 
+    async fn execute(
+        connection: &mut SqliteConnection,
+        sql: SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        let result = dialect::execute::<Self>(connection, sql, values).await?;
+        Ok(result.rows_affected())
+    }
+
     fn number(row: &SqliteRow) -> Result<Option<i64>, StoreError> {
         row.try_get(0).store_err()
     }

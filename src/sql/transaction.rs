@@ -29,13 +29,13 @@ impl<D: Dialect> Transaction<D> {
         Ok(Self(lease))
     }
 
-    /// Executes a statement, or several if there are no values.
+    /// Executes a statement, or several if there are no values. Returns the number of changed rows.
     pub(crate) async fn execute(
         &mut self,
         sql: impl SqlSafeStr,
         values: &[Value<'_>],
-    ) -> Result<(), StoreError> {
-        self.fetch(sql, values).await.map(drop)
+    ) -> Result<u64, StoreError> {
+        D::execute(self.0.connection(), sql.into_sql_str(), values).await
     }
 
     pub(crate) async fn fetch(

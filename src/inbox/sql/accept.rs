@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 
-use super::row::{Columns, chunks, placeholders};
+use super::row::{Chunk, Columns, LIST, chunks, placeholders};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::Accepted;
@@ -23,12 +23,18 @@ const MERGE: &str = "UPDATE bitrix24_inbox \
 const COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subject, handler_id, ts, \
     first_received, received, due, head, format, key_id, body, merged";
 
-/// The keys in the database that make an equal entry a duplicate.
+/// The largest number of entries that one statement inserts. SQLite looks each placeholder up among
+/// all others.
+const ROWS: usize = 32;
+
+/// What the database has of a call's keys and lanes.
 #[derive(Default)]
 struct Present {
-    /// With the sequence number of the entry.
+    /// The keys of entries that wait untried, with their sequence numbers.
     untried: HashMap<[u8; 32], i64>,
     once: HashSet<[u8; 32]>,
+    /// The lanes whose last entry waits untried, with its merge key.
+    mergeable: HashMap<[u8; 32], [u8; 32]>,
 }
 
 impl Present {
@@ -58,12 +64,7 @@ impl<D: InboxDialect> SqlInbox<D> {
             return Ok(Vec::new());
         }
         let mut exclusive = self.exclusive().await?;
-        // Without merges it does not matter when a duplicate is found: the insert does it.
-        let mut present = if entries.iter().any(|entry| entry.merge.is_some()) {
-            exclusive.present(entries).await?
-        } else {
-            Present::default()
-        };
+        let mut present = exclusive.present(entries).await?;
         let mut outcomes = vec![Accepted::Duplicate; entries.len()];
         // Those of a lane in the order of the call, so that a merge sees what comes before it.
         let mut new: Vec<New<'_>> = Vec::with_capacity(entries.len());
@@ -84,10 +85,12 @@ impl<D: InboxDialect> SqlInbox<D> {
                         last.places.push(place);
                         continue;
                     }
-                } else if let Some(seq) = exclusive.merge(entry).await? {
-                    present.merged(entry, seq);
-                    outcomes[place] = Accepted::Merged;
-                    continue;
+                } else if present.mergeable.get(&lane) == Some(&merge) {
+                    if let Some(seq) = exclusive.merge(entry).await? {
+                        present.merged(entry, seq);
+                        outcomes[place] = Accepted::Merged;
+                        continue;
+                    }
                 }
             }
             if let Some(lane) = entry.lane {
@@ -99,21 +102,23 @@ impl<D: InboxDialect> SqlInbox<D> {
                 places: vec![place],
             });
         }
-        for chunk in chunks(&new) {
-            let stored = exclusive.insert(chunk).await?;
-            for new in chunk {
-                let is_stored = stored.contains(new.entry.key.as_bytes());
-                for (at, place) in new.places.iter().enumerate() {
-                    outcomes[*place] = match (is_stored, at) {
-                        (true, 0) => Accepted::Stored,
-                        (true, _) => Accepted::Merged,
-                        (false, _) => Accepted::Duplicate,
-                    };
-                }
+        for chunk in chunks(&new, ROWS) {
+            exclusive.insert(&chunk).await?;
+        }
+        for New { places, .. } in &new {
+            outcomes[places[0]] = Accepted::Stored;
+            for place in &places[1..] {
+                outcomes[*place] = Accepted::Merged;
             }
         }
         let lanes = new.iter().filter_map(|new| new.entry.lane).collect();
         exclusive.promote(&distinct(lanes)).await?;
+        if outcomes
+            .iter()
+            .all(|outcome| *outcome == Accepted::Duplicate)
+        {
+            exclusive.sync().await?;
+        }
         exclusive.commit().await?;
         Ok(outcomes)
     }
@@ -122,7 +127,7 @@ impl<D: InboxDialect> SqlInbox<D> {
 impl<D: InboxDialect> Exclusive<D> {
     async fn present(&mut self, entries: &[Entry]) -> Result<Present, StoreError> {
         let mut present = Present::default();
-        for chunk in chunks(entries) {
+        for chunk in chunks(entries, LIST) {
             let sql = format!(
                 "WITH wanted(key) AS (VALUES {}) \
                  SELECT d.key, d.seq, CAST(0 AS bigint) FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
@@ -130,9 +135,9 @@ impl<D: InboxDialect> Exclusive<D> {
                  UNION ALL \
                  SELECT d.key, d.seq, d.once FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
                  WHERE d.once = 1",
-                placeholders(0, chunk.len(), 1)
+                placeholders(0, chunk.len, 1)
             );
-            let keys = chunk.iter().map(|entry| &entry.key.as_bytes()[..]);
+            let keys = chunk.padded().map(|entry| &entry.key.as_bytes()[..]);
             let values: Vec<Value<'_>> = keys.map(|key| Some(key).into()).collect();
             for row in &self.transaction.fetch(AssertSqlSafe(sql), &values).await? {
                 let Some(key) = row.hash(0)? else { continue };
@@ -146,7 +151,35 @@ impl<D: InboxDialect> Exclusive<D> {
                 }
             }
         }
+        let merging = entries.iter().filter(|entry| entry.merge.is_some());
+        let lanes = distinct(merging.filter_map(|entry| entry.lane).collect());
+        for chunk in chunks(&lanes, LIST) {
+            let sql = format!(
+                "WITH wanted(lane) AS (VALUES {}) \
+                 SELECT a.lane, a.merge_key FROM wanted w JOIN bitrix24_inbox a ON a.seq = ( \
+                     SELECT l.seq FROM bitrix24_inbox l \
+                     WHERE l.lane = w.lane AND l.state < 2 ORDER BY l.seq DESC LIMIT 1) \
+                 WHERE a.state = 0 AND a.attempts = 0 AND a.merge_key IS NOT NULL",
+                placeholders(0, chunk.len, 1)
+            );
+            let lanes = chunk.padded().map(|lane| &lane[..]);
+            let values: Vec<Value<'_>> = lanes.map(|lane| Some(lane).into()).collect();
+            for row in &self.transaction.fetch(AssertSqlSafe(sql), &values).await? {
+                if let (Some(lane), Some(merge)) = (row.hash(0)?, row.hash(1)?) {
+                    present.mergeable.insert(lane, merge);
+                }
+            }
+        }
         Ok(present)
+    }
+
+    /// Makes the commit wait for the disk although nothing changes: the entries that are there already
+    /// may be those of a commit that failed to reach it.
+    async fn sync(&mut self) -> Result<(), StoreError> {
+        match D::WRITE {
+            Some(write) => self.transaction.execute(write, &[]).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Returns the sequence number of the entry that it was merged into.
@@ -167,22 +200,23 @@ impl<D: InboxDialect> Exclusive<D> {
         merged.first().map(|row| row.required(0)).transpose()
     }
 
-    /// Returns the keys of the entries that were inserted; the others are duplicates.
-    async fn insert(&mut self, chunk: &[New<'_>]) -> Result<HashSet<[u8; 32]>, StoreError> {
+    /// Inserts entries that are [no duplicates](Present::has).
+    async fn insert(&mut self, chunk: &Chunk<'_, New<'_>>) -> Result<(), StoreError> {
         const VALUES: usize = 14;
-        let rows = (0..chunk.len()).map(|row| {
+        let rows = (0..chunk.len).map(|row| {
             let at = |column: usize| format!("${}", 2 + row * VALUES + column);
             let before: Vec<_> = (0..9).map(at).collect();
             let after: Vec<_> = (9..VALUES).map(at).collect();
             format!("({}, $1, $1, $1, {})", before.join(", "), after.join(", "))
         });
-        // In order, so that the sequence numbers are those of the call.
+        // In order, so that the sequence numbers are those of the call. The conflicts are those of the
+        // repetitions with the last entry.
         let sql = format!(
-            "INSERT INTO bitrix24_inbox ({COLUMNS}) VALUES {} ON CONFLICT DO NOTHING RETURNING key",
+            "INSERT INTO bitrix24_inbox ({COLUMNS}) VALUES {} ON CONFLICT DO NOTHING",
             rows.collect::<Vec<_>>().join(", ")
         );
         let mut values: Vec<Value<'_>> = vec![self.now.into()];
-        for New { entry, places } in chunk {
+        for New { entry, places } in chunk.padded() {
             // Those of the call that were merged into it before it was stored.
             let merged = i64::try_from(places.len() - 1).unwrap_or(i64::MAX);
             values.extend([
@@ -202,11 +236,15 @@ impl<D: InboxDialect> Exclusive<D> {
                 merged.into(),
             ]);
         }
-        let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
-        let mut stored = HashSet::new();
-        for row in &rows {
-            stored.extend(row.hash(0)?);
+        let inserted = self
+            .transaction
+            .execute(AssertSqlSafe(sql), &values)
+            .await?;
+        if inserted != chunk.items.len() as u64 {
+            return Err(StoreError::query(
+                "an entry conflicts with one that was not there before",
+            ));
         }
-        Ok(stored)
+        Ok(())
     }
 }

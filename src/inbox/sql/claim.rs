@@ -1,13 +1,16 @@
 //! Claims entries.
 
+use std::collections::HashMap;
+
 use sqlx::AssertSqlSafe;
 
-use super::row::{COLUMNS, Columns, record};
+use super::row::{COLUMNS, Columns, chunks, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::millis;
 use crate::inbox::entry::FORMAT;
-use crate::inbox::store::{Claim, ClaimRequest, Claims, LEASE_ENDED, Quota};
+use crate::inbox::store::{Claim, ClaimRequest, Claims, LEASE_ENDED, Portal, Quota};
 use crate::sql::StoreError;
+use crate::sql::dialect::Value;
 
 const ENDED_LEASES: &str = "SELECT seq, lane, attempts - forgiven FROM bitrix24_inbox \
     WHERE state = 1 AND due <= $1 ORDER BY due LIMIT 1000";
@@ -42,9 +45,12 @@ const PORTALS: &str = "WITH RECURSIVE portals(member_id, n) AS ( \
                          AND d.member_id = p.member_id ORDER BY d.due LIMIT 1) \
     FROM portals p WHERE p.member_id IS NOT NULL";
 
-/// The conditions of a claim. Those on suspects are those of the indexes.
-const TAKE_SUSPECT: &str = "seq = $3 AND suspect = 1";
-const TAKE_OF_PORTAL: &str = "member_id = $3 AND suspect = 0";
+/// Selects the suspect `$5`.
+const THIS_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox WHERE seq = $5 AND suspect = 1 \
+    AND state = 0 AND head = 1 AND due <= $3 AND format <= $4";
+
+/// The largest number of portals that one statement claims of.
+const PORTALS_AT_ONCE: usize = 16;
 
 impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
@@ -56,10 +62,9 @@ impl<D: InboxDialect> SqlInbox<D> {
         };
         if let Some(suspect) = exclusive.due_suspect().await? {
             if request.idle && request.limit > 0 {
-                let claimed = exclusive
-                    .take(TAKE_SUSPECT, suspect.into(), 1, request)
+                claims.entries = exclusive
+                    .take(THIS_SUSPECT, &[suspect.into()], request)
                     .await?;
-                claims.entries = claimed;
                 for claim in &mut claims.entries {
                     claim.alone = true;
                 }
@@ -137,23 +142,14 @@ impl<D: InboxDialect> Exclusive<D> {
                     portals.extend(quota.portal(member_id));
                 }
             }
-            for round in 0..2 {
-                let all = portals.len();
-                for (at, portal) in portals.iter_mut().enumerate() {
-                    let wanted = quota.of(portal, if round == 0 { all - at } else { 1 });
-                    if wanted == 0 {
-                        continue;
-                    }
-                    let member_id = portal.member_id.clone();
-                    let claimed = self
-                        .take(TAKE_OF_PORTAL, member_id.as_str().into(), wanted, request)
-                        .await?;
-                    quota.claimed(portal, claimed.len());
-                    if round == 0 && !claimed.is_empty() {
-                        claims.after = member_id;
-                    }
-                    claims.entries.extend(claimed);
+            let mut is_first_round = true;
+            while quota.left > 0 && !portals.is_empty() {
+                let (claimed, served) = self.take_of(&mut portals, &mut quota, request).await?;
+                claims.entries.extend(claimed);
+                if is_first_round {
+                    claims.after = served.unwrap_or(std::mem::take(&mut claims.after));
                 }
+                is_first_round = false;
             }
             match last {
                 Some(last) if rows.len() == PORTALS_STEP => from = format!("{last}\u{1}"),
@@ -167,31 +163,79 @@ impl<D: InboxDialect> Exclusive<D> {
         Ok(())
     }
 
-    /// Claims the first entries that are due among those that `condition` selects by `$3`.
+    /// Claims a share for each of the portals, and keeps those that may have more. Returns the last
+    /// portal that had any, too.
+    async fn take_of(
+        &mut self,
+        portals: &mut Vec<Portal>,
+        quota: &mut Quota<'_>,
+        request: &ClaimRequest<'_>,
+    ) -> Result<(Vec<Claim>, Option<String>), StoreError> {
+        let all = portals.len();
+        let mut shares = Vec::with_capacity(all);
+        for (at, portal) in portals.iter_mut().enumerate() {
+            let share = quota.of(portal, all - at);
+            quota.claimed(portal, share);
+            shares.push((portal.member_id.clone(), share));
+        }
+        let mut claims = Vec::new();
+        let asked: Vec<_> = shares.iter().filter(|(_, share)| *share > 0).collect();
+        for chunk in chunks(&asked, PORTALS_AT_ONCE) {
+            let select = |at: usize| {
+                let (member_id, limit) = (5 + 2 * at, 6 + 2 * at);
+                format!(
+                    "SELECT seq FROM (SELECT seq FROM bitrix24_inbox \
+                     WHERE member_id = ${member_id} AND suspect = 0 AND state = 0 AND head = 1 \
+                     AND due <= $3 AND format <= $4 ORDER BY due, seq LIMIT ${limit}) portal_{at}"
+                )
+            };
+            let selects: Vec<_> = (0..chunk.len).map(select).collect();
+            let mut values = Vec::with_capacity(2 * chunk.len);
+            for (member_id, share) in chunk.padded() {
+                let share = i64::try_from(*share).unwrap_or(i64::MAX);
+                values.extend([Value::from(member_id.as_str()), share.into()]);
+            }
+            let seqs = selects.join(" UNION ALL ");
+            claims.extend(self.take(&seqs, &values, request).await?);
+        }
+        let mut claimed = HashMap::<&str, usize>::new();
+        for claim in &claims {
+            *claimed.entry(&claim.record.entry.member_id).or_default() += 1;
+        }
+        let mut served = None;
+        let mut share = shares.iter();
+        portals.retain_mut(|portal| {
+            let share = share.next().map_or(0, |(_, share)| *share);
+            let claimed = claimed.get(&*portal.member_id).copied().unwrap_or(0);
+            if claimed > 0 {
+                served = Some(portal.member_id.clone());
+            }
+            quota.give_back(portal, share.saturating_sub(claimed));
+            claimed >= share && portal.has_room()
+        });
+        Ok((claims, served))
+    }
+
+    /// Claims the entries that `seqs` selects by the time `$3`, the newest readable format `$4` and
+    /// `values` from `$5` on.
     async fn take(
         &mut self,
-        condition: &'static str,
-        value: crate::sql::dialect::Value<'_>,
-        limit: usize,
+        seqs: &str,
+        values: &[Value<'_>],
         request: &ClaimRequest<'_>,
     ) -> Result<Vec<Claim>, StoreError> {
         let sql = format!(
             "UPDATE bitrix24_inbox SET state = 1, owner = $1, attempts = attempts + 1, due = $2 \
-             WHERE seq IN (SELECT seq FROM bitrix24_inbox \
-                 WHERE {condition} AND state = 0 AND head = 1 AND due <= $4 \
-                 AND format <= $5 ORDER BY due, seq LIMIT $6) \
-             RETURNING {COLUMNS}"
+             WHERE seq IN ({seqs}) RETURNING {COLUMNS}"
         );
         let lease = self.now.saturating_add(millis(request.lease));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = [
+        let own = [
             request.owner.into(),
             lease.into(),
-            value,
             self.now.into(),
             FORMAT.into(),
-            limit.into(),
         ];
+        let values = [&own, values].concat();
         let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
         let claims = rows.iter().map(|row| {
             Ok(Claim {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::row::{Columns, chunks, placeholders};
+use super::row::{Chunk, Columns, LIST, chunks, placeholders};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::millis;
 use crate::inbox::store::{Finish, Outcome, Owned};
@@ -33,7 +33,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         );
         let mut ended = HashSet::new();
         let mut freed = Vec::new();
-        for chunk in chunks(&done) {
+        for chunk in chunks(&done, LIST) {
             let rows = exclusive.update_owned(&set, now, owner, chunk).await?;
             for (owned, lane) in rows {
                 ended.insert(owned);
@@ -61,7 +61,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut exclusive = self.exclusive().await?;
         let due = exclusive.now.saturating_add(millis(lease));
         let mut extended = HashSet::new();
-        for chunk in chunks(running) {
+        for chunk in chunks(running, LIST) {
             let rows = exclusive
                 .update_owned("due = $1", due, owner, chunk)
                 .await?;
@@ -83,7 +83,7 @@ impl<D: InboxDialect> Exclusive<D> {
         set: &str,
         time: i64,
         owner: &str,
-        owned: &[Owned],
+        owned: Chunk<'_, Owned>,
     ) -> Result<Vec<(Owned, Option<[u8; 32]>)>, StoreError> {
         let sql = format!(
             "WITH owned(seq, attempt) AS (VALUES {}) \
@@ -92,10 +92,10 @@ impl<D: InboxDialect> Exclusive<D> {
              AND EXISTS (SELECT 1 FROM owned o \
                          WHERE o.seq = bitrix24_inbox.seq AND o.attempt = bitrix24_inbox.attempts) \
              RETURNING seq, attempts, lane",
-            placeholders(2, owned.len(), 2)
+            placeholders(2, owned.len, 2)
         );
         let mut values: Vec<Value<'_>> = vec![time.into(), owner.into()];
-        for owned in owned {
+        for owned in owned.padded() {
             values.extend([Value::from(owned.seq), i64::from(owned.attempt).into()]);
         }
         let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;

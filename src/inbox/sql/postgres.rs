@@ -220,6 +220,8 @@ impl InboxDialect for Postgres {
     const NOW: Option<&'static str> =
         Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
 
+    const WRITE: Option<&'static str> = None;
+
     const MIGRATIONS: Migrations = Migrations {
         lock: Some("SELECT pg_advisory_xact_lock(7091327123016135222)"),
         has_versions: "SELECT count(to_regclass('bitrix24_inbox_schema'))",

@@ -12,6 +12,9 @@ pub(super) const COLUMNS: &str = "seq, key, lane, merge_key, once, member_id, co
     handler_id, ts, first_received, received, merged, state, head, due, attempts, forgiven, suspect, \
     replayed, error, format, key_id, body, failing_since";
 
+/// The largest number of values in a statement that selects by a list.
+pub(super) const LIST: usize = 128;
+
 /// A row whose columns are read by their place.
 pub(super) trait Columns {
     fn number(&self, at: usize) -> Result<Option<i64>, StoreError>;
@@ -108,13 +111,30 @@ pub(super) fn placeholders(before: usize, rows: usize, columns: usize) -> String
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
-/// Splits a slice into parts of few lengths, so that few statements are prepared.
-pub(super) fn chunks<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let len = [128, 32, 8, 1].into_iter().find(|len| *len <= all.len())?;
-        let (chunk, rest) = all.split_at(len);
-        all = rest;
-        Some(chunk)
+/// A part of a slice, whose last item is repeated up to a power of two.
+///
+/// Each statement is a round trip, and each text of a statement is prepared once: a batch of any
+/// length takes few of both.
+pub(super) struct Chunk<'a, T> {
+    pub(super) items: &'a [T],
+    /// The number of items with the repetitions.
+    pub(super) len: usize,
+}
+
+impl<'a, T> Chunk<'a, T> {
+    /// Returns the items with the repetitions.
+    pub(super) fn padded(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let last = self.items.last().into_iter();
+        let missing = self.len - self.items.len();
+        self.items.iter().chain(last.cycle().take(missing))
+    }
+}
+
+/// Splits a slice into chunks of at most `max` items, a power of two.
+pub(super) fn chunks<T>(all: &[T], max: usize) -> impl Iterator<Item = Chunk<'_, T>> {
+    all.chunks(max).map(|items| Chunk {
+        items,
+        len: items.len().next_power_of_two(),
     })
 }
 
@@ -123,12 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_have_one_of_four_lengths_and_leave_nothing_out() {
+    fn chunks_are_padded_to_a_power_of_two_and_leave_nothing_out() {
         let all: Vec<u32> = (0..300).collect();
-        let lengths: Vec<_> = chunks(&all).map(<[u32]>::len).collect();
-        assert_eq!(lengths, [128, 128, 32, 8, 1, 1, 1, 1]);
-        assert_eq!(chunks(&all).flatten().copied().collect::<Vec<_>>(), all);
-        assert_eq!(chunks::<u32>(&[]).count(), 0);
+        let chunks: Vec<_> = chunks(&all, 128).collect();
+        let lengths: Vec<_> = chunks.iter().map(|c| (c.items.len(), c.len)).collect();
+        assert_eq!(lengths, [(128, 128), (128, 128), (44, 64)]);
+        let padded: Vec<u32> = chunks.iter().flat_map(Chunk::padded).copied().collect();
+        assert_eq!(padded[..300], all);
+        assert_eq!(padded[300..], [299; 20]);
+        assert_eq!(super::chunks::<u32>(&[], 128).count(), 0);
     }
 
     #[test]

@@ -144,6 +144,12 @@ impl InboxDialect for Sqlite {
 
     const NOW: Option<&'static str> = None;
 
+    /// A connection that opens the file reads the log to its end, synced or not.
+    const WRITE: Option<&'static str> = Some(
+        "INSERT INTO bitrix24_inbox_schema (version) VALUES (0); \
+         DELETE FROM bitrix24_inbox_schema WHERE version = 0",
+    );
+
     const MIGRATIONS: Migrations = Migrations {
         lock: None,
         has_versions: "SELECT count(*) FROM sqlite_schema WHERE name = 'bitrix24_inbox_schema'",

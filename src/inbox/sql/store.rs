@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tokio::time::{Instant, timeout};
 
-use super::row::{Columns, chunks, placeholders};
+use super::row::{Columns, LIST, chunks, placeholders};
 use crate::inbox::clock::unix_millis;
 use crate::sql::StoreError;
 use crate::sql::dialect::{Dialect, Value};
@@ -32,6 +32,10 @@ pub(super) trait InboxDialect: Dialect<Row: Columns> {
 
     /// Selects the time in unix milliseconds. `None` if the process has the same clock.
     const NOW: Option<&'static str>;
+
+    /// Writes without a change, if a commit that failed to reach the disk can be visible. An update to
+    /// equal values would not do: SQLite writes no such page.
+    const WRITE: Option<&'static str>;
 
     const MIGRATIONS: Migrations;
 }
@@ -119,7 +123,7 @@ impl<D: InboxDialect> Exclusive<D> {
     ///
     /// The subqueries read one row of an index each, however long a lane is.
     pub(super) async fn promote(&mut self, lanes: &[[u8; 32]]) -> Result<(), StoreError> {
-        for lanes in chunks(lanes) {
+        for lanes in chunks(lanes, LIST) {
             let sql = format!(
                 "WITH lanes(lane) AS (VALUES {}) \
                  UPDATE bitrix24_inbox SET head = 1 WHERE seq IN ( \
@@ -128,9 +132,10 @@ impl<D: InboxDialect> Exclusive<D> {
                      FROM lanes l \
                      WHERE NOT EXISTS (SELECT 1 FROM bitrix24_inbox h \
                                        WHERE h.lane = l.lane AND h.head = 1))",
-                placeholders(0, lanes.len(), 1)
+                placeholders(0, lanes.len, 1)
             );
-            let values: Vec<Value<'_>> = lanes.iter().map(|lane| Some(&lane[..]).into()).collect();
+            let lanes = lanes.padded().map(|lane| &lane[..]);
+            let values: Vec<Value<'_>> = lanes.map(|lane| Some(lane).into()).collect();
             self.transaction
                 .execute(AssertSqlSafe(sql), &values)
                 .await?;

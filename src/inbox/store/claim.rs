@@ -115,6 +115,13 @@ pub(in crate::inbox) struct Portal {
     room: usize,
 }
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl Portal {
+    pub(in crate::inbox) const fn has_room(&self) -> bool {
+        self.room > 0
+    }
+}
+
 /// Shares the limit of a claim out among portals.
 pub(in crate::inbox) struct Quota<'a> {
     request: &'a ClaimRequest<'a>,
@@ -150,6 +157,13 @@ impl<'a> Quota<'a> {
     pub(in crate::inbox) fn claimed(&mut self, portal: &mut Portal, entries: usize) {
         portal.room = portal.room.saturating_sub(entries);
         self.left = self.left.saturating_sub(entries);
+    }
+
+    /// Takes back the count of entries that were not there.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(in crate::inbox) const fn give_back(&mut self, portal: &mut Portal, entries: usize) {
+        portal.room += entries;
+        self.left += entries;
     }
 }
 

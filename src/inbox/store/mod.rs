@@ -9,6 +9,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) use self::claim::Portal;
 pub use self::claim::{Claim, ClaimRequest, Claims, Finish, Outcome, Owned};
 pub(super) use self::claim::{LEASE_ENDED, Quota};
 pub use self::memory::MemoryInbox;
