@@ -132,7 +132,7 @@ async fn program_works_on_while_a_newer_one_adds_to_its_tables_and_after_a_rollb
     process.kill_after(0);
     // An entry of the newer program, in a format of its own. The next of its object waits behind it.
     assert_eq!(send(&inbox, form("ONCRMDEALADD", 901, 101, "a")).await, 200);
-    let newer = "UPDATE inbox_newer.bitrix24_inbox SET format = 2, note = 'new' WHERE ts = 101";
+    let newer = "UPDATE inbox_newer.bitrix24_inbox SET format = 99, note = 'new' WHERE ts = 101";
     execute(newer.to_owned()).await;
     assert_eq!(
         send(&inbox, form("ONCRMDEALUPDATE", 901, 102, "a")).await,
