@@ -123,7 +123,7 @@
 //! # Feature flags
 //!
 //! No feature is on by default. Without features the crate needs Rust 1.85 and no runtime except tokio's
-//! timer, for bodies that do not arrive at once. It has 28 dependencies then, direct and indirect; the
+//! timer, for bodies that do not arrive at once. It has 27 dependencies then, direct and indirect; the
 //! number behind a feature's own dependencies says how many crates it adds.
 //!
 //! | feature | brings | dependencies | Rust |
