@@ -110,9 +110,10 @@
 //!
 //! # Recipes
 //!
-//! The module [`_cookbook`] has recipes for common needs: an existing axum application, hyper, one URL
-//! for events and the page, many webhooks with different tokens, a reverse proxy, loops and duplicates,
-//! and catching up with offline events.
+//! The module [`_cookbook`] has recipes for common needs: an existing axum application, hyper, other
+//! frameworks, one URL for events and the page, many webhooks with different tokens, a reverse proxy,
+//! loops and duplicates, catching up with offline events, a graceful stop (feature `background`) and
+//! effects exactly once (feature `inbox`).
 //!
 //! # Logs and metrics
 //!
