@@ -18,10 +18,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long an open connection may wait with its request once the server stops.
+/// The time that an open connection has for its request once the server stops.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// How long the server waits for its last responses, after `LINGER`.
+/// The time that the last responses have, after `LINGER`.
 const LAST_RESPONSES: Duration = Duration::from_secs(10);
 
 /// Takes the socket from the parent if there is one (`LISTEN_FDS`, as systemd sets it), so that

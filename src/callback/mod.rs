@@ -197,7 +197,7 @@ impl Callback {
     }
 
     /// Returns `true` if somebody waits for the response: a person for a page or a form, or the portal
-    /// for an answer in JSON. Such a callback cannot be handled later.
+    /// for JSON. Such a callback cannot be handled later.
     ///
     /// Nobody waits for the response to a robot, a message, a Webhook robot, an error of a placement or a
     /// marketing webhook. Nor is it known of a callback that is none of the documented ones.

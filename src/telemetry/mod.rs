@@ -130,12 +130,12 @@
 //! | `bitrix24_handling_seconds` | histogram | seconds from the verdict, or from the start in the background, to the end | `outcome`, as above |
 //! | `bitrix24_queue_queued`, `bitrix24_queue_queued_bytes`, `bitrix24_queue_running` | gauge | events, bytes, events in all background queues together | |
 //! | `bitrix24_queue_wait_seconds` | histogram | seconds in a background queue | |
-//! | `bitrix24_inbox_accepted_total` | counter | events for an inbox | `outcome`: `stored`, `merged`, `duplicate`, `rejected` (answered 503) |
+//! | `bitrix24_inbox_accepted_total` | counter | events for an inbox | `outcome`: `stored`, `merged`, `duplicate`, `rejected` (with 503) |
 //! | `bitrix24_inbox_commit_seconds`, `bitrix24_inbox_batch_entries` | histogram | seconds and entries of a transaction that stores events | |
 //! | `bitrix24_inbox_attempts_total` | counter | attempts of workers | `outcome`: `done`, `retry`, `dead`, `released` (by a shutdown), `lost` (the lease ended) |
 //! | `bitrix24_inbox_entries` | gauge | entries in the store, every 15 seconds | `state`: `waiting`, `running`, `dead` |
 //! | `bitrix24_inbox_oldest_waiting_seconds`, `bitrix24_inbox_blocked_lanes` | gauge | the age of the oldest waiting entry; lanes whose oldest entry has failed and waits for its next attempt | |
-//! | `bitrix24_mismatches_total` | counter | events that a router or `On<K>` answered with 422, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
+//! | `bitrix24_mismatches_total` | counter | events that a router or `On<K>` rejected with 422, because their data do not fit and no other handler takes them | `kind`: the name of the [`EventKind`](crate::EventKind) |
 //! | `bitrix24_portals_not_forgotten_total` | counter | portals that could not be removed after ONAPPUNINSTALL | |
 //! | `bitrix24_portals_accepted_stale_total` | counter | events accepted by remembered tokens while the token store failed | |
 //! | `bitrix24_verification_seconds` | histogram | seconds | `outcome`: `accepted`, `rejected` |

@@ -27,7 +27,7 @@ const COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subject, han
 /// all others.
 const ROWS: usize = 32;
 
-/// What the database has of a call's keys and lanes.
+/// The keys and lanes of a call that the database has already.
 #[derive(Default)]
 struct Present {
     /// The keys of entries that wait untried, with their sequence numbers.

@@ -210,7 +210,7 @@ async fn every_sample_that_can_be_stored_comes_out_of_the_inbox_unchanged() {
 }
 
 #[tokio::test]
-async fn pages_and_settings_are_answered_at_once_and_never_stored() {
+async fn pages_and_settings_get_their_response_at_once_and_are_never_stored() {
     let inbox = inbox();
     let pages = EventRouter::builder()
         .on_placement(PlacementCode::Default, async |_: Placement, _: Callback| {

@@ -110,7 +110,7 @@ struct Modeled {
 struct Model {
     entries: Vec<Modeled>,
     last_seq: i64,
-    /// What was handed out, the newest last: worker, sequence number and attempt.
+    /// The worker, sequence number and attempt of each claim, the newest last.
     claimed: Vec<(u8, i64, u32)>,
     next_body: u32,
 }
@@ -351,7 +351,7 @@ impl Model {
     }
 }
 
-/// What a store shows of an entry, in the same order as the model's.
+/// The fields of an entry that a store shows, in the order of the model's.
 fn shown(record: &Record) -> impl Debug + PartialEq + use<> {
     (
         (record.seq, record.entry.clone(), record.state, record.head),

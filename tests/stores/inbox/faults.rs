@@ -12,7 +12,7 @@ use super::{Directory, records, rounds, shim};
 
 const EVENTS: u64 = 12;
 
-/// What a process answered, and what a disk holds of it after a loss of power.
+/// The responses of a process, and the events with a 200 that are lost after a loss of power.
 struct Report {
     answered: BTreeSet<u64>,
     rejected: BTreeSet<u64>,

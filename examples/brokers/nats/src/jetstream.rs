@@ -25,7 +25,8 @@ const PREFIX: &str = "ce-";
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the server holds a request for an entry, and how much longer it may take to respond.
+/// The time for which the server holds a request for an entry, and the time that its response may
+/// take beyond that.
 const TAKE_EXPIRES: Duration = Duration::from_secs(1);
 const TAKE_SLACK: Duration = Duration::from_secs(5);
 
