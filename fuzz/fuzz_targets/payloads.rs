@@ -52,7 +52,8 @@ fuzz_target!(|input: &[u8]| {
         Spelling::All,
     ] {
         let again = event(kind, &to_form(&tree, spelling)).expect("the form of a tree is read");
-        // A shorter form may have fewer arrays, so this one may be unreadable.
+        exercise(&again);
+        // A shorter form may have fewer arrays, so this one may be unreadable; then it says so.
         if again.data().is_none() {
             continue;
         }

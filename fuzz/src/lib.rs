@@ -67,6 +67,11 @@ pub fn exercise(event: &Event) -> [String; 3] {
         event.kind().is_some() && event.mismatch().is_none(),
         *event.payload() != tower_bitrix24::Payload::Unknown,
     );
+    // Data that are not read have a mismatch.
+    assert!(
+        event.data().is_some() || event.raw_data().is_none() || event.mismatch().is_some(),
+        "{event:?}"
+    );
     [
         format!("{event:?}"),
         format!("{event:#?}"),

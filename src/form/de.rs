@@ -168,15 +168,15 @@ impl<'a> FormReader<'a> {
         let first = pairs(whole).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
         // `FIELDS` is one of the levels that the tree counts.
-        let depth = Value::MAX_DEPTH - usize::from(*place != b"data");
+        let levels = if *place == b"data" { 1 } else { 2 };
         if first.end == whole.len() {
             let key = &first.key[place.len()..];
             let agrees = first.has_equals()
-                && fast_path::is_canonical(key, depth)
+                && fast_path::is_canonical(key, fast_path::max_names(levels))
                 && fast_path::percent_decoding_agrees(first.value);
             return agrees.then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
         }
-        fast_path::strip_prefix(place, depth, whole).map(Cow::Owned)
+        fast_path::strip_prefix(place, levels, whole).map(Cow::Owned)
     }
 
     /// Slow path: builds the tree PHP would and deserializes from it.
@@ -235,6 +235,7 @@ fn parse(form: &[u8], has_escaped_brackets: bool) -> Option<serde_qs::Deserializ
 
 #[cfg(test)]
 mod tests {
+    use arbtest::arbitrary::{self, Unstructured};
     use arbtest::arbtest;
 
     use super::*;
@@ -346,38 +347,129 @@ mod tests {
     }
 
     #[test]
-    fn fast_path_and_tree_give_the_same_type() {
-        const NAMES: [&str; 13] = [
-            "[]", "[a]", "[b]", "[0]", "[01]", "[1]", "%5Ba%5D", "%5B0%5D", "%5b1%5d", "[a",
-            "%5Bb", "]", "a",
+    fn fast_path_and_tree_allow_the_same_number_of_arrays() {
+        for (place, prefix) in [
+            (Place::Data, "data"),
+            (Place::Fields, "data[FIELDS]"),
+            (Place::Fields, "data%5BFIELDS%5D"),
+        ] {
+            let mut counts = [0, 0];
+            let mut pairs = format!("{prefix}[ID]=27");
+            for at in 0..600 {
+                let data = data(&pairs);
+                let is_read = data.tree().is_ok();
+                let fast = data.read_fast::<ItemId>(place);
+                assert_eq!(fast.is_some(), is_read, "{prefix}: {at} arrays");
+                counts[usize::from(is_read)] += 1;
+                pairs += &format!("&{prefix}[x{at}][y]=1");
+            }
+            assert!(!counts.contains(&0), "{prefix}: {counts:?}");
+        }
+    }
+
+    /// Reads a place by the fast path, if it takes the pairs, and asserts that the tree gives the same.
+    fn is_fast<T>(data: &FormReader<'_>, place: Place) -> bool
+    where
+        T: DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        let Some(fast) = data.read_fast::<T>(place) else {
+            return false;
+        };
+        let slow = data.read_from_tree(place);
+        let pairs = data.pairs.as_deref().unwrap_or_default();
+        assert_eq!(Ok(fast), slow, "{}", pairs.escape_ascii());
+        true
+    }
+
+    /// Compares the readings of one random form, and returns how many were fast for each type.
+    fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 4]> {
+        const NAMES: [&[u8]; 22] = [
+            b"[]",
+            b"[a]",
+            b"[b]",
+            b"[0]",
+            b"[01]",
+            b"[1]",
+            b"%5Ba%5D",
+            b"%5B0%5D",
+            b"%5b1%5d",
+            b"[a",
+            b"%5Bb",
+            b"]",
+            b"a",
+            b"[-1]",
+            b"[4294967296]",
+            "[é]".as_bytes(),
+            b"[\xFF]",
+            b"[%FF]",
+            b"[NAME]",
+            b"[UF_DEPARTMENT]",
+            b"[QUERY]",
+            b"%5BQUERY%5D",
         ];
-        arbtest(|u| {
-            let mut pairs = String::new();
-            for _ in 0..u.int_in_range(1..=5)? {
-                pairs += "data";
+        const VALUES: [&[u8]; 13] = [
+            b"x", b"y", b"0", b"%", b"+", b"%5B", b"%2B", b"%25", b"%26", b"%FF", b"\xFF", b"7",
+            b"Y",
+        ];
+        let root: &[u8] = if u.ratio(1, 3)? {
+            b"data[FIELDS]"
+        } else {
+            b"data"
+        };
+        let mut pairs = Vec::new();
+        if u.arbitrary()? {
+            pairs.extend_from_slice(root);
+            pairs.extend_from_slice(b"[ID]=27&");
+        }
+        for _ in 0..u.int_in_range(1..=5)? {
+            pairs.extend_from_slice(root);
+            for _ in 0..u.int_in_range(0..=3)? {
+                pairs.extend_from_slice(u.choose(&NAMES)?);
+            }
+            if u.ratio(9, 10)? {
+                pairs.push(b'=');
                 for _ in 0..u.int_in_range(0..=3)? {
-                    pairs += u.choose(&NAMES)?;
+                    pairs.extend_from_slice(u.choose(&VALUES)?);
                 }
-                if u.ratio(9, 10)? {
-                    pairs += "=";
-                    for _ in 0..u.int_in_range(0..=3)? {
-                        pairs +=
-                            u.choose(&["x", "y", "0", "%", "+", "%5B", "%2B", "%25", "%26"])?;
-                    }
-                }
-                pairs += "&";
             }
-            if u.arbitrary()? {
-                pairs.pop();
+            pairs.push(b'&');
+        }
+        if u.arbitrary()? {
+            pairs.pop();
+        }
+        let data = FormReader::alone(Some(Cow::Owned(pairs)));
+        let mut fast = [0; 4];
+        for place in [Place::Data, Place::Fields] {
+            fast[0] += usize::from(is_fast::<Value>(&data, place));
+            fast[1] += usize::from(is_fast::<ItemId>(&data, place));
+            fast[2] += usize::from(is_fast::<User>(&data, place));
+            fast[3] += usize::from(is_fast::<AppTest>(&data, place));
+        }
+        Ok(fast)
+    }
+
+    #[test]
+    fn fast_path_and_tree_give_the_same_type() {
+        arbtest(|u| compare(u).map(|_| ()));
+
+        // A number of forms that depends on no time.
+        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut fast = [0; 4];
+        for _ in 0..5000 {
+            let bytes: Vec<u8> = (0..128)
+                .map(|_| {
+                    random ^= random << 13;
+                    random ^= random >> 7;
+                    random ^= random << 17;
+                    (random >> 32) as u8
+                })
+                .collect();
+            let counts = compare(&mut Unstructured::new(&bytes)).unwrap();
+            for (fast, count) in fast.iter_mut().zip(counts) {
+                *fast += count;
             }
-            let data = data(&pairs);
-            if let Some(fast) = data.read_fast::<Value>(Place::Data) {
-                // serde_qs sorts the keys, and reads an empty array as an empty string.
-                let slow = data.read_from_tree::<Value>(Place::Data).unwrap();
-                assert_eq!(fast, slow, "{pairs}");
-            }
-            Ok(())
-        });
+        }
+        assert!(fast.iter().all(|&fast| fast > 100), "{fast:?}");
     }
 
     #[test]
@@ -395,14 +487,12 @@ mod tests {
 
         fn agree<T: DeserializeOwned + PartialEq + std::fmt::Debug>(pair: &str) -> bool {
             let data = data(pair);
-            let mut is_fast = false;
-            for place in [Place::Data, Place::Fields] {
-                if let Some(fast) = data.read_fast::<T>(place) {
-                    assert_eq!(Ok(fast), data.read_from_tree(place), "{pair}");
-                    is_fast |= data.plain_pair(place.spellings()).is_some();
-                }
-            }
-            is_fast
+            // Both places are compared.
+            [Place::Data, Place::Fields]
+                .map(|place| {
+                    is_fast::<T>(&data, place) && data.plain_pair(place.spellings()).is_some()
+                })
+                .contains(&true)
         }
 
         let mut fast = 0;

@@ -42,6 +42,11 @@ pub(super) fn percent_decoding_agrees(pairs: &[u8]) -> bool {
     !differs && !matches!(pairs, [.., b'%', b'%' | b'+'])
 }
 
+/// Returns the maximum number of names in a key beneath a place that is `levels` arrays deep.
+pub(super) const fn max_names(levels: usize) -> usize {
+    Value::MAX_DEPTH + 1 - levels
+}
+
 /// Returns `true` if serde_qs reads a key of at most `depth` names as PHP does: it must consist only of
 /// [names](next_segment) in brackets.
 pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
@@ -58,13 +63,14 @@ pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
 }
 
 /// Returns the pairs with `prefix` stripped from their keys, without escaped brackets, and with values
-/// decoded as far as serde_qs reads the decoded bytes unchanged.
+/// decoded as far as serde_qs reads the decoded bytes unchanged. `levels` is the number of arrays that
+/// `prefix` takes in the tree.
 ///
 /// Returns `None` if a key has another prefix, is not [canonical](is_canonical) or too deep,
 /// appears twice, or has both a value and keys beneath it. Also if there may be more arrays than
 /// are read.
-pub(super) fn strip_prefix(prefix: &[u8], depth: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
-    let mut form = KeyRewriter::new(depth, pairs.len());
+pub(super) fn strip_prefix(prefix: &[u8], levels: usize, mut pairs: &[u8]) -> Option<Vec<u8>> {
+    let mut form = KeyRewriter::new(levels, pairs.len());
     while let [first, behind @ ..] = pairs {
         if *first == b'&' {
             pairs = behind;
@@ -129,10 +135,10 @@ struct Parent<'a> {
 const LEAF: u64 = 1;
 
 impl<'a> KeyRewriter<'a> {
-    fn new(depth: usize, bytes: usize) -> Self {
+    fn new(levels: usize, bytes: usize) -> Self {
         Self {
-            depth,
-            arrays: Value::max_arrays(bytes),
+            depth: max_names(levels),
+            arrays: Value::max_arrays(bytes) - levels,
             written: Vec::with_capacity(bytes),
             parent: Parent {
                 key: &[],
@@ -257,7 +263,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &str) -> Option<String> {
-        let form = strip_prefix(b"data", 64, pairs.as_bytes())?;
+        let form = strip_prefix(b"data", 1, pairs.as_bytes())?;
         Some(String::from_utf8(form).unwrap())
     }
 
@@ -366,13 +372,14 @@ mod tests {
 
     #[test]
     fn fast_path_leaves_too_deep_keys_to_the_tree() {
+        assert_eq!(max_names(62), 3);
         for (deep, fits) in [(3, true), (4, false)] {
             let key = "[a]".repeat(deep);
             assert_eq!(is_canonical(key.as_bytes(), 3), fits);
             // As the first key, and after keys with more and fewer names in common.
             for before in ["", "data[b]=1&", "data[a][b]=1&", "data[a][a][b]=1&"] {
                 let pairs = format!("{before}data{key}=1");
-                let read = strip_prefix(b"data", 3, pairs.as_bytes());
+                let read = strip_prefix(b"data", 62, pairs.as_bytes());
                 assert_eq!(read.is_some(), fits, "{pairs}");
             }
         }
