@@ -12,8 +12,9 @@ use crate::inbox::store::{Claim, ClaimRequest, Claims, LEASE_ENDED, Portal, Quot
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
 
+/// Few at once: each takes a statement of its own, and the claim has a timeout.
 const ENDED_LEASES: &str = "SELECT seq, lane, attempts - forgiven FROM bitrix24_inbox \
-    WHERE state = 1 AND due <= $1 ORDER BY due LIMIT 1000";
+    WHERE state = 1 AND due <= $1 ORDER BY due LIMIT 100";
 
 const SUSPECT: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 1, due = $1, \
     failing_since = COALESCE(failing_since, $2) WHERE seq = $3";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::row::{COLUMNS, Columns, record};
+use super::row::{COLUMNS, Columns, LIST, chunks, placeholders, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::{millis, unix_millis};
 use crate::inbox::store::{BlockedLane, Filter, Record, State, Stats};
@@ -21,11 +21,13 @@ const CONDITIONS: &str = "seq > $1 AND seq <= $2 AND state >= $3 AND state <= $4
 const REOPENABLE: &str = "body IS NOT NULL AND (state = 3 \
     OR ($9 = 1 AND state = 2) OR ($9 = 0 AND state = 0 AND attempts > 0 AND due > $10))";
 
+/// Reopens the entries of a table `wanted`.
 const REOPEN: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 0, due = $1, \
     attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, \
     forgiven = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, failing_since = NULL, \
     replayed = CASE WHEN $2 = 1 THEN 1 ELSE replayed END, finished = NULL, \
-    head = CASE WHEN lane IS NULL THEN 1 ELSE head END WHERE seq = $3";
+    head = CASE WHEN lane IS NULL THEN 1 ELSE head END \
+    WHERE seq IN (SELECT w.seq FROM wanted w)";
 
 const DISCARD: &str = "UPDATE bitrix24_inbox SET state = 2, head = 0, owner = NULL, suspect = 0, \
     body = NULL, finished = $1, error = 'discarded' \
@@ -230,11 +232,17 @@ impl<D: InboxDialect> Exclusive<D> {
         let mut seqs = Vec::new();
         let mut lanes = Vec::new();
         for row in &rows {
-            let seq = row.required(0)?;
-            let values = [now.into(), replay.into(), seq.into()];
-            self.transaction.execute(REOPEN, &values).await?;
-            seqs.push(seq);
+            seqs.push(row.required(0)?);
             lanes.extend(row.hash(1)?);
+        }
+        for chunk in chunks(&seqs, LIST) {
+            let wanted = placeholders(2, chunk.len, 1);
+            let sql = format!("WITH wanted(seq) AS (VALUES {wanted}) {REOPEN}");
+            let mut values: Vec<Value<'_>> = vec![now.into(), replay.into()];
+            values.extend(chunk.padded().map(|seq| Value::from(*seq)));
+            self.transaction
+                .execute(AssertSqlSafe(sql), &values)
+                .await?;
         }
         self.promote(&distinct(lanes)).await?;
         Ok(seqs)

@@ -33,6 +33,9 @@ use crate::verify::VerifyToken;
 
 type Hook = Arc<dyn Fn(StoredRequest) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
+/// The longest lease and shutdown, a year: times beyond that may not exist.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The settings of a worker.
 #[derive(Clone)]
 struct Settings {
@@ -168,7 +171,7 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
 
     /// Sets the time after which others may take the entries of a worker that vanished. The worker
     /// extends a lease after each third of this time, however long a handler runs. Defaults to 20
-    /// seconds.
+    /// seconds. A year at most.
     ///
     /// # Panics
     ///
@@ -176,7 +179,7 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     #[track_caller]
     pub fn lease(mut self, lease: Duration) -> Self {
         assert!(lease.as_millis() >= 100, "a lease is at least 100 ms");
-        self.settings.lease = lease;
+        self.settings.lease = lease.min(LONGEST);
         self
     }
 
@@ -261,8 +264,7 @@ impl Worker {
     ///
     /// Call this after the server has stopped and responded to its last request.
     pub async fn shutdown(self, timeout: Duration) -> usize {
-        let now = Instant::now();
-        let deadline = now.checked_add(timeout).unwrap_or(now);
+        let deadline = Instant::now() + timeout.min(LONGEST);
         self.stop.send_replace(Some(deadline));
         self.task.await.unwrap_or_default()
     }

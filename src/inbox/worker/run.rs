@@ -35,7 +35,6 @@ pub(super) struct Run<S> {
     unfinished: Vec<Finish>,
     /// An entry that must run alone is running.
     alone: bool,
-    wait_for_idle: bool,
     after: String,
     /// There may be entries to claim.
     hungry: bool,
@@ -84,7 +83,6 @@ impl<S: InboxStore + 'static> Run<S> {
             tasks: JoinSet::new(),
             unfinished: Vec::new(),
             alone: false,
-            wait_for_idle: false,
             after: String::new(),
             hungry: true,
             paused_until: None,
@@ -111,6 +109,8 @@ impl<S: InboxStore + 'static> Run<S> {
                 break;
             }
             if !self.is_paused() {
+                // Its time is over, and would wake the loop at once.
+                self.paused_until = None;
                 self.finish().await;
                 if deadline.is_none() {
                     self.claim(&mut service).await;
@@ -167,7 +167,7 @@ impl<S: InboxStore + 'static> Run<S> {
         let settings = &self.attempts.settings;
         let busy = self.running.len() + self.unfinished.len();
         let free = settings.concurrency.saturating_sub(busy);
-        if !self.hungry || free == 0 || self.alone || (self.wait_for_idle && busy > 0) {
+        if !self.hungry || free == 0 || self.alone {
             return;
         }
         let mut portals: HashMap<&str, usize> = HashMap::new();
@@ -197,10 +197,10 @@ impl<S: InboxStore + 'static> Run<S> {
         match claimed {
             Ok(claims) => {
                 self.succeeded();
-                self.wait_for_idle = claims.wait_for_idle;
-                // A full claim leaves more behind, and so may one that runs alone.
+                // A full claim leaves more behind, and so may one that runs alone. If an entry waits
+                // for this worker to be idle, another may take it first: the next poll asks again.
                 let is_alone = claims.entries.iter().any(|claim| claim.alone);
-                self.hungry = claims.entries.len() == free || claims.wait_for_idle || is_alone;
+                self.hungry = claims.entries.len() == free || is_alone;
                 self.after = claims.after;
                 for claim in claims.entries {
                     self.start(claim, service.clone(), lease_until);
