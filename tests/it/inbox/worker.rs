@@ -1,6 +1,7 @@
 //! Workers: verdicts, retries, order, panics, time-outs, fairness, shutdown.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::routing::post;
@@ -165,6 +166,8 @@ async fn axum_router_gets_the_request_as_the_portal_made_it() {
         receive.oneshot(request.unwrap()).await.unwrap().status(),
         200
     );
+    let received = inbox.list(&Filter::new(), 1).await.unwrap()[0].first_received;
+    assert!(received > 1_700_000_000_000, "unix milliseconds");
 
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = seen.clone();
@@ -178,11 +181,14 @@ async fn axum_router_gets_the_request_as_the_portal_made_it() {
                     .await
                     .unwrap();
                 let kind = headers["content-type"].to_str().unwrap();
+                let received = delivery.first_received_at();
+                let received = received.duration_since(SystemTime::UNIX_EPOCH).unwrap();
                 let text = format!(
-                    "{} {} {uri} {kind} {}",
+                    "{} {} {uri} {kind} {} {}",
                     event.code(),
                     delivery.attempt,
-                    body.len()
+                    body.len(),
+                    received.as_millis()
                 );
                 kept.lock().unwrap().push(text);
             },
@@ -192,7 +198,7 @@ async fn axum_router_gets_the_request_as_the_portal_made_it() {
     wait_for(&inbox, |stats| stats.done == 1).await;
     worker.shutdown(Duration::ZERO).await;
     let expected = format!(
-        "ONCRMDEALADD 1 /hooks/bitrix24?secret=s application/x-www-form-urlencoded {}",
+        "ONCRMDEALADD 1 /hooks/bitrix24?secret=s application/x-www-form-urlencoded {} {received}",
         body.len()
     );
     assert_eq!(*seen.lock().unwrap(), [expected]);
