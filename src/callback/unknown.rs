@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 
 use crate::form::Value;
 
-/// Which of the platform's rarer requests a callback of the kind
-/// [`Unknown`](super::CallbackKind::Unknown) seems to be, told by its keys.
+/// The rarer request of the platform that a callback of the kind
+/// [`Unknown`](super::CallbackKind::Unknown) seems to be, judged by its keys.
 ///
 /// None of them has an application token. They are delivered only with a
 /// [secret in the URL](crate::EventLayer::url_secret), and the sender chooses the keys: this is a hint,

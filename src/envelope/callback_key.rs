@@ -1,4 +1,4 @@
-//! Which key of a callback a form key names, if any.
+//! The key of a callback that a form key names, if any.
 
 use crate::form::key::{LooseKey, folds_into};
 

@@ -1,4 +1,4 @@
-//! Which envelope field a form key names, if any.
+//! The envelope field that a form key names, if any.
 //!
 //! Frameworks differ in how they read a key. The scan must see an envelope key if *any* of them would.
 //! Otherwise the verified token could differ from the one that a later parser reads. So keys

@@ -28,7 +28,7 @@ pub(super) struct Shared<V> {
     pub(super) response_policy: ResponsePolicy,
 }
 
-/// Which callbacks the layer verifies.
+/// The callbacks that the layer verifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callbacks {
     Off,

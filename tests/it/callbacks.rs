@@ -238,7 +238,7 @@ async fn no_sample_without_a_token_becomes_a_callback() {
     }
 }
 
-/// Which of the rarer requests a sample is.
+/// Returns the rarer request that a sample is.
 fn unknown_kind(sample: &Sample) -> Option<UnknownKind> {
     Some(match &*sample.kind {
         "webhook_robot" => UnknownKind::WebhookRobot,

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The server promises to wait for a request that comes within 3 seconds of its connection.
 const PROMPT: Duration = Duration::from_secs(2);
 
-/// What the senders have seen.
+/// The responses and errors that the senders have seen.
 #[derive(Default)]
 struct Seen {
     next: AtomicU64,

@@ -42,7 +42,7 @@ fn events() -> Events {
     (crate::events(), router.unwrap())
 }
 
-/// What each framework is sent, with the expected status and text.
+/// The requests to each framework, with the expected status and text.
 const REQUESTS: [(&str, u16, &str); 3] = [
     (
         "event=ONCRMDEALADD&data[FIELDS][ID]=27&auth[domain]=a.bitrix24.com&auth[application_token]=192735",

@@ -1,4 +1,4 @@
-//! What the inbox counts and logs: receipts and attempts, linked by the key of the entry, and no secret.
+//! Metrics and log lines of the inbox: receipts and attempts, linked by the key of the entry, and no secret.
 
 use std::io::Write;
 

@@ -17,7 +17,7 @@ use super::{form, key, respond, send};
 /// The objects that events are about.
 pub(crate) const LANES: u64 = 12;
 
-/// What a process does.
+/// The work of a process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Role {
     /// The number of senders; each waits for its response.

@@ -1,4 +1,4 @@
-//! What is in the file: nothing that can be read or forged, and tables of earlier and later versions.
+//! The contents of the file: nothing that can be read or forged, and tables of earlier and later versions.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
