@@ -58,8 +58,15 @@ pub(super) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
 impl<V> Shared<V> {
     pub(super) fn selects(&self, head: &Parts) -> bool {
-        (self.paths.is_empty() || self.selects_path(head.uri.path()))
+        (self.selects_every_path() || self.selects_path(head.uri.path()))
             && self.predicates.iter().all(|predicate| predicate(head))
+    }
+
+    /// A template alone selects as a path does. A secret in the query may stand in every URL.
+    fn selects_every_path(&self) -> bool {
+        let mut url_secrets = self.url_secrets.iter();
+        self.paths.is_empty()
+            && (self.url_secrets.is_empty() || !url_secrets.all(UrlSecret::is_in_path))
     }
 
     fn selects_path(&self, path: &str) -> bool {
@@ -67,7 +74,7 @@ impl<V> Shared<V> {
         let mut paths = self.paths.iter();
         let mut url_secrets = self.url_secrets.iter();
         paths.any(|selected| selected.matches(&canonical))
-            || url_secrets.any(|secret| secret.selects(&canonical))
+            || url_secrets.any(|secret| secret.selects(path, &canonical))
     }
 
     /// Returns `true` if the head may be accepted at all.

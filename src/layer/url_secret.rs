@@ -86,8 +86,11 @@ impl UrlSecret {
 
     /// Creates a secret that is a segment of the path: `/bitrix24/{secret}/events`.
     ///
-    /// The layer then also selects every request whose path fits the template, as if it were a
-    /// [`path`](crate::EventLayer::path).
+    /// The template selects as a [`path`](crate::EventLayer::path) does. A request whose path fits it is
+    /// rejected without the secret, and one whose path fits neither the template nor a `path` reaches
+    /// the service unverified. A path also fits if routers could take another part of it for the secret:
+    /// an encoded slash, a `.` or `..`. Beside a secret in a query parameter, which may stand in every
+    /// URL, the template narrows nothing.
     ///
     /// # Errors
     ///
@@ -161,9 +164,30 @@ impl UrlSecret {
         !self.only_without_token
     }
 
+    pub(super) const fn is_in_path(&self) -> bool {
+        matches!(self.place, Place::Path { .. })
+    }
+
     /// Returns `true` if the path has a place for the secret, whatever stands there.
-    pub(super) fn selects(&self, canonical: &[u8]) -> bool {
-        self.segment(canonical).is_some()
+    pub(super) fn selects(&self, path: &str, canonical: &[u8]) -> bool {
+        self.segment(canonical).is_some() || self.fits_unresolved(path)
+    }
+
+    /// Returns `true` if a router that matches a path before it decodes or resolves it finds a segment
+    /// in the place of the secret, such as `a%2Fb` or `..`.
+    fn fits_unresolved(&self, path: &str) -> bool {
+        let Place::Path { before, after, .. } = &self.place else {
+            return false;
+        };
+        let (before, after) = (segments(before), segments(after));
+        let raw = path.trim_end_matches('/').split('/').skip(1);
+        let decoded = raw.map(|segment| Cow::from(percent_decode_str(segment)));
+        let mut decoded: Vec<Cow<'_, [u8]>> = decoded.collect();
+        if fits(&decoded, &before, &after) {
+            return true;
+        }
+        decoded.retain(|segment| !segment.is_empty());
+        fits(&decoded, &before, &after)
     }
 
     /// Returns `true` if the URI has the secret. Every secret is compared, so that the time does not
@@ -236,6 +260,22 @@ impl UrlSecret {
     }
 }
 
+fn segments(path: &[u8]) -> Vec<&[u8]> {
+    let segments = path.split(|&byte| byte == b'/');
+    segments.filter(|segment| !segment.is_empty()).collect()
+}
+
+/// Returns `true` if exactly one segment stands between these.
+fn fits(segments: &[Cow<'_, [u8]>], before: &[&[u8]], after: &[&[u8]]) -> bool {
+    let Some((first, rest)) = segments.split_at_checked(before.len()) else {
+        return false;
+    };
+    let Some((_, last)) = rest.split_first() else {
+        return false;
+    };
+    first == before && last == after
+}
+
 fn query_pairs(uri: &Uri) -> impl Iterator<Item = crate::form::pairs::Pair<'_>> {
     pairs(uri.query().unwrap_or_default().as_bytes())
 }
@@ -256,9 +296,9 @@ fn redact_query(uri: &Uri, name: &str) -> Option<PathAndQuery> {
     Some(path_and_query(&shown))
 }
 
+/// The replacement may be longer than what it replaces, and a URI has a maximum length.
 fn path_and_query(text: &str) -> PathAndQuery {
-    let text = PathAndQuery::try_from(text);
-    text.expect("a URI stays one if a part of it is replaced by letters")
+    PathAndQuery::try_from(text).unwrap_or(PathAndQuery::from_static("/redacted"))
 }
 
 /// Shows where the secret stands.
@@ -328,8 +368,21 @@ mod tests {
         ] {
             assert_eq!(secret.verify(&uri.parse().unwrap()), verified, "{uri}");
         }
-        assert!(secret.selects(b"/bitrix24/guess/events"));
-        assert!(!secret.selects(b"/bitrix24/events"));
+        for (path, selected) in [
+            ("/bitrix24/guess/events", true),
+            ("/bitrix24/events", false),
+            ("/bitrix24/guess/x/events", false),
+            ("/bitrix24/guess/event", false),
+            ("/bitrix2/guess/events", false),
+            // A router that matches raw segments takes each of these for a secret.
+            ("/bitrix24/a%2Fb/events", true),
+            ("/bitrix24/../events/", true),
+            ("/%62itrix24/%2e%2E/events", true),
+            ("//bitrix24/./events", true),
+            ("/bitrix24/%2F/events", true),
+        ] {
+            assert_eq!(secret.selects(path, &canonical(path)), selected, "{path}");
+        }
         let last = UrlSecret::path("/{secret}", ["s3cret"]).unwrap();
         assert!(last.verify(&Uri::from_static("/s3cret")));
     }

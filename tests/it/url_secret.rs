@@ -252,6 +252,81 @@ async fn url_secret_in_the_path_selects_its_template_and_is_redacted() {
     assert!(matches!(outcome, Outcome::Passed(_)), "{outcome:?}");
 }
 
+/// Redaction lengthens a URI, which has a maximum length.
+#[tokio::test]
+async fn url_that_is_too_long_to_be_redacted_is_rejected_and_not_a_panic() {
+    let filled = |uri: &str| format!("{uri}{}", "a".repeat(65_530 - uri.len()));
+    let in_query = || layer().callbacks().url_secret(query());
+    let in_path = UrlSecret::path("/hook/{secret}", [SECRET]).unwrap();
+    let in_path = layer().callbacks().url_secret(in_path);
+    for (layer, uri) in [
+        (in_query(), filled("/hook?secret=&x=")),
+        (in_query(), format!("/hook?{}", "secret=&".repeat(8_000))),
+        (in_path.clone(), filled("/hook/a?x=")),
+        (
+            in_path.clone(),
+            format!("/{}hook/a", "a/../".repeat(13_000)),
+        ),
+    ] {
+        assert!(uri.len() <= 65_534);
+        let kind = post(&layer, &uri, SEED).await.rejected();
+        assert_eq!(kind, RejectionKind::UrlSecretRejected);
+    }
+    // The secret is not shown even if it is right.
+    let short = |secret: UrlSecret| layer().url_secret(secret);
+    for (layer, uri) in [
+        (
+            short(UrlSecret::query("k", ["canary"]).unwrap()),
+            filled("/?k=canary&x="),
+        ),
+        (
+            short(UrlSecret::path("/hook/{secret}", ["canary"]).unwrap()),
+            filled("/hook/canary?x="),
+        ),
+    ] {
+        let outcome = post(&layer, &uri, SEED).await;
+        assert!(matches!(outcome, Outcome::Event(_)), "{outcome:?}");
+        assert!(outcome.uri().contains("redacted"));
+        assert!(!outcome.uri().contains("canary"));
+    }
+}
+
+#[tokio::test]
+async fn url_secret_in_the_path_alone_selects_only_its_template() {
+    let secret = UrlSecret::path("/hook/{secret}/events", [SECRET]).unwrap();
+    let in_path = layer().callbacks().url_secret(secret);
+    for (method, uri) in [
+        (Method::GET, "/health"),
+        (Method::POST, "/login"),
+        (Method::POST, "/hook/canary9b1c7e02/events/more"),
+        (Method::POST, "/"),
+    ] {
+        let outcome = send(&in_path, method, uri, FORM, SEED).await;
+        assert!(matches!(outcome, Outcome::Passed(_)), "{outcome:?}");
+    }
+    let outcome = post(&in_path, "/hook/canary9b1c7e02/events", SEED).await;
+    assert!(matches!(outcome, Outcome::Event(_)), "{outcome:?}");
+    for uri in [
+        "/hook/guess/events",
+        "/hook/guess/events?secret=canary9b1c7e02",
+        // axum takes each of these for the secret.
+        "/hook/a%2Fb/events",
+        "/hook/../events",
+        "/hook/%2e%2E/events/",
+        "/hook/%2F/events",
+        "//hook/./events",
+    ] {
+        for method in [Method::GET, Method::POST] {
+            let kind = send(&in_path, method, uri, FORM, SEED).await.rejected();
+            assert_eq!(kind, RejectionKind::UrlSecretRejected, "{uri}");
+        }
+    }
+    // A secret in the query may stand in every URL, so that every path stays selected.
+    let both = in_path.url_secret(query());
+    let kind = post(&both, "/login", SEED).await.rejected();
+    assert_eq!(kind, RejectionKind::UrlSecretRejected);
+}
+
 #[tokio::test]
 async fn one_of_several_url_secrets_suffices() {
     let path = UrlSecret::path("/{secret}", [SECRET]).unwrap();
