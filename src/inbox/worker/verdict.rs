@@ -7,7 +7,7 @@ use http::header::RETRY_AFTER;
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::form::{Array, Value};
-use crate::handler::HandlerError;
+use crate::handler::{HandlerError, HandlerErrorKind};
 use crate::inbox::request::StoredRequest;
 use crate::secret::{Secret, is_secret, without_secrets};
 
@@ -44,6 +44,7 @@ pub(super) fn of_response<R>(response: &Response<R>, stored: &StoredRequest) -> 
         | StatusCode::METHOD_NOT_ALLOWED
         | StatusCode::GONE
         | StatusCode::UNPROCESSABLE_ENTITY => Verdict::Dead { error: error() },
+        _ if is_weak_proof(response.extensions()) => Verdict::Dead { error: error() },
         status if status.as_u16() < 500 => Verdict::Done(status.is_success()),
         _ => Verdict::Retry {
             after: retry_after(response.headers()),
@@ -57,6 +58,12 @@ pub(super) fn of_error(error: &(dyn Error + 'static), stored: &StoredRequest) ->
         after: None,
         error: redact(&chain(error), stored),
     }
+}
+
+/// The handler was never called, and the proof of a stored callback stays what it is.
+fn is_weak_proof(extensions: &Extensions) -> bool {
+    let error = extensions.get::<HandlerError>();
+    error.is_some_and(|error| error.kind() == HandlerErrorKind::WeakProof)
 }
 
 fn describe(status: StatusCode, extensions: &Extensions) -> String {
@@ -169,7 +176,6 @@ mod tests {
     use super::*;
     use crate::envelope::Envelope;
     use crate::event::Event;
-    use crate::handler::HandlerErrorKind;
 
     fn event() -> StoredRequest {
         let body = "event=ONCRMDEALADD&data[FIELDS][ID]=42&auth[access_token]=canary-access\
@@ -206,6 +212,24 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    #[test]
+    fn handler_error_of_a_weak_proof_is_dead_whatever_the_status_of_the_response() {
+        for status in [200, 403, 500] {
+            let mut response = Response::builder().status(status).body(()).unwrap();
+            let error = event().error(HandlerErrorKind::WeakProof);
+            response.extensions_mut().insert(error);
+            let verdict = of_response(&response, &event());
+            assert!(
+                matches!(verdict, Verdict::Dead { .. }),
+                "{status} {verdict:?}"
+            );
+        }
+        let mut failed = Response::builder().status(403).body(()).unwrap();
+        let error = event().error(HandlerErrorKind::HandlerFailed);
+        failed.extensions_mut().insert(error);
+        assert_eq!(of_response(&failed, &event()), Verdict::Done(false));
     }
 
     #[test]
