@@ -95,7 +95,8 @@ impl Receive {
     ///
     /// # Panics
     ///
-    /// Panics if the layer verifies all [`callbacks`](EventLayer::callbacks), among them pages. Use
+    /// Panics if the layer verifies all [`callbacks`](EventLayer::callbacks), among them pages, or
+    /// [passes others](EventLayer::pass_other_callbacks). Use
     /// [`stored_callbacks`](EventLayer::stored_callbacks), or set a service for [`pages`](Self::pages).
     ///
     /// ```
@@ -122,8 +123,8 @@ impl Receive {
     {
         assert!(
             !layer.lets_pages_through(),
-            "this layer verifies pages, which no inbox stores: use `stored_callbacks()`, or set a \
-             service for them by `Receive::pages`"
+            "this layer lets pages through, which no inbox stores: use `stored_callbacks()` without \
+             `pass_other_callbacks()`, or set a service for them by `Receive::pages`"
         );
         tower::Layer::layer(&layer, self)
     }

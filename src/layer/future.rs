@@ -169,7 +169,7 @@ where
                     match verdict {
                         Ok(()) => {
                             let trailers = trailers.take();
-                            inject(request, telemetry, mode, handling, envelope, None, trailers)
+                            inject(pending, telemetry, mode, handling, envelope, None, trailers)
                         }
                         Err(error) => {
                             let request = pending.take().expect(POLLED_AFTER_COMPLETION);
@@ -195,7 +195,7 @@ where
                         Ok(owner) => {
                             let (proof, trailers) = (Some(owner.into()), trailers.take());
                             inject(
-                                request, telemetry, mode, handling, envelope, proof, trailers,
+                                pending, telemetry, mode, handling, envelope, proof, trailers,
                             )
                         }
                         Err(error) => {

@@ -215,8 +215,9 @@ impl<V, M> EventLayer<V, M> {
 
     /// Verifies only those [`callbacks`](Self::callbacks) whose response nobody waits for: robots and
     /// workflow activities, messages and, with a [secret in the URL](Self::url_secret), what has no type,
-    /// as a form. Placements, pages and the settings form are rejected with 400, with or without a token,
-    /// or [pass](Self::pass_other_callbacks) unverified.
+    /// as a form. What [wants its response now](crate::Callback::wants_response) is rejected with 400, with
+    /// or without a token: placements, pages, the settings form, pay systems and their like. Only a page
+    /// without any token [passes](Self::pass_other_callbacks) unverified, if that is set.
     ///
     /// This is for an inbox (module `inbox`) without a service for pages.
     ///
@@ -250,7 +251,7 @@ impl<V, M> EventLayer<V, M> {
 
     #[cfg(feature = "inbox")]
     pub(crate) fn lets_pages_through(&self) -> bool {
-        self.shared.callbacks == Callbacks::All
+        self.shared.callbacks == Callbacks::All || self.shared.pass_other_callbacks
     }
 
     /// Passes requests that are not events to the inner service instead of rejecting them: forms without

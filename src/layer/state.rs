@@ -216,7 +216,7 @@ where
         (Check::UrlSecret, Some(envelope)) => {
             let proof = Some(Proof::UrlSecret);
             inject(
-                request, telemetry, mode, handling, envelope, proof, trailers,
+                pending, telemetry, mode, handling, envelope, proof, trailers,
             )
         }
         (Check::Reject(rejection), _) => {
@@ -229,16 +229,9 @@ where
 
 fn scan_form(callbacks: Callbacks, body: Bytes) -> Result<Envelope, EnvelopeError> {
     if callbacks == Callbacks::Off {
-        return Envelope::scan(body);
-    }
-    let envelope = Envelope::scan_with_callbacks(body)?;
-    match envelope.callback_kind() {
-        Some(CallbackKind::Placement | CallbackKind::Settings)
-            if callbacks == Callbacks::Stored =>
-        {
-            Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent))
-        }
-        _ => Ok(envelope),
+        Envelope::scan(body)
+    } else {
+        Envelope::scan_with_callbacks(body)
     }
 }
 
@@ -265,6 +258,14 @@ fn check<S, V: VerifyToken>(
             Check::Reject(VerifyError::missing().into())
         };
     }
+    if request.shared.callbacks == Callbacks::Stored && is_page(envelope) {
+        // What has a token or a code must not pass unverified.
+        return if envelope.is_callback_without_proof() && request.may_pass_unverified() {
+            Check::Pass
+        } else {
+            Check::Reject(Rejection::new(RejectionKind::NoEvent))
+        };
+    }
     if envelope.has_token_of_user() {
         if let Some(introspection) = verifier.introspect(envelope) {
             return Check::User(introspection);
@@ -285,6 +286,13 @@ fn check<S, V: VerifyToken>(
     }
 }
 
+fn is_page(envelope: &Envelope) -> bool {
+    matches!(
+        envelope.callback_kind(),
+        Some(CallbackKind::Placement | CallbackKind::Settings)
+    )
+}
+
 /// Passes a form that is not verified.
 fn pass<B, M, F, C, T>(
     telemetry: &Telemetry,
@@ -302,10 +310,11 @@ where
     }
 }
 
-/// Parses the verified event or callback and puts it into the request. An event has no proof but its
+/// Parses the verified event or callback and puts it into the request. Rejects a callback that an inbox
+/// cannot store, if the layer takes only those that it can. An event has no proof but its
 /// token.
 pub(super) fn inject<S, B, V, M, F, C, T>(
-    request: &mut PendingRequest<S, V>,
+    pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
     mode: &M,
     handling: &mut Handling,
@@ -317,6 +326,7 @@ where
     V: VerifyToken,
     M: BodyMode<B>,
 {
+    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
     let bytes = envelope.body().clone();
     // The verifier has not seen a callback that the URL alone verifies.
     let hook = if proof == Some(Proof::UrlSecret) {
@@ -325,10 +335,6 @@ where
         request.shared.verifier.on_handled(&envelope)
     };
     let completion = hook.map(Completion::new);
-    if let Some(completion) = &completion {
-        completion.insert_into(&mut request.parts);
-    }
-    request.release();
     if let Some(kind) = envelope.callback_kind() {
         let callback = CallbackEnvelope::new(envelope, kind);
         let query = request.parts.uri.query();
@@ -337,13 +343,22 @@ where
             Content::Form => Callback::from_verified(callback, proof, query),
             Content::Json => Callback::from_verified_json(callback, proof),
         };
+        if request.shared.callbacks == Callbacks::Stored && callback.wants_response() {
+            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+            return request.reject(telemetry, Rejection::new(RejectionKind::NoEvent));
+        }
+        request.release();
         telemetry.callback_accepted(&callback, request.timer);
         request.parts.extensions.insert(callback);
     } else {
         let event = Event::from_verified(envelope);
+        request.release();
         telemetry.accepted(&event, request.timer);
         *handling = Handling::start(&event);
         request.parts.extensions.insert(event);
+    }
+    if let Some(completion) = &completion {
+        completion.insert_into(&mut request.parts);
     }
     State::Ready {
         body: Some(mode.whole(bytes, trailers)),

@@ -9,13 +9,13 @@ use serde::Deserialize;
 use tower::Layer;
 use tower_bitrix24::EventRouter;
 use tower_bitrix24::callback::{
-    Callback, CallbackKind, Message, Placement, PlacementCode, Proof, Robot, Settings,
+    Callback, CallbackKind, Message, Placement, PlacementCode, Proof, ProofLevel, Robot, Settings,
     SettingsAction, html_response, json_response,
 };
-use tower_bitrix24::handler::extract::OnCallback;
+use tower_bitrix24::handler::extract::{Administrator, OnCallback};
 use tower_bitrix24::handler::{HandlerError, HandlerErrorKind};
 use tower_bitrix24::inbox::{Accepted, Backoff, Entry, FORMAT, Filter, Receive, State};
-use tower_bitrix24::layer::UrlSecret;
+use tower_bitrix24::layer::{UrlSecret, Verdict};
 use tower_bitrix24::testing::{TestCallback, TestEvent};
 
 use super::*;
@@ -281,6 +281,124 @@ async fn layer_of_stored_callbacks_lets_no_page_through() {
         assert_eq!(response.status().as_u16(), expected, "{callback:?}");
     }
     assert_eq!(inbox.stats().await.unwrap().waiting, 2);
+}
+
+#[tokio::test]
+async fn layer_of_stored_callbacks_passes_no_page_with_a_code_or_a_token_unverified() {
+    let layer = EventLayer::new(ApplicationToken::new(TestEvent::TOKEN).unwrap());
+    let layer = layer.stored_callbacks().pass_other_callbacks();
+    let token = TestEvent::TOKEN;
+    for (form, is_passed) in [
+        (
+            "event=OnAppSettingsDisplay&auth[application_token]=guess".to_owned(),
+            false,
+        ),
+        (
+            format!("event=OnAppSettingsDisplay&auth[application_token]={token}"),
+            false,
+        ),
+        ("event=OnAppSettingsInstall".to_owned(), false),
+        ("data[a]=1&auth[application_token]=guess".to_owned(), false),
+        ("AUTH_ID=4d&APPLICATION_TOKEN=guess".to_owned(), false),
+        ("AUTH_ID=4d&PLACEMENT=DEFAULT".to_owned(), false),
+        (
+            "PLACEMENT=DEFAULT&APPLICATION_TOKEN=guess".to_owned(),
+            false,
+        ),
+        (
+            format!("PLACEMENT=DEFAULT&APPLICATION_TOKEN={token}"),
+            false,
+        ),
+        ("PLACEMENT=DEFAULT&DOMAIN=a".to_owned(), true),
+        ("anything=else".to_owned(), true),
+    ] {
+        let request = Request::post("/")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.clone().into_bytes())
+            .unwrap();
+        match layer.verify(request).await {
+            Verdict::Pass(request) => {
+                assert!(is_passed, "{form}");
+                assert!(request.extensions().get::<Callback>().is_none());
+            }
+            Verdict::Respond(response) => {
+                assert!(!is_passed, "{form}");
+                assert_eq!(response.status(), 400, "{form}");
+            }
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn layer_of_stored_callbacks_rejects_all_that_wants_its_response_now() {
+    let inbox = inbox();
+    let secret = UrlSecret::query("secret", [SECRET]).unwrap();
+    let layer = EventLayer::new(ApplicationToken::new(TestEvent::TOKEN).unwrap())
+        .stored_callbacks()
+        .url_secret(secret.only_without_token());
+    let service = inbox.receive().behind(layer);
+    for (form, status) in [
+        ("BX_PAYSYSTEM_ID=11&PAYMENT_ID=17", 400),
+        ("cashbox_params[login]=x&type=sell", 400),
+        ("uuid=check", 400),
+        ("connection[login]=user", 400),
+        ("page=2&auth[access_token]=4d", 400),
+        ("BX_PAYSYSTEM_ID=11&auth[application_token]=192735", 400),
+        ("BX_PAYSYSTEM_ID=11&auth[application_token]=guess", 403),
+        (
+            "document_id[0]=crm&document_id[1]=D&document_id[2]=DEAL_1",
+            200,
+        ),
+    ] {
+        let form = form.replace("192735", TestEvent::TOKEN);
+        let request = Request::post(format!("/?secret={SECRET}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from(form.clone()))
+            .unwrap();
+        let Ok(response) = service.clone().oneshot(request).await;
+        assert_eq!(response.status().as_u16(), status, "{form}");
+    }
+    assert_eq!(inbox.stats().await.unwrap().waiting, 1);
+}
+
+#[tokio::test]
+async fn callback_whose_proof_is_too_weak_for_its_handler_is_dead_and_not_done() {
+    async fn ship(_: OnCallback<Robot, Administrator>) {
+        panic!("the robot has no such proof");
+    }
+    let router = EventRouter::builder()
+        .at_least(ProofLevel::Administrator, |router| {
+            router.on_robot("ship", async |_: Robot, _: Callback| -> () {
+                panic!("the robot has no such proof");
+            })
+        })
+        .build()
+        .unwrap();
+    let app = Router::new().route("/bitrix24", post_to(ship));
+    let of_router = inbox();
+    store(&of_router, &robot(18)).await;
+    let worker = of_router.worker(router).spawn();
+    wait_for(&of_router, |stats| stats.dead == 1).await;
+    worker.shutdown(Duration::ZERO).await;
+    let of_axum = inbox();
+    store(&of_axum, &robot(18)).await;
+    let worker = of_axum.worker(app).spawn();
+    wait_for(&of_axum, |stats| stats.dead == 1).await;
+    worker.shutdown(Duration::ZERO).await;
+    for inbox in [of_router, of_axum] {
+        let record = inbox.list(&Filter::new(), 9).await.unwrap().remove(0);
+        let error = record.error.unwrap();
+        assert!(error.contains("needs the proof"), "{error}");
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "without `pass_other_callbacks()`")]
+async fn receiver_without_pages_rejects_a_layer_that_passes_others() {
+    let layer = EventLayer::new(ApplicationToken::new(TestEvent::TOKEN).unwrap());
+    let layer = layer.stored_callbacks().pass_other_callbacks();
+    drop(inbox().receive().behind(layer));
 }
 
 #[tokio::test]
