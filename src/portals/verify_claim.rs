@@ -201,8 +201,9 @@ where
             return None;
         };
         let (access, portal) = (self.shared.access.clone(), member_id.clone());
-        let verified = access.uninstalls.take(&portal, ts);
         let removal = async move {
+            // Taken only by the hook that runs: an inbox drops that of the layer.
+            let verified = access.uninstalls.take(&portal, ts);
             let uninstall = |tokens: &mut Vec<_>| {
                 lifecycle::uninstall(tokens, ts, verified.as_ref());
             };

@@ -1,5 +1,7 @@
 //! Uninstallations: whose are accepted, and when the portal is removed.
 
+use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox, WorkerRequest};
+
 use super::*;
 
 /// Passes the event through the layer to a handler that responds with this status.
@@ -200,6 +202,35 @@ async fn uninstall_keeps_a_token_set_again_meanwhile() {
     portals.set_token("a", &secret("one")).await.unwrap();
     event.mark_handled(&portals).await;
     assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()));
+}
+
+/// The inbox drops the hook of the layer, and the worker makes its own.
+#[tokio::test]
+async fn uninstall_in_an_inbox_keeps_what_the_install_page_installs_before_the_worker_ends() {
+    // The portal's clock is ahead, so that times alone do not tell what came first.
+    for skew in [0, 60] {
+        let (portals, _) = portals(InstallPolicy::trust_on_first_use());
+        let installed = outcome_of(&portals, body_at(100, INSTALL, "a", "one")).await;
+        assert_eq!(installed, Ok(()));
+        let inbox = Inbox::builder(MemoryInbox::new(), InboxKey::new([7; 32])).build();
+        let receive = inbox.receive().behind(EventLayer::new(portals.clone()));
+        let uninstall = Full::<Bytes>::from(body_at(now() + skew, UNINSTALL, "a", "one"));
+        let response = receive.oneshot(post(uninstall)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+
+        let page = Installation::new("a", secret("one"));
+        portals.install(page).await.unwrap();
+
+        let handler = service_fn(async |_: WorkerRequest| {
+            Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let worker = inbox.worker(handler).verifier(portals.clone()).spawn();
+        while inbox.stats().await.unwrap().done == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        worker.shutdown(Duration::ZERO).await;
+        assert_eq!(send(&portals, DEAL, "a", "one").await, Ok(()), "{skew}");
+    }
 }
 
 #[tokio::test]
