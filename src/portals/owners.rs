@@ -32,7 +32,13 @@ pub(super) struct Owners {
 struct Generations {
     young: HashMap<OwnerKey, Remembered>,
     old: HashMap<OwnerKey, Remembered>,
+    /// Of all portals, so that it needs no memory for those that are gone.
+    removals: Removals,
 }
+
+/// How many portals were removed at some time.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Removals(u64);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OwnerKey {
@@ -85,10 +91,20 @@ impl Owners {
     pub(super) fn remove_portal(&self, member_id: &str) {
         let portal = self.portal(member_id);
         let mut generations = self.lock();
-        let Generations { young, old } = &mut *generations;
+        let Generations {
+            young,
+            old,
+            removals,
+        } = &mut *generations;
+        removals.0 += 1;
         for remembered in [young, old] {
             remembered.retain(|_, remembered| remembered.portal != portal);
         }
+    }
+
+    /// Read it before a token is introspected, for [`insert`](Self::insert).
+    pub(super) fn removals(&self) -> Removals {
+        self.lock().removals
     }
 
     pub(super) fn get(&self, key: OwnerKey) -> Option<TokenOwner> {
@@ -98,7 +114,8 @@ impl Owners {
         (Instant::now() < remembered.until).then_some(remembered.owner)
     }
 
-    pub(super) fn insert(&self, key: OwnerKey, owned: &Owned) {
+    /// Remembers the user, unless a portal was removed since `before`: it may be that of the token.
+    pub(super) fn insert(&self, key: OwnerKey, owned: &Owned, before: Removals) {
         let left = match owned.expires {
             Some(expires) => {
                 let left = expires.saturating_sub(unix_now());
@@ -116,6 +133,9 @@ impl Owners {
             until: Instant::now() + left,
         };
         let mut generations = self.lock();
+        if generations.removals != before {
+            return;
+        }
         if generations.young.len() >= self.capacity.div_ceil(2) {
             generations.old = std::mem::take(&mut generations.young);
         }
@@ -164,14 +184,14 @@ mod tests {
             ("unknown", None, 60),
         ] {
             let key = key(&owners, token);
-            owners.insert(key, &owned(7, expires_in));
+            owners.insert(key, &owned(7, expires_in), owners.removals());
             tokio::time::advance(Duration::from_secs(seconds - 5)).await;
             assert_eq!(owners.get(key).map(|owner| owner.user), Some(7), "{token}");
             tokio::time::advance(Duration::from_secs(11)).await;
             assert_eq!(owners.get(key), None, "{token}");
         }
         let expired = key(&owners, "expired");
-        owners.insert(expired, &owned(7, Some(-1)));
+        owners.insert(expired, &owned(7, Some(-1)), owners.removals());
         assert_eq!(owners.get(expired), None);
     }
 
@@ -179,7 +199,11 @@ mod tests {
     async fn owner_of_another_portal_or_token_is_unknown() {
         let owners = Owners::new(100, Duration::from_secs(600));
         let secret = Secret::new("btoken");
-        owners.insert(owners.key("a", &secret), &owned(7, Some(3600)));
+        owners.insert(
+            owners.key("a", &secret),
+            &owned(7, Some(3600)),
+            owners.removals(),
+        );
         assert!(owners.get(owners.key("a", &secret)).is_some());
         for (member_id, token) in [
             ("b", "btoken"),
@@ -200,7 +224,7 @@ mod tests {
             .map(|at| owners.key(["a", "b"][at % 2], &Secret::new(at.to_string())))
             .collect();
         for key in &keys {
-            owners.insert(*key, &owned(7, Some(3600)));
+            owners.insert(*key, &owned(7, Some(3600)), owners.removals());
         }
         owners.remove_portal("a");
         for (at, key) in keys.iter().enumerate() {
@@ -213,7 +237,7 @@ mod tests {
         let owners = Owners::new(10, Duration::from_secs(600));
         for user in 0..1000 {
             let key = key(&owners, &user.to_string());
-            owners.insert(key, &owned(user, Some(3600)));
+            owners.insert(key, &owned(user, Some(3600)), owners.removals());
             assert_eq!(owners.get(key).unwrap().user, user);
             let generations = owners.lock();
             assert!(generations.young.len() + generations.old.len() <= 10);
@@ -221,7 +245,7 @@ mod tests {
         assert!(owners.get(key(&owners, "995")).is_some());
         assert!(owners.get(key(&owners, "900")).is_none());
         let none = Owners::new(0, Duration::from_secs(600));
-        none.insert(key(&none, "a"), &owned(1, Some(3600)));
+        none.insert(key(&none, "a"), &owned(1, Some(3600)), none.removals());
         assert_eq!(none.get(key(&none, "a")), None);
     }
 }

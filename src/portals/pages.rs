@@ -37,8 +37,9 @@ use crate::verify::{Introspection, OnHandled, TokenOwner, VerifyError, VerifyTok
 ///
 /// A response is remembered until the token expires, at most for [`cache_ttl`](Self::cache_ttl), under a
 /// keyed hash of the token. A former administrator is one for that long. Those of a portal are forgotten once
-/// its ONAPPUNINSTALL was handled, and by [`remove_portal`](Self::remove_portal). The calls are limited as those
-/// of an installation: see [`TokenIntrospection`].
+/// its ONAPPUNINSTALL was handled, in the process that handles it, and by
+/// [`remove_portal`](Self::remove_portal). The calls are limited as those of an installation: see
+/// [`TokenIntrospection`].
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -220,6 +221,7 @@ where
         let (introspection, owners) = (self.introspection.clone(), self.owners.clone());
         let auth = envelope.auth();
         Some(Box::pin(async move {
+            let removals = owners.removals();
             if let Some(verify) = verify {
                 verify.await?;
             }
@@ -234,7 +236,7 @@ where
                 return Ok(owner);
             }
             let owned = introspection.owner(member_id, token).await?;
-            owners.insert(key, &owned);
+            owners.insert(key, &owned, removals);
             Ok::<TokenOwner, _>(owned.owner)
         }))
     }

@@ -477,6 +477,40 @@ async fn robot_named_as_an_uninstallation_removes_nothing() {
     }
 }
 
+#[tokio::test]
+async fn user_whose_introspection_began_before_the_portal_was_removed_is_not_remembered() {
+    let platform = Platform::new();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let (behind, opened) = (platform.clone(), gate.clone());
+    let client = service_fn(move |request: Request<String>| {
+        let (status, body) = behind.respond(&request.uri().to_string());
+        let opened = opened.clone();
+        async move {
+            let _permit = opened.acquire().await.unwrap();
+            let response = Response::builder().status(status).body(body).unwrap();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let introspection =
+        TokenIntrospection::new(CLIENT_ID, AuthorizationServer::default(), client).unwrap();
+    let verifier = PageVerifier::new(ApplicationToken::new(TOKEN).unwrap(), introspection);
+    let running = tokio::spawn({
+        let verifier = verifier.clone();
+        async move { proof(&verifier, &old_page(ADMIN)).await }
+    });
+    while platform.calls.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    verifier.remove_portal("a");
+    gate.add_permits(1);
+    running.await.unwrap();
+    assert_eq!(platform.calls().len(), 2);
+    for calls in [2, 0] {
+        proof(&verifier, &old_page(ADMIN)).await;
+        assert_eq!(platform.calls().len(), calls);
+    }
+}
+
 /// Strangers with invented tokens, to an authorization server that does not respond.
 #[tokio::test(start_paused = true)]
 async fn flood_of_invented_access_tokens_makes_few_calls_and_delays_no_event() {
