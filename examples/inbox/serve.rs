@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use axum::routing::post_service;
 use axum::{Extension, Router};
+use tower_bitrix24::callback::CallbackPayload;
 use tower_bitrix24::inbox::{Delivery, Inbox, InboxStore};
-use tower_bitrix24::{Event, EventConfig};
+use tower_bitrix24::{Callback, Event, EventConfig};
 
 use super::BoxError;
 use super::graceful::{listen, serve as serve_http, stopped};
@@ -26,8 +26,20 @@ where
         let path = config
             .path
             .get_or_insert_with(|| "/bitrix24/events".to_owned());
-        let route = Router::new().route(path, post_service(inbox.receive()));
-        let app = route.layer(config.into_layer()?);
+        let path = path.clone();
+        if config.pass_other_callbacks {
+            return Err(
+                "an inbox stores only what is verified: unset BITRIX24_EVENT_PASS_OTHER_CALLBACKS"
+                    .into(),
+            );
+        }
+        let has_callbacks = config.callbacks;
+        let mut layer = config.into_layer()?;
+        if has_callbacks {
+            // Nothing here serves pages.
+            layer = layer.stored_callbacks();
+        }
+        let app = Router::new().route_service(&path, inbox.receive().behind(layer));
         let listener = listen().await?;
         say(&format!("listening on http://{}", listener.local_addr()?));
         serve_http(listener, app, stopped()).await;
@@ -43,14 +55,32 @@ where
     Ok(())
 }
 
-async fn handle(Extension(event): Extension<Event>, Extension(delivery): Extension<Delivery>) {
-    let (entity, id) = match event.subject() {
-        Some(subject) => (subject.entity, subject.id.to_string()),
-        None => ("-", "-".to_owned()),
-    };
-    let (code, attempt) = (event.code().escape_debug(), delivery.attempt);
-    let id = id.escape_debug();
-    say(&format!("handled {code} {entity} {id} attempt {attempt}"));
+/// Each entry is one of the two.
+async fn handle(
+    event: Option<Extension<Event>>,
+    callback: Option<Extension<Callback>>,
+    Extension(delivery): Extension<Delivery>,
+) {
+    let attempt = delivery.attempt;
+    if let Some(Extension(event)) = event {
+        let (entity, id) = match event.subject() {
+            Some(subject) => (subject.entity, subject.id.to_string()),
+            None => ("-", "-".to_owned()),
+        };
+        let (code, id) = (event.code().escape_debug(), id.escape_debug());
+        say(&format!("handled {code} {entity} {id} attempt {attempt}"));
+    } else if let Some(Extension(callback)) = callback {
+        let (kind, name) = (callback.kind(), name_of(&callback).escape_debug());
+        say(&format!("handled {kind} {name} attempt {attempt}"));
+    }
+}
+
+fn name_of(callback: &Callback) -> &str {
+    match callback.payload() {
+        CallbackPayload::Robot(robot) => &robot.code,
+        CallbackPayload::Message(message) => &message.code,
+        _ => callback.unknown_kind().map_or("-", |kind| kind.as_str()),
+    }
 }
 
 /// Writes a line at once, also into a pipe. A reader that is gone is no reason to fail.
