@@ -35,7 +35,7 @@ use super::value::{Array, Value};
 pub(crate) fn read_value<T: DeserializeOwned>(value: &Value, root: &str) -> Result<T, Mismatch> {
     match T::deserialize(Node::new(value)) {
         Ok(read) => Ok(read),
-        Err(misfit) => Err(misfit.into_mismatch(root)),
+        Err(misfit) => Err(misfit.into_mismatch(value, root)),
     }
 }
 

@@ -346,3 +346,112 @@ fn mismatch_under_a_secret_key_quotes_nothing() {
         assert!(!read(key).to_string().contains("hunter2"), "{key}");
     }
 }
+
+/// Returns the mismatch of a form, of which serde buffers some for the type.
+fn buffered<T: DeserializeOwned + Debug>(form: &str) -> Mismatch {
+    let value = crate::form::read_form(form.as_bytes()).unwrap();
+    read_value::<T>(&value, "data").unwrap_err()
+}
+
+#[test]
+fn mismatch_of_a_buffered_value_quotes_no_secret() {
+    #[derive(Debug, Deserialize)]
+    struct Account {
+        #[serde(flatten)]
+        #[expect(dead_code)]
+        login: Login,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code)]
+    struct Login {
+        password: u64,
+        id: Option<Vec<u64>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "type")]
+    enum Tagged {
+        #[serde(rename = "login")]
+        #[expect(dead_code)]
+        Login { password: u64, id: Option<Vec<u64>> },
+        #[serde(rename = "nested")]
+        #[expect(dead_code)]
+        Nested { cookies: Vec<u64> },
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Custom {
+        #[serde(flatten)]
+        #[expect(dead_code)]
+        pin: HashMap<String, Pin>,
+    }
+
+    /// Its error quotes the text in its own way.
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "String")]
+    struct Pin;
+
+    impl TryFrom<String> for Pin {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            Err(format!("{text} is not a pin"))
+        }
+    }
+
+    // Short, long, with what `Debug` escapes, and not UTF-8.
+    let long = "s".repeat(200);
+    for (secret, shown) in [
+        ("hunter2", "hunter2"),
+        ("x", "\"x\""),
+        ("%22a%5Cb%0A%22", r#"\"a\\b\n\""#),
+        ("hunter2%FF", "hunter2"),
+        ("%D1%81%D0%B5%D0%BA%D1%80%D0%B5%D1%82", "секрет"),
+        (&long, &long[..20]),
+    ] {
+        for mismatch in [
+            buffered::<Account>(&format!("password={secret}")),
+            buffered::<Account>(&format!("name=1&PASSWORD=&password={secret}")),
+            buffered::<Tagged>(&format!("type=login&password={secret}")),
+            buffered::<Tagged>(&format!("type=nested&cookies[0]={secret}")),
+            buffered::<HashMap<String, Tagged>>(&format!("a[type]=login&a[password]={secret}")),
+        ] {
+            let text = mismatch.to_string();
+            assert!(!text.contains(shown), "{text}");
+            assert!(text.ends_with("is not shown"), "{text}");
+        }
+        // Beside a secret the reason is shown.
+        let public = buffered::<Account>(&format!("password=12345&id={secret}"));
+        assert!(public.reason().contains(shown), "{public}");
+    }
+    let custom = buffered::<Custom>("password=hunter2");
+    assert!(!custom.reason().contains("hunter2"), "{custom}");
+}
+
+#[test]
+fn short_or_empty_secret_hides_no_reason() {
+    #[derive(Debug, Deserialize)]
+    struct Id {
+        #[expect(dead_code)]
+        id: u64,
+    }
+
+    for secrets in ["password=", "TOKEN=y&pass=u64&pwd=x1", "auth[token]=str"] {
+        let mismatch = buffered::<Id>(&format!("{secrets}&id=x"));
+        assert!(mismatch.reason().contains("\"x\""), "{secrets}: {mismatch}");
+    }
+}
+
+#[test]
+fn reason_that_is_too_long_for_the_number_of_secrets_is_hidden() {
+    let read = |secrets: usize| {
+        let secrets: String = (0..secrets)
+            .map(|at| format!("&token[{at}]=s3cret"))
+            .collect();
+        let form = format!("id={}{secrets}", "a".repeat(100_000));
+        buffered::<BTreeMap<String, u64>>(&form).reason().to_owned()
+    };
+    assert!(read(3).ends_with("a…\", expected u64"));
+    assert!(read(1_000).ends_with("is not shown"));
+}
