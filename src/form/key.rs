@@ -95,7 +95,8 @@ pub(super) fn segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
 }
 
 /// Returns a decoded key with its name as PHP makes it: without leading spaces, and with underscores
-/// for what a name cannot hold. A NUL stays, as it does in brackets.
+/// for what a name cannot hold. A NUL stays, as it does in brackets. A key without a name stays
+/// without one.
 pub(super) fn root_name(key: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     let open = memchr(b'[', &key);
     let open = open.filter(|&open| memchr(b']', &key[open..]).is_some());
@@ -106,6 +107,10 @@ pub(super) fn root_name(key: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     let spaces = name.iter().take_while(|&&byte| byte == b' ').count();
     let end = name.len() - spaces;
     let mut key = key[spaces..].to_vec();
+    // Not folded: a bracket at the start leaves no name, even if it is never closed.
+    if key.first() == Some(&b'[') {
+        return Cow::Owned(key);
+    }
     for byte in &mut key[..end] {
         if matches!(byte, b' ' | b'.' | b'[') {
             *byte = b'_';
@@ -114,11 +119,15 @@ pub(super) fn root_name(key: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(key)
 }
 
-/// Returns the name of a key of [`root_name`], and the keys in the brackets behind it.
-pub(super) fn form_segments(key: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+/// Returns the name of a key of [`root_name`], and the keys in the brackets behind it. Returns `None`
+/// for a key without a name, whose pair PHP drops.
+pub(super) fn form_segments(key: &[u8]) -> Option<impl Iterator<Item = Option<&[u8]>>> {
     let open = memchr(b'[', key).unwrap_or(key.len());
     let (name, brackets) = key.split_at(open);
-    std::iter::once(Some(name)).chain(segments(brackets))
+    if name.is_empty() {
+        return None;
+    }
+    Some(std::iter::once(Some(name)).chain(segments(brackets)))
 }
 
 pub(super) fn php_index(key: &str) -> Option<i64> {

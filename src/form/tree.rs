@@ -12,7 +12,7 @@ use super::value::Value;
 /// Builds the tree of the pairs of `data`. Returns `None` if there are none.
 pub(super) fn read(data: &[u8]) -> Result<Option<Value>, TooManyArrays> {
     let keys = Keys::decode(data);
-    Ok(Tree::read(data, &keys, 0, segments)?.value(ROOT))
+    Ok(Tree::read(data, &keys, 0, |key| Some(segments(key)))?.value(ROOT))
 }
 
 /// Builds the tree of a whole form, with the names before the brackets as its first level. Returns
@@ -99,12 +99,13 @@ enum Content<'a> {
 const ROOT: usize = 0;
 
 impl<'a> Tree<'a> {
-    /// `names` is the number of keys that begin with a name, which is a node without brackets.
+    /// `names` is the number of keys that begin with a name, which is a node without brackets. Pairs
+    /// without `segments` are dropped.
     fn read<S>(
         data: &'a [u8],
         keys: &'a Keys,
         names: usize,
-        segments: fn(&'a [u8]) -> S,
+        segments: fn(&'a [u8]) -> Option<S>,
     ) -> Result<Self, TooManyArrays>
     where
         S: Iterator<Item = Option<&'a [u8]>>,
@@ -126,8 +127,11 @@ impl<'a> Tree<'a> {
             content: Content::Empty,
         });
         for (pair, key) in pairs(data).zip(keys.iter()) {
+            let Some(segments) = segments(key) else {
+                continue;
+            };
             let mut node = ROOT;
-            for name in segments(key) {
+            for name in segments {
                 node = tree.enter(node, name)?;
             }
             tree.nodes[node].content = Content::Text(pair.value);
@@ -252,6 +256,26 @@ mod tests {
             json!({"a": {"y": "3"}})
         );
         assert_eq!(read("data=1&data[a]=2&data=3"), json!("3"));
+    }
+
+    #[test]
+    fn tree_of_a_form_drops_pairs_without_a_name() {
+        let read = |form: &str| {
+            let value = read_form(form.as_bytes()).unwrap();
+            value.map(|value| serde_json::to_value(value).unwrap())
+        };
+        // The readings of PHP 8.2.
+        for nameless in [
+            "=1", "+=1", "%20=1", "[a]=1", "+[a]=1", "[]=1", "[=1", "[a=1", "+[b=1",
+        ] {
+            assert_eq!(read(nameless), None, "{nameless}");
+            let form = format!("x=1&{nameless}&y=2");
+            assert_eq!(read(&form), Some(json!({"x": "1", "y": "2"})), "{form}");
+        }
+        assert_eq!(
+            read("++a=3&]=5&.=1&a[b=6"),
+            Some(json!({"a": "3", "]": "5", "_": "1", "a_b": "6"}))
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Random forms compared with PHP itself, if it is installed.
 
+use tower_bitrix24::callback::{Callback, CallbackEnvelope};
+
 use super::*;
 
 #[derive(Debug)]
@@ -126,6 +128,8 @@ impl Drop for Php {
     }
 }
 
+const AUTH: &str = "auth[application_token]=51856fefc120afa4b628cc82d3935cce";
+
 /// Numbers that are the same in each run.
 struct Numbers(u64);
 
@@ -141,20 +145,29 @@ impl Numbers {
         texts[self.below(texts.len())]
     }
 
-    /// Returns a form of unusual keys, most of them beneath `data`.
-    fn form(&mut self) -> String {
-        const ENVELOPE: [&str; 3] = [
-            "event=ONCRMDEALADD",
-            "auth[application_token]=51856fefc120afa4b628cc82d3935cce",
-            "ts=1",
-        ];
-        let roots = [
-            "data", "data", "data", "data", "data", "data", "data", "%64ata", "x", "auth", "da.ta",
-            "data_x", "auth[x]", "ts.x", "EVENT",
-        ];
+    /// Returns the form of an event with unusual keys, most of them beneath `data`.
+    fn event(&mut self) -> String {
         // Mostly rejected.
         let unusual = [
             "+data", "event", "[data]", "data%00", "auth", "ts", "auth.x", "%20event",
+        ];
+        self.form(&["event=ONCRMDEALADD", AUTH, "ts=1"], &unusual, 40)
+    }
+
+    /// Returns the form of a callback with unusual keys, some of them without a name.
+    fn callback(&mut self) -> String {
+        let unusual = [
+            "+", "%20", "++x", "[x]", "%5Bx%5D", "+[x]", "[x", "+[x", ".", "]", "x.y", "x+", "1",
+            "[",
+        ];
+        self.form(&[AUTH, "ts=1"], &unusual, 4)
+    }
+
+    /// One in `rarity` keys is `unusual`.
+    fn form(&mut self, envelope: &[&str], unusual: &[&str], rarity: usize) -> String {
+        let roots = [
+            "data", "data", "data", "data", "data", "data", "data", "%64ata", "x", "auth", "da.ta",
+            "data_x", "auth[x]", "ts.x", "EVENT",
         ];
         let names = [
             "FIELDS",
@@ -195,10 +208,10 @@ impl Numbers {
             "27", "27", "1", "0", "", "x", "027", "+27", "%32%37", "a%26b", "%FF", "%00", "a+b",
             "%", "%5B", "==",
         ];
-        let mut pairs: Vec<String> = ENVELOPE.map(str::to_owned).into();
+        let mut pairs: Vec<_> = envelope.iter().map(|&pair| pair.to_owned()).collect();
         for _ in 0..self.below(7) {
-            let mut key = match self.below(40) {
-                0 => self.one_of(&unusual).to_owned(),
+            let mut key = match self.below(rarity) {
+                0 => self.one_of(unusual).to_owned(),
                 _ => self.one_of(&roots).to_owned(),
             };
             let depth = match self.below(200) {
@@ -255,14 +268,58 @@ fn is_read_otherwise(form: &str) -> bool {
     })
 }
 
-/// `BITRIX24_PHP_BODIES` sets the number of forms.
-#[test]
-fn scan_tree_and_ids_are_those_of_php_itself() {
+/// Returns the process and the number of forms to compare, or `None` if there is no PHP. The number is
+/// that of `BITRIX24_PHP_BODIES`.
+fn php() -> Option<(Php, usize)> {
     let bodies = std::env::var("BITRIX24_PHP_BODIES").map(|bodies| bodies.parse().unwrap());
     let (bodies, wanted) = bodies.map_or((4_000, false), |bodies: usize| (bodies, true));
-    let Some(mut php) = Php::start() else {
+    let Some(php) = Php::start() else {
         assert!(!wanted, "there is no `php` to compare with");
         println!("SKIPPED: there is no `php` to compare with");
+        return None;
+    };
+    Some((php, bodies))
+}
+
+#[test]
+fn form_of_a_callback_is_that_of_php_itself() {
+    let Some((mut php, bodies)) = php() else {
+        return;
+    };
+    let token = ApplicationToken::new(TOKEN).unwrap();
+    let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
+    let forms: Vec<_> = (0..bodies).map(|_| numbers.callback()).collect();
+    let (mut accepted, mut nameless) = (0, 0);
+    for (form, node) in forms.iter().zip(php.read(&forms)) {
+        let Ok(envelope) = CallbackEnvelope::scan(form.clone()) else {
+            continue;
+        };
+        let callback = Callback::verify(envelope, &token);
+        let Ok(callback) = callback.now_or_never().unwrap() else {
+            panic!("{form}: the token is another");
+        };
+        if is_read_otherwise(form) {
+            continue;
+        }
+        let Node::Array(mut entries) = node else {
+            panic!("PHP reads an array");
+        };
+        entries.retain(|(key, _)| key != b"auth");
+        assert_is(callback.data().unwrap(), &Node::Array(entries), form);
+        accepted += 1;
+        let is_nameless = |pair: &str| pair.trim_start_matches(['+']).starts_with(['=', '[']);
+        nameless += usize::from(form.split('&').any(is_nameless));
+    }
+    println!("{bodies} callbacks: {accepted} read alike, {nameless} with a pair without a name");
+    assert!(
+        accepted > bodies / 4 && nameless > bodies / 20,
+        "{accepted}, {nameless}"
+    );
+}
+
+#[test]
+fn scan_tree_and_ids_are_those_of_php_itself() {
+    let Some((mut php, bodies)) = php() else {
         return;
     };
     let token = ApplicationToken::new(TOKEN).unwrap();
@@ -270,7 +327,7 @@ fn scan_tree_and_ids_are_those_of_php_itself() {
     let (mut forms_read, mut accepted, mut typed) = (0, 0, 0);
     while forms_read < bodies {
         let forms: Vec<_> = (0..1000.min(bodies - forms_read))
-            .map(|_| numbers.form())
+            .map(|_| numbers.event())
             .collect();
         forms_read += forms.len();
         for (form, node) in forms.iter().zip(php.read(&forms)) {
