@@ -279,7 +279,7 @@ impl BackgroundBuilder {
     /// Sets the maximum number of bytes that queued events hold.
     ///
     /// An event counts as the most memory it may hold: four times its body, 128 bytes for each
-    /// pair and one kilobyte. An event that does not fit, and cannot run at once, is rejected as if
+    /// pair, 320 bytes for each array that its keys may make and four kilobytes. An event that does not fit, and cannot run at once, is rejected as if
     /// the [queue were full](Self::capacity). Large bodies from one portal thus cannot exhaust the
     /// memory. Defaults to [64 MiB](BackgroundQueue::DEFAULT_CAPACITY_BYTES).
     pub const fn capacity_bytes(mut self, bytes: usize) -> Self {

@@ -372,8 +372,15 @@ impl Event {
     /// body, the payload and the tree, and a pair costs more there than on the wire.
     #[cfg(feature = "background")]
     pub(crate) fn held_bytes(&self) -> usize {
+        // An entry of an array is 56 bytes, besides its key. An array of one entry takes one in the
+        // tree. A `Value` in the payload grows as it is read, and has room for four.
+        const PER_ARRAY: usize = 5 * 64;
+        // The payload of a message alone is more than one kilobyte.
+        const PER_EVENT: usize = 4096;
+
         let body = self.body();
-        1024 + 4 * body.len() + 128 * memchr::memchr_iter(b'&', body).count()
+        let pairs = 128 * memchr::memchr_iter(b'&', body).count();
+        PER_EVENT + 4 * body.len() + pairs + PER_ARRAY * crate::form::max_arrays(body)
     }
 
     /// Returns the whole body as it was sent, including tokens.

@@ -18,6 +18,8 @@ mod tree;
 mod value;
 mod value_de;
 
+#[cfg(feature = "background")]
+pub(crate) use self::de::max_arrays;
 pub(crate) use self::de::{FormReader, LazyTree, read_form};
 pub(crate) use self::from_value::read_value;
 pub use self::mismatch::Mismatch;

@@ -6,6 +6,7 @@ mod common;
 
 mod budget;
 mod flood;
+mod queued;
 mod rejected;
 mod senders;
 mod transport;

@@ -39,7 +39,7 @@ fn verified_event_is_read_and_shown_in_linear_time_and_memory() {
 }
 
 /// Returns bodies with as many arrays or pairs as their length allows, or more.
-fn expensive_bodies(code: &str, bytes: usize) -> Vec<(&'static str, Bytes)> {
+pub(super) fn expensive_bodies(code: &str, bytes: usize) -> Vec<(&'static str, Bytes)> {
     type Unit = fn(usize) -> String;
     let deep = |levels: usize| "[]".repeat(levels);
     let filler = "x".repeat(50 * 64);

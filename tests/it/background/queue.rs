@@ -37,7 +37,7 @@ async fn background_queue_full_of_large_events_has_room_for_small_ones() {
 async fn background_queue_releases_the_bytes_of_a_running_event() {
     let background = BackgroundQueue::builder()
         .concurrency(1)
-        .capacity_bytes(8 << 10);
+        .capacity_bytes(16 << 10);
     let background = background.build();
     let app = app(&background, async |_| {
         sleep(SECOND).await;
