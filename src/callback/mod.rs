@@ -203,11 +203,13 @@ impl Callback {
     /// marketing webhook. Nor is it known of a callback that is none of the documented ones.
     ///
     /// ```
+    /// # #[cfg(feature = "testing")] {
     /// use tower_bitrix24::callback::PlacementCode;
     /// use tower_bitrix24::testing::TestCallback;
     ///
     /// assert!(TestCallback::placement(PlacementCode::Default).callback().wants_response());
     /// assert!(!TestCallback::robot("ship").callback().wants_response());
+    /// # }
     /// ```
     pub fn wants_response(&self) -> bool {
         match self.kind() {
