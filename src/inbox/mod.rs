@@ -105,9 +105,9 @@
 //! | message | provider and recipient | one with the same `message_id`, while the first waits untried; afterwards it is an entry with the same [`Delivery::key`] |
 //! | another, such as a Webhook robot | none | none: two true ones may be equal |
 //!
-//! What only a [secret of the URL](crate::EventLayer::url_secret) proves has lanes and keys of its own and
-//! the portal `""`, so that it takes no place of a portal that it merely names.
-//! [`remove_portal`](Inbox::remove_portal) does not find it.
+//! Callbacks that only a [secret of the URL](crate::EventLayer::url_secret) proves have their own
+//! lanes, keys and the portal `""`, so that they take no place of a portal that they merely name.
+//! [`remove_portal`](Inbox::remove_portal) does not find them.
 //!
 //! Pages and the settings form want their response now, so they are never stored.
 //! [`Receive::pages`] takes a service for them, and a router of a worker must have none of their handlers.

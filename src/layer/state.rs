@@ -259,7 +259,7 @@ fn check<S, V: VerifyToken>(
         };
     }
     if request.shared.callbacks == Callbacks::Stored && is_page(envelope) {
-        // What has a token or a code must not pass unverified.
+        // A form with a token or a code must not pass unverified.
         return if envelope.is_callback_without_proof() && request.may_pass_unverified() {
             Check::Pass
         } else {

@@ -36,7 +36,7 @@ struct Generations {
     removals: Removals,
 }
 
-/// How many portals were removed at some time.
+/// The number of portals that had been removed at some time.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Removals(u64);
 

@@ -86,7 +86,7 @@ async fn secret_of_the_url_is_in_nothing_that_is_logged_counted_or_shown() {
                     let json = serde_json::to_string(callback).unwrap();
                     seen.push(format!("{callback:?} {json}"));
                 }
-                // What an application logs itself.
+                // A line that an application logs itself.
                 tracing::error!(uri = %request.uri(), "the handler failed");
                 ready(Err::<Response<Full<Bytes>>, BoxError>(
                     format!("{} failed", request.uri()).into(),

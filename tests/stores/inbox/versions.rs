@@ -33,7 +33,7 @@ fn work(inbox: &Inbox<PostgresInbox>) -> Worker {
 #[tokio::test]
 #[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
 async fn postgres_tables_are_migrated_while_an_older_program_stores_and_ends_entries() {
-    // What the older program stores: entries of a receiver, moved.
+    // The rows of the older program are entries of a receiver, moved.
     let donor_url = schema("inbox_donor", "").await;
     let donor = open(&donor_url).await;
     for ts in 1..=4 {
