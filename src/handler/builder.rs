@@ -362,10 +362,7 @@ impl<S: Clone + Send + Sync + 'static> EventRouterBuilder<S> {
         self.routes
             .prefixes
             .sort_by_key(|(prefix, _)| Reverse(prefix.len()));
-        Ok(EventRouter::new(
-            Arc::new(self.routes),
-            Arc::new(self.callbacks),
-        ))
+        Ok(EventRouter::new(self.routes, self.callbacks))
     }
 
     fn erase<H, M>(&self, handler: H) -> ErasedHandler

@@ -96,22 +96,29 @@ use crate::event::Event;
 /// ```
 #[derive(Clone)]
 pub struct EventRouter {
-    routes: Arc<Routes>,
-    callbacks: Arc<CallbackRoutes>,
+    table: Arc<Table>,
+}
+
+struct Table {
+    events: Routes,
+    callbacks: CallbackRoutes,
 }
 
 impl EventRouter {
-    pub(super) const fn new(routes: Arc<Routes>, callbacks: Arc<CallbackRoutes>) -> Self {
-        Self { routes, callbacks }
+    pub(super) fn new(events: Routes, callbacks: CallbackRoutes) -> Self {
+        Self {
+            table: Arc::new(Table { events, callbacks }),
+        }
     }
 
     pub(super) fn dispatch_callback(&self, callback: Callback) -> BoxFuture {
-        self.callbacks.dispatch(callback, self.routes.unhandled)
+        let Table { events, callbacks } = &*self.table;
+        callbacks.dispatch(callback, events.unhandled)
     }
 
     #[cfg(feature = "inbox")]
     pub(crate) fn has_pages(&self) -> bool {
-        self.callbacks.has_pages()
+        self.table.callbacks.has_pages()
     }
 
     /// Passes an event to its handler without a request.
@@ -145,7 +152,7 @@ impl EventRouter {
         &self,
         event: Event,
     ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
-        let response = self.routes.dispatch(event);
+        let response = self.table.events.dispatch(event);
         async { response.await.map(ResponseBody::from) }
     }
 }
@@ -167,7 +174,7 @@ impl<B> Service<Request<B>> for EventRouter {
             let error = HandlerError::new(HandlerErrorKind::NoEvent, None);
             return RouterFuture(Box::pin(ready(error.into_event_response())));
         };
-        RouterFuture(self.routes.dispatch(event))
+        RouterFuture(self.table.events.dispatch(event))
     }
 }
 
@@ -195,7 +202,7 @@ impl fmt::Debug for RouterFuture {
 impl fmt::Debug for EventRouter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("EventRouter");
-        self.routes.debug(&mut debug);
-        self.callbacks.debug(&mut debug).finish()
+        self.table.events.debug(&mut debug);
+        self.table.callbacks.debug(&mut debug).finish()
     }
 }
