@@ -120,8 +120,13 @@ fn sources() -> Vec<Source> {
     let read = |path: PathBuf| Source {
         code: {
             let code = fs::read_to_string(&path).unwrap();
-            let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
-            code[..end].to_owned()
+            // Tests may use any room.
+            let tests = if path.ends_with("tests.rs") {
+                code.find("\n\n")
+            } else {
+                code.find("#[cfg(test)]\nmod tests {")
+            };
+            code[..tests.unwrap_or(code.len())].to_owned()
         },
         path: path
             .strip_prefix(&src)
