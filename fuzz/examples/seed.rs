@@ -23,6 +23,8 @@ fn main() -> io::Result<()> {
         "%FF",
         "+",
         "undefined",
+        "auth%5Bapplication_token%5D",
+        "OnAppSettingsInstall",
     ]
     .map(str::to_owned)
     .into();
@@ -46,6 +48,21 @@ fn main() -> io::Result<()> {
             let index = u16::try_from(index).expect("few kinds").to_le_bytes();
             write(fuzz, "payloads", i, &[&index, data.as_bytes()].concat())?;
         }
+    }
+
+    let callbacks = fs::read_to_string(fuzz.join("../tests/corpus/callbacks.jsonl"))?;
+    for (i, line) in callbacks.lines().enumerate() {
+        let sample: Json = serde_json::from_str(line)?;
+        let form = sample["form"].as_str().expect("a form");
+        let is_form = sample["content_type"] == "application/x-www-form-urlencoded";
+        if form.is_empty() || !is_form {
+            continue;
+        }
+        gather(&sample["tree"], &mut words);
+        let i = 2000 + i;
+        write(fuzz, "scan", i, form.as_bytes())?;
+        write(fuzz, "verify", i, without_token(form).as_bytes())?;
+        write(fuzz, "value", i, without_token(form).as_bytes())?;
     }
 
     let php: Json = serde_json::from_str(&php)?;
@@ -81,9 +98,9 @@ fn gather(tree: &Json, words: &mut BTreeSet<String>) {
 }
 
 fn without_token(form: &str) -> String {
-    let pairs = form
-        .split('&')
-        .filter(|pair| !pair.starts_with("auth%5Bapplication_token%5D"));
+    let pairs = form.split('&').filter(|pair| {
+        !pair.contains("application_token") && !pair.starts_with("APPLICATION_TOKEN")
+    });
     pairs.collect::<Vec<_>>().join("&")
 }
 

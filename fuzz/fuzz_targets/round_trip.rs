@@ -1,13 +1,17 @@
-//! Any tree, written as a form in any spelling, comes back as it was.
+//! Any tree, written as a form in any spelling, comes back as it was: the data of an event, the
+//! properties of a robot.
 
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::Value;
-use tower_bitrix24_fuzz::encode::{Spelling, to_form};
+use tower_bitrix24::callback::CallbackPayload;
+use tower_bitrix24_fuzz::encode::{Spelling, to_form, to_form_at};
 use tower_bitrix24_fuzz::php::Node;
-use tower_bitrix24_fuzz::{TOKEN, exercise, key_text, verified};
+use tower_bitrix24_fuzz::{
+    TOKEN, exercise, exercise_callback, key_text, verified, verified_callback,
+};
 
 #[derive(Arbitrary, Debug)]
 enum Tree {
@@ -76,6 +80,7 @@ fn node(value: &Value) -> Node {
 fuzz_target!(|input: (Tree, Spelling)| {
     let (tree, spelling) = input;
     let Some(tree) = tidy(tree, 0) else { return };
+    robot(&tree, spelling);
     let head = format!("event=E&auth[application_token]={TOKEN}&");
     let body = [head.into_bytes(), to_form(&tree, spelling)].concat();
     let event = verified(body).expect("the form of a tree is read");
@@ -85,3 +90,28 @@ fuzz_target!(|input: (Tree, Spelling)| {
     assert_eq!(node(event.data().expect("the event has data")), shown(tree));
     exercise(&event);
 });
+
+fn robot(tree: &Node, spelling: Spelling) {
+    let head = format!(
+        "event_token=1&code=c&workflow_id=w&document_id[]=crm&document_id[]=D&document_id[]=DEAL_1\
+         &auth[application_token]={TOKEN}&"
+    );
+    let properties = to_form_at(b"properties", tree, spelling);
+    let callback = verified_callback([head.into_bytes(), properties].concat());
+    let callback = callback.expect("the form of a robot is read");
+    exercise_callback(&callback);
+    if callback.mismatch().is_some() {
+        return; // Too many arrays are not read.
+    }
+    let CallbackPayload::Robot(robot) = callback.payload() else {
+        panic!("{callback:?}");
+    };
+    let data = callback.data().expect("the robot has data");
+    let seen = data.get("properties").map(node);
+    let expected = shown(tree.clone());
+    assert_eq!(seen.as_ref(), Some(&expected));
+    // A text is not what a robot has.
+    if let Node::Array(entries) = expected {
+        assert_eq!(robot.properties.len(), entries.len());
+    }
+}

@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use tower_bitrix24::Envelope;
-use tower_bitrix24::callback::{CallbackEnvelope, CallbackKind};
+use tower_bitrix24_fuzz::check_callback;
 use tower_bitrix24_fuzz::php::{self, Dialect};
 
 #[derive(Deserialize)]
@@ -24,7 +24,7 @@ struct Auth {
 }
 
 fuzz_target!(|body: &[u8]| {
-    callback(body);
+    check_callback(body);
     let Ok(envelope) = Envelope::scan(body.to_vec()) else {
         return;
     };
@@ -71,32 +71,6 @@ fuzz_target!(|body: &[u8]| {
         }
     }
 });
-
-/// The token that verifies a callback is the one that PHP finds, in the only place where it finds one.
-fn callback(body: &[u8]) {
-    let Ok(callback) = CallbackEnvelope::scan(body.to_vec()) else {
-        return;
-    };
-    let _ = format!("{callback:?} {:?}", callback.envelope().auth());
-    let php = php::read(body, Dialect::Php);
-    let is_page = callback.kind() == CallbackKind::Placement;
-    let auth = php.get(b"auth");
-    let in_auth = auth.and_then(|auth| auth.get(b"application_token"));
-    let at_top = php.get(b"APPLICATION_TOKEN");
-    let (seen, other) = if is_page {
-        (at_top, in_auth)
-    } else {
-        (in_auth, at_top)
-    };
-    assert!(other.is_none(), "a second token");
-    let token = callback.envelope().application_token();
-    if let Some(seen) = seen {
-        let seen = seen.text().expect("PHP sees the token as a text");
-        assert_eq!(seen, token.as_deref().unwrap_or_default());
-    } else {
-        assert!(token.is_none(), "PHP sees no token");
-    }
-}
 
 fn has_broken_escape(body: &[u8]) -> bool {
     let digit = |at: usize| body.get(at).is_some_and(u8::is_ascii_hexdigit);

@@ -1,11 +1,12 @@
-//! The tree of any pairs against a model of PHP.
+//! The tree of any pairs against a model of PHP: as the data of an event, and as the whole form of a
+//! callback.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tower_bitrix24::Value;
 use tower_bitrix24_fuzz::php::{self, Dialect, Node};
-use tower_bitrix24_fuzz::{TOKEN, key_text, verified};
+use tower_bitrix24_fuzz::{TOKEN, key_text, verified, verified_callback};
 
 fn assert_same(value: &Value, node: &Node) {
     match (value, node) {
@@ -25,7 +26,32 @@ fn assert_same(value: &Value, node: &Node) {
     }
 }
 
+/// A callback has every pair of its form but those of `auth`.
+fn callback(pairs: &[u8]) {
+    let body = [
+        pairs,
+        b"&auth[application_token]=",
+        TOKEN.as_bytes(),
+        b"&x=1",
+    ]
+    .concat();
+    let Some(callback) = verified_callback(body.clone()) else {
+        return;
+    };
+    let Some(Value::Array(data)) = callback.data() else {
+        assert!(callback.mismatch().is_some(), "data that are not read");
+        return;
+    };
+    let Node::Array(mut model) = php::read(&body, Dialect::Lossless) else {
+        panic!("a form is an array");
+    };
+    model.retain(|(key, _)| key != b"auth");
+    assert_eq!(data.len(), model.len());
+    assert_same(&Value::Array(data.clone()), &Node::Array(model));
+}
+
 fuzz_target!(|pairs: &[u8]| {
+    callback(pairs);
     let head = format!("event=E&auth[application_token]={TOKEN}&");
     let body = [head.as_bytes(), pairs].concat();
     let Some(event) = verified(body.clone()) else {

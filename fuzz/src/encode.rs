@@ -19,8 +19,13 @@ pub enum Spelling {
 
 /// Writes `tree` as the pairs of `data`.
 pub fn to_form(tree: &Node, spelling: Spelling) -> Vec<u8> {
+    to_form_at(b"data", tree, spelling)
+}
+
+/// Writes `tree` as the pairs of the key `root`.
+pub fn to_form_at(root: &[u8], tree: &Node, spelling: Spelling) -> Vec<u8> {
     let mut form = Vec::new();
-    write(tree, b"data".to_vec(), spelling, &mut form);
+    write(tree, root.to_vec(), spelling, &mut form);
     form
 }
 

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, Waker};
 use tower_bitrix24::callback::{Callback, CallbackEnvelope, CallbackKind, CallbackPayload};
 use tower_bitrix24::{ApplicationToken, Envelope, Event};
 
+use crate::php::{Dialect, Node};
+
 /// A token that no input has by chance.
 pub const TOKEN: &str = "canary7f3a9be24c81";
 
@@ -51,6 +53,66 @@ pub fn exercise_callback(callback: &Callback) -> [String; 2] {
         format!("{callback:?}"),
         serde_json::to_string(callback).expect("a callback can be serialized"),
     ]
+}
+
+/// Scans a body as a callback, and compares the kind and the token with those that PHP finds. Returns
+/// the kind.
+///
+/// # Panics
+///
+/// Panics if they differ.
+pub fn check_callback(body: &[u8]) -> Option<CallbackKind> {
+    let callback = CallbackEnvelope::scan(body.to_vec()).ok()?;
+    let _ = format!("{callback:?} {:?}", callback.envelope().auth());
+    let php = php::read(body, Dialect::Php);
+    let in_auth = php
+        .get(b"auth")
+        .and_then(|auth| auth.get(b"application_token"));
+    let at_top = php.get(b"APPLICATION_TOKEN");
+    let (seen, other) = if callback.kind() == CallbackKind::Placement {
+        (at_top, in_auth)
+    } else {
+        (in_auth, at_top)
+    };
+    assert!(other.is_none(), "a second token");
+    let token = callback.envelope().application_token();
+    if let Some(seen) = seen {
+        let seen = seen.text().expect("PHP sees the token as a text");
+        assert_eq!(seen, token.as_deref().unwrap_or_default());
+    } else {
+        assert!(token.is_none(), "PHP sees no token");
+    }
+    assert_kind(callback.kind(), &php);
+    Some(callback.kind())
+}
+
+/// An application in PHP would tell the same kind by the keys.
+fn assert_kind(kind: CallbackKind, php: &Node) {
+    let has = |key: &str| php.get(key.as_bytes()).is_some();
+    if let Some(event) = php.get(b"event") {
+        let event = event.text().expect("PHP sees the event as a text");
+        assert!(event.starts_with(b"OnAppSettings"), "an event");
+        assert_eq!(kind, CallbackKind::Settings);
+        return;
+    }
+    let properties = php.get(b"properties");
+    let has_phone = properties.is_some_and(|all| all.get(b"phone_number").is_some());
+    let seen = if has("AUTH_ID") || has("APPLICATION_TOKEN") || has("PLACEMENT") {
+        CallbackKind::Placement
+    } else if has("event_token") {
+        CallbackKind::Robot
+    } else if has("message_id") && has("message_body") || has("type") && has_phone {
+        CallbackKind::Message
+    } else if has("data") {
+        CallbackKind::Settings
+    } else {
+        CallbackKind::Unknown
+    };
+    // PHP folds other spellings of the keys that decide nothing of a proof, such as `+data`.
+    let is_folded = kind == CallbackKind::Unknown
+        && (seen == CallbackKind::Settings
+            || seen == CallbackKind::Message && !(has("message_id") && has("message_body")));
+    assert!(kind == seen || is_folded, "{kind} is {seen} to PHP");
 }
 
 /// Calls the accessors of an event, which must not panic, and returns it as text.
