@@ -109,7 +109,8 @@ impl<V, M> EventLayer<V, M> {
     /// shared with requests that have a token, see
     /// [`only_without_token`](UrlSecret::only_without_token).
     ///
-    /// With a secret set, no form passes as [another callback](Self::pass_other_callbacks) any more.
+    /// With a secret set, no form passes as [another callback](Self::pass_other_callbacks) any more, nor,
+    /// with [`callbacks`](Self::callbacks), does JSON.
     ///
     /// ```
     /// use bytes::Bytes;

@@ -102,11 +102,17 @@ impl<V> Shared<V> {
         if head.method != Method::POST {
             return self.pass_or_reject(head, RejectionKind::MethodNotAllowed);
         }
-        let takes_json = self.callbacks == Callbacks::All && url_secret == UrlSecretCheck::Verified;
         let content = if is_form(&head.headers) {
             Content::Form
-        } else if takes_json && is_json(&head.headers) && !names_event_in_query(head) {
-            Content::Json
+        } else if self.callbacks == Callbacks::All && is_json(&head.headers) {
+            match url_secret {
+                UrlSecretCheck::Verified if !names_event_in_query(head) => Content::Json,
+                // Nothing else proves a callback in JSON.
+                UrlSecretCheck::Missing => {
+                    return Decision::Reject(RejectionKind::UrlSecretRejected);
+                }
+                _ => return self.pass_or_reject(head, RejectionKind::NotAForm),
+            }
         } else {
             return self.pass_or_reject(head, RejectionKind::NotAForm);
         };

@@ -373,6 +373,22 @@ async fn json_is_a_callback_only_with_a_url_secret() {
         let expected = [RejectionKind::UrlSecretRejected, RejectionKind::NotAForm];
         assert!(expected.contains(&kind), "{uri} {kind}");
     }
+    // The secret is what proves JSON, even if a token proves the rest, and nothing passes without it.
+    let secret = || query().only_without_token();
+    for layer in [
+        layer().callbacks().url_secret(secret()),
+        layer()
+            .callbacks()
+            .url_secret(secret())
+            .pass_other_callbacks(),
+    ] {
+        for uri in ["/", "/?secret=guess"] {
+            let kind = send(&layer, Method::POST, uri, json, body).await.rejected();
+            assert_eq!(kind, RejectionKind::UrlSecretRejected, "{uri}");
+        }
+        let callback = send(&layer, Method::POST, uri, json, body).await.callback();
+        assert_eq!(callback.proof(), Proof::UrlSecret);
+    }
     for content_type in [
         "application/json, text/plain",
         "application/jsonx",
