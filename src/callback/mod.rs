@@ -19,6 +19,7 @@ mod response;
 mod robot;
 mod settings;
 mod settings_form;
+mod shown_json;
 mod unknown;
 
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ pub use self::response::{html_response, json_response};
 pub use self::robot::{Robot, RobotResult};
 pub use self::settings::{Settings, SettingsAction};
 pub use self::settings_form::{SettingsField, SettingsForm, SettingsStep};
+use self::shown_json::ShownJson;
 pub use self::unknown::UnknownKind;
 use crate::envelope::Auth;
 #[cfg(any(feature = "inbox", feature = "tracing"))]
@@ -306,7 +308,9 @@ impl Callback {
     /// see.
     fn redacted_data(&self) -> Option<RedactedData<'_>> {
         if self.0.is_json {
-            return placement::redacted_json(self.body()).map(RedactedData::Json);
+            let mut json = ShownJson::read(self.body())?;
+            json.remove("auth");
+            return Some(RedactedData::Json(json));
         }
         let mut data = Cow::Borrowed(self.data()?);
         let options = data.get(PLACEMENT_OPTIONS).and_then(Value::as_str);
@@ -330,7 +334,7 @@ impl Callback {
 #[serde(untagged)]
 enum RedactedData<'a> {
     Form(Cow<'a, Value>),
-    Json(serde_json::Value),
+    Json(ShownJson),
 }
 
 impl fmt::Debug for Callback {

@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
-use serde_json::Value as Json;
 
 use super::fields::Fields;
 use super::json_error::JsonError;
+use super::shown_json::ShownJson;
 use crate::form::{Value, read_form};
 use crate::macros::open_enum;
-use crate::secret::{REDACTED, Secret, is_secret, without_secrets};
+use crate::secret::{REDACTED, Secret};
 
 /// A page of the application that a portal shows to an employee: a placement, the application's page,
 /// its installation page, a field of its own type, or the settings of its robot.
@@ -84,50 +84,18 @@ impl PlacementOptions {
         serde_json::from_str(&self.0).map_err(JsonError::new)
     }
 
-    fn redacted(&self) -> Option<Json> {
-        let mut json = serde_json::from_str(&self.0).ok()?;
-        redact(&mut json);
-        Some(json)
+    fn redacted(&self) -> Option<ShownJson> {
+        ShownJson::read(self.0.as_bytes())
     }
 }
 
 /// Returns options as JSON without secrets, or `None` if they have none and may be shown as they came.
 pub(super) fn redacted_options(options: &str) -> Option<String> {
-    let Ok(json) = serde_json::from_str::<Json>(options) else {
+    let Some((shown, is_redacted)) = ShownJson::read_and_tell(options.as_bytes()) else {
         // Secrets cannot be told apart in what only looks like JSON.
         return options.contains(['{', '[']).then(|| REDACTED.to_owned());
     };
-    let mut redacted = json.clone();
-    redact(&mut redacted);
-    (redacted != json).then(|| redacted.to_string())
-}
-
-/// Returns a JSON body without secrets and without its `auth`, or `None` if it is not JSON.
-pub(super) fn redacted_json(body: &[u8]) -> Option<Json> {
-    let mut json = serde_json::from_slice(body).ok()?;
-    if let Json::Object(fields) = &mut json {
-        fields.remove("auth");
-    }
-    redact(&mut json);
-    Some(json)
-}
-
-/// serde_json has read the value, so its depth is bounded.
-fn redact(json: &mut Json) {
-    match json {
-        Json::String(text) => *text = without_secrets(text).into_owned(),
-        Json::Array(values) => values.iter_mut().for_each(redact),
-        Json::Object(fields) => {
-            for (key, value) in fields {
-                if is_secret(key) {
-                    *value = Json::from(REDACTED);
-                } else {
-                    redact(value);
-                }
-            }
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
-    }
+    is_redacted.then(|| shown.to_string())
 }
 
 impl fmt::Debug for PlacementOptions {
@@ -214,6 +182,8 @@ open_enum! {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value as Json;
+
     use super::*;
 
     #[test]

@@ -1,8 +1,15 @@
 //! The examples, started as a user starts them and sent what a portal sends.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitStatus;
 
+use bytes::Bytes;
+use http::Request;
+use http::header::CONTENT_TYPE;
+use http_body_util::Full;
+
 use crate::common::catalogue::{body, documented};
+use crate::common::client::{HttpClient, text};
 use crate::common::example::{Example, START, cargo_run};
 use crate::common::{SEED, TOKEN, corpus, forged};
 use serde_json::{Value, json};
@@ -139,6 +146,121 @@ async fn inspect_example_responds_with_each_callback_and_its_proof() {
     ] {
         assert_eq!(example.post_to(path, form).await.0, 403, "{path}");
     }
+}
+
+/// Compares what is shown with what was sent, and returns the paths of what is redacted.
+fn redacted(shown: &Value, sent: &Value, path: &str) -> Vec<String> {
+    match (shown, sent) {
+        (Value::String(shown), _) if shown == "[redacted]" => vec![path.to_owned()],
+        (Value::Object(shown), Value::Object(sent)) => {
+            let keys =
+                |map: &serde_json::Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(shown), keys(sent), "{path}");
+            let entries = shown
+                .iter()
+                .map(|(key, value)| redacted(value, &sent[key], key));
+            entries.flatten().collect()
+        }
+        (Value::Array(shown), Value::Array(sent)) => {
+            assert_eq!(shown.len(), sent.len(), "{path}");
+            let entries = shown.iter().zip(sent);
+            entries
+                .flat_map(|(shown, sent)| redacted(shown, sent, path))
+                .collect()
+        }
+        _ => {
+            assert_eq!(shown, sent, "{path}");
+            Vec::new()
+        }
+    }
+}
+
+#[tokio::test]
+async fn inspect_example_shows_every_sample_of_a_callback_as_php_reads_it() {
+    let secret = [("BITRIX24_URL_SECRET", "the old one, 9b1c7e02f4a84d55")];
+    let example = Example::start_with("inspect", TOKEN, &secret).await;
+    let client = HttpClient::new();
+    let post = async |query: &str, content_type: &str, form: String| {
+        let request = Request::post(format!("{}/bitrix24/events?{query}", example.address))
+            .header(CONTENT_TYPE, content_type)
+            .body(Full::<Bytes>::from(form));
+        let response = timeout(START, client.send(request.unwrap())).await.unwrap();
+        let response = response.unwrap();
+        (response.status().as_u16(), text(&response))
+    };
+    let mut hidden = BTreeSet::new();
+    let mut shown = BTreeMap::<_, usize>::new();
+    for line in include_str!("../corpus/callbacks.jsonl").lines() {
+        let sample: Value = serde_json::from_str(line).unwrap();
+        let of = |key: &str| sample[key].as_str().unwrap_or_default().to_owned();
+        let (name, form, content_type) = (of("name"), of("form"), of("content_type"));
+        if of("method") == "GET" || of("kind") == "event" {
+            continue;
+        }
+        let query = |secret: &str| format!("{}&secret={secret}", of("query"));
+        let has_token = form.contains(TOKEN);
+        let forged = form.replace(TOKEN, "c289487163b58658eae5e8b42eaf11b8");
+        let rejected = post(&query("guess"), &content_type, forged.clone()).await;
+        assert_eq!(rejected.0, 403, "{name}");
+        if has_token {
+            let query = query("9b1c7e02f4a84d55");
+            assert_eq!(post(&query, &content_type, forged).await.0, 403, "{name}");
+        }
+
+        let query = if has_token {
+            of("query")
+        } else {
+            query("9b1c7e02f4a84d55")
+        };
+        let (status, text) = post(&query, &content_type, form).await;
+        assert_eq!(status, 200, "{name} {text}");
+        let json: Value = serde_json::from_str(&text).unwrap();
+        let mut sent = sample["tree"].clone();
+        if let Value::Object(fields) = &mut sent {
+            fields.remove("auth");
+            // PHP has one kind of array.
+            if fields.is_empty() {
+                sent = json!([]);
+            }
+        }
+        hidden.extend(redacted(&json["data"], &sent, ""));
+        assert_eq!(
+            json["typed"].is_null(),
+            json["callback"] == "unknown",
+            "{name}"
+        );
+        assert_eq!(json["mismatch"], Value::Null, "{name}");
+        let proof = if has_token {
+            "application_token"
+        } else {
+            "url_secret"
+        };
+        assert_eq!(json["proof"], proof, "{name}");
+        *shown.entry(json["callback"].to_string()).or_default() += 1;
+    }
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|(kind, count)| (&**kind, *count))
+        .collect();
+    let expected = [
+        ("\"message\"", 5),
+        ("\"placement\"", 35),
+        ("\"robot\"", 15),
+        ("\"settings\"", 6),
+        ("\"unknown\"", 25),
+    ];
+    assert_eq!(shown, expected);
+    let hidden: Vec<_> = hidden.iter().map(String::as_str).collect();
+    let expected = [
+        "APPLICATION_TOKEN",
+        "AUTH_ID",
+        "PASSWORD",
+        "REFRESH_ID",
+        "api-key",
+        "event_token",
+        "password",
+    ];
+    assert_eq!(hidden, expected);
 }
 
 #[tokio::test]
