@@ -168,6 +168,8 @@ const SETTINGS: &str = "OnAppSettings";
 struct Found {
     fields: [Span; Field::COUNT],
     keys: [Span; CallbackKey::COUNT],
+    /// A bit for each of the keys that appeared without brackets.
+    texts: u32,
     event_is_empty: bool,
     data: DataSpan,
     has_phone_number: bool,
@@ -183,6 +185,7 @@ impl Found {
         let mut found = Self {
             fields: [Span::default(); Field::COUNT],
             keys: [Span::default(); CallbackKey::COUNT],
+            texts: 0,
             event_is_empty: false,
             data: DataSpan::default(),
             has_phone_number: false,
@@ -231,25 +234,10 @@ impl Found {
 
     fn other(&mut self, key: &[u8], span: Span) {
         match CallbackKey::read(key) {
-            Some(Entry::Key { key, is_array }) => {
-                let place = &mut self.keys[key as usize];
-                let is_duplicate = place.end != 0;
-                *place = span;
-                let is_misshaped = if key.is_array() {
-                    !is_array && is_duplicate
-                } else {
-                    is_array
-                };
-                if is_misshaped {
-                    let error = EnvelopeError::ambiguous_key(key.as_str());
-                    self.reject(key.is_marker(), error);
-                } else if is_duplicate && !key.is_array() {
-                    self.reject(key.is_marker(), EnvelopeError::duplicate_key(key.as_str()));
-                }
-            }
+            Some(Entry::Key { key, is_array }) => self.key(key, is_array, span),
             Some(Entry::PhoneNumber) => {
                 self.has_phone_number = true;
-                self.keys[CallbackKey::Properties as usize] = span;
+                self.key(CallbackKey::Properties, true, span);
             }
             Some(Entry::Alias(key)) => {
                 let error = EnvelopeError::ambiguous_key(key.as_str());
@@ -260,6 +248,28 @@ impl Found {
                 self.reject(false, error);
             }
             None => {}
+        }
+    }
+
+    fn key(&mut self, key: CallbackKey, is_array: bool, span: Span) {
+        let place = &mut self.keys[key as usize];
+        let is_duplicate = place.end != 0;
+        *place = span;
+        let was_text = self.texts & (1 << key as u32) != 0;
+        if !is_array {
+            self.texts |= 1 << key as u32;
+        }
+        // Empty arrays are sent as a text.
+        let is_misshaped = if key.is_array() {
+            is_duplicate && (was_text || !is_array)
+        } else {
+            is_array
+        };
+        if is_misshaped {
+            let error = EnvelopeError::ambiguous_key(key.as_str());
+            self.reject(key.is_marker(), error);
+        } else if is_duplicate && !key.is_array() {
+            self.reject(key.is_marker(), EnvelopeError::duplicate_key(key.as_str()));
         }
     }
 

@@ -14,7 +14,7 @@ macro_rules! callback_keys {
         impl CallbackKey {
             const ALL: &[Self] = &[$(Self::$variant,)+];
 
-                    pub(super) const COUNT: usize = Self::ALL.len();
+            pub(super) const COUNT: usize = Self::ALL.len();
 
             /// Returns the key as the platform spells it.
             pub(super) const fn as_str(self) -> &'static str {

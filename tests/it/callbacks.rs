@@ -272,9 +272,6 @@ async fn every_sample_without_a_token_is_told_apart_and_lossless_by_a_secret_in_
         );
         let query = sample.query.unwrap_or_default();
         sample.query = Some(format!("{query}&secret=9b1c7e02f4a84d55"));
-        if sample.kind == "app_page" && sample.form.is_empty() {
-            continue;
-        }
         let Outcome::Callback(callback) = sample.send(&layer).await else {
             panic!("{} is not verified", sample.name);
         };
@@ -297,7 +294,7 @@ async fn every_sample_without_a_token_is_told_apart_and_lossless_by_a_secret_in_
         *told.entry(callback.kind().as_str()).or_default() += 1;
     }
     let told: Vec<_> = told.into_iter().collect();
-    assert_eq!(told, [("message", 1), ("placement", 3), ("unknown", 24)]);
+    assert_eq!(told, [("message", 1), ("placement", 3), ("unknown", 25)]);
 }
 
 #[tokio::test]
@@ -442,6 +439,26 @@ async fn forgeries_never_reach_the_service_not_even_as_another_callback() {
             format!("{robot}&code[0]=other"),
             malformed,
         ),
+        (
+            "document as a text, then as an array",
+            format!("document_id=x&{robot}"),
+            malformed,
+        ),
+        (
+            "document as an array, then as a text",
+            format!("{robot}&document_id=x"),
+            malformed,
+        ),
+        (
+            "properties as a text, then as an array",
+            format!("{robot}&properties=&properties[weight]=1"),
+            malformed,
+        ),
+        (
+            "options of a page as an array",
+            format!("{page}&PLACEMENT_OPTIONS[ID]=1"),
+            malformed,
+        ),
         ("two portals", format!("{page}&member_id=b"), malformed),
         (
             "auth as a string",
@@ -505,6 +522,111 @@ async fn forgeries_never_reach_the_service_not_even_as_another_callback() {
             "{form}: {outcome:?}"
         );
     }
+}
+
+/// The query, the method and the content type of a request say nothing of what verifies it.
+#[tokio::test]
+async fn token_counts_in_the_form_of_a_post_alone() {
+    let token = format!("auth[application_token]={TOKEN}");
+    let robot = format!("{ROBOT}&{token}");
+    let page = format!("{PAGE}&APPLICATION_TOKEN={TOKEN}");
+    let multipart = "multipart/form-data; boundary=x";
+    let missing = RejectionKind::TokenMissing;
+    for (method, uri, content_type, form, expected) in [
+        ("POST", format!("/?{token}"), FORM, ROBOT, missing),
+        (
+            "POST",
+            format!("/?APPLICATION_TOKEN={TOKEN}"),
+            FORM,
+            PAGE,
+            missing,
+        ),
+        (
+            "GET",
+            format!("/?{robot}"),
+            FORM,
+            "",
+            RejectionKind::MethodNotAllowed,
+        ),
+        (
+            "GET",
+            "/".into(),
+            FORM,
+            &*robot,
+            RejectionKind::MethodNotAllowed,
+        ),
+        (
+            "PUT",
+            "/".into(),
+            FORM,
+            &*robot,
+            RejectionKind::MethodNotAllowed,
+        ),
+        (
+            "POST",
+            "/".into(),
+            multipart,
+            &*robot,
+            RejectionKind::NotAForm,
+        ),
+        (
+            "POST",
+            "/".into(),
+            "text/plain",
+            &*robot,
+            RejectionKind::NotAForm,
+        ),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(&uri)
+            .header(CONTENT_TYPE, content_type);
+        let request = request.body(Full::from(form.to_owned())).unwrap();
+        let outcome = send(&layer(TOKEN), request).await;
+        let rejected = matches!(outcome, Outcome::Rejected(_, kind) if kind == expected);
+        assert!(rejected, "{method} {uri} {content_type}: {outcome:?}");
+    }
+    // What the query repeats is not read as the form's.
+    let uri =
+        "/?AUTH_ID=other&member_id=b&APPLICATION_TOKEN=guess&PLACEMENT=LEFT_MENU&event=ONAPPTEST";
+    for form in [robot, page] {
+        let request = Request::post(uri).header(CONTENT_TYPE, FORM);
+        let outcome = send(&layer(TOKEN), request.body(Full::from(form)).unwrap()).await;
+        let Outcome::Callback(callback) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_ne!(callback.auth().member_id(), Some("b"));
+        if let CallbackPayload::Placement(page) = callback.payload() {
+            assert_eq!(page.placement, PlacementCode::Default);
+        }
+    }
+}
+
+#[tokio::test]
+async fn options_of_a_placement_are_as_large_and_as_deep_as_the_body_may_be() {
+    let form = |options: &str| {
+        let options = urlencoded(options);
+        format!("{PAGE}&APPLICATION_TOKEN={TOKEN}&PLACEMENT_OPTIONS={options}")
+    };
+    let large = format!(r#"{{"template":"{}"}}"#, "x".repeat(900_000));
+    let deep = "[".repeat(300_000);
+    for (options, is_json) in [(large, true), (deep, false)] {
+        let outcome = post(&layer(TOKEN), &form(&options)).await;
+        let Outcome::Callback(callback) = outcome else {
+            panic!("{outcome:?}");
+        };
+        let CallbackPayload::Placement(page) = callback.payload() else {
+            panic!("{}", callback.kind());
+        };
+        let read = page.options.as_ref().unwrap();
+        assert_eq!(read.as_json(), options);
+        assert_eq!(read.options_as::<Json>().is_ok(), is_json);
+        let shown = format!("{callback:?}{}", serde_json::to_string(&callback).unwrap());
+        assert_eq!(shown.contains(&options), is_json);
+    }
+    let outcome = post(&layer(TOKEN), &form(&"x".repeat(1 << 20))).await;
+    let large = matches!(outcome, Outcome::Rejected(_, RejectionKind::BodyTooLarge));
+    assert!(large, "{outcome:?}");
 }
 
 #[tokio::test]
