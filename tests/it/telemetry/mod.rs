@@ -1,5 +1,6 @@
 //! Logs and metrics: their fields, and the secrets that they never contain.
 
+mod callbacks;
 mod counters;
 mod handling;
 mod rejection;
