@@ -11,7 +11,7 @@
 //!
 //! use axum::body::Body;
 //! use axum::http::{Request, StatusCode};
-//! use axum::{Router, routing::post_service};
+//! use axum::Router;
 //! use tower::ServiceExt;
 //! use tower_bitrix24::inbox::{Inbox, InboxKey, MemoryInbox};
 //! use tower_bitrix24::{ApplicationToken, Event, EventLayer, EventRouter};
@@ -21,9 +21,9 @@
 //! let store = MemoryInbox::new();
 //! let key = InboxKey::from_hex(&"2a".repeat(32))?; // a secret of the application
 //! let inbox = Inbox::builder(store, key).build();
+//! let layer = EventLayer::new(ApplicationToken::new("192735")?);
 //! let app: Router = Router::new()
-//!     .route("/bitrix24/events", post_service(inbox.receive()))
-//!     .layer(EventLayer::new(ApplicationToken::new("192735")?));
+//!     .route_service("/bitrix24/events", inbox.receive().behind(layer));
 //!
 //! let handlers = EventRouter::builder()
 //!     .on_prefix("ONCRMDEAL", async |event: Event| println!("{:?}", event.subject()))
@@ -111,6 +111,14 @@
 //!
 //! Pages and the settings form want their response now, so they are never stored.
 //! [`Receive::pages`] takes a service for them, and a router of a worker must have none of their handlers.
+//!
+//! | mistake | what tells |
+//! |---|---|
+//! | a router with a handler of a page | [`Inbox::worker`] panics |
+//! | a receiver without `pages`, [`behind`](Receive::behind) a layer with [`callbacks`](crate::EventLayer::callbacks) | `behind` panics |
+//! | the same, by `Router::layer` of axum or a `ServiceBuilder` | a page gets 404 and a line in the log: these hide which service is within |
+//!
+//! So prefer `behind`, with [`stored_callbacks`](crate::EventLayer::stored_callbacks).
 //!
 //! # Duplicates and merging
 //!
