@@ -10,6 +10,7 @@ use super::error::{EnvelopeError, EnvelopeErrorKind};
 use super::key::{Field, Key, Root};
 use super::{DataSpan, Envelope, Span};
 use crate::form::pairs::pairs;
+use crate::form::percent::decode;
 
 /// The parts of a callback's body, located and **not yet verified**.
 ///
@@ -90,7 +91,8 @@ impl Envelope {
         if u32::try_from(body.len()).is_err() {
             return Err(EnvelopeError::new(EnvelopeErrorKind::TooLong));
         }
-        let found = Found::scan(&body)?;
+        let mut found = Found::default();
+        found.scan(&body)?;
         if found.has(Field::Event) {
             found.check_event()?;
             let mut envelope = Self {
@@ -99,7 +101,7 @@ impl Envelope {
                 data: found.data,
                 callback: None,
             };
-            if envelope.code().starts_with(SETTINGS) {
+            if envelope.raw(Field::Event).is_some_and(names_settings) {
                 envelope.callback = Some(CallbackKind::Settings);
             }
             return Ok(envelope);
@@ -162,15 +164,19 @@ impl Envelope {
     }
 }
 
-const SETTINGS: &str = "OnAppSettings";
+/// Returns `true` if an encoded code is that of the settings form.
+fn names_settings(code: &[u8]) -> bool {
+    // The code of an event is not decoded for this.
+    !code.starts_with(b"ON") && decode(code).starts_with(b"OnAppSettings")
+}
 
 /// The keys of a body that decide what it is.
+#[derive(Default)]
 struct Found {
     fields: [Span; Field::COUNT],
     keys: [Span; CallbackKey::COUNT],
     /// A bit for each of the keys that appeared without brackets.
     texts: u32,
-    event_is_empty: bool,
     data: DataSpan,
     has_phone_number: bool,
     /// Concerns the keys of an event, and counts only if the form turns out to be one.
@@ -181,55 +187,57 @@ struct Found {
 }
 
 impl Found {
-    fn scan(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let mut found = Self {
-            fields: [Span::default(); Field::COUNT],
-            keys: [Span::default(); CallbackKey::COUNT],
-            texts: 0,
-            event_is_empty: false,
-            data: DataSpan::default(),
-            has_phone_number: false,
-            malformed_event: None,
-            malformed_proof: None,
-            malformed: None,
-        };
+    fn scan(&mut self, body: &[u8]) -> Result<(), EnvelopeError> {
         for (count, pair) in pairs(body).enumerate() {
             if count == Envelope::MAX_PAIRS {
                 return Err(EnvelopeError::new(EnvelopeErrorKind::TooManyPairs));
             }
             let span = Span::new(pair.value_start..pair.end);
             match Key::read(pair.key) {
-                Key::Field(field) => found.field(field, span, pair.value.is_empty()),
-                Key::Data => found.data.add(body, pair.start..pair.end),
-                Key::Alias(Root::Field(Field::Event)) => {
-                    return Err(EnvelopeError::ambiguous_key(Field::Event.key()));
-                }
-                Key::Alias(root) => {
-                    let error = EnvelopeError::ambiguous_key(root.as_str());
-                    found.malformed_event = found.malformed_event.or(Some(error));
-                    let is_proof = !matches!(
-                        root,
-                        Root::Data | Root::Field(Field::EventHandlerId | Field::Ts)
-                    );
-                    found.reject(is_proof, error);
-                }
-                Key::Other => found.other(pair.key, span),
+                Key::Field(field) => self.field(field, span),
+                Key::Data => self.data.add(body, pair.start..pair.end),
+                key => self.rare(key, pair.key, span)?,
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    fn field(&mut self, field: Field, span: Span, is_empty: bool) {
+    /// Reads a key that is rare in an event. Inlined, it would slow the scan of the others.
+    #[inline(never)]
+    fn rare(&mut self, read: Key, key: &[u8], span: Span) -> Result<(), EnvelopeError> {
+        let Key::Alias(root) = read else {
+            self.other(key, span);
+            return Ok(());
+        };
+        let error = EnvelopeError::ambiguous_key(root.as_str());
+        if root == Root::Field(Field::Event) {
+            return Err(error);
+        }
+        self.malformed_event = self.malformed_event.or(Some(error));
+        let is_proof = !matches!(
+            root,
+            Root::Data | Root::Field(Field::EventHandlerId | Field::Ts)
+        );
+        self.reject(is_proof, error);
+        Ok(())
+    }
+
+    #[inline]
+    fn field(&mut self, field: Field, span: Span) {
         let place = &mut self.fields[field as usize];
         let is_duplicate = place.end != 0;
         *place = span;
-        self.event_is_empty |= field == Field::Event && is_empty;
         if is_duplicate {
-            let is_proof = matches!(field, Field::ApplicationToken | Field::AccessToken);
-            let error = EnvelopeError::duplicate_key(field.key());
-            self.malformed_event = self.malformed_event.or(Some(error));
-            self.reject(is_proof, error);
+            self.duplicate(field);
         }
+    }
+
+    #[cold]
+    fn duplicate(&mut self, field: Field) {
+        let is_proof = matches!(field, Field::ApplicationToken | Field::AccessToken);
+        let error = EnvelopeError::duplicate_key(field.key());
+        self.malformed_event = self.malformed_event.or(Some(error));
+        self.reject(is_proof, error);
     }
 
     fn other(&mut self, key: &[u8], span: Span) {
@@ -304,13 +312,15 @@ impl Found {
         }
         // An event without a code, with a token, is of no kind.
         let has_token = self.has(Field::ApplicationToken) || self.has(Field::AccessToken);
-        if self.event_is_empty && has_token {
+        let code = self.fields[Field::Event as usize];
+        let is_empty = code.start == code.end;
+        if is_empty && has_token {
             return Err(mixed());
         }
         if let Some(error) = self.malformed_proof.or(self.malformed_event) {
             return Err(error);
         }
-        if self.event_is_empty {
+        if is_empty {
             return Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent));
         }
         Ok(())

@@ -61,6 +61,7 @@ impl Field {
         }
     }
 
+    #[inline(always)]
     fn top_level(key: &[u8]) -> Option<Self> {
         Some(match key {
             b"event" => Self::Event,
@@ -106,13 +107,14 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    #[inline]
+    // Both scans read each key of an event by this: a call would cost more than what it does.
+    #[inline(always)]
     pub(crate) fn read(key: &[u8]) -> Self {
         Self::parse_canonical(key).unwrap_or_else(|| Self::parse_any(key))
     }
 
     /// Reads the spellings that real bodies use, without decoding.
-    #[inline]
+    #[inline(always)]
     fn parse_canonical(key: &[u8]) -> Option<Self> {
         if let Some(rest) = key.strip_prefix(b"data") {
             return in_brackets(rest).map(|_| Self::Data);
