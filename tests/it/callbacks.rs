@@ -238,6 +238,80 @@ async fn no_sample_without_a_token_becomes_a_callback() {
     }
 }
 
+#[tokio::test]
+async fn typed_values_of_every_sample_are_those_of_its_form() {
+    let mut ids = Vec::new();
+    let mut counts = [0; 4];
+    for sample in samples() {
+        if sample.verified_kind().is_none() {
+            continue;
+        }
+        let Outcome::Callback(callback) = sample.send(&layer(TOKEN)).await else {
+            panic!("{} is not verified", sample.name);
+        };
+        let tree = &sample.tree;
+        let text = |value: &Json| value.as_str().map(str::to_owned);
+        let name = &sample.name;
+        let user = tree["auth"]["user_id"].as_str();
+        let user = user.map(|user| user.parse::<u64>().unwrap());
+        match callback.payload() {
+            CallbackPayload::Robot(robot) => {
+                counts[0] += 1;
+                assert_eq!(robot.code, tree["code"], "{name}");
+                assert_eq!(robot.workflow_id, tree["workflow_id"], "{name}");
+                assert_eq!(robot.event_token.expose(), tree["event_token"], "{name}");
+                let document = &robot.document;
+                let parts = json!([document.module, document.entity, document.raw]);
+                assert_eq!(parts, tree["document_id"], "{name}");
+                assert_eq!(document.document_type, tree["document_type"][2], "{name}");
+                ids.push(document.id.clone());
+                let properties = json!(robot.properties);
+                let none = tree.get("properties").is_none();
+                assert!(none && robot.properties.is_empty() || properties == tree["properties"]);
+                let use_subscription = tree.get("use_subscription").map(|choice| choice == "Y");
+                assert_eq!(robot.use_subscription, use_subscription, "{name}");
+                let timeout = robot.timeout_duration.to_string();
+                assert_eq!(timeout, tree["timeout_duration"], "{name}");
+                assert_eq!(robot.user_id, user, "{name}");
+            }
+            CallbackPayload::Message(message) => {
+                counts[1] += 1;
+                assert_eq!(message.code, tree["code"], "{name}");
+                assert_eq!(message.message_id, text(&tree["message_id"]), "{name}");
+                assert_eq!(message.to, tree["properties"]["phone_number"], "{name}");
+                assert_eq!(message.body, tree["properties"]["message_text"], "{name}");
+                let bindings = tree["bindings"].as_array().map_or(0, Vec::len);
+                assert_eq!(message.bindings.len(), bindings, "{name}");
+                assert_eq!(message.user_id, user, "{name}");
+            }
+            CallbackPayload::Placement(page) => {
+                counts[2] += 1;
+                assert_eq!(page.placement.as_str(), tree["PLACEMENT"], "{name}");
+                let options = page
+                    .options
+                    .as_ref()
+                    .map(|options| options.as_json().to_owned());
+                assert_eq!(options, text(&tree["PLACEMENT_OPTIONS"]), "{name}");
+                assert!(page.domain.is_some() && page.app_sid.is_some(), "{name}");
+            }
+            CallbackPayload::Settings(settings) => {
+                counts[3] += 1;
+                // What the form saves has no event.
+                let action = tree["event"].as_str().unwrap_or_default();
+                assert_eq!(settings.action.as_str(), action, "{name}");
+                let data = settings.data.as_ref().map(|data| data.expose());
+                assert_eq!(json!(data), tree["data"], "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(counts, [15, 4, 32, 6]);
+    let expected = ["1188", "24", "49", "3", "1:5", "1839689", "311", "904"];
+    for id in expected {
+        assert!(ids.iter().any(|known| known == id), "{id} of {ids:?}");
+    }
+}
+
 /// Returns the rarer request that a sample is.
 fn unknown_kind(sample: &Sample) -> Option<UnknownKind> {
     Some(match &*sample.kind {
