@@ -299,7 +299,7 @@ async fn typed_values_of_every_sample_are_those_of_its_form() {
                 // What the form saves has no event.
                 let action = tree["event"].as_str().unwrap_or_default();
                 assert_eq!(settings.action.as_str(), action, "{name}");
-                let data = settings.data.as_ref().map(|data| data.expose());
+                let data = settings.data.as_ref().map(tower_bitrix24::Value::expose);
                 assert_eq!(json!(data), tree["data"], "{name}");
             }
             other => panic!("{name}: {other:?}"),
