@@ -10,10 +10,11 @@ use memchr::memchr2_iter;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::fast_path;
+use super::fast_path::{self, Forms};
 use super::from_value::{read_pair, read_value};
 use super::mismatch::Mismatch;
-use super::pairs::pairs;
+use super::pairs::{Pair, pairs as form_pairs};
+use super::parts;
 use super::shape;
 use super::tree::{self, TooManyArrays};
 use super::value::Value;
@@ -148,8 +149,12 @@ impl<'a> FormReader<'a> {
         if let Some((name, text)) = self.plain_pair(place.spellings()) {
             return read_pair(name, text);
         }
-        let form = self.strip_prefix(place.spellings())?;
-        T::deserialize(parse(&form, matches!(form, Cow::Borrowed(_)))?).ok()
+        let beneath = self.beneath(place.spellings())?;
+        if !shape::fields_of::<T>().is_empty() {
+            return parts::read_struct(&beneath.split()?);
+        }
+        let form = beneath.strip_prefix()?;
+        T::deserialize(parts::parse(&form, matches!(form, Cow::Borrowed(_))).ok()?).ok()
     }
 
     fn plain_pair(&self, places: &[&[u8]]) -> Option<(&str, &str)> {
@@ -159,25 +164,16 @@ impl<'a> FormReader<'a> {
             .find_map(|place| fast_path::plain_pair(pair.strip_prefix(*place)?))
     }
 
-    /// Strips the place from the keys, since serde_qs builds less for keys with fewer levels.
-    ///
-    /// Returns `None` if a key is not beneath the place, or if serde_qs would read the keys otherwise than
-    /// PHP. An owned form has no escaped brackets, so that serde_qs need not look for them, and
-    /// decoded values.
-    fn strip_prefix(&self, places: &[&[u8]]) -> Option<Cow<'_, [u8]>> {
-        let whole = self.pairs.as_deref().unwrap_or(NOTHING);
-        let first = pairs(whole).next()?;
+    /// Returns the pairs if the first is beneath the place.
+    fn beneath(&self, places: &[&'static [u8]]) -> Option<Beneath<'_>> {
+        let pairs = self.pairs.as_deref().unwrap_or(NOTHING);
+        let first = form_pairs(pairs).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
-        // `FIELDS` is one of the levels that the tree counts.
-        let levels = if *place == b"data" { 1 } else { 2 };
-        if first.end == whole.len() {
-            let key = &first.key[place.len()..];
-            let agrees = first.has_equals()
-                && fast_path::is_canonical(key, fast_path::max_names(levels))
-                && fast_path::percent_decoding_agrees(first.value);
-            return agrees.then(|| Cow::Borrowed(&whole[first.start + place.len()..]));
-        }
-        fast_path::strip_prefix(place, levels, whole).map(Cow::Owned)
+        Some(Beneath {
+            pairs,
+            first,
+            place,
+        })
     }
 
     /// Slow path: builds the tree PHP would and deserializes from it.
@@ -199,13 +195,52 @@ impl<'a> FormReader<'a> {
     }
 }
 
+/// Pairs that are beneath a place, or at least the first is. The place is stripped from the keys, since
+/// serde_qs builds less for keys with fewer levels.
+struct Beneath<'a> {
+    pairs: &'a [u8],
+    first: Pair<'a>,
+    place: &'static [u8],
+}
+
+impl<'a> Beneath<'a> {
+    /// `FIELDS` is one of the levels that the tree counts.
+    fn levels(&self) -> usize {
+        if self.place == b"data" { 1 } else { 2 }
+    }
+
+    /// Returns `None` if a key is not beneath the place, or if serde_qs would read the keys otherwise
+    /// than PHP. An owned form has no escaped brackets, so that serde_qs need not look for them, and
+    /// decoded values.
+    fn strip_prefix(&self) -> Option<Cow<'a, [u8]>> {
+        let Self {
+            pairs,
+            first,
+            place,
+        } = self;
+        if first.end == pairs.len() {
+            let key = &first.key[place.len()..];
+            let agrees = first.has_equals()
+                && fast_path::is_canonical(key, fast_path::max_names(self.levels()))
+                && fast_path::percent_decoding_agrees(first.value);
+            return agrees.then(|| Cow::Borrowed(&pairs[first.start + place.len()..]));
+        }
+        fast_path::strip_prefix(place, self.levels(), pairs).map(Cow::Owned)
+    }
+
+    /// Returns a form for each name, or `None` as [`strip_prefix`](Self::strip_prefix) does.
+    fn split(&self) -> Option<Forms<'a>> {
+        fast_path::split(self.place, self.levels(), self.pairs)
+    }
+}
+
 /// Returns the number of opening brackets in each key of a form, every one of which may make an array.
 fn brackets(form: &[u8]) -> impl Iterator<Item = usize> {
     let opens = |key: &[u8], at: usize| match key[at..] {
         [b'%', ref escape @ ..] => matches!(escape, [b'5', b'B' | b'b', ..]),
         _ => true,
     };
-    pairs(form).map(move |pair| {
+    form_pairs(form).map(move |pair| {
         let found = memchr2_iter(b'[', b'%', pair.key);
         found.filter(|&at| opens(pair.key, at)).count()
     })
@@ -245,11 +280,4 @@ impl Place {
             Self::Fields => &[b"data%5BFIELDS%5D", b"data[FIELDS]"],
         }
     }
-}
-
-fn parse(form: &[u8], has_escaped_brackets: bool) -> Option<serde_qs::Deserializer<'_>> {
-    let config = serde_qs::Config::new()
-        .max_depth(Value::MAX_DEPTH + 1)
-        .use_form_encoding(has_escaped_brackets);
-    serde_qs::Deserializer::with_config(config, form).ok()
 }

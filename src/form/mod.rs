@@ -11,6 +11,7 @@ pub(crate) mod from_value;
 pub(crate) mod key;
 mod mismatch;
 pub(crate) mod pairs;
+mod parts;
 pub(crate) mod percent;
 mod redact;
 mod shape;

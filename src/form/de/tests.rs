@@ -1,11 +1,13 @@
 //! The fast path, the tree and serde_qs give the same types.
 
+use std::collections::BTreeMap;
+
 use arbtest::arbitrary::{self, Unstructured};
 use arbtest::arbtest;
 
 use super::*;
-use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, User};
-use crate::form::field::{Flag, UndefinedOr};
+use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, TaskChange, User};
+use crate::form::field::{Flag, List, UndefinedOr};
 
 fn data(pairs: &str) -> FormReader<'_> {
     FormReader::alone(Some(Cow::Borrowed(pairs.as_bytes())))
@@ -150,9 +152,35 @@ where
     true
 }
 
+/// What serde_qs reads in several ways: structs, maps, lists, options and strings, which may be empty.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Nested {
+    id: Option<Id>,
+    query: Option<BTreeMap<String, Value>>,
+    name: Option<Vec<String>>,
+    #[serde(default)]
+    uf_department: List<u64>,
+    a: Option<String>,
+    #[serde(rename = "b")]
+    b: Option<bool>,
+    #[serde(rename = "0")]
+    zero: Option<Box<Nested>>,
+    #[serde(rename = "1")]
+    one: Option<()>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Number(u64),
+    Text(String),
+    Array(BTreeMap<String, Value>),
+}
+
 /// Compares the readings of one random form, and returns how many were fast for each type.
-fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 4]> {
-    const NAMES: [&[u8]; 22] = [
+fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 6]> {
+    const NAMES: [&[u8]; 26] = [
         b"[]",
         b"[a]",
         b"[b]",
@@ -175,6 +203,10 @@ fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 4]> {
         b"[UF_DEPARTMENT]",
         b"[QUERY]",
         b"%5BQUERY%5D",
+        b"[FIELDS_AFTER]",
+        b"[ID]",
+        b"%5BID%5D",
+        b"[id]",
     ];
     const VALUES: [&[u8]; 13] = [
         b"x", b"y", b"0", b"%", b"+", b"%5B", b"%2B", b"%25", b"%26", b"%FF", b"\xFF", b"7", b"Y",
@@ -206,12 +238,14 @@ fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 4]> {
         pairs.pop();
     }
     let data = FormReader::alone(Some(Cow::Owned(pairs)));
-    let mut fast = [0; 4];
+    let mut fast = [0; 6];
     for place in [Place::Data, Place::Fields] {
         fast[0] += usize::from(is_fast::<Value>(&data, place));
         fast[1] += usize::from(is_fast::<ItemId>(&data, place));
         fast[2] += usize::from(is_fast::<User>(&data, place));
         fast[3] += usize::from(is_fast::<AppTest>(&data, place));
+        fast[4] += usize::from(is_fast::<TaskChange>(&data, place));
+        fast[5] += usize::from(is_fast::<Nested>(&data, place));
     }
     Ok(fast)
 }
@@ -222,7 +256,7 @@ fn fast_path_and_tree_give_the_same_type() {
 
     // A number of forms that depends on no time.
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut fast = [0; 4];
+    let mut fast = [0; 6];
     for _ in 0..5000 {
         let bytes: Vec<u8> = (0..128)
             .map(|_| {

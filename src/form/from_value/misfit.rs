@@ -12,7 +12,7 @@ use crate::secret::is_secret;
 /// Why a value does not fit its type. Each level adds its key as the error passes it, so that a value that
 /// fits costs nothing.
 #[derive(Debug)]
-pub(super) struct Misfit(Box<Details>);
+pub(in crate::form) struct Misfit(Box<Details>);
 
 #[derive(Debug)]
 struct Details {

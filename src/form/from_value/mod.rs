@@ -23,11 +23,11 @@ pub(crate) mod tests;
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use self::access::{Elements, Entries, is_list};
-use self::misfit::Misfit;
+pub(super) use self::misfit::Misfit;
 use super::mismatch::Mismatch;
 use super::value::{Array, Value};
 
@@ -45,7 +45,7 @@ pub(super) fn read_pair<T: DeserializeOwned>(name: &str, text: &str) -> Option<T
 }
 
 #[derive(Clone, Copy)]
-enum Node<'a> {
+pub(super) enum Node<'a> {
     /// An empty string inside an option.
     Nothing,
     /// An empty string, or an array without entries, which a form cannot have.
@@ -64,6 +64,14 @@ impl<'a> Node<'a> {
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Text(text) if !text.is_empty() => Self::Text(text),
             Value::Array(_) | Value::Text(_) => Self::Empty,
+        }
+    }
+
+    pub(super) fn of_utf8(text: &'a [u8]) -> Result<Self, Misfit> {
+        match std::str::from_utf8(text) {
+            Ok("") => Ok(Self::Empty),
+            Ok(text) => Ok(Self::Text(text)),
+            Err(error) => Err(Misfit::custom(error)),
         }
     }
 
