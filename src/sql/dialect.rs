@@ -2,13 +2,25 @@
 
 use std::future::Future;
 
-use sqlx::query::Query;
-use sqlx::{Database, Encode, Executor, IntoArguments, SqlStr, Type, raw_sql};
+use sqlx::{
+    Arguments, Database, Encode, Executor, IntoArguments, SqlStr, Type, query_with, raw_sql,
+};
 
 use super::error::{ResultExt, StoreError};
 
 /// A database that stores use. The placeholders `$1` of statements mean the same in each.
 pub(crate) trait Dialect: Database {
+    /// Appends the placeholder of the next value, which is the value of this number, to a statement that
+    /// has each value once.
+    #[cfg(feature = "inbox")]
+    fn push_placeholder(sql: &mut String, number: usize);
+
+    /// `true` if several statements with values can be sent at once, and each is executed only if those
+    /// before it succeed.
+    const SENDS_SEVERAL: bool;
+
+    fn add(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), StoreError>;
+
     /// Returns `true` if another attempt to connect may succeed.
     fn is_transient(error: &sqlx::Error) -> bool;
 
@@ -17,18 +29,18 @@ pub(crate) trait Dialect: Database {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Fetches the rows of a statement, or of several if there are no values.
+    /// Fetches the rows of a statement, or of several if there are no arguments.
     fn fetch(
         connection: &mut Self::Connection,
         sql: SqlStr,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
-    /// Executes a statement, or several if there are no values. Returns the number of changed rows.
+    /// Executes a statement, or several if there are no arguments. Returns the number of changed rows.
     fn execute(
         connection: &mut Self::Connection,
         sql: SqlStr,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     fn number(row: &Self::Row) -> Result<Option<i64>, StoreError>;
@@ -67,39 +79,47 @@ impl From<Option<i64>> for Value<'_> {
     }
 }
 
-fn query<'q, D: Database>(sql: SqlStr, values: &[Value<'q>]) -> Query<'q, D, D::Arguments>
-where
-    &'q str: Encode<'q, D> + Type<D>,
-    Option<i64>: Encode<'q, D> + Type<D>,
-    Option<&'q [u8]>: Encode<'q, D> + Type<D>,
-{
+/// Returns the arguments of a statement with these values.
+pub(crate) fn arguments<D: Dialect>(values: &[Value<'_>]) -> Result<D::Arguments, StoreError> {
+    let mut arguments = D::Arguments::default();
     values
         .iter()
-        .fold(sqlx::query(sql), |query, value| match *value {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-            #[cfg(feature = "inbox")]
-            Value::Bytes(bytes) => query.bind(bytes),
-        })
+        .try_for_each(|value| D::add(&mut arguments, *value))?;
+    Ok(arguments)
+}
+
+pub(crate) fn add<D: Database>(
+    arguments: &mut D::Arguments,
+    value: Value<'_>,
+) -> Result<(), StoreError>
+where
+    for<'q> &'q str: Encode<'q, D> + Type<D>,
+    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
+    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
+{
+    let added = match value {
+        Value::Text(text) => arguments.add(text),
+        Value::Number(number) => arguments.add(number),
+        #[cfg(feature = "inbox")]
+        Value::Bytes(bytes) => arguments.add(bytes),
+    };
+    added.map_err(sqlx::Error::Encode).store_err()
 }
 
 pub(crate) async fn fetch<D: Database>(
     connection: &mut D::Connection,
     sql: SqlStr,
-    values: &[Value<'_>],
+    arguments: D::Arguments,
 ) -> Result<Vec<D::Row>, StoreError>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
-    for<'q> &'q str: Encode<'q, D> + Type<D>,
-    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
-    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
     D::Arguments: IntoArguments<D>,
 {
-    // A prepared statement is one statement.
-    let rows = if values.is_empty() {
+    // A prepared statement is one statement in PostgreSQL.
+    let rows = if arguments.len() == 0 {
         connection.fetch_all(raw_sql(sql)).await
     } else {
-        connection.fetch_all(query(sql, values)).await
+        connection.fetch_all(query_with(sql, arguments)).await
     };
     rows.store_err()
 }
@@ -107,19 +127,16 @@ where
 pub(crate) async fn execute<D: Database>(
     connection: &mut D::Connection,
     sql: SqlStr,
-    values: &[Value<'_>],
+    arguments: D::Arguments,
 ) -> Result<D::QueryResult, StoreError>
 where
     for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
-    for<'q> &'q str: Encode<'q, D> + Type<D>,
-    for<'q> Option<i64>: Encode<'q, D> + Type<D>,
-    for<'q> Option<&'q [u8]>: Encode<'q, D> + Type<D>,
     D::Arguments: IntoArguments<D>,
 {
-    let result = if values.is_empty() {
+    let result = if arguments.len() == 0 {
         connection.execute(raw_sql(sql)).await
     } else {
-        connection.execute(query(sql, values)).await
+        connection.execute(query_with(sql, arguments)).await
     };
     result.store_err()
 }

@@ -10,6 +10,8 @@ pub(crate) mod pool;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "inbox")]
+pub(crate) mod statement;
 pub(crate) mod transaction;
 
 pub(crate) use self::error::ResultExt;

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, SqlStr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::dialect::{Dialect, Value};
+use super::dialect::{self, Dialect, Value};
 use super::error::StoreError;
 
 /// A connection older than this is not used again, so that a store follows a server that moved.
@@ -160,17 +160,20 @@ impl<D: Dialect> Lease<D> {
     ) -> Result<Vec<D::Row>, StoreError> {
         let idle_timeout = self.pool.0.config.idle_timeout;
         let Some(idle_timeout) = idle_timeout.filter(|_| self.was_idle) else {
-            return D::fetch(&mut self.live.connection, sql, values).await;
+            let arguments = dialect::arguments::<D>(values)?;
+            return D::fetch(&mut self.live.connection, sql, arguments).await;
         };
         self.was_idle = false;
         let pool = self.pool.clone();
         let fresh = async {
             let mut live = pool.connect(self.deadline).await?;
-            let rows = D::fetch(&mut live.connection, sql.clone(), values).await?;
+            let arguments = dialect::arguments::<D>(values)?;
+            let rows = D::fetch(&mut live.connection, sql.clone(), arguments).await?;
             Ok((live, rows))
         };
         let (live, rows) = {
-            let mut idle = pin!(D::fetch(&mut self.live.connection, sql.clone(), values));
+            let arguments = dialect::arguments::<D>(values)?;
+            let mut idle = pin!(D::fetch(&mut self.live.connection, sql.clone(), arguments));
             match timeout(idle_timeout, &mut idle).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(_)) => fresh.await?,

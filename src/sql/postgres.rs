@@ -79,6 +79,14 @@ pub(crate) fn parse_url(url: &str) -> Result<PgConnectOptions, StoreError> {
 }
 
 impl Dialect for Postgres {
+    #[cfg(feature = "inbox")]
+    fn push_placeholder(sql: &mut String, number: usize) {
+        use std::fmt::Write;
+
+        // Writing to a string cannot fail.
+        let _ = write!(sql, "${number}");
+    }
+
     fn is_transient(error: &Error) -> bool {
         match error {
             // For example if the server or its network is down.
@@ -95,20 +103,26 @@ impl Dialect for Postgres {
         Ok(())
     }
 
+    const SENDS_SEVERAL: bool = false;
+
+    fn add(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), StoreError> {
+        dialect::add::<Self>(arguments, value)
+    }
+
     async fn fetch(
         connection: &mut PgConnection,
         sql: SqlStr,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> Result<Vec<PgRow>, StoreError> {
-        dialect::fetch::<Self>(connection, sql, values).await
+        dialect::fetch::<Self>(connection, sql, arguments).await
     }
 
     async fn execute(
         connection: &mut PgConnection,
         sql: SqlStr,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> Result<u64, StoreError> {
-        let result = dialect::execute::<Self>(connection, sql, values).await?;
+        let result = dialect::execute::<Self>(connection, sql, arguments).await?;
         Ok(result.rows_affected())
     }
 

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{Decode, Error, Row, SqlSafeStr, SqlStr, Sqlite, Type};
 
@@ -24,6 +25,10 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         // the log once, and read once. The log grows to 40 MB, the cache of a connection to 16 MB.
         .pragma("wal_autocheckpoint", "10000")
         .pragma("cache_size", "-16000")
+        // The thread of the connection does not wait until rows are taken.
+        .row_buffer_size(1024)
+        // What a statement may have to undo is kept in memory.
+        .pragma("temp_store", "MEMORY")
         // On macOS a plain fsync does not reach the disk. Other systems ignore this.
         .pragma("fullfsync", "ON")
         .busy_timeout(busy_timeout)
@@ -89,7 +94,8 @@ async fn one<T>(connection: &mut SqliteConnection, sql: &'static str) -> Result<
 where
     T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
 {
-    let rows = dialect::fetch::<Sqlite>(connection, sql.into_sql_str(), &[]).await?;
+    let rows = dialect::fetch::<Sqlite>(connection, sql.into_sql_str(), SqliteArguments::default())
+        .await?;
     match rows.first() {
         Some(row) => row.try_get(0).store_err(),
         None => Err(StoreError::query("the database returned no row")),
@@ -97,6 +103,12 @@ where
 }
 
 impl Dialect for Sqlite {
+    /// Not `$1`: that is a name, which sqlx looks up among all others for each value.
+    #[cfg(feature = "inbox")]
+    fn push_placeholder(sql: &mut String, _: usize) {
+        sql.push('?');
+    }
+
     /// SQLite does not wait while another process puts a new file in write-ahead mode.
     fn is_transient(error: &Error) -> bool {
         const SQLITE_BUSY: i32 = 5;
@@ -132,20 +144,26 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
+    const SENDS_SEVERAL: bool = true;
+
+    fn add(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), StoreError> {
+        dialect::add::<Self>(arguments, value)
+    }
+
     async fn fetch(
         connection: &mut SqliteConnection,
         sql: SqlStr,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> Result<Vec<SqliteRow>, StoreError> {
-        dialect::fetch::<Self>(connection, sql, values).await
+        dialect::fetch::<Self>(connection, sql, arguments).await
     }
 
     async fn execute(
         connection: &mut SqliteConnection,
         sql: SqlStr,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> Result<u64, StoreError> {
-        let result = dialect::execute::<Self>(connection, sql, values).await?;
+        let result = dialect::execute::<Self>(connection, sql, arguments).await?;
         Ok(result.rows_affected())
     }
 
@@ -183,7 +201,7 @@ mod tests {
         Sqlite::prepare(&mut connection).await.unwrap();
 
         let less = "PRAGMA synchronous = NORMAL".into_sql_str();
-        dialect::fetch::<Sqlite>(&mut connection, less, &[])
+        dialect::fetch::<Sqlite>(&mut connection, less, SqliteArguments::default())
             .await
             .unwrap();
         let error = Sqlite::prepare(&mut connection).await.unwrap_err();

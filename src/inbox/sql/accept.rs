@@ -2,30 +2,55 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::AssertSqlSafe;
-
-use super::row::{Chunk, Columns, LIST, chunks, placeholders};
+use super::row::{Chunk, Columns, LIST, chunks, hashes};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::Accepted;
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
+use crate::sql::statement::Statement;
 
 /// Replaces the last entry of the lane, if it waits, was never tried and has the merge key. The code
 /// is part of what the body is sealed with, and may be written differently.
 const MERGE: &str = "UPDATE bitrix24_inbox \
     SET key = $1, code = $2, subject = $3, ts = $4, received = $5, merged = merged + 1, \
         format = $6, key_id = $7, body = $8 \
-    WHERE seq = (SELECT l.seq FROM bitrix24_inbox l \
-                 WHERE l.lane = $9 AND l.state < 2 ORDER BY l.seq DESC LIMIT 1) \
+    WHERE seq = (SELECT max(e.seq) FROM ( \
+        SELECT max(h.seq) seq FROM bitrix24_inbox h \
+        WHERE h.lane = $9 AND h.head = 1 AND h.finished IS NULL \
+        UNION ALL \
+        SELECT max(w.seq) FROM bitrix24_inbox w \
+        WHERE w.lane = $9 AND w.head = 0 AND w.finished IS NULL) e) \
     AND state = 0 AND attempts = 0 AND merge_key = $10 RETURNING seq";
 
-const COLUMNS: &str = "key, lane, merge_key, once, member_id, code, subject, handler_id, ts, \
-    first_received, received, due, head, format, key_id, body, merged";
+/// Selects by the tables `wanted` of keys and `lanes`: the head of each lane with the merge key of its
+/// last entry, the entries that wait untried, and those that are sent once.
+///
+/// The subqueries read one row of an index each, however long a lane is.
+const PRESENT: &str = "ends(lane, head, last) AS MATERIALIZED ( \
+        SELECT l.lane, \
+            (SELECT max(h.seq) FROM bitrix24_inbox h \
+             WHERE h.lane = l.lane AND h.head = 1 AND h.finished IS NULL), \
+            (SELECT max(w.seq) FROM bitrix24_inbox w \
+             WHERE w.lane = l.lane AND w.head = 0 AND w.finished IS NULL) \
+        FROM lanes l) \
+    SELECT e.lane, e.head, CASE WHEN a.state = 0 AND a.attempts = 0 THEN a.merge_key END, \
+        CAST(0 AS bigint) \
+    FROM ends e JOIN bitrix24_inbox a \
+        ON a.seq = CASE WHEN e.last IS NULL OR e.head > e.last THEN e.head ELSE e.last END \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 1 FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
+    WHERE d.state = 0 AND d.attempts = 0 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 2 FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
+    WHERE d.once = 1";
 
-/// The largest number of entries that one statement inserts. SQLite looks each placeholder up among
-/// all others.
-const ROWS: usize = 32;
+/// Inserts the rows of a table `added`, in their order. It has rows without a key.
+const INSERT: &str = " INTO bitrix24_inbox (key, lane, merge_key, once, member_id, code, subject, \
+        handler_id, ts, first_received, received, due, head, format, key_id, body, merged) \
+    SELECT key, lane, merge_key, once, member_id, code, subject, handler_id, ts, now, now, now, head, \
+        format, key_id, body, merged \
+    FROM added WHERE key IS NOT NULL";
 
 /// The keys and lanes of a call that the database has already.
 #[derive(Default)]
@@ -33,14 +58,24 @@ struct Present {
     /// The keys of entries that wait untried, with their sequence numbers.
     untried: HashMap<[u8; 32], i64>,
     once: HashSet<[u8; 32]>,
-    /// The lanes whose last entry waits untried, with its merge key.
-    mergeable: HashMap<[u8; 32], [u8; 32]>,
+    /// The lanes with an entry that is waiting or running.
+    lanes: HashMap<[u8; 32], Lane>,
+}
+
+struct Lane {
+    has_head: bool,
+    /// The merge key of its last entry, if that waits untried.
+    mergeable: Option<[u8; 32]>,
 }
 
 impl Present {
     fn has(&self, entry: &Entry) -> bool {
         let key = entry.key.as_bytes();
         self.untried.contains_key(key) || (entry.once && self.once.contains(key))
+    }
+
+    fn mergeable(&self, lane: &[u8; 32]) -> Option<[u8; 32]> {
+        self.lanes.get(lane).and_then(|lane| lane.mergeable)
     }
 
     /// An entry was merged into the one with this sequence number.
@@ -53,6 +88,8 @@ impl Present {
 /// An entry of the call that is not in the database yet.
 struct New<'a> {
     entry: &'a Entry,
+    /// The entry is the only one of its lane.
+    is_head: bool,
     /// The places in the call of the entries that were merged into it, the last being `entry`, after
     /// that of the one that came first.
     places: Vec<usize>,
@@ -69,6 +106,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         // Those of a lane in the order of the call, so that a merge sees what comes before it.
         let mut new: Vec<New<'_>> = Vec::with_capacity(entries.len());
         let mut last_of_lane = HashMap::new();
+        let mut headless = Vec::new();
         let mut keys = HashSet::new();
         for (place, entry) in entries.iter().enumerate() {
             // Its outcome is that of a duplicate already.
@@ -85,7 +123,7 @@ impl<D: InboxDialect> SqlInbox<D> {
                         last.places.push(place);
                         continue;
                     }
-                } else if present.mergeable.get(&lane) == Some(&merge) {
+                } else if present.mergeable(&lane) == Some(merge) {
                     if let Some(seq) = exclusive.merge(entry).await? {
                         present.merged(entry, seq);
                         outcomes[place] = Accepted::Merged;
@@ -93,16 +131,21 @@ impl<D: InboxDialect> SqlInbox<D> {
                     }
                 }
             }
+            let mut is_head = true;
             if let Some(lane) = entry.lane {
-                last_of_lane.insert(lane, new.len());
+                let is_first = last_of_lane.insert(lane, new.len()).is_none();
+                let present = present.lanes.get(&lane);
+                is_head = is_first && present.is_none();
+                headless.extend(present.filter(|lane| !lane.has_head).map(|_| lane));
             }
             keys.insert(entry.key);
             new.push(New {
                 entry,
+                is_head,
                 places: vec![place],
             });
         }
-        for chunk in chunks(&new, ROWS) {
+        for chunk in chunks(&new, LIST) {
             exclusive.insert(&chunk).await?;
         }
         for New { places, .. } in &new {
@@ -111,8 +154,8 @@ impl<D: InboxDialect> SqlInbox<D> {
                 outcomes[*place] = Accepted::Merged;
             }
         }
-        let lanes = new.iter().filter_map(|new| new.entry.lane).collect();
-        exclusive.promote(&distinct(lanes)).await?;
+        // Another version of the program may leave a lane without a head for a moment.
+        exclusive.promote(&distinct(headless)).await?;
         if outcomes
             .iter()
             .all(|outcome| *outcome == Accepted::Duplicate)
@@ -128,45 +171,30 @@ impl<D: InboxDialect> Exclusive<D> {
     async fn present(&mut self, entries: &[Entry]) -> Result<Present, StoreError> {
         let mut present = Present::default();
         for chunk in chunks(entries, LIST) {
-            let sql = format!(
-                "WITH wanted(key) AS (VALUES {}) \
-                 SELECT d.key, d.seq, CAST(0 AS bigint) FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
-                 WHERE d.state = 0 AND d.attempts = 0 \
-                 UNION ALL \
-                 SELECT d.key, d.seq, d.once FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
-                 WHERE d.once = 1",
-                placeholders(0, chunk.len, 1)
-            );
-            let keys = chunk.padded().map(|entry| &entry.key.as_bytes()[..]);
-            let values: Vec<Value<'_>> = keys.map(|key| Some(key).into()).collect();
-            for row in &self.transaction.fetch(AssertSqlSafe(sql), &values).await? {
-                let Some(key) = row.hash(0)? else { continue };
-                match row.required(2)? {
+            let keys = chunk.padded().map(|entry| Some(entry.key.as_bytes()));
+            let lanes = chunk.padded().map(|entry| entry.lane.as_ref());
+            let statement = Statement::<D>::new("WITH wanted(key) AS (")
+                .rows(hashes(keys))
+                .sql("), lanes(lane) AS (")
+                .rows(hashes(lanes))
+                .sql("), ")
+                .sql(PRESENT);
+            for row in &self.transaction.fetch_statement(&statement).await? {
+                let Some(hash) = row.hash(0)? else { continue };
+                match row.required(3)? {
                     0 => {
-                        present.untried.insert(key, row.required(1)?);
+                        let lane = Lane {
+                            has_head: row.number(1)?.is_some(),
+                            mergeable: row.hash(2)?,
+                        };
+                        present.lanes.insert(hash, lane);
+                    }
+                    1 => {
+                        present.untried.insert(hash, row.required(1)?);
                     }
                     _ => {
-                        present.once.insert(key);
+                        present.once.insert(hash);
                     }
-                }
-            }
-        }
-        let merging = entries.iter().filter(|entry| entry.merge.is_some());
-        let lanes = distinct(merging.filter_map(|entry| entry.lane).collect());
-        for chunk in chunks(&lanes, LIST) {
-            let sql = format!(
-                "WITH wanted(lane) AS (VALUES {}) \
-                 SELECT a.lane, a.merge_key FROM wanted w JOIN bitrix24_inbox a ON a.seq = ( \
-                     SELECT l.seq FROM bitrix24_inbox l \
-                     WHERE l.lane = w.lane AND l.state < 2 ORDER BY l.seq DESC LIMIT 1) \
-                 WHERE a.state = 0 AND a.attempts = 0 AND a.merge_key IS NOT NULL",
-                placeholders(0, chunk.len, 1)
-            );
-            let lanes = chunk.padded().map(|lane| &lane[..]);
-            let values: Vec<Value<'_>> = lanes.map(|lane| Some(lane).into()).collect();
-            for row in &self.transaction.fetch(AssertSqlSafe(sql), &values).await? {
-                if let (Some(lane), Some(merge)) = (row.hash(0)?, row.hash(1)?) {
-                    present.mergeable.insert(lane, merge);
                 }
             }
         }
@@ -177,7 +205,7 @@ impl<D: InboxDialect> Exclusive<D> {
     /// may be those of a commit that failed to reach it.
     async fn sync(&mut self) -> Result<(), StoreError> {
         match D::WRITE {
-            Some(write) => self.transaction.execute(write, &[]).await.map(drop),
+            Some(write) => self.transaction.queue(&Statement::new(write)).await,
             None => Ok(()),
         }
     }
@@ -202,25 +230,14 @@ impl<D: InboxDialect> Exclusive<D> {
 
     /// Inserts entries that are [no duplicates](Present::has).
     async fn insert(&mut self, chunk: &Chunk<'_, New<'_>>) -> Result<(), StoreError> {
-        const VALUES: usize = 14;
-        let rows = (0..chunk.len).map(|row| {
-            let at = |column: usize| format!("${}", 2 + row * VALUES + column);
-            let before: Vec<_> = (0..9).map(at).collect();
-            let after: Vec<_> = (9..VALUES).map(at).collect();
-            format!("({}, $1, $1, $1, {})", before.join(", "), after.join(", "))
-        });
-        // In order, so that the sequence numbers are those of the call. The conflicts are those of the
-        // repetitions with the last entry.
-        let sql = format!(
-            "INSERT INTO bitrix24_inbox ({COLUMNS}) VALUES {} ON CONFLICT DO NOTHING",
-            rows.collect::<Vec<_>>().join(", ")
-        );
-        let mut values: Vec<Value<'_>> = vec![self.now.into()];
-        for New { entry, places } in chunk.padded() {
+        let now = self.now;
+        let rows = chunk.padded().enumerate().map(|(row, new)| {
+            let entry = new.entry;
+            let key = Some(&entry.key.as_bytes()[..]);
             // Those of the call that were merged into it before it was stored.
-            let merged = i64::try_from(places.len() - 1).unwrap_or(i64::MAX);
-            values.extend([
-                Value::from(Some(&entry.key.as_bytes()[..])),
+            let merged = i64::try_from(new.places.len() - 1).unwrap_or(i64::MAX);
+            [
+                Value::from(key.filter(|_| row < chunk.items.len())),
                 entry.lane.as_ref().map(|lane| &lane[..]).into(),
                 entry.merge.as_ref().map(|merge| &merge[..]).into(),
                 i64::from(entry.once).into(),
@@ -229,22 +246,21 @@ impl<D: InboxDialect> Exclusive<D> {
                 entry.subject.as_str().into(),
                 entry.handler_id.into(),
                 entry.timestamp.into(),
-                i64::from(entry.lane.is_none()).into(),
+                now.into(),
+                i64::from(new.is_head).into(),
                 entry.format.into(),
                 entry.key_id.into(),
                 Some(&entry.body[..]).into(),
                 merged.into(),
-            ]);
-        }
-        let inserted = self
-            .transaction
-            .execute(AssertSqlSafe(sql), &values)
-            .await?;
-        if inserted != chunk.items.len() as u64 {
-            return Err(StoreError::query(
-                "an entry conflicts with one that was not there before",
-            ));
-        }
-        Ok(())
+            ]
+        });
+        let new = "WITH added(key, lane, merge_key, once, member_id, code, subject, handler_id, ts, now, \
+                   head, format, key_id, body, merged) AS (";
+        let statement = Statement::<D>::new(new)
+            .rows(rows)
+            .sql(") INSERT")
+            .sql(D::OR_ROLLBACK)
+            .sql(INSERT);
+        self.transaction.queue(&statement).await
     }
 }

@@ -8,13 +8,14 @@ use super::row::{COLUMNS, Columns, chunks, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::millis;
 use crate::inbox::entry::FORMAT;
-use crate::inbox::store::{Claim, ClaimRequest, Claims, LEASE_ENDED, Portal, Quota};
+use crate::inbox::store::{Claim, ClaimRequest, Claims, Finish, LEASE_ENDED, Quota};
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
+use crate::sql::statement::Statement;
 
 /// Few at once: each takes a statement of its own, and the claim has a timeout.
 const ENDED_LEASES: &str = "SELECT seq, lane, attempts - forgiven FROM bitrix24_inbox \
-    WHERE state = 1 AND due <= $1 ORDER BY due LIMIT 100";
+    WHERE state = 1 AND due <= ";
 
 const SUSPECT: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 1, due = $1, \
     failing_since = COALESCE(failing_since, $2) WHERE seq = $3";
@@ -26,6 +27,16 @@ const KILL: &str = "UPDATE bitrix24_inbox \
 const DUE_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox \
     WHERE suspect = 1 AND state = 0 AND head = 1 AND due <= $1 AND format <= $2 \
     ORDER BY due LIMIT 1";
+
+/// More entries than this are not looked at to find their portals.
+const DUE_LIMIT: usize = 256;
+
+/// The portals of the entries that were due first.
+const DUE: &str = "SELECT member_id FROM bitrix24_inbox \
+    WHERE state = 0 AND head = 1 AND suspect = 0 AND due <= $1 ORDER BY due LIMIT 256";
+
+/// The largest number of steps of one claim.
+const MAX_STEPS: usize = 8;
 
 /// The number of portals that one step of [`PORTALS`] looks at.
 const PORTALS_STEP: usize = 64;
@@ -51,21 +62,42 @@ const THIS_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox WHERE seq = $5 AND su
     AND state = 0 AND head = 1 AND due <= $3 AND format <= $4";
 
 /// The largest number of portals that one statement claims of.
-const PORTALS_AT_ONCE: usize = 16;
+const PORTALS_AT_ONCE: usize = 64;
 
 impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
         let mut exclusive = self.exclusive().await?;
-        exclusive.reap(request).await?;
+        let claims = exclusive.claim(request).await?;
+        exclusive.commit().await?;
+        Ok(claims)
+    }
+
+    /// Ends and claims in one transaction, which syncs once.
+    pub(super) async fn finish_and_claim(
+        &self,
+        finishes: &[Finish],
+        request: &ClaimRequest<'_>,
+    ) -> Result<(Vec<bool>, Claims), StoreError> {
+        let mut exclusive = self.exclusive().await?;
+        let finished = exclusive
+            .finish(request.owner, finishes, self.keep_bodies)
+            .await?;
+        let claims = exclusive.claim(request).await?;
+        exclusive.commit().await?;
+        Ok((finished, claims))
+    }
+}
+
+impl<D: InboxDialect> Exclusive<D> {
+    async fn claim(&mut self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
+        self.reap(request).await?;
         let mut claims = Claims {
             after: request.after.to_owned(),
             ..Claims::default()
         };
-        if let Some(suspect) = exclusive.due_suspect().await? {
+        if let Some(suspect) = self.due_suspect().await? {
             if request.idle && request.limit > 0 {
-                claims.entries = exclusive
-                    .take(THIS_SUSPECT, &[suspect.into()], request)
-                    .await?;
+                claims.entries = self.take(THIS_SUSPECT, &[suspect.into()], request).await?;
                 for claim in &mut claims.entries {
                     claim.alone = true;
                 }
@@ -73,18 +105,18 @@ impl<D: InboxDialect> SqlInbox<D> {
                 claims.wait_for_idle = true;
             }
         } else {
-            exclusive.share_out(request, &mut claims).await?;
+            self.share_out(request, &mut claims).await?;
         }
-        exclusive.commit().await?;
         Ok(claims)
     }
-}
 
-impl<D: InboxDialect> Exclusive<D> {
     /// Takes back the entries whose lease is over.
     async fn reap(&mut self, request: &ClaimRequest<'_>) -> Result<(), StoreError> {
         let now = self.now;
-        let ended = self.transaction.fetch(ENDED_LEASES, &[now.into()]).await?;
+        let ended = Statement::new(ENDED_LEASES)
+            .bind(now)
+            .sql(" ORDER BY due LIMIT 100");
+        let ended = self.transaction.fetch_statement(&ended).await?;
         let mut freed = Vec::new();
         for row in &ended {
             let (seq, lane) = (row.required(0)?, row.hash(1)?);
@@ -121,11 +153,41 @@ impl<D: InboxDialect> Exclusive<D> {
         claims: &mut Claims,
     ) -> Result<(), StoreError> {
         let mut quota = Quota::new(request);
+        let due = self.transaction.fetch(DUE, &[self.now.into()]).await?;
+        let is_all = due.len() < DUE_LIMIT;
+        let mut turns = Vec::new();
+        for row in &due {
+            let member_id = row.text(0)?.unwrap_or_default();
+            turns.push((*member_id <= *request.after, member_id));
+        }
+        // Those after the portal that was served last come first.
+        turns.sort_unstable();
+        turns.dedup();
+        if !is_all {
+            self.walk(&mut quota, request, claims).await?;
+        }
+        let portals = turns.into_iter().map(|(_, member_id)| member_id);
+        let portals = portals.collect();
+        let served = self.serve(portals, &mut quota, request, claims).await?;
+        if let Some(served) = served.filter(|_| is_all) {
+            claims.after = served;
+        }
+        Ok(())
+    }
+
+    /// Claims entries of the next portals, of which few may be due. A call looks at so many of them, and
+    /// the next one goes on.
+    async fn walk(
+        &mut self,
+        quota: &mut Quota,
+        request: &ClaimRequest<'_>,
+        claims: &mut Claims,
+    ) -> Result<(), StoreError> {
         // No member id has a control character.
         let start = format!("{}\u{1}", request.after);
         let mut from = start.clone();
         let mut has_wrapped = false;
-        while quota.left > 0 {
+        for _ in 0..MAX_STEPS {
             let rows = self
                 .transaction
                 .fetch(PORTALS, &[from.as_str().into()])
@@ -140,20 +202,20 @@ impl<D: InboxDialect> Exclusive<D> {
                     break;
                 }
                 if row.number(1)?.is_some_and(|due| due <= self.now) {
-                    portals.extend(quota.portal(member_id));
+                    portals.push(member_id);
                 }
             }
-            let mut is_first_round = true;
-            while quota.left > 0 && !portals.is_empty() {
-                let (claimed, served) = self.take_of(&mut portals, &mut quota, request).await?;
-                claims.entries.extend(claimed);
-                if is_first_round {
-                    claims.after = served.unwrap_or(std::mem::take(&mut claims.after));
-                }
-                is_first_round = false;
+            if let Some(served) = self.serve(portals, quota, request, claims).await? {
+                claims.after = served;
+            }
+            if quota.left == 0 {
+                break;
             }
             match last {
-                Some(last) if rows.len() == PORTALS_STEP => from = format!("{last}\u{1}"),
+                Some(last) if rows.len() == PORTALS_STEP => {
+                    from = format!("{last}\u{1}");
+                    claims.after = last;
+                }
                 _ if has_wrapped => break,
                 _ => {
                     has_wrapped = true;
@@ -164,20 +226,39 @@ impl<D: InboxDialect> Exclusive<D> {
         Ok(())
     }
 
+    /// Claims entries of these portals until the quota or the portals are exhausted. Returns the portal
+    /// that the first round served last.
+    async fn serve(
+        &mut self,
+        mut portals: Vec<String>,
+        quota: &mut Quota,
+        request: &ClaimRequest<'_>,
+        claims: &mut Claims,
+    ) -> Result<Option<String>, StoreError> {
+        let mut last = None;
+        portals.retain(|portal| quota.room(portal) > 0);
+        while quota.left > 0 && !portals.is_empty() {
+            let (claimed, served) = self.take_of(&mut portals, quota, request).await?;
+            claims.entries.extend(claimed);
+            last = last.or(served);
+        }
+        Ok(last)
+    }
+
     /// Claims a share for each of the portals, and keeps those that may have more. Returns the last
     /// portal that had any, too.
     async fn take_of(
         &mut self,
-        portals: &mut Vec<Portal>,
-        quota: &mut Quota<'_>,
+        portals: &mut Vec<String>,
+        quota: &mut Quota,
         request: &ClaimRequest<'_>,
     ) -> Result<(Vec<Claim>, Option<String>), StoreError> {
         let all = portals.len();
         let mut shares = Vec::with_capacity(all);
-        for (at, portal) in portals.iter_mut().enumerate() {
+        for (at, portal) in portals.iter().enumerate() {
             let share = quota.of(portal, all - at);
             quota.claimed(portal, share);
-            shares.push((portal.member_id.clone(), share));
+            shares.push((portal.clone(), share));
         }
         let mut claims = Vec::new();
         let asked: Vec<_> = shares.iter().filter(|(_, share)| *share > 0).collect();
@@ -204,16 +285,19 @@ impl<D: InboxDialect> Exclusive<D> {
             *claimed.entry(&claim.record.entry.member_id).or_default() += 1;
         }
         let mut served = None;
-        let mut share = shares.iter();
-        portals.retain_mut(|portal| {
-            let share = share.next().map_or(0, |(_, share)| *share);
-            let claimed = claimed.get(&*portal.member_id).copied().unwrap_or(0);
+        portals.clear();
+        for (portal, share) in &shares {
+            let claimed = claimed.get(&**portal).copied().unwrap_or(0);
             if claimed > 0 {
-                served = Some(portal.member_id.clone());
+                served = Some(portal.clone());
             }
             quota.give_back(portal, share.saturating_sub(claimed));
-            claimed >= share && portal.has_room()
-        });
+            if claimed >= *share {
+                portals.push(portal.clone());
+            }
+        }
+        // Once all is given back, since what one portal leaves is room for another.
+        portals.retain(|portal| quota.room(portal) > 0);
         Ok((claims, served))
     }
 
@@ -226,8 +310,9 @@ impl<D: InboxDialect> Exclusive<D> {
         request: &ClaimRequest<'_>,
     ) -> Result<Vec<Claim>, StoreError> {
         let sql = format!(
-            "UPDATE bitrix24_inbox SET state = 1, owner = $1, attempts = attempts + 1, due = $2 \
-             WHERE seq IN ({seqs}) RETURNING {COLUMNS}"
+            "UPDATE{or} bitrix24_inbox SET state = 1, owner = $1, attempts = attempts + 1, due = $2 \
+             WHERE seq IN ({seqs}) RETURNING {COLUMNS}",
+            or = D::OR_ROLLBACK
         );
         let lease = self.now.saturating_add(millis(request.lease));
         let own = [

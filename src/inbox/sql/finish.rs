@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::row::{Chunk, Columns, LIST, chunks, placeholders};
+use super::row::{Chunk, Columns, LIST, chunks};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::millis;
 use crate::inbox::store::{Finish, Outcome, Owned};
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
+use crate::sql::statement::Statement;
 
 /// Only the owner of the attempt ends it: the sequence number is `$1`, the owner `$2`, the attempt
 /// `$3`.
@@ -23,33 +24,9 @@ impl<D: InboxDialect> SqlInbox<D> {
         finishes: &[Finish],
     ) -> Result<Vec<bool>, StoreError> {
         let mut exclusive = self.exclusive().await?;
-        let is_done = |finish: &&Finish| finish.outcome == Outcome::Done;
-        let done: Vec<Owned> = finishes.iter().filter(is_done).map(|f| f.owned).collect();
-        let now = exclusive.now;
-        let body = if self.keep_bodies { "body" } else { "NULL" };
-        let set = format!(
-            "state = 2, head = 0, owner = NULL, suspect = 0, error = NULL, failing_since = NULL, \
-             body = {body}, finished = $1"
-        );
-        let mut ended = HashSet::new();
-        let mut freed = Vec::new();
-        for chunk in chunks(&done, LIST) {
-            let rows = exclusive.update_owned(&set, now, owner, chunk).await?;
-            for (owned, lane) in rows {
-                ended.insert(owned);
-                freed.extend(lane);
-            }
-        }
-        for finish in finishes.iter().filter(|finish| !is_done(finish)) {
-            if let Some(lane) = exclusive.fail(owner, finish).await? {
-                ended.insert(finish.owned);
-                freed.extend(lane);
-            }
-        }
-        exclusive.promote(&distinct(freed)).await?;
+        let finished = exclusive.finish(owner, finishes, self.keep_bodies).await?;
         exclusive.commit().await?;
-        let finished = |finish: &Finish| ended.contains(&finish.owned);
-        Ok(finishes.iter().map(finished).collect())
+        Ok(finished)
     }
 
     pub(super) async fn extend(
@@ -62,9 +39,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         let due = exclusive.now.saturating_add(millis(lease));
         let mut extended = HashSet::new();
         for chunk in chunks(running, LIST) {
-            let rows = exclusive
-                .update_owned("due = $1", due, owner, chunk)
-                .await?;
+            let rows = exclusive.update_owned("due = ", due, owner, chunk).await?;
             extended.extend(rows.into_iter().map(|(owned, _)| owned));
         }
         exclusive.commit().await?;
@@ -76,8 +51,43 @@ impl<D: InboxDialect> SqlInbox<D> {
 }
 
 impl<D: InboxDialect> Exclusive<D> {
-    /// Updates the attempts that the owner still owns, and returns them with their lanes. A call may
-    /// have several attempts of one entry, of which one can be current.
+    pub(super) async fn finish(
+        &mut self,
+        owner: &str,
+        finishes: &[Finish],
+        keep_bodies: bool,
+    ) -> Result<Vec<bool>, StoreError> {
+        let is_done = |finish: &&Finish| finish.outcome == Outcome::Done;
+        let done: Vec<Owned> = finishes.iter().filter(is_done).map(|f| f.owned).collect();
+        let now = self.now;
+        let body = if keep_bodies { "body" } else { "NULL" };
+        let set = format!(
+            "state = 2, head = 0, owner = NULL, suspect = 0, error = NULL, failing_since = NULL, \
+             body = {body}, finished = "
+        );
+        let mut ended = HashSet::new();
+        let mut freed = Vec::new();
+        for chunk in chunks(&done, LIST) {
+            let rows = self.update_owned(&set, now, owner, chunk).await?;
+            for (owned, lane) in rows {
+                ended.insert(owned);
+                freed.extend(lane);
+            }
+        }
+        for finish in finishes.iter().filter(|finish| !is_done(finish)) {
+            if let Some(lane) = self.fail(owner, finish).await? {
+                ended.insert(finish.owned);
+                freed.extend(lane);
+            }
+        }
+        self.promote(&distinct(freed)).await?;
+        let finished = |finish: &Finish| ended.contains(&finish.owned);
+        Ok(finishes.iter().map(finished).collect())
+    }
+
+    /// Updates the attempts that the owner still owns, the last column of `set` to the time, and returns
+    /// them with their lanes. A call may have several attempts of one entry, of which one can be
+    /// current.
     async fn update_owned(
         &mut self,
         set: &str,
@@ -85,20 +95,22 @@ impl<D: InboxDialect> Exclusive<D> {
         owner: &str,
         owned: Chunk<'_, Owned>,
     ) -> Result<Vec<(Owned, Option<[u8; 32]>)>, StoreError> {
-        let sql = format!(
-            "WITH owned(seq, attempt) AS (VALUES {}) \
-             UPDATE bitrix24_inbox SET {set} \
-             WHERE seq IN (SELECT o.seq FROM owned o) AND owner = $2 AND state = 1 \
-             AND EXISTS (SELECT 1 FROM owned o \
-                         WHERE o.seq = bitrix24_inbox.seq AND o.attempt = bitrix24_inbox.attempts) \
-             RETURNING seq, attempts, lane",
-            placeholders(2, owned.len, 2)
-        );
-        let mut values: Vec<Value<'_>> = vec![time.into(), owner.into()];
-        for owned in owned.padded() {
-            values.extend([Value::from(owned.seq), i64::from(owned.attempt).into()]);
-        }
-        let rows = self.transaction.fetch(AssertSqlSafe(sql), &values).await?;
+        let pairs = owned.padded();
+        let pairs = pairs.map(|owned| [owned.seq.into(), i64::from(owned.attempt).into()]);
+        let statement = Statement::<D>::new("WITH owned(seq, attempt) AS (")
+            .rows(pairs)
+            .sql(") UPDATE")
+            .sql(D::OR_ROLLBACK)
+            .sql(" bitrix24_inbox SET ")
+            .sql(set)
+            .bind(time)
+            .sql(" WHERE seq IN (SELECT o.seq FROM owned o) AND owner = ")
+            .bind(owner)
+            .sql(
+                " AND state = 1 AND (seq, attempts) IN (SELECT o.seq, o.attempt FROM owned o) \
+                 RETURNING seq, attempts, lane",
+            );
+        let rows = self.transaction.fetch_statement(&statement).await?;
         let rows = rows.iter().map(|row| {
             let owned = Owned {
                 seq: row.required(0)?,

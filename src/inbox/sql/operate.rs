@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
-use super::row::{COLUMNS, Columns, LIST, chunks, placeholders, record};
+use super::row::{COLUMNS, Columns, LIST, chunks, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::clock::{millis, unix_millis};
 use crate::inbox::store::{BlockedLane, Filter, Record, State, Stats};
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
+use crate::sql::statement::Statement;
 
 /// The number of rows that one transaction changes, so that receivers wait briefly.
 const STEP: i64 = 500;
@@ -22,12 +23,10 @@ const REOPENABLE: &str = "body IS NOT NULL AND (state = 3 \
     OR ($9 = 1 AND state = 2) OR ($9 = 0 AND state = 0 AND attempts > 0 AND due > $10))";
 
 /// Reopens the entries of a table `wanted`.
-const REOPEN: &str = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 0, due = $1, \
+const REOPEN: &str = ") UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 0, \
     attempts = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, \
     forgiven = CASE WHEN attempts = 0 THEN 1 ELSE attempts END, failing_since = NULL, \
-    replayed = CASE WHEN $2 = 1 THEN 1 ELSE replayed END, finished = NULL, \
-    head = CASE WHEN lane IS NULL THEN 1 ELSE head END \
-    WHERE seq IN (SELECT w.seq FROM wanted w)";
+    finished = NULL, head = CASE WHEN lane IS NULL THEN 1 ELSE head END, due = ";
 
 const DISCARD: &str = "UPDATE bitrix24_inbox SET state = 2, head = 0, owner = NULL, suspect = 0, \
     body = NULL, finished = $1, error = 'discarded' \
@@ -49,7 +48,7 @@ const BLOCKED: &str = "SELECT count(*) FROM bitrix24_inbox \
 const BLOCKED_LANES: &str = "WHERE state = 0 AND head = 1 AND failing_since IS NOT NULL \
     AND lane IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2";
 
-const BEHIND: &str = "SELECT count(*) - 1 FROM bitrix24_inbox WHERE lane = $1 AND state < 2";
+const BEHIND: &str = "SELECT count(*) - 1 FROM bitrix24_inbox WHERE lane = $1 AND finished IS NULL";
 
 /// The values of [`CONDITIONS`].
 fn values(filter: &Filter) -> [Value<'_>; 8] {
@@ -236,13 +235,14 @@ impl<D: InboxDialect> Exclusive<D> {
             lanes.extend(row.hash(1)?);
         }
         for chunk in chunks(&seqs, LIST) {
-            let wanted = placeholders(2, chunk.len, 1);
-            let sql = format!("WITH wanted(seq) AS (VALUES {wanted}) {REOPEN}");
-            let mut values: Vec<Value<'_>> = vec![now.into(), replay.into()];
-            values.extend(chunk.padded().map(|seq| Value::from(*seq)));
-            self.transaction
-                .execute(AssertSqlSafe(sql), &values)
-                .await?;
+            let statement = Statement::<D>::new("WITH wanted(seq) AS (")
+                .rows(chunk.padded().map(|seq| [(*seq).into()]))
+                .sql(REOPEN)
+                .bind(now)
+                .sql(", replayed = CASE WHEN ")
+                .bind(replay)
+                .sql(" = 1 THEN 1 ELSE replayed END WHERE seq IN (SELECT w.seq FROM wanted w)");
+            self.transaction.queue(&statement).await?;
         }
         self.promote(&distinct(lanes)).await?;
         Ok(seqs)

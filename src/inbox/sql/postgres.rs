@@ -222,6 +222,8 @@ impl InboxDialect for Postgres {
 
     const WRITE: Option<&'static str> = None;
 
+    const OR_ROLLBACK: &'static str = "";
+
     const MIGRATIONS: Migrations = Migrations {
         lock: Some("SELECT pg_advisory_xact_lock(7091327123016135222)"),
         has_versions: "SELECT count(to_regclass('bitrix24_inbox_schema'))",
@@ -231,6 +233,7 @@ impl InboxDialect for Postgres {
         steps: &[
             include_str!("migrations/postgres/001_inbox.sql"),
             include_str!("migrations/postgres/002_failing_since.sql"),
+            include_str!("migrations/postgres/003_due.sql"),
         ],
         additive_until: ADDITIVE_UNTIL,
     };

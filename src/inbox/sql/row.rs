@@ -5,6 +5,7 @@ use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 use crate::event::DedupKey;
 use crate::inbox::entry::Entry;
 use crate::inbox::store::{Record, State};
+use crate::sql::dialect::Value;
 use crate::sql::{ResultExt, StoreError};
 
 /// The columns that [`record`] reads, in its order.
@@ -102,13 +103,11 @@ pub(super) fn record(row: &impl Columns) -> Result<Record, StoreError> {
     })
 }
 
-/// Returns `($1, $2), ($3, $4)` for 2 rows of 2 values, starting after `before` placeholders.
-pub(super) fn placeholders(before: usize, rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let numbers = (1..=columns).map(|column| format!("${}", before + row * columns + column));
-        format!("({})", numbers.collect::<Vec<_>>().join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+/// Returns rows of one hash each.
+pub(super) fn hashes<'v>(
+    hashes: impl Iterator<Item = Option<&'v [u8; 32]>>,
+) -> impl Iterator<Item = [Value<'v>; 1]> {
+    hashes.map(|hash| [hash.map(|hash| &hash[..]).into()])
 }
 
 /// A part of a slice, whose last item is repeated up to a power of two.
@@ -152,10 +151,5 @@ mod tests {
         assert_eq!(padded[..300], all);
         assert_eq!(padded[300..], [299; 20]);
         assert_eq!(super::chunks::<u32>(&[], 128).count(), 0);
-    }
-
-    #[test]
-    fn placeholders_are_numbered_across_rows() {
-        assert_eq!(placeholders(1, 2, 2), "($2, $3), ($4, $5)");
     }
 }

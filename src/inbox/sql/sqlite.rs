@@ -150,6 +150,8 @@ impl InboxDialect for Sqlite {
          DELETE FROM bitrix24_inbox_schema WHERE version = 0",
     );
 
+    const OR_ROLLBACK: &'static str = " OR ROLLBACK";
+
     const MIGRATIONS: Migrations = Migrations {
         lock: None,
         has_versions: "SELECT count(*) FROM sqlite_schema WHERE name = 'bitrix24_inbox_schema'",
@@ -159,6 +161,7 @@ impl InboxDialect for Sqlite {
         steps: &[
             include_str!("migrations/sqlite/001_inbox.sql"),
             include_str!("migrations/sqlite/002_failing_since.sql"),
+            include_str!("migrations/sqlite/003_due.sql"),
         ],
         additive_until: ADDITIVE_UNTIL,
     };
@@ -284,6 +287,17 @@ mod tests {
             let sql = format!("INSERT INTO bitrix24_inbox ({columns}) {rows} {state}");
             execute(&inbox, sql.replace("9e15", "9000000000000000")).await;
         }
+        // Portals whose only entry waits for a retry.
+        let retried = format!(
+            "INSERT INTO bitrix24_inbox ({columns}, head) {} 0, 9000000000000000, NULL, 1, 1, 1 \
+             FROM n LIMIT 20000",
+            rows.replace(
+                "(SELECT lane FROM bitrix24_inbox WHERE head = 1 LIMIT 1)",
+                "NULL"
+            )
+            .replace("(n % 5)", "(5 + n)")
+        );
+        execute(&inbox, retried).await;
         let after = cycle(&inbox, &count, 2000).await;
         println!("instructions to accept, claim, extend and end: {before:?}, then {after:?}");
         for (before, after) in before.iter().zip(after) {

@@ -4,15 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, SqlSafeStr};
+use sqlx::SqlSafeStr;
 use tokio::time::{Instant, timeout};
 
-use super::row::{Columns, LIST, chunks, placeholders};
+use super::row::{Columns, LIST, chunks, hashes};
 use crate::inbox::clock::unix_millis;
 use crate::sql::StoreError;
 use crate::sql::dialect::{Dialect, Value};
 use crate::sql::migrations::Migrations;
 use crate::sql::pool::{Pool, within};
+use crate::sql::statement::Statement;
 use crate::sql::transaction::Transaction;
 
 /// The default timeout of a call.
@@ -25,6 +26,13 @@ pub(super) const ADDITIVE_UNTIL: i64 = 999;
 /// Bounds the opening of an inbox with its migrations.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
+const PROMOTE: &str = " bitrix24_inbox SET head = 1 WHERE seq IN ( \
+        SELECT (SELECT a.seq FROM bitrix24_inbox a \
+                WHERE a.lane = l.lane AND a.head = 0 AND a.finished IS NULL ORDER BY a.seq LIMIT 1) \
+        FROM lanes l \
+        WHERE NOT EXISTS (SELECT 1 FROM bitrix24_inbox h \
+                          WHERE h.lane = l.lane AND h.head = 1 AND h.finished IS NULL))";
+
 /// A database with the tables of an inbox.
 pub(super) trait InboxDialect: Dialect<Row: Columns> {
     /// Waits until no other transaction changes entries, if the begin does not wait.
@@ -36,6 +44,10 @@ pub(super) trait InboxDialect: Dialect<Row: Columns> {
     /// Writes without a change, if a commit that failed to reach the disk can be visible. An update to
     /// equal values would not do: SQLite writes no such page.
     const WRITE: Option<&'static str>;
+
+    /// The conflict clause of statements that change many rows, after whose error the transaction ends.
+    /// By default SQLite copies each page first, to undo the statement alone.
+    const OR_ROLLBACK: &'static str;
 
     const MIGRATIONS: Migrations;
 }
@@ -124,21 +136,12 @@ impl<D: InboxDialect> Exclusive<D> {
     /// The subqueries read one row of an index each, however long a lane is.
     pub(super) async fn promote(&mut self, lanes: &[[u8; 32]]) -> Result<(), StoreError> {
         for lanes in chunks(lanes, LIST) {
-            let sql = format!(
-                "WITH lanes(lane) AS (VALUES {}) \
-                 UPDATE bitrix24_inbox SET head = 1 WHERE seq IN ( \
-                     SELECT (SELECT a.seq FROM bitrix24_inbox a \
-                             WHERE a.lane = l.lane AND a.state < 2 ORDER BY a.seq LIMIT 1) \
-                     FROM lanes l \
-                     WHERE NOT EXISTS (SELECT 1 FROM bitrix24_inbox h \
-                                       WHERE h.lane = l.lane AND h.head = 1))",
-                placeholders(0, lanes.len, 1)
-            );
-            let lanes = lanes.padded().map(|lane| &lane[..]);
-            let values: Vec<Value<'_>> = lanes.map(|lane| Some(lane).into()).collect();
-            self.transaction
-                .execute(AssertSqlSafe(sql), &values)
-                .await?;
+            let statement = Statement::<D>::new("WITH lanes(lane) AS (")
+                .rows(hashes(lanes.padded().map(Some)))
+                .sql(") UPDATE")
+                .sql(D::OR_ROLLBACK)
+                .sql(PROMOTE);
+            self.transaction.queue(&statement).await?;
         }
         Ok(())
     }
@@ -180,6 +183,17 @@ macro_rules! impl_inbox_store {
             ) -> Result<Vec<bool>, StoreError> {
                 let store = &self.store;
                 store.with_timeout(store.finish(owner, finishes)).await
+            }
+
+            async fn finish_and_claim(
+                &self,
+                finishes: &[Finish],
+                request: &ClaimRequest<'_>,
+            ) -> Result<(Vec<bool>, Claims), StoreError> {
+                let store = &self.store;
+                store
+                    .with_timeout(store.finish_and_claim(finishes, request))
+                    .await
             }
 
             async fn extend(

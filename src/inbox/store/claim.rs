@@ -1,5 +1,6 @@
 //! A worker's claims, and the ends of its attempts.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::record::Record;
@@ -22,7 +23,9 @@ pub struct ClaimRequest<'a> {
     pub backoff: &'a Backoff,
     /// `true` if the worker runs nothing.
     pub idle: bool,
-    /// The maximum number of entries that the worker runs for one portal.
+    /// The maximum number of entries that the worker runs for one portal if it runs none of others. Of
+    /// the places that others leave, a portal may take the same share, at least one: what is running and
+    /// the [limit](Self::limit) together are all places.
     pub portal_limit: usize,
     /// The portals that the worker runs entries of now, with their numbers.
     pub running: &'a [(String, usize)],
@@ -109,60 +112,62 @@ impl Outcome {
     }
 }
 
-/// A portal with due entries, and how many more of them a worker may run.
-pub(in crate::inbox) struct Portal {
-    pub(in crate::inbox) member_id: String,
-    room: usize,
-}
-
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-impl Portal {
-    pub(in crate::inbox) const fn has_room(&self) -> bool {
-        self.room > 0
-    }
-}
-
 /// Shares the limit of a claim out among portals.
-pub(in crate::inbox) struct Quota<'a> {
-    request: &'a ClaimRequest<'a>,
+pub(in crate::inbox) struct Quota {
+    /// The entries that the worker runs of each portal, with those of this claim.
+    running: HashMap<String, usize>,
+    total: usize,
+    concurrency: usize,
+    portal_limit: usize,
     pub(in crate::inbox) left: usize,
 }
 
-impl<'a> Quota<'a> {
-    pub(in crate::inbox) fn new(request: &'a ClaimRequest<'a>) -> Self {
+impl Quota {
+    pub(in crate::inbox) fn new(request: &ClaimRequest<'_>) -> Self {
+        let mut running = HashMap::<String, usize>::new();
+        for (portal, entries) in request.running {
+            *running.entry(portal.clone()).or_default() += entries;
+        }
+        let total = running.values().sum();
+        let concurrency = request.limit.saturating_add(total);
         Self {
-            request,
+            running,
+            total,
+            concurrency,
+            portal_limit: request.portal_limit.min(concurrency),
             left: request.limit,
         }
     }
 
-    /// Returns `None` if the worker runs as many of the portal as it may.
-    pub(in crate::inbox) fn portal(&self, member_id: String) -> Option<Portal> {
-        let running = self.request.running.iter();
-        let running = running
-            .filter(|(portal, _)| *portal == member_id)
-            .map(|(_, running)| running)
-            .sum();
-        let room = self.request.portal_limit.saturating_sub(running);
-        (room > 0).then_some(Portal { member_id, room })
+    /// Returns the number of entries of a portal that the worker may still run: of the places that the
+    /// other portals leave it, the portal gets the same share as of all, at least one.
+    pub(in crate::inbox) fn room(&self, portal: &str) -> usize {
+        let own = self.running.get(portal).copied().unwrap_or(0);
+        let available = self.concurrency.saturating_sub(self.total - own);
+        let share = self.portal_limit.saturating_mul(available);
+        let share = (share / self.concurrency.max(1)).max(available.min(1));
+        share.saturating_sub(own)
     }
 
     /// Returns the number of entries to claim from a portal if `portals` wait, this one included.
-    pub(in crate::inbox) fn of(&self, portal: &Portal, portals: usize) -> usize {
+    pub(in crate::inbox) fn of(&self, portal: &str, portals: usize) -> usize {
         let share = (self.left / portals.max(1)).max(1);
-        share.min(portal.room).min(self.left)
+        share.min(self.room(portal)).min(self.left)
     }
 
     /// Counts the entries that were claimed.
-    pub(in crate::inbox) fn claimed(&mut self, portal: &mut Portal, entries: usize) {
-        portal.room = portal.room.saturating_sub(entries);
+    pub(in crate::inbox) fn claimed(&mut self, portal: &str, entries: usize) {
+        *self.running.entry(portal.to_owned()).or_default() += entries;
+        self.total += entries;
         self.left = self.left.saturating_sub(entries);
     }
 
     /// Takes back the count of entries that were not there.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(in crate::inbox) const fn give_back(&mut self, portal: &mut Portal, entries: usize) {
-        portal.room += entries;
+    pub(in crate::inbox) fn give_back(&mut self, portal: &str, entries: usize) {
+        let running = self.running.entry(portal.to_owned()).or_default();
+        *running = running.saturating_sub(entries);
+        self.total = self.total.saturating_sub(entries);
         self.left += entries;
     }
 }
@@ -185,14 +190,39 @@ mod tests {
             after: "",
         };
         let mut quota = Quota::new(&request);
-        assert!(quota.portal("a".to_owned()).is_none());
-        let mut b = quota.portal("b".to_owned()).unwrap();
-        let mut c = quota.portal("c".to_owned()).unwrap();
-        assert_eq!((quota.of(&b, 2), quota.of(&c, 2)), (2, 2));
-        quota.claimed(&mut b, 2);
-        assert_eq!((quota.of(&b, 1), quota.of(&c, 1)), (0, 2));
-        quota.claimed(&mut c, 2);
-        assert_eq!(quota.left, 0);
-        assert_eq!(quota.of(&c, 9), 0);
+        assert_eq!(quota.room("a"), 0);
+        // Of the 26 places, `a` and `b` have 22. Another portal gets at most 12 of 26 of the rest.
+        assert_eq!((quota.room("b"), quota.room("c")), (0, 1));
+        assert_eq!(quota.of("c", 2), 1);
+        quota.claimed("c", 1);
+        assert_eq!((quota.of("c", 1), quota.of("d", 1)), (0, 1));
+        quota.claimed("d", 1);
+        assert_eq!((quota.left, quota.of("e", 9)), (2, 1));
+    }
+
+    #[test]
+    fn portals_that_fill_their_quota_leave_a_place_for_another() {
+        for concurrency in 1..=64 {
+            let request = ClaimRequest {
+                owner: "w",
+                limit: concurrency,
+                lease: Duration::ZERO,
+                backoff: &Backoff::new(),
+                idle: true,
+                portal_limit: (concurrency * 3).div_ceil(4),
+                running: &[],
+                after: "",
+            };
+            let mut quota = Quota::new(&request);
+            for portal in ["a", "b"] {
+                let room = quota.room(portal);
+                quota.claimed(portal, room);
+            }
+            // Three quarters, and three quarters of the rest.
+            let left = concurrency / 16;
+            assert!(quota.left >= left && quota.room("c") >= left.min(1));
+            // A portal alone gets all that it may.
+            assert_eq!(Quota::new(&request).room("a"), request.portal_limit);
+        }
     }
 }

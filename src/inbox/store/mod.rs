@@ -9,8 +9,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(super) use self::claim::Portal;
 pub use self::claim::{Claim, ClaimRequest, Claims, Finish, Outcome, Owned};
 pub(super) use self::claim::{LEASE_ENDED, Quota};
 pub use self::memory::MemoryInbox;
@@ -123,6 +121,22 @@ pub trait InboxStore: Accept {
         finishes: &[Finish],
     ) -> impl Future<Output = Result<Vec<bool>, Self::Error>> + Send;
 
+    /// Ends attempts of [`ClaimRequest::owner`], then claims entries. A worker calls it if it has both to
+    /// do, so that a store that does both in one step syncs once instead of twice.
+    ///
+    /// The default calls [`finish`](Self::finish) and [`claim`](Self::claim). If it returns an error, the
+    /// attempts may have ended all the same.
+    fn finish_and_claim(
+        &self,
+        finishes: &[Finish],
+        request: &ClaimRequest<'_>,
+    ) -> impl Future<Output = Result<(Vec<bool>, Claims), Self::Error>> + Send {
+        async {
+            let finished = self.finish(request.owner, finishes).await?;
+            Ok((finished, self.claim(request).await?))
+        }
+    }
+
     /// Extends the leases of running entries to `lease` from now. Returns for each `false` if the
     /// attempt is no longer the owner's.
     fn extend(
@@ -204,6 +218,14 @@ impl<S: InboxStore + ?Sized> InboxStore for Arc<S> {
         finishes: &[Finish],
     ) -> impl Future<Output = Result<Vec<bool>, Self::Error>> + Send {
         (**self).finish(owner, finishes)
+    }
+
+    fn finish_and_claim(
+        &self,
+        finishes: &[Finish],
+        request: &ClaimRequest<'_>,
+    ) -> impl Future<Output = Result<(Vec<bool>, Claims), Self::Error>> + Send {
+        (**self).finish_and_claim(finishes, request)
     }
 
     fn extend(

@@ -150,7 +150,9 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     }
 
     /// Sets the maximum number of entries of one portal that run at the same time, so that others find
-    /// a place. Defaults to three quarters of the [concurrency](Self::concurrency).
+    /// a place. Of the places that other portals leave, a portal may take the same share: with the
+    /// default and a concurrency of 16, a portal whose handlers hang takes 12 places, a second one 3.
+    /// Defaults to three quarters of the [concurrency](Self::concurrency).
     ///
     /// # Panics
     ///

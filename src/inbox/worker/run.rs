@@ -111,9 +111,10 @@ impl<S: InboxStore + 'static> Run<S> {
             if !self.is_paused() {
                 // Its time is over, and would wake the loop at once.
                 self.paused_until = None;
-                self.finish().await;
-                if deadline.is_none() {
-                    self.claim(&mut service).await;
+                if deadline.is_some() {
+                    self.finish().await;
+                } else {
+                    self.finish_and_claim(&mut service).await;
                 }
             }
             let wake = [deadline, self.paused_until].into_iter().flatten().min();
@@ -156,7 +157,8 @@ impl<S: InboxStore + 'static> Run<S> {
         self.hungry = true;
     }
 
-    async fn claim<H, B, R>(&mut self, service: &mut H)
+    /// Stores the outcomes of attempts and claims entries, together if there are both.
+    async fn finish_and_claim<H, B, R>(&mut self, service: &mut H)
     where
         H: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
         H::Future: Send,
@@ -164,11 +166,20 @@ impl<S: InboxStore + 'static> Run<S> {
         B: From<Bytes> + Send + 'static,
         R: Send + 'static,
     {
+        if self.pause > FIRST_PAUSE {
+            // A claim that fails must not keep the outcomes from being stored.
+            self.finish().await;
+            if self.is_paused() {
+                return;
+            }
+        }
         let settings = &self.attempts.settings;
-        let busy = self.running.len() + self.unfinished.len();
+        let busy = self.running.len();
         let free = settings.concurrency.saturating_sub(busy);
-        if !self.hungry || free == 0 || self.alone {
-            return;
+        // The next entry of a lane is due once its head ends.
+        let is_hungry = self.hungry || !self.unfinished.is_empty();
+        if !is_hungry || free == 0 || self.alone {
+            return self.finish().await;
         }
         let mut portals: HashMap<&str, usize> = HashMap::new();
         for running in self.running.values() {
@@ -193,10 +204,18 @@ impl<S: InboxStore + 'static> Run<S> {
         };
         // By the time of the call, so that the lease never ends here later than in the store.
         let lease_until = Instant::now() + settings.lease;
-        let claimed = self.inbox.store.claim(&request).await;
+        let store = &self.inbox.store;
+        let finishes = &self.unfinished;
+        let claimed = if finishes.is_empty() {
+            store.claim(&request).await
+        } else {
+            let both = store.finish_and_claim(finishes, &request).await;
+            both.map(|(_, claims)| claims)
+        };
         match claimed {
             Ok(claims) => {
                 self.succeeded();
+                self.unfinished.clear();
                 // A full claim leaves more behind, and so may one that runs alone. If an entry waits
                 // for this worker to be idle, another may take it first: the next poll asks again.
                 let is_alone = claims.entries.iter().any(|claim| claim.alone);

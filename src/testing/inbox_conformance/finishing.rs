@@ -59,6 +59,20 @@ pub(super) async fn fenced<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
     expect("a head", &false, &record.head)
 }
 
+pub(super) async fn together<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let (first, second) = (store.entry("a", Some(1)), store.entry("a", Some(1)));
+    store.accept(&[first.clone(), second.clone()]).await?;
+    let claimed = store.expect_claimed(&[&first]).await?;
+    let attempt = owned(&claimed[0]);
+    let (ended, claims) = store.done_and_claim(attempt).await?;
+    expect("the end of the attempt", &vec![true], &ended)?;
+    let keys: Vec<_> = claims.entries.iter().map(|c| c.record.entry.key).collect();
+    expect("the claimed keys", &vec![second.key], &keys)?;
+    let (ended, claims) = store.done_and_claim(attempt).await?;
+    expect("the end of the attempt once more", &vec![false], &ended)?;
+    expect("the number of entries", &0, &claims.entries.len())
+}
+
 pub(super) async fn extended<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
     store.accept_one(&store.entry("a", Some(1))).await?;
     let claims = store

@@ -21,6 +21,17 @@ static BACKOFF: Backoff = Backoff::new();
 /// Longer than any check.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
+const REQUEST: ClaimRequest<'_> = ClaimRequest {
+    owner: WORKER,
+    limit: 16,
+    lease: LEASE,
+    backoff: &BACKOFF,
+    idle: true,
+    portal_limit: 16,
+    running: &[],
+    after: "",
+};
+
 pub(super) struct Harness<'a, S> {
     pub(super) store: &'a S,
     next: AtomicU64,
@@ -82,18 +93,17 @@ impl<'a, S: InboxStore> Harness<'a, S> {
         &self,
         change: impl FnOnce(&mut ClaimRequest<'c>),
     ) -> Checked<Claims> {
-        let mut request = ClaimRequest {
-            owner: WORKER,
-            limit: 16,
-            lease: LEASE,
-            backoff: &BACKOFF,
-            idle: true,
-            portal_limit: 16,
-            running: &[],
-            after: "",
-        };
+        let mut request = REQUEST;
         change(&mut request);
         self.store.claim(&request).await.map_err(failed)
+    }
+
+    /// Ends an attempt and claims in one call.
+    pub(super) async fn done_and_claim(&self, owned: Owned) -> Checked<(Vec<bool>, Claims)> {
+        let outcome = Outcome::Done;
+        let finishes = [Finish { owned, outcome }];
+        let both = self.store.finish_and_claim(&finishes, &REQUEST).await;
+        both.map_err(failed)
     }
 
     pub(super) async fn claim(&self) -> Checked<Vec<Record>> {

@@ -60,6 +60,7 @@ pub async fn check<S: InboxStore>(store: &S) -> Result<(), ConformanceError> {
         "an entry whose lease ended after its last attempt is dead": claiming::poison;
         "an entry of a later format is left alone": claiming::later_format;
         "only the owner of the attempt ends it": finishing::fenced;
+        "a call that ends and claims hands out what it frees": finishing::together;
         "an extended lease does not end": finishing::extended;
         "a dead entry frees its lane": finishing::dead_frees_the_lane;
         "a released attempt does not count": finishing::released;

@@ -35,6 +35,7 @@ enum Fault {
     IgnoresTheOwner,
     IgnoresTheAttempt,
     ConfusesAttemptsOfOneCall,
+    ClaimsBeforeItEnds,
     DoesNotExtend,
     RetriesTheDead,
     CountsReleasedAttempts,
@@ -174,6 +175,19 @@ impl InboxStore for Broken {
         Ok(ended)
     }
 
+    async fn finish_and_claim(
+        &self,
+        finishes: &[Finish],
+        request: &ClaimRequest<'_>,
+    ) -> Result<(Vec<bool>, Claims), Infallible> {
+        if self.is(Fault::ClaimsBeforeItEnds) {
+            let claims = self.claim(request).await?;
+            return Ok((self.finish(request.owner, finishes).await?, claims));
+        }
+        let finished = self.finish(request.owner, finishes).await?;
+        Ok((finished, self.claim(request).await?))
+    }
+
     async fn extend(
         &self,
         owner: &str,
@@ -299,6 +313,7 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
     let poison = "an entry whose lease ended after its last attempt is dead";
     let format = "an entry of a later format is left alone";
     let fenced = "only the owner of the attempt ends it";
+    let together = "a call that ends and claims hands out what it frees";
     let extended = "an extended lease does not end";
     let dead = "a dead entry frees its lane";
     let released = "a released attempt does not count";
@@ -328,6 +343,7 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         (IgnoresTheOwner, fenced),
         (IgnoresTheAttempt, fenced),
         (ConfusesAttemptsOfOneCall, fenced),
+        (ClaimsBeforeItEnds, together),
         (DoesNotExtend, extended),
         (RetriesTheDead, dead),
         (CountsReleasedAttempts, released),
@@ -359,5 +375,5 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         });
     }
     let found: std::collections::BTreeSet<_> = checks.join_all().await.into_iter().collect();
-    assert_eq!(found.len(), 22, "each rule is broken by a fault");
+    assert_eq!(found.len(), 23, "each rule is broken by a fault");
 }

@@ -194,25 +194,24 @@ impl Entries {
             members.into_iter().partition(|id| *id <= request.after);
         let mut quota = Quota::new(request);
         let members = after.into_iter().chain(before);
-        let mut portals: Vec<_> = members
-            .filter_map(|id| quota.portal(id.to_owned()))
-            .collect();
+        let members = members.map(str::to_owned);
+        let portals: Vec<String> = members.filter(|id| quota.room(id) > 0).collect();
         for round in 0..2 {
             let all = portals.len();
-            for (at, portal) in portals.iter_mut().enumerate() {
+            for (at, portal) in portals.iter().enumerate() {
                 let wanted = quota.of(portal, if round == 0 { all - at } else { 1 });
                 let mut taken = 0;
                 while taken < wanted {
                     let next = due
                         .iter()
-                        .position(|record| record.entry.member_id == portal.member_id);
+                        .position(|record| record.entry.member_id == *portal);
                     let Some(next) = next else { break };
                     let seq = due.remove(next).seq;
                     claims.entries.extend(self.run(seq, request, now));
                     taken += 1;
                 }
                 if taken > 0 && round == 0 {
-                    claims.after.clone_from(&portal.member_id);
+                    claims.after.clone_from(portal);
                 }
                 quota.claimed(portal, taken);
             }

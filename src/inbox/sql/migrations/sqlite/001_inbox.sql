@@ -31,14 +31,16 @@ CREATE TABLE bitrix24_inbox (
     key_id INTEGER,
     -- Sealed. NULL once it is not needed.
     body BLOB,
-    -- What runs holds its lane, so that the index of heads lets one entry of a lane run at a time.
+    -- What runs holds its lane.
     CHECK (state <> 1 OR head = 1),
     CHECK (head = 0 OR state < 2)
 ) STRICT;
 CREATE UNIQUE INDEX bitrix24_inbox_untried ON bitrix24_inbox (key) WHERE state = 0 AND attempts = 0;
 CREATE UNIQUE INDEX bitrix24_inbox_once ON bitrix24_inbox (key) WHERE once = 1;
-CREATE UNIQUE INDEX bitrix24_inbox_head ON bitrix24_inbox (lane) WHERE head = 1;
-CREATE INDEX bitrix24_inbox_lane ON bitrix24_inbox (lane, seq) WHERE state < 2;
+-- One entry of a lane runs at a time.
+CREATE UNIQUE INDEX bitrix24_inbox_runs ON bitrix24_inbox (lane) WHERE state = 1;
+-- Those with state < 2. A claim changes none of these columns, so that it leaves this index alone.
+CREATE INDEX bitrix24_inbox_lane ON bitrix24_inbox (lane, head, seq) WHERE finished IS NULL;
 CREATE INDEX bitrix24_inbox_ready ON bitrix24_inbox (member_id, due, seq)
     WHERE state = 0 AND head = 1 AND suspect = 0;
 CREATE INDEX bitrix24_inbox_suspect ON bitrix24_inbox (due) WHERE suspect = 1;
