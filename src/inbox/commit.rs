@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::entry::Entry;
@@ -19,6 +20,9 @@ use crate::telemetry;
 
 /// The largest number of entries of one transaction.
 const MAX_BATCH: usize = 256;
+
+/// The smallest number of entries that are stored in two transactions, each of which syncs.
+const MIN_SPLIT: usize = 32;
 
 /// Transactions that fail sooner are repeated, since the platform does not repeat the events. A later
 /// failure has used up the time in which a sender waits.
@@ -85,10 +89,12 @@ impl Committer {
             room: room.clone(),
         };
         tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(MAX_BATCH);
-            while received.recv_many(&mut batch, MAX_BATCH).await > 0 {
+            let mut waiting = Vec::with_capacity(MAX_BATCH);
+            let mut last = 0;
+            while let Some(batch) = next_batch(&mut received, &mut waiting, last).await {
+                last = batch.len();
                 let (entries, replies): (Vec<_>, Vec<_>) =
-                    batch.drain(..).map(|job| (job.entry, job.reply)).unzip();
+                    batch.into_iter().map(|job| (job.entry, job.reply)).unzip();
                 entries.iter().for_each(|entry| room.begin(entry));
                 commit(&*store, &entries, replies, &stored).await;
                 entries.iter().for_each(|entry| room.end(entry));
@@ -114,6 +120,42 @@ impl Committer {
         };
         telemetry::inbox::not_committed(1, &rejected);
         Err(rejected)
+    }
+}
+
+/// Returns the entries of the next transaction, or `None` once all handles are dropped. `last` is the
+/// number of entries of the last one.
+///
+/// If few wait although the last transaction had many, most senders have just got their reply. The
+/// first of them would be stored alone, and the others wait for it: so all that are about to run come
+/// first. Half of them follow one transaction later, so that they prepare their next entries while the
+/// others are stored.
+async fn next_batch(
+    received: &mut mpsc::Receiver<Job>,
+    waiting: &mut Vec<Job>,
+    last: usize,
+) -> Option<Vec<Job>> {
+    let is_few = waiting.len() + received.len() < last / 4;
+    if waiting.is_empty() && received.recv_many(waiting, MAX_BATCH).await == 0 {
+        return None;
+    }
+    take_all(received, waiting);
+    let mut gathered = 0;
+    while is_few && gathered < waiting.len() && waiting.len() < MAX_BATCH {
+        gathered = waiting.len();
+        yield_now().await;
+        take_all(received, waiting);
+    }
+    let len = waiting.len();
+    let is_split = is_few && len >= MIN_SPLIT;
+    let taken = if is_split { len.div_ceil(2) } else { len };
+    Some(waiting.drain(..taken).collect())
+}
+
+fn take_all(received: &mut mpsc::Receiver<Job>, waiting: &mut Vec<Job>) {
+    while waiting.len() < MAX_BATCH {
+        let Ok(job) = received.try_recv() else { break };
+        waiting.push(job);
     }
 }
 
