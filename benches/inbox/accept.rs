@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use tower_bitrix24::inbox::Accept;
+use tower_bitrix24::inbox::InboxStore;
 
-use super::{entry, form, inbox, load_average, median, number, send, store};
+use super::{Opened, entry, form, inbox, load_average, median, number, send};
 
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(3);
@@ -51,45 +51,41 @@ where
     Rate { rate, times }
 }
 
-async fn single(senders: usize) -> Rate {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(store(&directory).await);
-    let call = {
+async fn single<S: InboxStore + 'static>(senders: usize, opened: Opened<S>) -> Rate {
+    let store = Arc::new(opened.store);
+    let call = move || {
         let store = store.clone();
-        move || {
-            let store = store.clone();
-            async move {
-                store.accept(&[entry()]).await.unwrap();
-            }
+        async move {
+            let accepted = store.accept(&[entry()]).await;
+            accepted.map_err(Into::into).unwrap();
         }
     };
-    let rate = rate(senders, call).await;
-    store.close().await;
-    rate
+    rate(senders, call).await
 }
 
-async fn group(senders: usize) -> Rate {
-    let directory = tempfile::tempdir().unwrap();
-    let inbox = inbox(store(&directory).await);
-    let receive = inbox.receive();
+async fn group<S: InboxStore + 'static>(senders: usize, opened: Opened<S>) -> Rate {
+    let receive = inbox(opened.store).receive();
     let call = move || {
         let receive = receive.clone();
         async move { send(&receive, form(number() % 50, number(), 1)).await }
     };
-    let rate = rate(senders, call).await;
-    inbox.store().close().await;
-    rate
+    rate(senders, call).await
 }
 
-pub(super) async fn measure() {
-    println!("\n{}\n", load_average());
+pub(super) async fn measure<S: InboxStore + 'static>(
+    database: &str,
+    open: impl AsyncFn() -> Opened<S>,
+    senders: &[usize],
+) {
+    println!("\n{database}, {}\n", load_average());
     println!("| senders | a commit per event | group commit | ratio | p50, ms | p99, ms |");
     println!("|---|---|---|---|---|---|");
-    for senders in [1, 16, 128] {
+    for &senders in senders {
         let (mut singles, mut groups, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         let mut last = None;
         for _ in 0..ROUNDS {
-            let (single, group) = (single(senders).await, group(senders).await);
+            let single = single(senders, open().await).await;
+            let group = group(senders, open().await).await;
             ratios.push(group.rate / single.rate);
             singles.push(single.rate);
             groups.push(group.rate);
@@ -105,5 +101,7 @@ pub(super) async fn measure() {
             last.quantile(0.99)
         );
     }
-    println!("\nGoal at 128 senders: a ratio of at least {GOAL}, 20,000/s on a calm disk.");
+    println!(
+        "\nGoal at 128 senders in SQLite: a ratio of at least {GOAL}, 20,000/s on a calm disk."
+    );
 }

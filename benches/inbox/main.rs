@@ -1,11 +1,16 @@
-//! The inbox in a SQLite file: accepting, over HTTP, working off. Ratios are of one run.
+//! The inbox in a SQLite file and in PostgreSQL: accepting, over HTTP, working off. Ratios are of one run.
 //!
 //! `cargo bench -p benches --features inbox --bench inbox` prints the tables; `-- accept`, `-- http` and
-//! `-- work` print one each. `wrk` must be installed for `http` (Debian's package `wrk`). The files are
+//! `-- work` print one each, `-- accept 128` that of 128 senders. `wrk` must be installed for `http` (Debian's package `wrk`). The files are
 //! in the directory for temporary files: `TMPDIR` sets another, which must not be in memory.
+//!
+//! With `--features inbox-postgres` and a server at `BITRIX24_TEST_POSTGRES`, `-- postgres` prints the
+//! tables of accepting and working off in schemas of its own.
 
 mod accept;
 mod http;
+#[cfg(feature = "inbox-postgres")]
+mod postgres;
 mod work;
 
 use std::process::ExitCode;
@@ -17,7 +22,7 @@ use http_body_util::Full;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use tower_bitrix24::event::DedupKey;
-use tower_bitrix24::inbox::{Entry, Inbox, InboxKey, Receive, SqliteInbox};
+use tower_bitrix24::inbox::{Entry, Inbox, InboxKey, InboxStore, Receive, SqliteInbox};
 use tower_bitrix24::{ApplicationToken, Envelope, Event};
 
 const TOKEN: &str = "51856fefc120afa4b628cc82d3935cce";
@@ -33,14 +38,24 @@ fn main() -> ExitCode {
     let named = ["accept", "http", "work"].map(|name| arguments.iter().any(|given| given == name));
     let runs = |at: usize| named[at] || !named.contains(&true);
     let runtime = runtime();
+    let given = arguments.iter().filter_map(|given| given.parse().ok());
+    let mut senders: Vec<usize> = given.collect();
+    if senders.is_empty() {
+        senders = vec![1, 16, 128];
+    }
+    if arguments.iter().any(|given| given == "postgres") {
+        #[cfg(feature = "inbox-postgres")]
+        runtime.block_on(postgres::measure(&senders));
+        return ExitCode::SUCCESS;
+    }
     if runs(0) {
-        runtime.block_on(accept::measure());
+        runtime.block_on(accept::measure("SQLite", sqlite, &senders));
     }
     if runs(1) && !http::measure() {
         return ExitCode::FAILURE;
     }
     if runs(2) {
-        runtime.block_on(work::measure());
+        runtime.block_on(async { work::measure("SQLite", sqlite().await).await });
     }
     ExitCode::SUCCESS
 }
@@ -50,12 +65,23 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.worker_threads(2).enable_all().build().unwrap()
 }
 
-async fn store(directory: &TempDir) -> SqliteInbox {
-    let file = directory.path().join("inbox.sqlite");
-    SqliteInbox::open(file).await.unwrap()
+/// An empty store.
+struct Opened<S> {
+    store: S,
+    /// Removed at the end.
+    _directory: Option<TempDir>,
 }
 
-fn inbox(store: SqliteInbox) -> Inbox<SqliteInbox> {
+async fn sqlite() -> Opened<SqliteInbox> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("inbox.sqlite");
+    Opened {
+        store: SqliteInbox::open(file).await.unwrap(),
+        _directory: Some(directory),
+    }
+}
+
+fn inbox<S: InboxStore + 'static>(store: S) -> Inbox<S> {
     Inbox::builder(store, InboxKey::new([7; 32])).build()
 }
 

@@ -1,5 +1,6 @@
 //! Working off, with and without finished rows beside it, and the time of a claim.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tower_bitrix24::inbox::{
-    Accept, Backoff, ClaimRequest, Finish, Inbox, InboxStore, Outcome, Owned, SqliteInbox,
+    Backoff, ClaimRequest, Claims, Finish, Inbox, InboxStore, Outcome, Owned, Record,
 };
 use tower_bitrix24::{Event, EventRouter};
 
-use super::{entry, form, inbox, load_average, median, send, store};
+use super::{Opened, entry, form, inbox, load_average, median, send};
 
 const ENTRIES: usize = 40_000;
 const LANES: u64 = 5_000;
@@ -21,7 +22,7 @@ const CLAIMS: usize = 200;
 const LEASE: Duration = Duration::from_secs(3600);
 
 /// Stores events over the lanes, from 128 senders.
-async fn fill(inbox: &Inbox<SqliteInbox>, from: u64) {
+async fn fill<S: InboxStore + 'static>(inbox: &Inbox<S>, from: u64) {
     let next = Arc::new(AtomicUsize::new(0));
     let mut senders = JoinSet::new();
     for _ in 0..128 {
@@ -42,26 +43,32 @@ async fn fill(inbox: &Inbox<SqliteInbox>, from: u64) {
 }
 
 /// Stores entries and ends them.
-async fn finish(store: &SqliteInbox) {
+async fn finish(store: &impl InboxStore) {
     let backoff = Backoff::new();
     for _ in 0..FINISHED / 250 {
         let entries: Vec<_> = (0..250).map(|_| entry()).collect();
-        store.accept(&entries).await.unwrap();
-        let claims = store.claim(&request(&backoff, 250)).await.unwrap();
-        let finishes: Vec<_> = claims
-            .entries
-            .iter()
-            .map(|claim| Finish {
-                owned: Owned {
-                    seq: claim.record.seq,
-                    attempt: claim.record.attempts,
-                },
-                outcome: Outcome::Done,
-            })
-            .collect();
+        done(store.accept(&entries).await);
+        let claims = done(store.claim(&request(&backoff, 250)).await);
+        let finishes = finishes(&claims, &Outcome::Done);
         assert_eq!(finishes.len(), 250);
-        store.finish("bench", &finishes).await.unwrap();
+        done(store.finish("bench", &finishes).await);
     }
+}
+
+fn done<T>(result: Result<T, impl Into<Box<dyn Error + Send + Sync>>>) -> T {
+    result.map_err(Into::into).unwrap()
+}
+
+fn finishes(claims: &Claims, outcome: &Outcome) -> Vec<Finish> {
+    let finish = |record: &Record| Finish {
+        owned: Owned {
+            seq: record.seq,
+            attempt: record.attempts,
+        },
+        outcome: outcome.clone(),
+    };
+    let claims = claims.entries.iter();
+    claims.map(|claim| finish(&claim.record)).collect()
 }
 
 fn request(backoff: &Backoff, limit: usize) -> ClaimRequest<'_> {
@@ -79,28 +86,22 @@ fn request(backoff: &Backoff, limit: usize) -> ClaimRequest<'_> {
 
 /// Returns the median time of a claim of 16 entries, in milliseconds. The entries stay claimed until
 /// they are given back.
-async fn claim(store: &SqliteInbox) -> f64 {
+async fn claim(store: &impl InboxStore) -> f64 {
     let backoff = Backoff::new();
     let (mut times, mut released) = (Vec::new(), Vec::new());
     for _ in 0..CLAIMS {
         let started = Instant::now();
-        let claims = store.claim(&request(&backoff, 16)).await.unwrap();
+        let claims = done(store.claim(&request(&backoff, 16)).await);
         times.push(started.elapsed().as_secs_f64() * 1e3);
         assert_eq!(claims.entries.len(), 16);
-        released.extend(claims.entries.iter().map(|claim| Finish {
-            owned: Owned {
-                seq: claim.record.seq,
-                attempt: claim.record.attempts,
-            },
-            outcome: Outcome::Released,
-        }));
+        released.extend(finishes(&claims, &Outcome::Released));
     }
-    store.finish("bench", &released).await.unwrap();
+    done(store.finish("bench", &released).await);
     median(times)
 }
 
 /// Returns entries a second.
-async fn work(inbox: &Inbox<SqliteInbox>) -> f64 {
+async fn work<S: InboxStore + 'static>(inbox: &Inbox<S>) -> f64 {
     let handled = Arc::new((AtomicUsize::new(0), Notify::new()));
     let handlers = EventRouter::builder()
         .fallback({
@@ -122,14 +123,13 @@ async fn work(inbox: &Inbox<SqliteInbox>) -> f64 {
     ENTRIES as f64 / started.elapsed().as_secs_f64()
 }
 
-pub(super) async fn measure() {
+pub(super) async fn measure<S: InboxStore + 'static>(database: &str, opened: Opened<S>) {
     println!(
-        "\n{}, {ENTRIES} entries in {LANES} lanes of {PORTALS} portals\n",
+        "\n{database}, {}, {ENTRIES} entries in {LANES} lanes of {PORTALS} portals\n",
         load_average()
     );
     println!("| finished rows | worked off | claim of 16, median ms |\n|---|---|---|");
-    let directory = tempfile::tempdir().unwrap();
-    let inbox = inbox(store(&directory).await);
+    let inbox = inbox(opened.store);
     let mut rates = Vec::new();
     for finished in [0, FINISHED] {
         if finished > 0 {
@@ -139,12 +139,11 @@ pub(super) async fn measure() {
         let claim = claim(inbox.store()).await;
         let rate = work(&inbox).await;
         rates.push(rate);
-        let done = inbox.stats().await.unwrap().done;
+        let done = done(inbox.stats().await).done;
         println!("| {} | {rate:.0}/s | {claim:.2} |", done as usize - ENTRIES);
     }
     println!(
         "\nratio {:.2}, goal at least 1; goal at least 8,000/s",
         rates[1] / rates[0]
     );
-    inbox.store().close().await;
 }
