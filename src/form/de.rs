@@ -110,17 +110,26 @@ impl<'a> FormReader<'a> {
         }
     }
 
-    /// Returns `true` if the data may be wrapped in an undocumented key.
+    /// Returns `true` if the data may be wrapped in an undocumented key, `FIELDS` or the first index.
+    ///
+    /// Only the first name is read. If it is not plainly another, the tree decides.
     fn is_wrapped(&self) -> bool {
         let data = self.pairs.as_deref().unwrap_or(NOTHING);
-        [
-            &b"data[FIELDS]"[..],
-            b"data%5BFIELDS%5D",
-            b"data[0]",
-            b"data%5B0%5D",
-        ]
-        .iter()
-        .any(|wrapper| data.starts_with(wrapper))
+        let Some(first) = form_pairs(data).next() else {
+            return false;
+        };
+        match first.key.strip_prefix(b"data") {
+            // A later pair may make it an array.
+            Some([]) => first.end < data.len(),
+            Some([b'[', name @ ..] | [b'%', b'5', b'B' | b'b', name @ ..]) => !matches!(
+                name,
+                [
+                    b'1'..=b'9' | b'A'..=b'E' | b'G'..=b'Z' | b'a'..=b'z' | b'_',
+                    ..,
+                ]
+            ),
+            _ => true,
+        }
     }
 
     /// Reads the payload from an undocumented place.

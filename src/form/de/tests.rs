@@ -436,3 +436,27 @@ fn mismatch_quotes_the_beginning_of_the_value() {
         format!("\\\"{}…", "a".repeat(62))
     );
 }
+
+#[test]
+fn wrapper_is_found_in_every_spelling_of_its_key() {
+    use crate::event::payload::OpenLineMessageAdd;
+
+    for key in [
+        "data[0][connector]",
+        "data%5B0%5D%5Bconnector%5D",
+        "data%5b0%5d%5bconnector%5d",
+        "data%5B%30%5D[connector]",
+        "data[][connector]",
+        "data[ ][connector]",
+        "data=&data[0][connector]",
+        "&data[0][connector]",
+        "data[FIELDS][connector]",
+        "data%5bFIELDS%5d[connector]",
+        "data%5B%46IELDS%5D[connector]",
+    ] {
+        let form = format!("{key}=1985");
+        let form = data(&form);
+        let read = form.payload(FormReader::data::<OpenLineMessageAdd>, false, None);
+        assert_eq!(read.unwrap().connector.as_deref(), Some("1985"), "{key}");
+    }
+}
