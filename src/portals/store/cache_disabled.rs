@@ -17,6 +17,7 @@ pub(in crate::portals) enum Lookup {
 }
 
 impl Cache {
+    #[allow(clippy::unused_async, reason = "the cache waits for the store")]
     pub(in crate::portals) async fn tokens<F>(
         &self,
         _member_id: &str,
