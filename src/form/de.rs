@@ -158,11 +158,11 @@ impl<'a> FormReader<'a> {
         if let Some((name, text)) = self.plain_pair(place.spellings()) {
             return read_pair(name, text);
         }
-        let beneath = self.beneath(place.spellings())?;
+        let pairs = self.prefixed(place.spellings())?;
         if !shape::fields_of::<T>().is_empty() {
-            return parts::read_struct(&beneath.split()?);
+            return parts::read_struct(&pairs.split()?);
         }
-        let form = beneath.strip_prefix()?;
+        let form = pairs.strip_prefix()?;
         T::deserialize(parts::parse(&form, matches!(form, Cow::Borrowed(_))).ok()?).ok()
     }
 
@@ -173,12 +173,12 @@ impl<'a> FormReader<'a> {
             .find_map(|place| fast_path::plain_pair(pair.strip_prefix(*place)?))
     }
 
-    /// Returns the pairs if the first is beneath the place.
-    fn beneath(&self, places: &[&'static [u8]]) -> Option<Beneath<'_>> {
+    /// Returns the pairs if the first key has the place as its prefix.
+    fn prefixed(&self, places: &[&'static [u8]]) -> Option<PrefixedPairs<'_>> {
         let pairs = self.pairs.as_deref().unwrap_or(NOTHING);
         let first = form_pairs(pairs).next()?;
         let place = places.iter().find(|place| first.key.starts_with(place))?;
-        Some(Beneath {
+        Some(PrefixedPairs {
             pairs,
             first,
             place,
@@ -204,21 +204,21 @@ impl<'a> FormReader<'a> {
     }
 }
 
-/// Pairs that are beneath a place, or at least the first is. The place is stripped from the keys, since
+/// Pairs, the first of which has a place as its key's prefix. The prefix is stripped from all keys, since
 /// serde_qs builds less for keys with fewer levels.
-struct Beneath<'a> {
+struct PrefixedPairs<'a> {
     pairs: &'a [u8],
     first: Pair<'a>,
     place: &'static [u8],
 }
 
-impl<'a> Beneath<'a> {
+impl<'a> PrefixedPairs<'a> {
     /// `FIELDS` is one of the levels that the tree counts.
     fn levels(&self) -> usize {
         if self.place == b"data" { 1 } else { 2 }
     }
 
-    /// Returns `None` if a key is not beneath the place, or if serde_qs would read the keys otherwise
+    /// Returns `None` if a key has another prefix, or if serde_qs would read the keys otherwise
     /// than PHP. An owned form has no escaped brackets, so that serde_qs need not look for them, and
     /// decoded values.
     fn strip_prefix(&self) -> Option<Cow<'a, [u8]>> {
