@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use super::row::{COLUMNS, Columns, chunks, record};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
-use crate::inbox::clock::millis;
+use crate::inbox::clock::{millis, unix_millis};
 use crate::inbox::entry::FORMAT;
 use crate::inbox::store::{Claim, ClaimRequest, Claims, Finish, LEASE_ENDED, Quota};
 use crate::sql::StoreError;
@@ -33,7 +33,8 @@ const DUE_LIMIT: usize = 256;
 
 /// The portals of the entries that were due first.
 const DUE: &str = "SELECT member_id FROM bitrix24_inbox \
-    WHERE state = 0 AND head = 1 AND suspect = 0 AND due <= $1 ORDER BY due LIMIT 256";
+    WHERE state = 0 AND head = 1 AND suspect = 0 AND due <= $1 AND format <= $2 \
+    ORDER BY due LIMIT 256";
 
 /// The largest number of steps of one claim.
 const MAX_STEPS: usize = 8;
@@ -91,6 +92,10 @@ impl<D: InboxDialect> SqlInbox<D> {
 impl<D: InboxDialect> Exclusive<D> {
     async fn claim(&mut self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
         self.reap(request).await?;
+        if D::NOW.is_none() {
+            // The first statement may have waited for the lock. The leases begin now.
+            self.now = unix_millis();
+        }
         let mut claims = Claims {
             after: request.after.to_owned(),
             ..Claims::default()
@@ -153,7 +158,8 @@ impl<D: InboxDialect> Exclusive<D> {
         claims: &mut Claims,
     ) -> Result<(), StoreError> {
         let mut quota = Quota::new(request);
-        let due = self.transaction.fetch(DUE, &[self.now.into()]).await?;
+        let values = [self.now.into(), FORMAT.into()];
+        let due = self.transaction.fetch(DUE, &values).await?;
         let is_all = due.len() < DUE_LIMIT;
         let mut turns = Vec::new();
         for row in &due {

@@ -18,7 +18,7 @@ use crate::sql::migrations::Migrations;
 use crate::sql::pool::{Pool, PoolConfig};
 use crate::sql::{Session, StoreError, parse_url};
 
-/// An [`InboxStore`] in PostgreSQL (11 or later), which receivers and workers on several machines
+/// An [`InboxStore`] in PostgreSQL (12 or later), which receivers and workers on several machines
 /// share.
 ///
 /// It creates its tables on first use: `bitrix24_inbox` and `bitrix24_inbox_schema`, in the first
@@ -136,7 +136,7 @@ impl PostgresInboxBuilder {
     /// # Errors
     ///
     /// Returns an error if the URL is invalid, if the server cannot be reached or rejects the
-    /// connection, or if the database's encoding is not UTF-8. Returns one of the kind
+    /// connection, if it is older than PostgreSQL 12, or if the database's encoding is not UTF-8. Returns one of the kind
     /// [`NewerSchema`](crate::inbox::StoreErrorKind::NewerSchema) if a later minor version of this crate
     /// created the tables, and of the kind
     /// [`NotDurable`](crate::inbox::StoreErrorKind::NotDurable) if the server runs with `fsync=off` or
@@ -178,7 +178,10 @@ impl PostgresInboxBuilder {
 }
 
 const SETTINGS: &str = "SELECT current_setting('fsync'), current_setting('full_page_writes'), \
-    current_setting('server_encoding')";
+    current_setting('server_encoding'), current_setting('server_version_num')";
+
+/// The first with `AS MATERIALIZED`.
+const OLDEST_VERSION: u32 = 120_000;
 
 impl PostgresInboxBuilder {
     /// Checks [`SETTINGS`].
@@ -194,6 +197,12 @@ impl PostgresInboxBuilder {
                 "the server runs with full_page_writes=off, so that a loss of power can destroy what \
                  it committed: turn it on, or set `atomic_page_writes` if its file system never tears \
                  a page",
+            ));
+        }
+        let version = setting(3)?.and_then(|version| version.parse().ok());
+        if version.is_none_or(|version: u32| version < OLDEST_VERSION) {
+            return Err(StoreError::connection(
+                "the server is older than PostgreSQL 12: upgrade it",
             ));
         }
         let encoding = setting(2)?.unwrap_or_default();

@@ -23,9 +23,9 @@ pub struct ClaimRequest<'a> {
     pub backoff: &'a Backoff,
     /// `true` if the worker runs nothing.
     pub idle: bool,
-    /// The maximum number of entries that the worker runs for one portal if it runs none of others. Of
-    /// the places that others leave, a portal may take the same share, at least one: what is running and
-    /// the [limit](Self::limit) together are all places.
+    /// The maximum number of entries that the worker runs for one portal. Of the places that others
+    /// leave, a portal may take three quarters, or the share that this limit is of all places if that
+    /// is more; at least one. What is running and the [limit](Self::limit) together are all places.
     pub portal_limit: usize,
     /// The portals that the worker runs entries of now, with their numbers.
     pub running: &'a [(String, usize)],
@@ -139,14 +139,15 @@ impl Quota {
         }
     }
 
-    /// Returns the number of entries of a portal that the worker may still run: of the places that the
-    /// other portals leave it, the portal gets the same share as of all, at least one.
+    /// Returns the number of entries of a portal that the worker may still run. Of the places that the
+    /// other portals leave it, the portal gets three quarters, or the same share as of all if that is
+    /// more; at least one, and never more than the limit.
     pub(in crate::inbox) fn room(&self, portal: &str) -> usize {
         let own = self.running.get(portal).copied().unwrap_or(0);
         let available = self.concurrency.saturating_sub(self.total - own);
-        let share = self.portal_limit.saturating_mul(available);
-        let share = (share / self.concurrency.max(1)).max(available.min(1));
-        share.saturating_sub(own)
+        let same_share = self.portal_limit.saturating_mul(available) / self.concurrency.max(1);
+        let share = same_share.max((available * 3).div_ceil(4));
+        share.min(self.portal_limit).saturating_sub(own)
     }
 
     /// Returns the number of entries to claim from a portal if `portals` wait, this one included.
@@ -191,13 +192,13 @@ mod tests {
         };
         let mut quota = Quota::new(&request);
         assert_eq!(quota.room("a"), 0);
-        // Of the 26 places, `a` and `b` have 22. Another portal gets at most 12 of 26 of the rest.
-        assert_eq!((quota.room("b"), quota.room("c")), (0, 1));
-        assert_eq!(quota.of("c", 2), 1);
-        quota.claimed("c", 1);
-        assert_eq!((quota.of("c", 1), quota.of("d", 1)), (0, 1));
+        // Of the 26 places, `a` leaves 14 to `b`, and both leave 4 to another.
+        assert_eq!((quota.room("b"), quota.room("c")), (1, 3));
+        assert_eq!(quota.of("c", 2), 2);
+        quota.claimed("c", 2);
+        assert_eq!((quota.of("c", 1), quota.of("d", 1)), (1, 2));
         quota.claimed("d", 1);
-        assert_eq!((quota.left, quota.of("e", 9)), (2, 1));
+        assert_eq!((quota.left, quota.of("e", 9)), (1, 1));
     }
 
     #[test]
@@ -223,6 +224,26 @@ mod tests {
             assert!(quota.left >= left && quota.room("c") >= left.min(1));
             // A portal alone gets all that it may.
             assert_eq!(Quota::new(&request).room("a"), request.portal_limit);
+        }
+    }
+
+    #[test]
+    fn small_limit_of_a_portal_leaves_no_place_empty() {
+        let request = ClaimRequest {
+            owner: "w",
+            limit: 64,
+            lease: Duration::ZERO,
+            backoff: &Backoff::new(),
+            idle: true,
+            portal_limit: 2,
+            running: &[],
+            after: "",
+        };
+        let mut quota = Quota::new(&request);
+        for portal in 0..31 {
+            let portal = portal.to_string();
+            assert_eq!(quota.room(&portal), 2, "{portal}");
+            quota.claimed(&portal, 2);
         }
     }
 }

@@ -150,9 +150,10 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     }
 
     /// Sets the maximum number of entries of one portal that run at the same time, so that others find
-    /// a place. Of the places that other portals leave, a portal may take the same share: with the
-    /// default and a concurrency of 16, a portal whose handlers hang takes 12 places, a second one 3.
-    /// Defaults to three quarters of the [concurrency](Self::concurrency).
+    /// a place. Beside others, a portal may take three quarters of the places that they leave, or the
+    /// share that this limit is of all places if that is more: with the default and a concurrency of 16,
+    /// a portal whose handlers hang takes 12 places, a second one 3, and a third one the last. Defaults to
+    /// three quarters of the [concurrency](Self::concurrency), and one less than it at most.
     ///
     /// # Panics
     ///

@@ -21,6 +21,9 @@ use crate::telemetry;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
+/// The pause between claims that search many portals for one that is due.
+const SEARCH_PAUSE: Duration = Duration::from_millis(50);
+
 /// A shutdown tries to store the last outcomes for this time.
 const LAST_FINISH: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,12 @@ impl Running {
             attempt: self.record.attempts,
         }
     }
+}
+
+/// Three quarters. One place at least is left for another portal, if there are two.
+fn default_portal_limit(concurrency: usize) -> usize {
+    let share = (concurrency * 3).div_ceil(4);
+    share.min(concurrency - 1).max(1)
 }
 
 /// A random name, so that no two workers have the same.
@@ -191,7 +200,7 @@ impl<S: InboxStore + 'static> Run<S> {
             .collect();
         let portal_limit = settings
             .portal_limit
-            .unwrap_or_else(|| (settings.concurrency * 3).div_ceil(4));
+            .unwrap_or_else(|| default_portal_limit(settings.concurrency));
         let request = ClaimRequest {
             owner: &self.owner,
             limit: free,
@@ -220,6 +229,11 @@ impl<S: InboxStore + 'static> Run<S> {
                 // for this worker to be idle, another may take it first: the next poll asks again.
                 let is_alone = claims.entries.iter().any(|claim| claim.alone);
                 self.hungry = claims.entries.len() == free || is_alone;
+                if claims.entries.is_empty() && claims.after != self.after {
+                    // It looked at some portals, none of them due: the next claim goes on behind them.
+                    self.hungry = true;
+                    self.paused_until = Some(Instant::now() + SEARCH_PAUSE);
+                }
                 self.after = claims.after;
                 for claim in claims.entries {
                     self.start(claim, service.clone(), lease_until);
