@@ -111,25 +111,19 @@ impl<'a> FormReader<'a> {
     }
 
     /// Returns `true` if the data may be wrapped in an undocumented key, `FIELDS` or the first index.
-    ///
-    /// Only the first name is read. If it is not plainly another, the tree decides.
+    /// Called after the data are read: without a tree they were read from keys that are canonical.
     fn is_wrapped(&self) -> bool {
-        let data = self.pairs.as_deref().unwrap_or(NOTHING);
-        let Some(first) = form_pairs(data).next() else {
-            return false;
-        };
-        match first.key.strip_prefix(b"data") {
-            // A later pair may make it an array.
-            Some([]) => first.end < data.len(),
-            Some([b'[', name @ ..] | [b'%', b'5', b'B' | b'b', name @ ..]) => !matches!(
-                name,
-                [
-                    b'1'..=b'9' | b'A'..=b'E' | b'G'..=b'Z' | b'a'..=b'z' | b'_',
-                    ..,
-                ]
-            ),
-            _ => true,
+        const WRAPPERS: [&str; 2] = ["FIELDS", "0"];
+
+        if let Some(tree) = self.tree.get() {
+            let data = tree.as_ref().ok().and_then(Option::as_ref);
+            let first = data.and_then(|data| data.as_array()?.iter().next());
+            return first.is_some_and(|(name, _)| WRAPPERS.contains(&name));
         }
+        let data = self.pairs.as_deref().unwrap_or(NOTHING);
+        let first = form_pairs(data).next();
+        let name = first.and_then(|pair| fast_path::first_name(pair.key.strip_prefix(b"data")?));
+        name.is_some_and(|name| WRAPPERS.iter().any(|wrapper| wrapper.as_bytes() == name))
     }
 
     /// Reads the payload from an undocumented place.

@@ -65,6 +65,11 @@ pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     key.is_empty()
 }
 
+/// Returns the first name of a key, if it is canonical so far.
+pub(super) fn first_name(key: &[u8]) -> Option<&[u8]> {
+    next_segment(key, NO_DIGEST).map(|(name, ..)| name)
+}
+
 /// Returns the pairs with `prefix` stripped from their keys, without escaped brackets, and with values
 /// decoded as far as serde_qs reads the decoded bytes unchanged. `levels` is the number of arrays that
 /// `prefix` takes in the tree.

@@ -460,3 +460,16 @@ fn wrapper_is_found_in_every_spelling_of_its_key() {
         assert_eq!(read.unwrap().connector.as_deref(), Some("1985"), "{key}");
     }
 }
+
+#[test]
+fn key_that_is_not_a_wrapper_is_none_in_every_spelling() {
+    use crate::event::payload::AppMethodConfirm;
+
+    // What is not wrapped is read as documented, in which no name is spelled otherwise.
+    for name in ["[METHOD]", "%5BMETHOD%5D", "%5bMETHOD%5d", "[%4DETHOD]"] {
+        let form = format!("data{name}=a.b&data[CONFIRMED]=1&data[LANGUAGE_iD]=de");
+        let form = data(&form);
+        let read = form.payload(FormReader::data::<AppMethodConfirm>, false, None);
+        assert_eq!(read.unwrap().language_id, None, "{name}");
+    }
+}
