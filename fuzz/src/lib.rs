@@ -110,7 +110,8 @@ fn assert_kind(kind: CallbackKind, php: &Node) {
     };
     // PHP folds other spellings of the keys that decide nothing of a proof, such as `+data`, and ends a key at a NUL.
     let is_weak = |kind| matches!(kind, CallbackKind::Unknown | CallbackKind::Settings);
-    let has_weak_message = seen == CallbackKind::Message && !(has("message_id") && has("message_body"));
+    let has_weak_message =
+        seen == CallbackKind::Message && !(has("message_id") && has("message_body"));
     let is_folded = is_weak(kind) && (is_weak(seen) || has_weak_message);
     assert!(kind == seen || is_folded, "{kind} is {seen} to PHP");
 }

@@ -40,7 +40,8 @@ pub struct Claims {
     pub entries: Vec<Claim>,
     /// `true` if an entry is due that must run alone: claim again once the worker is idle.
     pub wait_for_idle: bool,
-    /// The portal that was served last.
+    /// The portal that was served last, or looked at last by a call that looks at some portals alone: if
+    /// nothing was claimed and it differs from [`ClaimRequest::after`], the worker claims again soon.
     pub after: String,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -99,6 +99,71 @@ async fn merge_against_a_claim_loses_nothing_in_sqlite() {
     let directory = Directory::new();
     let store = SqliteInbox::open(directory.file()).await.unwrap();
     merge_against_claim(store).await;
+}
+
+/// The claims of a worker look at a few hundred portals each, and it polls once an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quiet_portal_is_served_beside_a_flood_and_many_portals_that_wait() {
+    const WAITING: usize = 1_200;
+
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store, key()).build();
+    let counts: Arc<[AtomicUsize; 3]> = Arc::default();
+    let [failed, hanging, quiet] = [0, 1, 2];
+    let counted = counts.clone();
+    let service = service_fn(move |request: WorkerRequest| {
+        let event = request.extensions().get::<Event>().unwrap();
+        let kind = match event.auth().member_id().unwrap().as_bytes()[0] {
+            b'w' => failed,
+            b'f' => hanging,
+            _ => quiet,
+        };
+        counted[kind].fetch_add(1, Ordering::Relaxed);
+        async move {
+            if kind == hanging {
+                std::future::pending::<()>().await;
+            }
+            respond(if kind == failed { 500 } else { 200 })
+        }
+    });
+    let hour = Duration::from_secs(3600);
+    let worker = inbox.worker(service).concurrency(16).timeout(hour);
+    let worker = worker.retry(Backoff::new().first(hour));
+    let worker = worker.poll_interval(hour).spawn();
+    let send_all = async |forms: Vec<String>| {
+        let mut sending = tokio::task::JoinSet::new();
+        for form in forms {
+            let inbox = inbox.clone();
+            sending.spawn(async move { send(&inbox, form).await });
+        }
+        assert!(sending.join_all().await.iter().all(|status| *status == 200));
+    };
+    let reached = async |kind: usize, count: usize| {
+        let reached = async {
+            while counts[kind].load(Ordering::Relaxed) < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(60), reached).await;
+        in_time.unwrap_or_else(|_| panic!("{kind}: {counts:?}, not {count}"));
+    };
+
+    let form = |portal: &str, id| form("ONCRMDEALUPDATE", id, 1, portal);
+    send_all(
+        (0..WAITING)
+            .map(|at| form(&format!("w{at:04}"), 1))
+            .collect(),
+    )
+    .await;
+    reached(failed, WAITING).await;
+    send_all((1..=300).map(|id| form("flood", id)).collect()).await;
+    reached(hanging, 12).await;
+    for (count, portal) in ["a-quiet", "quiet", "z-quiet"].into_iter().enumerate() {
+        send_all(vec![form(portal, 1)]).await;
+        reached(quiet, count + 1).await;
+    }
+    worker.shutdown(Duration::ZERO).await;
 }
 
 fn entry(number: u64) -> Entry {
