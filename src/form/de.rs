@@ -153,8 +153,9 @@ impl<'a> FormReader<'a> {
             return read_pair(name, text);
         }
         let pairs = self.prefixed(place.spellings())?;
-        if !shape::fields_of::<T>().is_empty() {
-            return parts::read_struct(&pairs.split()?);
+        let fields = shape::fields_of::<T>();
+        if !fields.is_empty() {
+            return parts::read_struct(pairs.split()?, fields);
         }
         let form = pairs.strip_prefix()?;
         T::deserialize(parts::parse(&form, matches!(form, Cow::Borrowed(_))).ok()?).ok()

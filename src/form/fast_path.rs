@@ -1,7 +1,7 @@
 //! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly, a form for
 //! each field of a struct, and single pairs that need no map.
 //!
-//! Optimization only: deleting this file, `parts.rs` and the calls in `de.rs` changes no result. The tests
+//! Optimization only: deleting this file, `parts.rs`, `Node::Pair` and the calls in `de.rs` changes no result. The tests
 //! `fast_path_and_tree_give_the_same_type` and `plain_pair_gives_the_same_type_as_the_tree` of `de.rs` prove it.
 
 #[cfg(test)]
@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use memchr::memchr3;
 
+use super::key::php_index;
 use super::value::Value;
 
 /// Returns the name and the text of a single pair `[ID]=27` of letters and digits, which is read without
@@ -87,10 +88,9 @@ pub(super) fn strip_prefix(prefix: &[u8], levels: usize, pairs: &[u8]) -> Option
 /// Returns `None` also if the pairs under a name do not stand together.
 pub(super) fn split<'a>(prefix: &[u8], levels: usize, pairs: &'a [u8]) -> Option<Forms<'a>> {
     let form = rewrite(KeyRewriter::splitting(levels, pairs.len()), prefix, pairs)?;
-    Some(Forms {
-        written: form.written,
-        parts: form.parts?,
-    })
+    let (written, mut parts) = (form.written, form.parts?);
+    parts.last_mut()?.end = written.len();
+    Some(Forms { written, parts })
 }
 
 /// The forms that [`split`] returns.
@@ -101,12 +101,16 @@ pub(super) struct Forms<'a> {
 
 struct Part<'a> {
     name: &'a [u8],
-    /// The end of what comes before it in `Forms::written`.
+    /// Its range in `Forms::written`.
     start: usize,
+    end: usize,
     is_text: bool,
 }
 
-/// What stands under a name.
+/// As many are sorted without an allocation for their ranks.
+const FEW_PARTS: usize = 16;
+
+/// The content of a part.
 pub(super) enum Content<'a> {
     /// A decoded value.
     Text(&'a [u8]),
@@ -114,11 +118,32 @@ pub(super) enum Content<'a> {
 }
 
 impl Forms<'_> {
+    /// Sorts the parts as the tree's are read: the fields of a struct, then indices, then names.
+    pub(super) fn sort(&mut self, fields: &[&str]) {
+        let rank = |part: &Part<'_>| {
+            let field = fields
+                .iter()
+                .position(|field| field.as_bytes() == part.name);
+            let index = std::str::from_utf8(part.name).ok().and_then(php_index);
+            let index = index.and_then(|index| u32::try_from(index).ok());
+            (
+                field.unwrap_or(fields.len()),
+                index.map_or(u64::MAX, u64::from),
+            )
+        };
+        if self.parts.len() <= FEW_PARTS {
+            self.parts.sort_unstable_by(|left, right| {
+                (rank(left), left.name).cmp(&(rank(right), right.name))
+            });
+        } else {
+            self.parts
+                .sort_by_cached_key(|part| (rank(part), part.name));
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Content<'_>)> {
-        let ends = self.parts.iter().skip(1).map(|part| part.start);
-        let ends = ends.chain([self.written.len()]);
-        self.parts.iter().zip(ends).map(|(part, end)| {
-            let written = &self.written[part.start..end];
+        self.parts.iter().map(|part| {
+            let written = &self.written[part.start..part.end];
             let content = if part.is_text {
                 Content::Text(written)
             } else {
@@ -238,9 +263,14 @@ impl<'a> KeyRewriter<'a> {
             if is_new || is_text {
                 let mark = if is_text { LEAF } else { PART };
                 self.digests.push(with_name & !MARK | mark);
+                let start = self.written.len();
+                if let Some(last) = parts.last_mut() {
+                    last.end = start;
+                }
                 parts.push(Part {
                     name,
-                    start: self.written.len(),
+                    start,
+                    end: start,
                     is_text,
                 });
                 self.parent = Parent::NONE;

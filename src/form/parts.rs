@@ -11,8 +11,9 @@ use super::fast_path::{Content, Forms, plain_pair};
 use super::from_value::{Misfit, Node};
 use super::value::Value;
 
-/// Deserializes a struct. Returns `None` if it does not fit, or if a value is not UTF-8.
-pub(super) fn read_struct<T: DeserializeOwned>(forms: &Forms<'_>) -> Option<T> {
+/// Deserializes a struct of these fields. Returns `None` if it does not fit, or if a value is not UTF-8.
+pub(super) fn read_struct<T: DeserializeOwned>(mut forms: Forms<'_>, fields: &[&str]) -> Option<T> {
+    forms.sort(fields);
     let fields = Fields {
         parts: forms.iter(),
         content: None,
@@ -34,7 +35,7 @@ pub(super) fn parse(
 
 struct Fields<'a, I> {
     parts: I,
-    /// What stands under the name that was read.
+    /// The content of the part whose name was read.
     content: Option<Content<'a>>,
 }
 

@@ -6,7 +6,9 @@ use arbtest::arbitrary::{self, Unstructured};
 use arbtest::arbtest;
 
 use super::*;
-use crate::event::payload::{AppTest, AppUninstall, CrmAddress, ItemId, NoData, TaskChange, User};
+use crate::event::payload::{
+    AppTest, AppUninstall, CrmAddress, CrmTimelineAction, ItemId, NoData, TaskChange, User,
+};
 use crate::form::field::{Flag, List, UndefinedOr};
 
 fn data(pairs: &str) -> FormReader<'_> {
@@ -152,7 +154,7 @@ where
     true
 }
 
-/// What serde_qs reads in several ways: structs, maps, lists, options and strings, which may be empty.
+/// Fields that serde_qs reads in several ways: structs, maps, lists, options and strings, which may be empty.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 struct Nested {
@@ -179,7 +181,7 @@ enum Id {
 }
 
 /// Compares the readings of one random form, and returns how many were fast for each type.
-fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 6]> {
+fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 7]> {
     const NAMES: [&[u8]; 26] = [
         b"[]",
         b"[a]",
@@ -238,7 +240,7 @@ fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 6]> {
         pairs.pop();
     }
     let data = FormReader::alone(Some(Cow::Owned(pairs)));
-    let mut fast = [0; 6];
+    let mut fast = [0; 7];
     for place in [Place::Data, Place::Fields] {
         fast[0] += usize::from(is_fast::<Value>(&data, place));
         fast[1] += usize::from(is_fast::<ItemId>(&data, place));
@@ -246,6 +248,7 @@ fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 6]> {
         fast[3] += usize::from(is_fast::<AppTest>(&data, place));
         fast[4] += usize::from(is_fast::<TaskChange>(&data, place));
         fast[5] += usize::from(is_fast::<Nested>(&data, place));
+        fast[6] += usize::from(is_fast::<CrmTimelineAction>(&data, place));
     }
     Ok(fast)
 }
@@ -256,7 +259,7 @@ fn fast_path_and_tree_give_the_same_type() {
 
     // A number of forms that depends on no time.
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut fast = [0; 6];
+    let mut fast = [0; 7];
     for _ in 0..5000 {
         let bytes: Vec<u8> = (0..128)
             .map(|_| {
@@ -471,5 +474,27 @@ fn key_that_is_not_a_wrapper_is_none_in_every_spelling() {
         let form = data(&form);
         let read = form.payload(FormReader::data::<AppMethodConfirm>, false, None);
         assert_eq!(read.unwrap().language_id, None, "{name}");
+    }
+}
+
+/// This payload keeps the fields that it does not know.
+#[test]
+fn unknown_fields_are_kept_in_the_order_of_the_tree() {
+    for (pairs, names) in [
+        ("data[id]=x&data[zeta]=1&data[alpha]=2", ["alpha", "zeta"]),
+        ("data[zeta]=1&data[alpha]=%FF&data[id]=x", ["alpha", "zeta"]),
+        ("data[b]=1&data[10]=2&data[id]=x", ["10", "b"]),
+        ("data[10]=1&data[id]=x&data[9]=2", ["9", "10"]),
+    ] {
+        for pairs in [
+            pairs.to_owned(),
+            pairs.replace('[', "%5b").replace(']', "%5d"),
+        ] {
+            let action: CrmTimelineAction = data(&pairs).data().unwrap();
+            let params = action.action_params.unwrap();
+            let params = params.as_array().unwrap();
+            let read: Vec<_> = params.iter().map(|(name, _)| name).collect();
+            assert_eq!(read, names, "{pairs}");
+        }
     }
 }
