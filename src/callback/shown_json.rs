@@ -59,9 +59,9 @@ impl ShownJson {
         }
     }
 
-    /// `max_tokens` of a request to a provider of AI is no token.
+    /// `max_tokens` of a request to a provider of AI is a number of tokens.
     fn counts_tokens(&self, key: &str) -> bool {
-        matches!(self, Self::Leaf(Json::Number(_))) && key.ends_with("_tokens")
+        matches!(self, Self::Leaf(Json::Number(_))) && key == "max_tokens"
     }
 }
 
@@ -152,6 +152,14 @@ impl<'de> Visitor<'de> for Reader {
                 None => fields.push((key, value)),
             }
         }
+        // With serde_json's feature `arbitrary_precision`, a number comes as a map.
+        if let [(key, ShownJson::Leaf(Json::String(text)))] = &fields[..] {
+            if key == "$serde_json::private::Number" {
+                if let Ok(number) = text.parse() {
+                    return Ok(ShownJson::Leaf(Json::Number(number)));
+                }
+            }
+        }
         Ok(ShownJson::Object(fields))
     }
 }
@@ -174,6 +182,14 @@ mod tests {
             (
                 r#"{"max_tokens": 1000, "tokens": "canary", "access_tokens": ["canary"]}"#,
                 Some(r#"{"max_tokens":1000,"tokens":"[redacted]","access_tokens":"[redacted]"}"#),
+            ),
+            (
+                r#"{"access_tokens": 1234, "x": 1}"#,
+                Some(r#"{"access_tokens":"[redacted]","x":1}"#),
+            ),
+            (
+                r#"[{"$serde_json::private::Number": "-1.5"}, {"password": 1}]"#,
+                Some(r#"[-1.5,{"password":"[redacted]"}]"#),
             ),
             (
                 r#""/d/?auth=canary&x=1""#,
