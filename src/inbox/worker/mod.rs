@@ -153,7 +153,8 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     /// a place. Beside others, a portal may take three quarters of the places that they leave, or the
     /// share that this limit is of all places if that is more: with the default and a concurrency of 16,
     /// a portal whose handlers hang takes 12 places, a second one 3, and a third one the last. Defaults to
-    /// three quarters of the [concurrency](Self::concurrency), and one less than it at most.
+    /// three quarters of the [concurrency](Self::concurrency), so that at least one place is left for
+    /// another portal if there are two.
     ///
     /// # Panics
     ///

@@ -41,6 +41,8 @@ pub(super) struct Run<S> {
     after: String,
     /// There may be entries to claim.
     hungry: bool,
+    /// The time of the next claim, if the last one searched many portals and found none due.
+    search_at: Option<Instant>,
     /// The store is not called before this, since the last call failed.
     paused_until: Option<Instant>,
     pause: Duration,
@@ -94,6 +96,7 @@ impl<S: InboxStore + 'static> Run<S> {
             alone: false,
             after: String::new(),
             hungry: true,
+            search_at: None,
             paused_until: None,
             pause: FIRST_PAUSE,
             released: 0,
@@ -117,6 +120,10 @@ impl<S: InboxStore + 'static> Run<S> {
             if deadline.is_some_and(|deadline| self.is_idle() || Instant::now() >= deadline) {
                 break;
             }
+            if self.search_at.is_some_and(|at| at <= Instant::now()) {
+                self.search_at = None;
+                self.hungry = true;
+            }
             if !self.is_paused() {
                 // Its time is over, and would wake the loop at once.
                 self.paused_until = None;
@@ -126,7 +133,8 @@ impl<S: InboxStore + 'static> Run<S> {
                     self.finish_and_claim(&mut service).await;
                 }
             }
-            let wake = [deadline, self.paused_until].into_iter().flatten().min();
+            let wake = [deadline, self.paused_until, self.search_at];
+            let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Ok(()) = stored.changed() => self.hungry = true,
@@ -229,11 +237,9 @@ impl<S: InboxStore + 'static> Run<S> {
                 // for this worker to be idle, another may take it first: the next poll asks again.
                 let is_alone = claims.entries.iter().any(|claim| claim.alone);
                 self.hungry = claims.entries.len() == free || is_alone;
-                if claims.entries.is_empty() && claims.after != self.after {
-                    // It looked at some portals, none of them due: the next claim goes on behind them.
-                    self.hungry = true;
-                    self.paused_until = Some(Instant::now() + SEARCH_PAUSE);
-                }
+                // If it looked at some portals, none of them due, the next claim goes on behind them.
+                let is_search = claims.entries.is_empty() && claims.after != self.after;
+                self.search_at = is_search.then(|| Instant::now() + SEARCH_PAUSE);
                 self.after = claims.after;
                 for claim in claims.entries {
                     self.start(claim, service.clone(), lease_until);
