@@ -120,24 +120,23 @@ pub(super) enum Content<'a> {
 impl Forms<'_> {
     /// Sorts the parts as the tree's are read: the fields of a struct, then indices, then names.
     pub(super) fn sort(&mut self, fields: &[&str]) {
-        let rank = |part: &Part<'_>| {
-            let field = fields
-                .iter()
-                .position(|field| field.as_bytes() == part.name);
+        fn rank<'a>(part: &Part<'a>, fields: &[&str]) -> (usize, u64, &'a [u8]) {
+            let mut names = fields.iter().map(|field| field.as_bytes());
+            if let Some(field) = names.position(|name| name == part.name) {
+                return (field, 0, part.name);
+            }
             let index = std::str::from_utf8(part.name).ok().and_then(php_index);
             let index = index.and_then(|index| u32::try_from(index).ok());
-            (
-                field.unwrap_or(fields.len()),
-                index.map_or(u64::MAX, u64::from),
-            )
-        };
+            (fields.len(), index.map_or(u64::MAX, u64::from), part.name)
+        }
+        // Most come in order.
+        if self.parts.is_sorted_by_key(|part| rank(part, fields)) {
+            return;
+        }
         if self.parts.len() <= FEW_PARTS {
-            self.parts.sort_unstable_by(|left, right| {
-                (rank(left), left.name).cmp(&(rank(right), right.name))
-            });
+            self.parts.sort_unstable_by_key(|part| rank(part, fields));
         } else {
-            self.parts
-                .sort_by_cached_key(|part| (rank(part), part.name));
+            self.parts.sort_by_cached_key(|part| rank(part, fields));
         }
     }
 

@@ -219,9 +219,11 @@ fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 7]> {
         b"data"
     };
     let mut pairs = Vec::new();
-    if u.arbitrary()? {
-        pairs.extend_from_slice(root);
-        pairs.extend_from_slice(b"[ID]=27&");
+    for id in [&b"[ID]=27&"[..], b"[id]=x&"] {
+        if u.arbitrary()? {
+            pairs.extend_from_slice(root);
+            pairs.extend_from_slice(id);
+        }
     }
     for _ in 0..u.int_in_range(1..=5)? {
         pairs.extend_from_slice(root);
