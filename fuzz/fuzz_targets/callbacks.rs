@@ -23,7 +23,7 @@ const BASES: [&str; 8] = [
     "event=ONCRMDEALADD&data[FIELDS][ID]=1",
 ];
 
-/// Where the token stands: mostly in its place.
+/// The keys of the token, mostly the right one.
 const TOKENS: [&str; 8] = [
     "auth[application_token]",
     "auth[application_token]",

@@ -91,7 +91,7 @@ impl PlacementOptions {
 
 /// Returns options as JSON without secrets, or `None` if they have none and may be shown as they came.
 pub(super) fn redacted_options(options: &str) -> Option<String> {
-    let Some((shown, is_redacted)) = ShownJson::read_and_tell(options.as_bytes()) else {
+    let Some((shown, is_redacted)) = ShownJson::read_redacted(options.as_bytes()) else {
         // Secrets cannot be told apart in what only looks like JSON.
         return options.contains(['{', '[']).then(|| REDACTED.to_owned());
     };

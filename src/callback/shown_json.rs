@@ -19,11 +19,11 @@ pub(super) enum ShownJson {
 impl ShownJson {
     /// Returns `None` if it is not JSON.
     pub(super) fn read(json: &[u8]) -> Option<Self> {
-        Self::read_and_tell(json).map(|(shown, _)| shown)
+        Self::read_redacted(json).map(|(shown, _)| shown)
     }
 
     /// Returns the JSON, and whether something in it is redacted. Returns `None` if it is not JSON.
-    pub(super) fn read_and_tell(json: &[u8]) -> Option<(Self, bool)> {
+    pub(super) fn read_redacted(json: &[u8]) -> Option<(Self, bool)> {
         let mut json: Self = serde_json::from_slice(json).ok()?;
         let is_redacted = json.redact();
         Some((json, is_redacted))
@@ -196,7 +196,7 @@ mod tests {
                 Some(r#""/d/?auth=[redacted]&x=1""#),
             ),
         ] {
-            let (read, is_redacted) = ShownJson::read_and_tell(json.as_bytes()).unwrap();
+            let (read, is_redacted) = ShownJson::read_redacted(json.as_bytes()).unwrap();
             assert_eq!(is_redacted, shown.is_some(), "{json}");
             let plain = json.replace(": ", ":").replace(", ", ",");
             assert_eq!(read.to_string(), shown.unwrap_or(&plain));

@@ -63,7 +63,8 @@ pub enum Value {
     Array(Array),
 }
 
-/// The values of an array by their keys, in the order of the form.
+/// The values of an array by their keys, in the order of the form. In a field of a payload they are
+/// sorted, indices first.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Array(pub(super) Vec<(String, Value)>);
 

@@ -148,8 +148,8 @@ async fn next_batch(
     }
     let len = waiting.len();
     let is_split = is_few && len >= MIN_SPLIT;
-    let taken = if is_split { len.div_ceil(2) } else { len };
-    Some(waiting.drain(..taken).collect())
+    let count = if is_split { len.div_ceil(2) } else { len };
+    Some(waiting.drain(..count).collect())
 }
 
 fn take_all(received: &mut mpsc::Receiver<Job>, waiting: &mut Vec<Job>) {

@@ -112,7 +112,7 @@
 //! Pages and the settings form want their response now, so they are never stored.
 //! [`Receive::pages`] takes a service for them, and a router of a worker must have none of their handlers.
 //!
-//! | mistake | what tells |
+//! | mistake | result |
 //! |---|---|
 //! | a router with a handler of a page | [`Inbox::worker`] panics |
 //! | a receiver without `pages`, [`behind`](Receive::behind) a layer with [`callbacks`](crate::EventLayer::callbacks) | `behind` panics |

@@ -163,7 +163,7 @@ impl<V, M> EventLayer<V, M> {
     /// verified as that of an event, within the same limits. The module [`callback`](crate::callback) says
     /// what it proves.
     ///
-    /// An inbox stores no page. Before one without a service for pages, set
+    /// An inbox does not store pages. Before one without a service for pages, set
     /// [`stored_callbacks`](Self::stored_callbacks) instead.
     ///
     /// | request | response |

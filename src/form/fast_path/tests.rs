@@ -1,4 +1,4 @@
-//! What the fast path takes, and what it leaves to the tree.
+//! Forms that the fast path reads, and forms that it leaves to the tree.
 
 use super::*;
 

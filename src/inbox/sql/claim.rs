@@ -267,8 +267,8 @@ impl<D: InboxDialect> Exclusive<D> {
             shares.push((portal.clone(), share));
         }
         let mut claims = Vec::new();
-        let asked: Vec<_> = shares.iter().filter(|(_, share)| *share > 0).collect();
-        for chunk in chunks(&asked, PORTALS_AT_ONCE) {
+        let wanted: Vec<_> = shares.iter().filter(|(_, share)| *share > 0).collect();
+        for chunk in chunks(&wanted, PORTALS_AT_ONCE) {
             let select = |at: usize| {
                 let (member_id, limit) = (5 + 2 * at, 6 + 2 * at);
                 format!(

@@ -1,4 +1,4 @@
-//! Who gets room, who is evicted, and that all room is given back.
+//! Admission to a budget, eviction, and that all room is given back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
