@@ -120,9 +120,7 @@ impl<'a> FormReader<'a> {
             let first = data.and_then(|data| data.as_array()?.iter().next());
             return first.is_some_and(|(name, _)| WRAPPERS.contains(&name));
         }
-        let data = self.pairs.as_deref().unwrap_or(NOTHING);
-        let first = form_pairs(data).next();
-        let name = first.and_then(|pair| fast_path::first_name(pair.key.strip_prefix(b"data")?));
+        let name = self.pairs.as_deref().and_then(fast_path::first_name);
         name.is_some_and(|name| WRAPPERS.iter().any(|wrapper| wrapper.as_bytes() == name))
     }
 

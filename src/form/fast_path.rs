@@ -1,8 +1,8 @@
 //! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly, a form for
 //! each field of a struct, and single pairs that need no map.
 //!
-//! Optimization only: deleting this file, `parts.rs`, `Node::Pair` and the calls in `de.rs` changes no result. The tests
-//! `fast_path_and_tree_give_the_same_type` and `plain_pair_gives_the_same_type_as_the_tree` of `de.rs` prove it.
+//! Optimization only: deleting this file, `parts.rs`, `Node::Pair` and the calls in `de.rs` changes no result. The
+//! tests `fast_path_and_tree_give_the_same_type` and `plain_pair_gives_the_same_type_as_the_tree` of `de.rs` prove it.
 
 #[cfg(test)]
 mod tests;
@@ -12,6 +12,7 @@ use std::ops::Range;
 use memchr::memchr3;
 
 use super::key::php_index;
+use super::pairs::pairs;
 use super::value::Value;
 
 /// Returns the name and the text of a single pair `[ID]=27` of letters and digits, which is read without
@@ -66,8 +67,9 @@ pub(super) fn is_canonical(mut key: &[u8], depth: usize) -> bool {
     key.is_empty()
 }
 
-/// Returns the first name of a key, if it is canonical so far.
-pub(super) fn first_name(key: &[u8]) -> Option<&[u8]> {
+/// Returns the first name in the pairs of `data`, if its key is canonical so far.
+pub(super) fn first_name(data: &[u8]) -> Option<&[u8]> {
+    let key = pairs(data).next()?.key.strip_prefix(b"data")?;
     next_segment(key, NO_DIGEST).map(|(name, ..)| name)
 }
 

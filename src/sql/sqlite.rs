@@ -27,7 +27,7 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .pragma("cache_size", "-16000")
         // The thread of the connection does not wait until rows are taken.
         .row_buffer_size(1024)
-        // What a statement may have to undo is kept in memory.
+        // The journal for undoing a single statement stays in memory.
         .pragma("temp_store", "MEMORY")
         // On macOS a plain fsync does not reach the disk. Other systems ignore this.
         .pragma("fullfsync", "ON")

@@ -296,7 +296,7 @@ async fn typed_values_of_every_sample_are_those_of_its_form() {
             }
             CallbackPayload::Settings(settings) => {
                 counts[3] += 1;
-                // What the form saves has no event.
+                // Saved settings have no event.
                 let action = tree["event"].as_str().unwrap_or_default();
                 assert_eq!(settings.action.as_str(), action, "{name}");
                 let data = settings.data.as_ref().map(tower_bitrix24::Value::expose);
@@ -660,7 +660,7 @@ async fn token_counts_in_the_form_of_a_post_alone() {
         let rejected = matches!(outcome, Outcome::Rejected(_, kind) if kind == expected);
         assert!(rejected, "{method} {uri} {content_type}: {outcome:?}");
     }
-    // What the query repeats is not read as the form's.
+    // The same keys in the query are ignored.
     let uri =
         "/?AUTH_ID=other&member_id=b&APPLICATION_TOKEN=guess&PLACEMENT=LEFT_MENU&event=ONAPPTEST";
     for form in [robot, page] {

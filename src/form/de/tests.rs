@@ -470,7 +470,7 @@ fn wrapper_is_found_in_every_spelling_of_its_key() {
 fn key_that_is_not_a_wrapper_is_none_in_every_spelling() {
     use crate::event::payload::AppMethodConfirm;
 
-    // What is not wrapped is read as documented, in which no name is spelled otherwise.
+    // Data without a wrapper are read as documented: other spellings of a name are ignored.
     for name in ["[METHOD]", "%5BMETHOD%5D", "%5bMETHOD%5d", "[%4DETHOD]"] {
         let form = format!("data{name}=a.b&data[CONFIRMED]=1&data[LANGUAGE_iD]=de");
         let form = data(&form);

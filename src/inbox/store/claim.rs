@@ -178,20 +178,23 @@ impl Quota {
 mod tests {
     use super::*;
 
+    fn quota(limit: usize, portal_limit: usize, running: &[(String, usize)]) -> Quota {
+        Quota::new(&ClaimRequest {
+            owner: "w",
+            limit,
+            lease: Duration::ZERO,
+            backoff: &Backoff::new(),
+            idle: running.is_empty(),
+            portal_limit,
+            running,
+            after: "",
+        })
+    }
+
     #[test]
     fn quota_shares_the_limit_and_leaves_a_full_portal_out() {
         let running = [("a".to_owned(), 12), ("b".to_owned(), 10)];
-        let request = ClaimRequest {
-            owner: "w",
-            limit: 4,
-            lease: Duration::ZERO,
-            backoff: &Backoff::new(),
-            idle: false,
-            portal_limit: 12,
-            running: &running,
-            after: "",
-        };
-        let mut quota = Quota::new(&request);
+        let mut quota = quota(4, 12, &running);
         assert_eq!(quota.room("a"), 0);
         // Of the 26 places, `a` leaves 14 to `b`, and both leave 4 to another.
         assert_eq!((quota.room("b"), quota.room("c")), (1, 3));
@@ -204,43 +207,25 @@ mod tests {
 
     #[test]
     fn portals_that_fill_their_quota_leave_a_place_for_another() {
-        for concurrency in 1..=64 {
-            let request = ClaimRequest {
-                owner: "w",
-                limit: concurrency,
-                lease: Duration::ZERO,
-                backoff: &Backoff::new(),
-                idle: true,
-                portal_limit: (concurrency * 3).div_ceil(4),
-                running: &[],
-                after: "",
-            };
-            let mut quota = Quota::new(&request);
+        for concurrency in 1..=64_usize {
+            let portal_limit = (concurrency * 3).div_ceil(4);
+            let mut shared = quota(concurrency, portal_limit, &[]);
             for portal in ["a", "b"] {
-                let room = quota.room(portal);
-                quota.claimed(portal, room);
+                let room = shared.room(portal);
+                shared.claimed(portal, room);
             }
             // Three quarters, and three quarters of the rest.
             let left = concurrency / 16;
-            assert!(quota.left >= left && quota.room("c") >= left.min(1));
+            assert!(shared.left >= left && shared.room("c") >= left.min(1));
             // A portal alone gets all that it may.
-            assert_eq!(Quota::new(&request).room("a"), request.portal_limit);
+            let alone = quota(concurrency, portal_limit, &[]);
+            assert_eq!(alone.room("a"), portal_limit);
         }
     }
 
     #[test]
     fn small_limit_of_a_portal_leaves_no_place_empty() {
-        let request = ClaimRequest {
-            owner: "w",
-            limit: 64,
-            lease: Duration::ZERO,
-            backoff: &Backoff::new(),
-            idle: true,
-            portal_limit: 2,
-            running: &[],
-            after: "",
-        };
-        let mut quota = Quota::new(&request);
+        let mut quota = quota(64, 2, &[]);
         for portal in 0..31 {
             let portal = portal.to_string();
             assert_eq!(quota.room(&portal), 2, "{portal}");

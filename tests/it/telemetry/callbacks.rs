@@ -45,7 +45,7 @@ async fn accepted_callback_has_a_span_with_its_kind_and_is_counted_as_it() {
     send_observed(layer().callbacks(), post(boxed_full(page().form()))).await;
     let forged = robot("ship").tampered(CallbackTamper::WrongToken).form();
     send_observed(layer().callbacks(), post(boxed_full(forged))).await;
-    // What does not fit its type is accepted, and the line names the place alone.
+    // A mismatch is accepted, and its line has the path without the value.
     let (log, _guard) = Log::start();
     let misfit = robot(CANARY).remove("document_id").form();
     send_observed(layer().callbacks(), post(boxed_full(misfit))).await;
