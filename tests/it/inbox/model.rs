@@ -394,7 +394,7 @@ where
     S: InboxStore<Error: Debug>,
 {
     for portal in ["a", "b"] {
-        // What a failed case has left.
+        // Entries that a failed case left.
         store.remove_portal(portal).await.unwrap();
     }
     let mut model = Model::default();

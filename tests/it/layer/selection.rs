@@ -24,7 +24,7 @@ async fn probe_gets_200_if_enabled_and_never_reaches_the_service() {
     assert_eq!(rejection(&response), RejectionKind::MethodNotAllowed);
     let response = send(layer().respond_to_probes(), post(full(forged()))).await;
     assert_eq!(rejection(&response), RejectionKind::TokenRejected);
-    // What is not selected is the service's.
+    // Other requests belong to the service.
     let get = Request::get("/page").body(full("x")).unwrap();
     let elsewhere = layer().path("/bitrix24/events").respond_to_probes();
     assert_eq!(seen(&send(elsewhere, get).await).body, "x");

@@ -102,7 +102,7 @@ impl Process {
             }
         }
         self.child.kill().unwrap();
-        // What it wrote before it was killed counts.
+        // Lines from before the kill count.
         while let Some(line) = self.line() {
             read.push(line);
         }

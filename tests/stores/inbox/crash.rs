@@ -55,7 +55,7 @@ struct Order {
 
 impl Order {
     fn read(&mut self, lines: &[String]) {
-        // What ran in a process that was killed runs no longer.
+        // Attempts of a killed process have ended.
         self.running.clear();
         for line in lines {
             let words: Vec<&str> = line.split(' ').collect();

@@ -193,7 +193,7 @@ async fn drop_after<F: Future>(polls: usize, call: F) -> Option<F::Output> {
         if let Poll::Ready(output) = polled {
             return Some(output);
         }
-        // What it waits for is done by another thread.
+        // Another thread completes the awaited call.
         tokio::time::sleep(Duration::from_micros(300)).await;
     }
     None
