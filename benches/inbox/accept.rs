@@ -3,19 +3,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use tokio::task::JoinSet;
 use tower_bitrix24::inbox::InboxStore;
 
-use super::{Opened, entry, form, inbox, load_average, median, number, send};
+use super::{Opened, entry, form, inbox, load_average, median, next_deal, send, unix_seconds};
 
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(3);
 const GOAL: f64 = 10.0;
 
-/// Events a second, and the sorted times of the calls.
+/// Events a second, the sorted times of the calls, and what an event costs.
 struct Rate {
     rate: f64,
     times: Vec<Duration>,
+    /// Of all processors.
+    microseconds: f64,
+    /// What the process writes: the log, and what checkpoints copy into the file.
+    kilobytes: f64,
 }
 
 impl Rate {
@@ -31,7 +36,7 @@ where
     F: Future<Output = ()> + Send,
 {
     let call = Arc::new(call);
-    let started = Instant::now();
+    let (started, processor, before) = (Instant::now(), ProcessTime::now(), written());
     let mut tasks = JoinSet::new();
     for _ in 0..senders {
         let call = call.clone();
@@ -46,9 +51,25 @@ where
         });
     }
     let mut times: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
-    let rate = times.len() as f64 / started.elapsed().as_secs_f64();
+    let events = times.len() as f64;
+    let rate = events / started.elapsed().as_secs_f64();
     times.sort();
-    Rate { rate, times }
+    Rate {
+        rate,
+        times,
+        microseconds: processor.elapsed().as_secs_f64() * 1e6 / events,
+        kilobytes: (written() - before) / 1e3 / events,
+    }
+}
+
+/// Returns the bytes that this process has written to files, if the system counts them.
+fn written() -> f64 {
+    let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let mut lines = counts.lines();
+    let written = lines.find_map(|line| line.strip_prefix("wchar: "));
+    written
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(f64::NAN)
 }
 
 async fn single<S: InboxStore + 'static>(senders: usize, opened: Opened<S>) -> Rate {
@@ -67,7 +88,10 @@ async fn group<S: InboxStore + 'static>(senders: usize, opened: Opened<S>) -> Ra
     let receive = inbox(opened.store).receive();
     let call = move || {
         let receive = receive.clone();
-        async move { send(&receive, form(number() % 50, number(), 1)).await }
+        async move {
+            let (portal, deal) = next_deal();
+            send(&receive, form(portal, deal, unix_seconds())).await;
+        }
     };
     rate(senders, call).await
 }
@@ -78,8 +102,10 @@ pub(super) async fn measure<S: InboxStore + 'static>(
     senders: &[usize],
 ) {
     println!("\n{database}, {}\n", load_average());
-    println!("| senders | a commit per event | group commit | ratio | p50, ms | p99, ms |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| senders | a commit per event | group commit | ratio | p50, ms | p99, ms \
+         | processor, µs | written, KB |\n|---|---|---|---|---|---|---|---|"
+    );
     for &senders in senders {
         let (mut singles, mut groups, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         let mut last = None;
@@ -93,12 +119,14 @@ pub(super) async fn measure<S: InboxStore + 'static>(
         }
         let last = last.unwrap();
         println!(
-            "| {senders} | {:.0}/s | {:.0}/s | {:.1} | {} | {} |",
+            "| {senders} | {:.0}/s | {:.0}/s | {:.1} | {} | {} | {:.0} | {:.1} |",
             median(singles),
             median(groups),
             median(ratios),
             last.quantile(0.5),
-            last.quantile(0.99)
+            last.quantile(0.99),
+            last.microseconds,
+            last.kilobytes
         );
     }
     println!(

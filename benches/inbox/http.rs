@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tower_bitrix24::inbox::SqliteInbox;
 use tower_bitrix24::{ApplicationToken, Event, EventLayer};
 
-use super::{PATH, TOKEN, form, inbox, load_average, median, runtime};
+use super::{PATH, PORTALS, TOKEN, form, inbox, load_average, median, runtime};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
@@ -96,17 +96,19 @@ pub(super) fn measure() -> bool {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let script = path("events.lua");
-    // Each request is another event, of one of 50 portals.
-    let body = form(11_111_111, 22_222_222, 1);
-    let body = body.replace('%', "%%");
-    let body = body.replace("11111111", "%08d").replace("22222222", "%d");
+    // Each request is another event, of the next deal of one of 50 portals.
+    let body = form(11_111_111, 22_222_222, 33_333_333);
+    let body = body.replace('%', "%%").replace("11111111", "%08d");
+    let body = body.replace("22222222", "%d").replace("33333333", "%d");
     let lua = format!(
-        "local deal = math.floor(os.time() % 100000) * 10000000\n\
+        "local first = os.time() % 100000 * 10000\n\
+         local deals = {{}}\n\
          wrk.headers['Content-Type'] = 'application/x-www-form-urlencoded'\n\
          function request()\n\
-             deal = deal + 1\n\
-             local portal = deal % 50\n\
-             local body = string.format('{body}', deal, portal, portal, portal)\n\
+             local portal = math.random(0, {PORTALS} - 1)\n\
+             deals[portal] = (deals[portal] or first) + 1\n\
+             local body = string.format(\n\
+                 '{body}', deals[portal], os.time(), portal, portal, portal)\n\
              return wrk.format('POST', nil, nil, body)\n\
          end\n"
     );

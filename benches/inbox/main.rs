@@ -15,6 +15,7 @@ mod work;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use ::http::Request;
 use bytes::Bytes;
@@ -30,8 +31,7 @@ const PATH: &str = "/bitrix24/events";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [serve, server, file] = &arguments[..] {
-        assert_eq!(serve, "serve");
+    if let ["serve", server, file] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         http::serve(server, file);
         return ExitCode::SUCCESS;
     }
@@ -91,6 +91,32 @@ fn number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+const PORTALS: u64 = 50;
+
+/// Returns a portal, at random, and the next of its deals: the events of a portal are about its newest
+/// objects, whose ids rise one by one.
+fn next_deal() -> (u64, u64) {
+    static DEALS: [AtomicU64; PORTALS as usize] =
+        [const { AtomicU64::new(100_001) }; PORTALS as usize];
+    let portal = scattered(number()) % PORTALS;
+    let deals = &DEALS[usize::try_from(portal).unwrap()];
+    (portal, deals.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Returns a number that looks random (splitmix64).
+fn scattered(number: u64) -> u64 {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Returns the time in unix seconds, as portals send it.
+fn unix_seconds() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap().as_secs()
+}
+
 /// The form of an update of a deal, about 600 bytes as a portal sends it.
 fn form(portal: u64, deal: u64, ts: u64) -> String {
     format!(
@@ -117,23 +143,27 @@ async fn send(receive: &Receive, form: String) {
     assert_eq!(response.status(), 200);
 }
 
-/// An entry as long as that of a [`form`].
+/// The entry of a [`form`] of the [`next_deal`], without the work of making it.
 fn entry() -> Entry {
+    let (portal, deal) = next_deal();
     let mut key = [0; 32];
-    key[..8].copy_from_slice(&number().to_be_bytes());
+    key[..8].copy_from_slice(&scattered(number()).to_be_bytes());
+    let mut lane = [0; 32];
+    lane[..8].copy_from_slice(&scattered(portal).to_be_bytes());
+    lane[24..].copy_from_slice(&deal.to_be_bytes());
     Entry {
         key: DedupKey::from_bytes(key),
-        lane: Some(key),
+        lane: Some(lane),
         merge: None,
         once: false,
-        member_id: "a223c6b3710f85df22e9377d00000001".to_owned(),
+        member_id: format!("a223c6b3710f85df22e9377d{portal:08}"),
         code: "ONCRMDEALUPDATE".to_owned(),
-        subject: "crm.deal 42".to_owned(),
+        subject: format!("crm.deal {deal}"),
         handler_id: Some(1),
-        timestamp: Some(1_466_439_714),
+        timestamp: Some(unix_seconds().cast_signed()),
         format: tower_bitrix24::inbox::FORMAT,
         key_id: Some(1),
-        body: Bytes::from_static(&[b'x'; 600]),
+        body: Bytes::from_static(&[b'x'; 680]),
     }
 }
 

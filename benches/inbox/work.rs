@@ -12,11 +12,10 @@ use tower_bitrix24::inbox::{
 };
 use tower_bitrix24::{Event, EventRouter};
 
-use super::{Opened, entry, form, inbox, load_average, median, send};
+use super::{Opened, PORTALS, entry, form, inbox, load_average, median, send};
 
 const ENTRIES: usize = 40_000;
 const LANES: u64 = 5_000;
-const PORTALS: u64 = 50;
 const FINISHED: usize = 200_000;
 const CLAIMS: usize = 200;
 const LEASE: Duration = Duration::from_secs(3600);
