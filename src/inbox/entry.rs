@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::callback::Proof;
 use crate::event::dedup_key::hash;
-use crate::event::{Action, DedupKey, Event, EventKind, Subject};
+use crate::event::{Action, DedupKey, Event, EventKind, ObjectId, Subject};
 use crate::form::Value;
 
 /// The version of the format of [`Entry::body`] that this version of the crate writes. A store hands
@@ -29,10 +29,13 @@ pub(super) const MAX_SUBJECT_LEN: usize = 128;
 /// Nothing but [`body`](Self::body) holds a secret, and that is sealed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The identity of the delivery.
+    /// The identity of the delivery. Entries with the same key have the same lane.
     pub key: DedupKey,
     /// The lane: entries of one lane are handled one at a time, in order. `None` if the event is
     /// about no object, so that nothing waits for it and it waits for nothing.
+    ///
+    /// Not all of its bytes look random: lanes of objects that were created one after another may
+    /// follow each other.
     pub lane: Option<[u8; 32]>,
     /// An entry replaces the last one of its lane that has the same merge key and was never tried.
     /// `None` if it replaces none.
@@ -153,9 +156,11 @@ fn lane(event: &Event, member_id: &str, subject: Option<&Subject<'_>>) -> Option
     if let Some(subject) = subject {
         let kind = subject.entity_type_id.map(|id| id.to_string());
         let kind = kind.unwrap_or_default();
-        let id = subject.id.to_string();
-        let parts = [subject.entity, &kind, &id].map(str::as_bytes);
-        return Some(hash("lane", &[&[member_id], &parts[..]].concat()));
+        let parts = [member_id, subject.entity.as_bytes(), kind.as_bytes()];
+        return Some(match subject.id {
+            ObjectId::Number(id) => numbered(hash("objects", &parts), id),
+            ObjectId::Text(id) => hash("lane", &[&parts[..], &[id.as_bytes()]].concat()),
+        });
     }
     // The application itself is the object: an uninstallation must not overtake the installation.
     matches!(
@@ -163,6 +168,12 @@ fn lane(event: &Event, member_id: &str, subject: Option<&Subject<'_>>) -> Option
         Some(EventKind::AppInstall | EventKind::AppUpdate | EventKind::AppUninstall)
     )
     .then(|| hash("application", &[member_id]))
+}
+
+/// A number follows those before it, so that a portal's newest objects lie together in an index.
+fn numbered(mut objects: [u8; 32], id: u64) -> [u8; 32] {
+    objects[24..].copy_from_slice(&id.to_be_bytes());
+    objects
 }
 
 /// Returns `true` if the event says that the object was changed, and nothing about the change.
@@ -271,6 +282,19 @@ mod tests {
             lane("ONCRMDEALUPDATE", "ONAPPINSTALL"),
             lane("ONCRMDEALUPDATE", "ONAPPUNINSTALL")
         );
+    }
+
+    #[test]
+    fn lanes_of_objects_with_consecutive_numbers_follow_each_other() {
+        let lane = |id: &str| identity(&DEAL.replace("=42", id)).lane.unwrap();
+        let lanes = ["=254", "=255", "=256", "=70000"].map(lane);
+        assert!(lanes.is_sorted());
+        assert!(lanes.iter().all(|lane| lane[..24] == lanes[0][..24]));
+        let currency = |id: &str| {
+            let body = DEAL.replace("DEAL", "CURRENCY").replace("42", id);
+            identity(&body).lane.unwrap()
+        };
+        assert_ne!(currency("EUR"), currency("USD"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::row::{Chunk, Columns, LIST, chunks, hashes};
+use super::row::{Chunk, Columns, LIST, chunks};
 use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
 use crate::inbox::entry::Entry;
 use crate::inbox::store::Accepted;
@@ -16,34 +16,49 @@ const MERGE: &str = "UPDATE bitrix24_inbox \
     SET key = $1, code = $2, subject = $3, ts = $4, received = $5, merged = merged + 1, \
         format = $6, key_id = $7, body = $8 \
     WHERE seq = (SELECT max(e.seq) FROM ( \
-        SELECT max(h.seq) seq FROM bitrix24_inbox h \
-        WHERE h.lane = $9 AND h.head = 1 AND h.finished IS NULL \
+        SELECT u.seq FROM bitrix24_inbox u \
+        WHERE u.lane = $9 AND u.head = 1 AND u.state = 0 AND u.attempts = 0 \
         UNION ALL \
-        SELECT max(w.seq) FROM bitrix24_inbox w \
-        WHERE w.lane = $9 AND w.head = 0 AND w.finished IS NULL) e) \
+        SELECT t.seq FROM bitrix24_inbox t WHERE t.lane = $9 AND t.head = 1 AND t.attempts > 0 \
+        UNION ALL \
+        SELECT max(b.seq) FROM bitrix24_inbox b \
+        WHERE b.lane = $9 AND b.head = 0 AND b.finished IS NULL) e) \
     AND state = 0 AND attempts = 0 AND merge_key = $10 RETURNING seq";
 
-/// Selects by the tables `wanted` of keys and `lanes`: the head of each lane with the merge key of its
-/// last entry, the entries that wait untried, and those that are sent once.
+/// Selects by a table `wanted`: the head of each lane with the merge key of its last entry, the entries
+/// of the same lane and key that wait untried, and those that are sent once.
 ///
-/// The subqueries read one row of an index each, however long a lane is.
-const PRESENT: &str = "ends(lane, head, last) AS MATERIALIZED ( \
-        SELECT l.lane, \
-            (SELECT max(h.seq) FROM bitrix24_inbox h \
-             WHERE h.lane = l.lane AND h.head = 1 AND h.finished IS NULL), \
-            (SELECT max(w.seq) FROM bitrix24_inbox w \
-             WHERE w.lane = l.lane AND w.head = 0 AND w.finished IS NULL) \
-        FROM lanes l) \
+/// The subqueries read one row of an index each, however long a lane is. SQLite never changes the order
+/// of a cross join: otherwise it scans all that wait for the few that are wanted.
+const PRESENT: &str = "ends(lane, key, head, last) AS MATERIALIZED ( \
+        SELECT w.lane, w.key, COALESCE( \
+            (SELECT u.seq FROM bitrix24_inbox u \
+             WHERE u.lane = w.lane AND u.head = 1 AND u.state = 0 AND u.attempts = 0 LIMIT 1), \
+            (SELECT t.seq FROM bitrix24_inbox t \
+             WHERE t.lane = w.lane AND t.head = 1 AND t.attempts > 0 LIMIT 1)), \
+            (SELECT max(b.seq) FROM bitrix24_inbox b \
+             WHERE b.lane = w.lane AND b.head = 0 AND b.finished IS NULL) \
+        FROM wanted w WHERE w.lane IS NOT NULL) \
     SELECT e.lane, e.head, CASE WHEN a.state = 0 AND a.attempts = 0 THEN a.merge_key END, \
         CAST(0 AS bigint) \
-    FROM ends e JOIN bitrix24_inbox a \
-        ON a.seq = CASE WHEN e.last IS NULL OR e.head > e.last THEN e.head ELSE e.last END \
+    FROM ends e CROSS JOIN bitrix24_inbox a \
+    WHERE a.seq = CASE WHEN e.last IS NULL OR e.head > e.last THEN e.head ELSE e.last END \
     UNION ALL \
-    SELECT d.key, d.seq, NULL, 1 FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
-    WHERE d.state = 0 AND d.attempts = 0 \
+    SELECT d.key, d.seq, NULL, 1 FROM ends e CROSS JOIN bitrix24_inbox d \
+    WHERE d.seq = e.head AND d.key = e.key AND d.state = 0 AND d.attempts = 0 \
     UNION ALL \
-    SELECT d.key, d.seq, NULL, 2 FROM wanted w JOIN bitrix24_inbox d ON d.key = w.key \
-    WHERE d.once = 1";
+    SELECT d.key, d.seq, NULL, 1 FROM ends e CROSS JOIN bitrix24_inbox d \
+    WHERE e.last IS NOT NULL AND d.lane = e.lane AND d.head = 0 AND d.key = e.key \
+    AND d.state = 0 AND d.attempts = 0 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 1 FROM wanted w CROSS JOIN bitrix24_inbox d \
+    WHERE w.lane IS NULL AND d.key = w.key AND d.lane IS NULL AND d.state = 0 AND d.attempts = 0 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 2 FROM wanted w CROSS JOIN bitrix24_inbox d \
+    WHERE w.once = 1 AND d.lane = w.lane AND d.key = w.key AND d.once = 1 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 2 FROM wanted w CROSS JOIN bitrix24_inbox d \
+    WHERE w.once = 1 AND w.lane IS NULL AND d.key = w.key AND d.lane IS NULL AND d.once = 1";
 
 /// Inserts the rows of a table `added`, in their order. It has rows without a key.
 const INSERT: &str = " INTO bitrix24_inbox (key, lane, merge_key, once, member_id, code, subject, \
@@ -171,12 +186,15 @@ impl<D: InboxDialect> Exclusive<D> {
     async fn present(&mut self, entries: &[Entry]) -> Result<Present, StoreError> {
         let mut present = Present::default();
         for chunk in chunks(entries, LIST) {
-            let keys = chunk.padded().map(|entry| Some(entry.key.as_bytes()));
-            let lanes = chunk.padded().map(|entry| entry.lane.as_ref());
-            let statement = Statement::<D>::new("WITH wanted(key) AS (")
-                .rows(hashes(keys))
-                .sql("), lanes(lane) AS (")
-                .rows(hashes(lanes))
+            let wanted = chunk.padded().map(|entry| {
+                [
+                    Value::from(Some(&entry.key.as_bytes()[..])),
+                    entry.lane.as_ref().map(|lane| &lane[..]).into(),
+                    i64::from(entry.once).into(),
+                ]
+            });
+            let statement = Statement::<D>::new("WITH wanted(key, lane, once) AS MATERIALIZED (")
+                .rows(wanted)
                 .sql("), ")
                 .sql(PRESENT);
             for row in &self.transaction.fetch_statement(&statement).await? {

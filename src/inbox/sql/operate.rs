@@ -48,7 +48,8 @@ const BLOCKED: &str = "SELECT count(*) FROM bitrix24_inbox \
 const BLOCKED_LANES: &str = "WHERE state = 0 AND head = 1 AND failing_since IS NOT NULL \
     AND lane IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2";
 
-const BEHIND: &str = "SELECT count(*) - 1 FROM bitrix24_inbox WHERE lane = $1 AND finished IS NULL";
+const BEHIND: &str =
+    "SELECT count(*) FROM bitrix24_inbox WHERE lane = $1 AND head = 0 AND finished IS NULL";
 
 /// The values of [`CONDITIONS`].
 fn values(filter: &Filter) -> [Value<'_>; 8] {

@@ -32,15 +32,21 @@ CREATE TABLE bitrix24_inbox (
     -- Sealed. NULL once it is not needed.
     body BLOB,
     -- What runs holds its lane.
-    CHECK (state <> 1 OR head = 1),
+    CHECK (state <> 1 OR (head = 1 AND attempts > 0)),
     CHECK (head = 0 OR state < 2)
 ) STRICT;
-CREATE UNIQUE INDEX bitrix24_inbox_untried ON bitrix24_inbox (key) WHERE state = 0 AND attempts = 0;
-CREATE UNIQUE INDEX bitrix24_inbox_once ON bitrix24_inbox (key) WHERE once = 1;
--- One entry of a lane runs at a time.
-CREATE UNIQUE INDEX bitrix24_inbox_runs ON bitrix24_inbox (lane) WHERE state = 1;
--- Those with state < 2. A claim changes none of these columns, so that it leaves this index alone.
-CREATE INDEX bitrix24_inbox_lane ON bitrix24_inbox (lane, head, seq) WHERE finished IS NULL;
+-- An index is as quick as the pages that a commit changes in it are few. Those of lanes begin with the
+-- portal and end with the object, so that the newest objects of a portal share a page; keys are random.
+CREATE UNIQUE INDEX bitrix24_inbox_untried ON bitrix24_inbox (lane, head, key)
+    WHERE lane IS NOT NULL AND state = 0 AND attempts = 0;
+CREATE UNIQUE INDEX bitrix24_inbox_once ON bitrix24_inbox (lane, key) WHERE lane IS NOT NULL AND once = 1;
+CREATE UNIQUE INDEX bitrix24_inbox_untried_alone ON bitrix24_inbox (key)
+    WHERE lane IS NULL AND state = 0 AND attempts = 0;
+CREATE UNIQUE INDEX bitrix24_inbox_once_alone ON bitrix24_inbox (key) WHERE lane IS NULL AND once = 1;
+-- One entry of a lane is tried at a time. The index above has the heads that were never tried.
+CREATE UNIQUE INDEX bitrix24_inbox_tried ON bitrix24_inbox (lane) WHERE head = 1 AND attempts > 0;
+-- Those that wait behind the head of their lane.
+CREATE INDEX bitrix24_inbox_behind ON bitrix24_inbox (lane, seq) WHERE head = 0 AND finished IS NULL;
 CREATE INDEX bitrix24_inbox_ready ON bitrix24_inbox (member_id, due, seq)
     WHERE state = 0 AND head = 1 AND suspect = 0;
 CREATE INDEX bitrix24_inbox_suspect ON bitrix24_inbox (due) WHERE suspect = 1;
