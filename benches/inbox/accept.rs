@@ -7,7 +7,9 @@ use cpu_time::ProcessTime;
 use tokio::task::JoinSet;
 use tower_bitrix24::inbox::InboxStore;
 
-use super::{Opened, entry, form, inbox, load_average, median, next_deal, send, unix_seconds};
+use super::{
+    Opened, entry, form, inbox, load_average, median, next_deal, send, unix_seconds, written,
+};
 
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(3);
@@ -60,16 +62,6 @@ where
         microseconds: processor.elapsed().as_secs_f64() * 1e6 / events,
         kilobytes: (written() - before) / 1e3 / events,
     }
-}
-
-/// Returns the bytes that this process has written to files, if the system counts them.
-fn written() -> f64 {
-    let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
-    let mut lines = counts.lines();
-    let written = lines.find_map(|line| line.strip_prefix("wchar: "));
-    written
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(f64::NAN)
 }
 
 async fn single<S: InboxStore + 'static>(senders: usize, opened: Opened<S>) -> Rate {

@@ -167,6 +167,16 @@ fn entry() -> Entry {
     }
 }
 
+/// Returns the bytes that this process has written to files, if the system counts them.
+fn written() -> f64 {
+    let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let mut lines = counts.lines();
+    let written = lines.find_map(|line| line.strip_prefix("wchar: "));
+    written
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(f64::NAN)
+}
+
 fn load_average() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tower_bitrix24::inbox::{
@@ -12,7 +13,7 @@ use tower_bitrix24::inbox::{
 };
 use tower_bitrix24::{Event, EventRouter};
 
-use super::{Opened, PORTALS, entry, form, inbox, load_average, median, send};
+use super::{Opened, PORTALS, entry, form, inbox, load_average, median, send, written};
 
 const ENTRIES: usize = 40_000;
 const LANES: u64 = 5_000;
@@ -99,8 +100,14 @@ async fn claim(store: &impl InboxStore) -> f64 {
     median(times)
 }
 
-/// Returns entries a second.
-async fn work<S: InboxStore + 'static>(inbox: &Inbox<S>) -> f64 {
+/// Entries a second, and the processor time and the bytes that each costs.
+struct Rate {
+    rate: f64,
+    microseconds: f64,
+    kilobytes: f64,
+}
+
+async fn work<S: InboxStore + 'static>(inbox: &Inbox<S>) -> Rate {
     let handled = Arc::new((AtomicUsize::new(0), Notify::new()));
     let handlers = EventRouter::builder()
         .fallback({
@@ -114,12 +121,17 @@ async fn work<S: InboxStore + 'static>(inbox: &Inbox<S>) -> f64 {
         })
         .build()
         .unwrap();
-    let started = Instant::now();
+    let (started, processor, before) = (Instant::now(), ProcessTime::now(), written());
     let worker = inbox.worker(handlers).concurrency(256).lease(LEASE).spawn();
     handled.1.notified().await;
     // Returns once the last ends of attempts are stored.
     worker.shutdown(Duration::from_secs(60)).await;
-    ENTRIES as f64 / started.elapsed().as_secs_f64()
+    let entries = ENTRIES as f64;
+    Rate {
+        rate: entries / started.elapsed().as_secs_f64(),
+        microseconds: processor.elapsed().as_secs_f64() * 1e6 / entries,
+        kilobytes: (written() - before) / 1e3 / entries,
+    }
 }
 
 pub(super) async fn measure<S: InboxStore + 'static>(database: &str, opened: Opened<S>) {
@@ -127,7 +139,10 @@ pub(super) async fn measure<S: InboxStore + 'static>(database: &str, opened: Ope
         "\n{database}, {}, {ENTRIES} entries in {LANES} lanes of {PORTALS} portals\n",
         load_average()
     );
-    println!("| finished rows | worked off | claim of 16, median ms |\n|---|---|---|");
+    println!(
+        "| finished rows | worked off | claim of 16, median ms | processor, µs | written, KB |\n\
+         |---|---|---|---|---|"
+    );
     let inbox = inbox(opened.store);
     let mut rates = Vec::new();
     for finished in [0, FINISHED] {
@@ -137,9 +152,14 @@ pub(super) async fn measure<S: InboxStore + 'static>(database: &str, opened: Ope
         fill(&inbox, 1_466_439_714 + finished as u64).await;
         let claim = claim(inbox.store()).await;
         let rate = work(&inbox).await;
+        let done = done(inbox.stats().await).done as usize - ENTRIES;
+        let Rate {
+            rate,
+            microseconds,
+            kilobytes,
+        } = rate;
         rates.push(rate);
-        let done = done(inbox.stats().await).done;
-        println!("| {} | {rate:.0}/s | {claim:.2} |", done as usize - ENTRIES);
+        println!("| {done} | {rate:.0}/s | {claim:.2} | {microseconds:.0} | {kilobytes:.1} |");
     }
     println!(
         "\nratio {:.2}, goal at least 1; goal at least 8,000/s",
