@@ -16,10 +16,7 @@ const MERGE: &str = "UPDATE bitrix24_inbox \
     SET key = $1, code = $2, subject = $3, ts = $4, received = $5, merged = merged + 1, \
         format = $6, key_id = $7, body = $8 \
     WHERE seq = (SELECT max(e.seq) FROM ( \
-        SELECT u.seq FROM bitrix24_inbox u \
-        WHERE u.lane = $9 AND u.head = 1 AND u.state = 0 AND u.attempts = 0 \
-        UNION ALL \
-        SELECT t.seq FROM bitrix24_inbox t WHERE t.lane = $9 AND t.head = 1 AND t.attempts > 0 \
+        SELECT h.seq FROM bitrix24_inbox h WHERE h.lane = $9 AND h.head = 1 \
         UNION ALL \
         SELECT max(b.seq) FROM bitrix24_inbox b \
         WHERE b.lane = $9 AND b.head = 0 AND b.finished IS NULL) e) \
@@ -31,11 +28,8 @@ const MERGE: &str = "UPDATE bitrix24_inbox \
 /// The subqueries read one row of an index each, however long a lane is. SQLite never changes the order
 /// of a cross join: otherwise it scans all that wait for the few that are wanted.
 const PRESENT: &str = "ends(lane, key, head, last) AS MATERIALIZED ( \
-        SELECT w.lane, w.key, COALESCE( \
-            (SELECT u.seq FROM bitrix24_inbox u \
-             WHERE u.lane = w.lane AND u.head = 1 AND u.state = 0 AND u.attempts = 0 LIMIT 1), \
-            (SELECT t.seq FROM bitrix24_inbox t \
-             WHERE t.lane = w.lane AND t.head = 1 AND t.attempts > 0 LIMIT 1)), \
+        SELECT w.lane, w.key, \
+            (SELECT h.seq FROM bitrix24_inbox h WHERE h.lane = w.lane AND h.head = 1), \
             (SELECT max(b.seq) FROM bitrix24_inbox b \
              WHERE b.lane = w.lane AND b.head = 0 AND b.finished IS NULL) \
         FROM wanted w WHERE w.lane IS NOT NULL) \

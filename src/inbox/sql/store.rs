@@ -30,10 +30,8 @@ const PROMOTE: &str = " bitrix24_inbox SET head = 1 WHERE seq IN ( \
         SELECT (SELECT a.seq FROM bitrix24_inbox a \
                 WHERE a.lane = l.lane AND a.head = 0 AND a.finished IS NULL ORDER BY a.seq LIMIT 1) \
         FROM lanes l \
-        WHERE NOT EXISTS (SELECT 1 FROM bitrix24_inbox t \
-                          WHERE t.lane = l.lane AND t.head = 1 AND t.attempts > 0) \
-        AND NOT EXISTS (SELECT 1 FROM bitrix24_inbox u \
-                        WHERE u.lane = l.lane AND u.head = 1 AND u.state = 0 AND u.attempts = 0))";
+        WHERE NOT EXISTS (SELECT 1 FROM bitrix24_inbox h \
+                          WHERE h.lane = l.lane AND h.head = 1))";
 
 /// A database with the tables of an inbox.
 pub(super) trait InboxDialect: Dialect<Row: Columns> {

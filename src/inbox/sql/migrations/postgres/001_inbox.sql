@@ -32,21 +32,21 @@ CREATE TABLE bitrix24_inbox (
     -- Sealed. NULL once it is not needed.
     body bytea,
     -- What runs holds its lane.
-    CHECK (state <> 1 OR (head = 1 AND attempts > 0)),
+    CHECK (state <> 1 OR head = 1),
     CHECK (head = 0 OR state < 2)
 );
--- An index is as quick as the pages that a commit changes in it are few. Those of lanes begin with the
--- portal and end with the object, so that the newest objects of a portal share a page; keys are random.
-CREATE UNIQUE INDEX bitrix24_inbox_untried ON bitrix24_inbox (lane, head, key)
-    WHERE lane IS NOT NULL AND state = 0 AND attempts = 0;
+-- One entry of a lane holds it, and only that one runs. The lanes of a portal's newest objects lie
+-- together, so that a commit changes few pages of this index; those of keys alone would be random.
+CREATE UNIQUE INDEX bitrix24_inbox_head ON bitrix24_inbox (lane) WHERE lane IS NOT NULL AND head = 1;
+-- Those that wait behind the head of their lane.
+CREATE INDEX bitrix24_inbox_behind ON bitrix24_inbox (lane, seq) WHERE head = 0 AND finished IS NULL;
+-- Equal keys have equal lanes.
+CREATE UNIQUE INDEX bitrix24_inbox_untried ON bitrix24_inbox (lane, key)
+    WHERE lane IS NOT NULL AND head = 0 AND state = 0 AND attempts = 0;
 CREATE UNIQUE INDEX bitrix24_inbox_once ON bitrix24_inbox (lane, key) WHERE lane IS NOT NULL AND once = 1;
 CREATE UNIQUE INDEX bitrix24_inbox_untried_alone ON bitrix24_inbox (key)
     WHERE lane IS NULL AND state = 0 AND attempts = 0;
 CREATE UNIQUE INDEX bitrix24_inbox_once_alone ON bitrix24_inbox (key) WHERE lane IS NULL AND once = 1;
--- One entry of a lane is tried at a time. The index above has the heads that were never tried.
-CREATE UNIQUE INDEX bitrix24_inbox_tried ON bitrix24_inbox (lane) WHERE head = 1 AND attempts > 0;
--- Those that wait behind the head of their lane.
-CREATE INDEX bitrix24_inbox_behind ON bitrix24_inbox (lane, seq) WHERE head = 0 AND finished IS NULL;
 CREATE INDEX bitrix24_inbox_ready ON bitrix24_inbox (member_id, due, seq)
     WHERE state = 0 AND head = 1 AND suspect = 0;
 CREATE INDEX bitrix24_inbox_suspect ON bitrix24_inbox (due) WHERE suspect = 1;
