@@ -60,7 +60,7 @@ impl Event {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn dedup_key(&self) -> DedupKey {
-        let member_id = self.auth().member_id().unwrap_or_default();
+        let member_id = self.member_id().unwrap_or_default();
         let code = self.code().to_ascii_uppercase();
         // Ids that no database holds are as good as none.
         let handler_id = self.handler_id().and_then(|id| i64::try_from(id).ok());

@@ -181,7 +181,7 @@ impl Event {
     }
 
     /// Cheaper than `auth`, which decodes every field.
-    #[cfg(feature = "tracing")]
+    #[cfg(any(feature = "dedup", feature = "tracing"))]
     pub(crate) fn member_id(&self) -> Option<Cow<'_, str>> {
         self.0.envelope.member_id()
     }

@@ -79,7 +79,7 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn of(event: &Event, coalesce: bool) -> Self {
-        let member_id = event.auth().member_id().unwrap_or_default();
+        let member_id = &*event.member_id().unwrap_or_default();
         let data = event.raw_data();
         let data = data.as_deref().unwrap_or_default();
         let handler_id = event.handler_id().and_then(|id| i64::try_from(id).ok());

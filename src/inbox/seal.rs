@@ -101,7 +101,8 @@ impl fmt::Debug for InboxKey {
 /// The keys of an inbox: each opens, and the first seals unless nothing is sealed.
 #[derive(Clone, Debug)]
 pub(super) struct Keyring {
-    keys: Vec<InboxKey>,
+    /// Each with its id, which is a hash.
+    keys: Vec<(i64, InboxKey)>,
     seals: bool,
 }
 
@@ -148,13 +149,13 @@ pub(super) struct Contents {
 impl Keyring {
     pub(super) fn new(first: InboxKey) -> Self {
         Self {
-            keys: vec![first],
+            keys: vec![(first.id(), first)],
             seals: true,
         }
     }
 
     pub(super) fn push(&mut self, key: InboxKey) {
-        self.keys.push(key);
+        self.keys.push((key.id(), key));
     }
 
     pub(super) const fn insecure_unsealed() -> Self {
@@ -169,7 +170,7 @@ impl Keyring {
         let mut sealed =
             Vec::with_capacity(NONCE_LEN + 5 + target.len() + body.len() + tag_len + 64);
         write_contents(&mut sealed, target, identity.proof, body);
-        let Some(key) = self.keys.first().filter(|_| self.seals) else {
+        let Some((key_id, key)) = self.keys.first().filter(|_| self.seals) else {
             return identity.with_body(None, sealed.into());
         };
         // 24 random bytes never repeat in practice, without any state.
@@ -180,7 +181,7 @@ impl Keyring {
             .encrypt_in_place(&nonce, &associated_data, &mut sealed)
             .expect("a body of less than 256 GiB can be sealed");
         sealed.extend_from_slice(&nonce);
-        identity.with_body(Some(key.id()), sealed.into())
+        identity.with_body(Some(*key_id), sealed.into())
     }
 
     pub(super) fn open(&self, entry: &Entry) -> Result<Contents, OpenError> {
@@ -194,8 +195,9 @@ impl Keyring {
         if !self.seals && entry.key_id.is_none() {
             return read_contents(entry.format, opened.into()).ok_or(OpenError::Forged);
         }
-        let key = self.keys.iter().find(|key| Some(key.id()) == entry.key_id);
-        let key = key.ok_or(OpenError::UnknownKey)?;
+        let mut keys = self.keys.iter();
+        let key = keys.find(|(id, _)| Some(*id) == entry.key_id);
+        let (_, key) = key.ok_or(OpenError::UnknownKey)?;
         let nonce_start = opened.len().checked_sub(NONCE_LEN);
         let nonce = opened.split_off(nonce_start.ok_or(OpenError::Forged)?);
         let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| OpenError::Forged)?;
