@@ -21,9 +21,6 @@ use crate::telemetry;
 /// The largest number of entries of one transaction.
 const MAX_BATCH: usize = 256;
 
-/// The smallest number of entries that are stored in two transactions, each of which syncs.
-const MIN_SPLIT: usize = 32;
-
 /// Transactions that fail sooner are repeated, since the platform does not repeat the events. A later
 /// failure has used up the time in which a sender waits.
 const REPEAT_WITHIN: Duration = Duration::from_secs(1);
@@ -89,9 +86,8 @@ impl Committer {
             room: room.clone(),
         };
         tokio::spawn(async move {
-            let mut waiting = Vec::with_capacity(MAX_BATCH);
             let mut last = 0;
-            while let Some(batch) = next_batch(&mut received, &mut waiting, last).await {
+            while let Some(batch) = next_batch(&mut received, last).await {
                 last = batch.len();
                 let (entries, replies): (Vec<_>, Vec<_>) =
                     batch.into_iter().map(|job| (job.entry, job.reply)).unzip();
@@ -128,35 +124,23 @@ impl Committer {
 ///
 /// If few wait although the last transaction had many, most senders have just got their reply. The
 /// first of them would be stored alone, and the others wait for it: so all that are about to run come
-/// first. Half of them follow one transaction later, so that they prepare their next entries while the
-/// others are stored.
-async fn next_batch(
-    received: &mut mpsc::Receiver<Job>,
-    waiting: &mut Vec<Job>,
-    last: usize,
-) -> Option<Vec<Job>> {
-    let is_few = waiting.len() + received.len() < last / 4;
-    if waiting.is_empty() && received.recv_many(waiting, MAX_BATCH).await == 0 {
+/// first.
+async fn next_batch(received: &mut mpsc::Receiver<Job>, last: usize) -> Option<Vec<Job>> {
+    let is_few = received.len() < last / 4;
+    let mut batch = Vec::with_capacity(last);
+    if received.recv_many(&mut batch, MAX_BATCH).await == 0 {
         return None;
     }
-    take_all(received, waiting);
     let mut gathered = 0;
-    while is_few && gathered < waiting.len() && waiting.len() < MAX_BATCH {
-        gathered = waiting.len();
+    while is_few && gathered < batch.len() && batch.len() < MAX_BATCH {
+        gathered = batch.len();
         yield_now().await;
-        take_all(received, waiting);
+        while batch.len() < MAX_BATCH {
+            let Ok(job) = received.try_recv() else { break };
+            batch.push(job);
+        }
     }
-    let len = waiting.len();
-    let is_split = is_few && len >= MIN_SPLIT;
-    let count = if is_split { len.div_ceil(2) } else { len };
-    Some(waiting.drain(..count).collect())
-}
-
-fn take_all(received: &mut mpsc::Receiver<Job>, waiting: &mut Vec<Job>) {
-    while waiting.len() < MAX_BATCH {
-        let Ok(job) = received.try_recv() else { break };
-        waiting.push(job);
-    }
+    Some(batch)
 }
 
 /// Stores a batch and replies for each entry. A batch that fails is repeated and then divided, since an
