@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::callback_key::{CallbackKey, Entry};
 use super::callback_kind::CallbackKind;
 use super::error::{EnvelopeError, EnvelopeErrorKind};
-use super::key::{Field, Key, Root};
-use super::{DataSpan, Envelope, Span};
-use crate::form::pairs::pairs;
+use super::key::{Field, Key, Root, visit_pairs};
+use super::{DataSpan, Envelope, Fields, Places, ValueStart};
+use crate::form::pairs::end_of_value;
 use crate::form::percent::decode;
 
 /// The parts of a callback's body, located and **not yet verified**.
@@ -50,10 +50,13 @@ impl CallbackEnvelope {
     pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
         let no_callback = EnvelopeError::new(EnvelopeErrorKind::NoCallback);
         let envelope = match Envelope::scan_with_callbacks(body.into()) {
-            Err(error) if error.kind() == EnvelopeErrorKind::NoEvent => return Err(no_callback),
-            scanned => scanned?,
+            Ok(envelope) => envelope,
+            Err((error, _)) if error.kind() == EnvelopeErrorKind::NoEvent => {
+                return Err(no_callback);
+            }
+            Err((error, _)) => return Err(error),
         };
-        match envelope.callback {
+        match envelope.places.callback {
             Some(kind) if envelope.claims_callback() => Ok(Self::new(envelope, kind)),
             _ => Err(no_callback),
         }
@@ -86,48 +89,23 @@ impl fmt::Debug for CallbackEnvelope {
 }
 
 impl Envelope {
-    /// Finds an event or a callback in a body.
-    pub(crate) fn scan_with_callbacks(body: Bytes) -> Result<Self, EnvelopeError> {
-        if u32::try_from(body.len()).is_err() {
-            return Err(EnvelopeError::new(EnvelopeErrorKind::TooLong));
-        }
-        let mut found = Found::default();
-        found.scan(&body)?;
-        if found.has(Field::Event) {
-            found.check_event()?;
-            let mut envelope = Self {
-                body,
-                fields: found.fields,
-                data: found.data,
-                callback: None,
-            };
-            if envelope.raw(Field::Event).is_some_and(names_settings) {
-                envelope.callback = Some(CallbackKind::Settings);
-            }
-            return Ok(envelope);
-        }
-        let (kind, fields) = found.into_callback()?;
-        Ok(Self {
-            body,
-            fields,
-            data: Default::default(),
-            callback: Some(kind),
-        })
+    /// Finds an event or a callback in a body, and returns the body if it has neither.
+    pub(crate) fn scan_with_callbacks(body: Bytes) -> Result<Self, (EnvelopeError, Bytes)> {
+        Self::locate(body, Places::find_event_or_callback)
     }
 
     /// Creates the envelope of a body that is not a form. It has no fields.
     pub(crate) fn of_other_content(body: Bytes) -> Self {
-        Self {
-            body,
-            fields: Default::default(),
-            data: Default::default(),
+        let places = Places {
             callback: Some(CallbackKind::Unknown),
-        }
+            ..Places::default()
+        };
+        Self { body, places }
     }
 
     /// Returns `true` if the platform sends such a callback without the application's token.
     pub(crate) fn may_lack_token(&self) -> bool {
-        let kind = self.callback;
+        let kind = self.places.callback;
         kind.is_some_and(|kind| !kind.always_has_token()) && !self.has_application_token()
     }
 
@@ -139,8 +117,8 @@ impl Envelope {
 
     /// Returns `true` if the keys name a kind of callback, or a proof of one.
     pub(crate) fn claims_callback(&self) -> bool {
-        self.callback.is_some()
-            && (self.callback != Some(CallbackKind::Unknown)
+        self.places.callback.is_some()
+            && (self.places.callback != Some(CallbackKind::Unknown)
                 || self.raw(Field::ApplicationToken).is_some()
                 || self.raw(Field::AccessToken).is_some())
     }
@@ -148,33 +126,54 @@ impl Envelope {
     /// Returns `true` if the access token of the body is that of the user who sees a page.
     pub(crate) fn has_token_of_user(&self) -> bool {
         matches!(
-            self.callback,
+            self.places.callback,
             Some(CallbackKind::Placement | CallbackKind::Settings)
         ) && self.has_access_token()
     }
 
     fn has_access_token(&self) -> bool {
-        let token = self.raw(Field::AccessToken);
-        token.is_some_and(|token| !token.is_empty())
+        self.has_value(Field::AccessToken)
     }
 
     /// Returns `None` if this is an event.
     pub(crate) fn callback_kind(&self) -> Option<CallbackKind> {
-        self.callback
+        self.places.callback
     }
 }
 
-/// Returns `true` if an encoded code is that of the settings form.
+impl Places {
+    fn find_event_or_callback(body: &[u8]) -> Result<Self, EnvelopeError> {
+        let mut found = Found::default();
+        found.scan(body)?;
+        if !found.has(Field::Event) {
+            let (kind, fields) = found.into_callback()?;
+            return Ok(Self {
+                fields,
+                data: DataSpan::default(),
+                callback: Some(kind),
+            });
+        }
+        found.check_event(body)?;
+        let code = &body[found.fields[Field::Event as usize].0 as usize..];
+        Ok(Self {
+            fields: found.fields,
+            data: found.data,
+            callback: names_settings(code).then_some(CallbackKind::Settings),
+        })
+    }
+}
+
+/// Returns `true` if an encoded code is that of the settings form. `code` may have more behind it.
 fn names_settings(code: &[u8]) -> bool {
     // The code of an event is not decoded for this.
-    !code.starts_with(b"ON") && decode(code).starts_with(b"OnAppSettings")
+    !code.starts_with(b"ON") && decode(&code[..end_of_value(code)]).starts_with(b"OnAppSettings")
 }
 
 /// The keys of a body that decide what it is.
 #[derive(Default)]
 struct Found {
-    fields: [Span; Field::COUNT],
-    keys: [Span; CallbackKey::COUNT],
+    fields: Fields,
+    keys: [ValueStart; CallbackKey::COUNT],
     /// A bit for each of the keys that appeared without brackets.
     texts: u32,
     data: DataSpan,
@@ -188,25 +187,25 @@ struct Found {
 
 impl Found {
     fn scan(&mut self, body: &[u8]) -> Result<(), EnvelopeError> {
-        for (count, pair) in pairs(body).enumerate() {
-            if count == Envelope::MAX_PAIRS {
-                return Err(EnvelopeError::new(EnvelopeErrorKind::TooManyPairs));
+        visit_pairs(body, |pair| {
+            let value = ValueStart(pair.value_start as u32);
+            match pair.key {
+                Key::Field(field) => self.field(field, value),
+                Key::Data => self.data.add(body, &pair),
+                key => {
+                    let text = &body[pair.start..pair.value_start];
+                    self.rare(key, text.strip_suffix(b"=").unwrap_or(text), value)?;
+                }
             }
-            let span = Span::new(pair.value_start..pair.end);
-            match Key::read(pair.key) {
-                Key::Field(field) => self.field(field, span),
-                Key::Data => self.data.add(body, pair.start..pair.end),
-                key => self.rare(key, pair.key, span)?,
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Reads a key that is rare in an event. Inlined, it would slow the scan of the others.
     #[inline(never)]
-    fn rare(&mut self, read: Key, key: &[u8], span: Span) -> Result<(), EnvelopeError> {
+    fn rare(&mut self, read: Key, key: &[u8], value: ValueStart) -> Result<(), EnvelopeError> {
         let Key::Alias(root) = read else {
-            self.other(key, span);
+            self.other(key, value);
             return Ok(());
         };
         let error = EnvelopeError::ambiguous_key(root.as_str());
@@ -223,10 +222,10 @@ impl Found {
     }
 
     #[inline]
-    fn field(&mut self, field: Field, span: Span) {
+    fn field(&mut self, field: Field, value: ValueStart) {
         let place = &mut self.fields[field as usize];
-        let is_duplicate = place.end != 0;
-        *place = span;
+        let is_duplicate = place.is_some();
+        *place = value;
         if is_duplicate {
             self.duplicate(field);
         }
@@ -240,12 +239,12 @@ impl Found {
         self.reject(is_proof, error);
     }
 
-    fn other(&mut self, key: &[u8], span: Span) {
+    fn other(&mut self, key: &[u8], value: ValueStart) {
         match CallbackKey::read(key) {
-            Some(Entry::Key { key, is_array }) => self.key(key, is_array, span),
+            Some(Entry::Key { key, is_array }) => self.key(key, is_array, value),
             Some(Entry::PhoneNumber) => {
                 self.has_phone_number = true;
-                self.key(CallbackKey::Properties, true, span);
+                self.key(CallbackKey::Properties, true, value);
             }
             Some(Entry::Alias(key)) => {
                 let error = EnvelopeError::ambiguous_key(key.as_str());
@@ -259,10 +258,10 @@ impl Found {
         }
     }
 
-    fn key(&mut self, key: CallbackKey, is_array: bool, span: Span) {
+    fn key(&mut self, key: CallbackKey, is_array: bool, value: ValueStart) {
         let place = &mut self.keys[key as usize];
-        let is_duplicate = place.end != 0;
-        *place = span;
+        let is_duplicate = place.is_some();
+        *place = value;
         let was_text = self.texts & (1 << key as u32) != 0;
         if !is_array {
             self.texts |= 1 << key as u32;
@@ -291,11 +290,11 @@ impl Found {
     }
 
     fn has(&self, field: Field) -> bool {
-        self.fields[field as usize].end != 0
+        self.fields[field as usize].is_some()
     }
 
     fn has_key(&self, key: CallbackKey) -> bool {
-        self.keys[key as usize].end != 0
+        self.keys[key as usize].is_some()
     }
 
     fn is_placement(&self) -> bool {
@@ -305,15 +304,14 @@ impl Found {
     }
 
     /// Rejects what the scan for events does, and what a later parser could take for a callback.
-    fn check_event(&self) -> Result<(), EnvelopeError> {
+    fn check_event(&self, body: &[u8]) -> Result<(), EnvelopeError> {
         let mixed = || EnvelopeError::new(EnvelopeErrorKind::MixedKinds);
         if CallbackKey::MARKERS.iter().any(|key| self.has_key(*key)) {
             return Err(mixed());
         }
         // An event without a code, with a token, is of no kind.
         let has_token = self.has(Field::ApplicationToken) || self.has(Field::AccessToken);
-        let code = self.fields[Field::Event as usize];
-        let is_empty = code.start == code.end;
+        let is_empty = self.fields[Field::Event as usize].is_empty(body);
         if is_empty && has_token {
             return Err(mixed());
         }
@@ -326,7 +324,7 @@ impl Found {
         Ok(())
     }
 
-    fn into_callback(mut self) -> Result<(CallbackKind, [Span; Field::COUNT]), EnvelopeError> {
+    fn into_callback(mut self) -> Result<(CallbackKind, Fields), EnvelopeError> {
         if let Some(error) = self.malformed_proof {
             return Err(error);
         }
@@ -335,7 +333,7 @@ impl Found {
         let has_message_key =
             self.has_key(CallbackKey::MessageId) || self.has_key(CallbackKey::MessageBody);
         let has_auth =
-            (Field::AccessToken as usize..Field::COUNT).any(|field| self.fields[field].end != 0);
+            (Field::AccessToken as usize..Field::COUNT).any(|field| self.fields[field].is_some());
         let is_mixed = is_placement && (is_robot || has_message_key || has_auth)
             || is_robot && has_message_key;
         if is_mixed {
@@ -351,7 +349,7 @@ impl Found {
             CallbackKind::Robot
         } else if is_message {
             CallbackKind::Message
-        } else if self.data.span.end != 0 && self.has(Field::ApplicationToken) {
+        } else if self.data.end != 0 && self.has(Field::ApplicationToken) {
             CallbackKind::Settings
         } else {
             CallbackKind::Unknown

@@ -14,7 +14,6 @@ mod key;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -23,8 +22,8 @@ pub use self::auth::{ApplicationStatus, Auth};
 pub use self::callback::CallbackEnvelope;
 pub use self::callback_kind::CallbackKind;
 pub use self::error::{EnvelopeError, EnvelopeErrorKind};
-use self::key::{Field, Key, Root};
-use crate::form::pairs::pairs;
+use self::key::{Field, Key, Root, visit_pairs};
+use crate::form::pairs::{Pair, end_of_value, pairs};
 use crate::form::percent::{decode, decode_text};
 
 /// The parts of an event request's body, located and **not yet verified**.
@@ -50,48 +49,96 @@ use crate::form::percent::{decode, decode_text};
 #[derive(Clone)]
 pub struct Envelope {
     body: Bytes,
-    fields: [Span; Field::COUNT],
+    places: Places,
+}
+
+/// The places of the envelope's parts in the body.
+#[derive(Clone, Default)]
+struct Places {
+    fields: Fields,
     data: DataSpan,
     /// Set by the scan for callbacks, never by the scan for events.
     callback: Option<CallbackKind>,
 }
 
-/// A value's place in the body. The end of a pair that exists is never 0, so 0 means absent.
+/// Where the value of each field starts in the body. It ends at the next `&`.
+type Fields = [ValueStart; Field::COUNT];
+
+/// 0 if there is no value: a key stands before each.
 #[derive(Clone, Copy, Default)]
-struct Span {
-    start: u32,
-    end: u32,
+struct ValueStart(u32);
+
+impl ValueStart {
+    fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
+    fn is_empty(self, body: &[u8]) -> bool {
+        matches!(body[self.0 as usize..], [] | [b'&', ..])
+    }
 }
 
 /// From the start of the first pair of `data` to the end of the last.
 #[derive(Clone, Copy, Default)]
 struct DataSpan {
-    span: Span,
+    start: u32,
+    /// 0 if there are none.
+    end: u32,
     /// Other pairs stand between those of `data`.
-    mixed: bool,
-}
-
-impl Span {
-    #[inline]
-    fn new(range: Range<usize>) -> Self {
-        Self {
-            start: range.start as u32,
-            end: range.end as u32,
-        }
-    }
+    is_mixed: bool,
 }
 
 impl DataSpan {
     #[inline]
-    fn add(&mut self, body: &[u8], pair: Range<usize>) {
-        if self.span.end == 0 {
-            self.span = Span::new(pair);
-            return;
+    fn add(&mut self, body: &[u8], pair: &Pair<'_, Key>) {
+        if self.end == 0 {
+            self.start = pair.start as u32;
+        } else if self.end as usize + 1 != pair.start {
+            // Adjacent pairs have nothing but their `&`s between them.
+            let between = &body[self.end as usize..pair.start];
+            self.is_mixed |= between.iter().any(|&byte| byte != b'&');
         }
-        // Adjacent pairs have nothing but their `&`s between them.
-        let between = &body[self.span.end as usize..pair.start];
-        self.mixed |= between.iter().any(|&byte| byte != b'&');
-        self.span.end = pair.end as u32;
+        self.end = pair.end as u32;
+    }
+}
+
+impl Places {
+    fn find_event(body: &[u8]) -> Result<Self, EnvelopeError> {
+        let (mut fields, mut data) = (Fields::default(), DataSpan::default());
+        // Duplicate keys matter only if the form turns out to be an event.
+        let mut malformed = None;
+        visit_pairs(body, |pair| {
+            match pair.key {
+                Key::Field(field) => {
+                    let place = &mut fields[field as usize];
+                    if place.is_some() {
+                        malformed = malformed.or(Some(EnvelopeError::duplicate_key(field.key())));
+                    }
+                    *place = ValueStart(pair.value_start as u32);
+                }
+                Key::Data => data.add(body, &pair),
+                Key::Alias(root) => {
+                    let error = EnvelopeError::ambiguous_key(root.as_str());
+                    if root == Root::Field(Field::Event) {
+                        return Err(error);
+                    }
+                    malformed = malformed.or(Some(error));
+                }
+                Key::Other => {}
+            }
+            Ok(())
+        })?;
+
+        let code = fields[Field::Event as usize];
+        match malformed {
+            Some(error) if code.is_some() => Err(error),
+            None if code.is_some() && !code.is_empty(body) => Ok(Self {
+                fields,
+                data,
+                callback: None,
+            }),
+            _ => Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent)),
+        }
     }
 }
 
@@ -108,55 +155,37 @@ impl Envelope {
     /// one, and of another kind if the body is ambiguous or too long. The error never contains the
     /// body.
     pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
-        let body = body.into();
-        if u32::try_from(body.len()).is_err() {
-            return Err(EnvelopeError::new(EnvelopeErrorKind::TooLong));
-        }
+        Self::scan_event(body.into()).map_err(|(error, _)| error)
+    }
 
-        let mut fields = [Span::default(); Field::COUNT];
-        let mut data = DataSpan::default();
-        // Duplicate keys matter only if the form turns out to be an event.
-        let mut malformed = None;
-        for (count, pair) in pairs(&body).enumerate() {
-            if count == Self::MAX_PAIRS {
-                return Err(EnvelopeError::new(EnvelopeErrorKind::TooManyPairs));
-            }
-            match Key::read(pair.key) {
-                Key::Field(field) => {
-                    let place = &mut fields[field as usize];
-                    if place.end != 0 {
-                        malformed = malformed.or(Some(EnvelopeError::duplicate_key(field.key())));
-                    }
-                    *place = Span::new(pair.value_start..pair.end);
-                }
-                Key::Data => data.add(&body, pair.start..pair.end),
-                Key::Alias(root) => {
-                    let error = EnvelopeError::ambiguous_key(root.as_str());
-                    if root == Root::Field(Field::Event) {
-                        return Err(error);
-                    }
-                    malformed = malformed.or(Some(error));
-                }
-                Key::Other => {}
-            }
-        }
+    /// Does the same, and returns the body if it has no envelope.
+    pub(crate) fn scan_event(body: Bytes) -> Result<Self, (EnvelopeError, Bytes)> {
+        Self::locate(body, Places::find_event)
+    }
 
-        let envelope = Self {
-            body,
-            fields,
-            data,
-            callback: None,
+    fn locate(
+        body: Bytes,
+        find: impl FnOnce(&[u8]) -> Result<Places, EnvelopeError>,
+    ) -> Result<Self, (EnvelopeError, Bytes)> {
+        let found = if u32::try_from(body.len()).is_ok() {
+            find(&body)
+        } else {
+            Err(EnvelopeError::new(EnvelopeErrorKind::TooLong))
         };
-        match (envelope.raw(Field::Event), malformed) {
-            (Some(_), Some(error)) => Err(error),
-            (Some(code), None) if !code.is_empty() => Ok(envelope),
-            _ => Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent)),
+        match found {
+            Ok(places) => Ok(Self { body, places }),
+            Err(error) => Err((error, body)),
         }
     }
 
     /// Returns the event's code as it was sent, such as `ONCRMREQUISITEADD`.
     pub fn code(&self) -> Cow<'_, str> {
         self.text(Field::Event).unwrap_or_default()
+    }
+
+    /// Returns the code, still encoded.
+    pub(crate) fn raw_code(&self) -> &[u8] {
+        self.raw(Field::Event).unwrap_or_default()
     }
 
     /// Returns the id of the handler registration (`event_handler_id`) that this request is for.
@@ -179,8 +208,7 @@ impl Envelope {
     }
 
     pub(crate) fn has_application_token(&self) -> bool {
-        self.raw(Field::ApplicationToken)
-            .is_some_and(|token| !token.is_empty())
+        self.has_value(Field::ApplicationToken)
     }
 
     /// Returns the portal that the request claims to come from, `auth[member_id]`.
@@ -203,14 +231,15 @@ impl Envelope {
     /// the body has no `data`.
     pub(crate) fn data(&self) -> Option<Cow<'_, [u8]>> {
         let DataSpan {
-            span: Span { start, end },
-            mixed,
-        } = self.data;
+            start,
+            end,
+            is_mixed,
+        } = self.places.data;
         if end == 0 {
             return None;
         }
         let data = &self.body[start as usize..end as usize];
-        if !mixed {
+        if !is_mixed {
             return Some(Cow::Borrowed(data));
         }
         let mut gathered = Vec::with_capacity(data.len());
@@ -224,8 +253,16 @@ impl Envelope {
     }
 
     fn raw(&self, field: Field) -> Option<&[u8]> {
-        let Span { start, end } = self.fields[field as usize];
-        (end != 0).then(|| &self.body[start as usize..end as usize])
+        let start = self.places.fields[field as usize];
+        start.is_some().then(|| {
+            let text = &self.body[start.0 as usize..];
+            &text[..end_of_value(text)]
+        })
+    }
+
+    fn has_value(&self, field: Field) -> bool {
+        let start = self.places.fields[field as usize];
+        start.is_some() && !start.is_empty(&self.body)
     }
 
     fn text(&self, field: Field) -> Option<Cow<'_, str>> {

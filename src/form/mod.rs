@@ -10,6 +10,7 @@ pub mod field;
 pub(crate) mod from_value;
 pub(crate) mod key;
 mod mismatch;
+mod near;
 pub(crate) mod pairs;
 mod parts;
 pub(crate) mod percent;

@@ -2,10 +2,12 @@
 
 use memchr::{memchr, memchr2};
 
-/// A `key=value` pair of the body, still encoded.
+use super::near::find;
+
+/// A `key=value` pair of the body, still encoded. `K` is what was made of its key.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pair<'a> {
-    pub(crate) key: &'a [u8],
+pub(crate) struct Pair<'a, K = &'a [u8]> {
+    pub(crate) key: K,
     /// Empty if the pair has no `=`.
     pub(crate) value: &'a [u8],
     /// The offset of the pair in the body.
@@ -23,41 +25,57 @@ impl Pair<'_> {
 }
 
 /// Returns the pairs of `body` in order, without empty ones (`&&`).
-pub(crate) fn pairs(body: &[u8]) -> Pairs<'_> {
-    Pairs { body, at: 0 }
+pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = Pair<'_>> {
+    pairs_by(body, split_key)
 }
 
-pub(crate) struct Pairs<'a> {
+/// Returns the pairs with what `split_key` makes of their keys. It returns what follows the key and its `=`,
+/// as [`split_key`] does.
+#[inline(always)]
+pub(crate) fn pairs_by<'a, K>(
     body: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = Pair<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Pair<'a>> {
-        let mut start = self.at;
-        while *self.body.get(start)? == b'&' {
-            start += 1;
+    split_key: impl Fn(&'a [u8]) -> (K, &'a [u8]),
+) -> impl Iterator<Item = Pair<'a, K>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        while let [b'&', behind @ ..] = rest {
+            rest = behind;
         }
-        let rest = &self.body[start..];
-        let (key, rest) = rest.split_at(memchr2(b'=', b'&', rest).unwrap_or(rest.len()));
-        let mut value_start = start + key.len();
-        let mut value: &[u8] = &[];
-        if let [b'=', rest @ ..] = rest {
-            value_start += 1;
-            value = &rest[..memchr(b'&', rest).unwrap_or(rest.len())];
+        if rest.is_empty() {
+            return None;
         }
-        self.at = value_start + value.len();
+        let start = body.len() - rest.len();
+        let (key, behind) = split_key(rest);
+        let value_start = body.len() - behind.len();
+        let value;
+        (value, rest) = behind.split_at(end_of_value(behind));
         Some(Pair {
             key,
             value,
             start,
             value_start,
-            end: self.at,
+            end: body.len() - rest.len(),
         })
-    }
+    })
+}
+
+/// Splits a form at the first `=`. A key without one ends before the `&`, and the rest has both.
+#[inline]
+pub(crate) fn split_key(form: &[u8]) -> (&[u8], &[u8]) {
+    let (key, behind) = form.split_at(end_of_key(form));
+    (key, behind.strip_prefix(b"=").unwrap_or(behind))
+}
+
+/// Returns the place of the first `=` or `&`, or the length of `text`.
+#[inline]
+fn end_of_key(text: &[u8]) -> usize {
+    find(text, [b'=', b'&'], |text| memchr2(b'=', b'&', text))
+}
+
+/// Returns the place of the first `&`, or the length of `text`.
+#[inline]
+pub(crate) fn end_of_value(text: &[u8]) -> usize {
+    find(text, [b'&'], |text| memchr(b'&', text))
 }
 
 #[cfg(test)]

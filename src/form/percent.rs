@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use memchr::memchr2;
 use percent_encoding::percent_decode;
 
+use super::near::find;
+
 /// Decodes `+` and `%XX` once. Like PHP, keeps a `%` that does not start an escape.
 pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr2(b'%', b'+', text).is_none() {
+    if find(text, [b'%', b'+'], |text| memchr2(b'%', b'+', text)) == text.len() {
         return Cow::Borrowed(text);
     }
     let mut decoded = Vec::with_capacity(text.len());
