@@ -27,21 +27,20 @@ pub use super::macros::kinds::*;
 pub use super::typed::Kind;
 
 impl EventKind {
-    /// Shorter codes come first, so that most steps of a search compare only lengths.
-    const BY_CODE: &'static [(&'static str, Self); Self::ALL.len()] = &{
-        let mut sorted = [("", Self::ALL[0]); Self::ALL.len()];
-        let mut len = 0;
-        while len < sorted.len() {
-            let (code, kind) = (Self::ALL[len].definition().code, Self::ALL[len]);
-            let mut at = len;
-            while at > 0 && precedes(code, sorted[at - 1].0) {
-                sorted[at] = sorted[at - 1];
-                at -= 1;
+    /// The place in `ALL` of each code, at the [slot](slot) of its hash or in the next free one.
+    const BY_HASH: [Option<u8>; SLOTS] = {
+        let mut by_hash = [None; SLOTS];
+        let mut at = 0;
+        while at < Self::ALL.len() {
+            let mut slot = slot(Self::ALL[at].as_str().as_bytes());
+            while by_hash[slot].is_some() {
+                slot = (slot + 1) % SLOTS;
             }
-            sorted[at] = (code, kind);
-            len += 1;
+            assert!(at <= u8::MAX as usize);
+            by_hash[slot] = Some(at as u8);
+            at += 1;
         }
-        sorted
+        by_hash
     };
 
     /// Returns the kind of an event by its code in upper or lower case, or `None` if the code is not
@@ -81,20 +80,27 @@ impl EventKind {
     }
 
     fn find(code: &str) -> Option<Self> {
-        if let Some(kind) = Self::find_upper_case(code) {
+        if let Some(kind) = Self::of_wire(code.as_bytes()) {
             return Some(kind);
         }
         // The wire has capitals; only documents and relays have other letters.
         if !code.bytes().any(|byte| byte.is_ascii_lowercase()) {
             return None;
         }
-        Self::find_upper_case(&code.to_ascii_uppercase())
+        Self::of_wire(code.to_ascii_uppercase().as_bytes())
     }
 
-    fn find_upper_case(code: &str) -> Option<Self> {
-        let order = |known: &str| known.len().cmp(&code.len()).then_with(|| known.cmp(code));
-        let found = Self::BY_CODE.binary_search_by(|(known, _)| order(known));
-        found.ok().map(|at| Self::BY_CODE[at].1)
+    /// Returns the kind if this is its [code](Self::as_str).
+    pub(super) fn of_wire(code: &[u8]) -> Option<Self> {
+        let mut slot = slot(code);
+        while let Some(at) = Self::BY_HASH[slot] {
+            let kind = Self::ALL[usize::from(at)];
+            if kind.as_str().as_bytes() == code {
+                return Some(kind);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        None
     }
 
     /// Returns the code as it is on the wire, such as `ONCRMREQUISITEADD`.
@@ -173,21 +179,21 @@ const FAMILIES: &[(&str, &str)] = &[
     ("MAIN.ON.USER.TYPE.", "userfieldconfig"),
 ];
 
-/// The order of [`EventKind::BY_CODE`], in a form that the compiler can evaluate.
-const fn precedes(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    if left.len() != right.len() {
-        return left.len() < right.len();
-    }
-    let mut at = 0;
-    while at < left.len() {
-        if left[at] != right[at] {
-            return left[at] < right[at];
-        }
-        at += 1;
-    }
-    false
+/// More than twice the number of kinds, so that most codes are found at once.
+const SLOTS: usize = 512;
+
+/// Returns the hash of a code: of its first and last letters and its length, which tell most codes apart.
+const fn slot(code: &[u8]) -> usize {
+    let (Some(first), Some(last)) = (code.first_chunk(), code.last_chunk()) else {
+        return 0;
+    };
+    let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    let mixed = last.wrapping_mul(MULTIPLIER) ^ first ^ code.len() as u64;
+    (mixed.wrapping_mul(MULTIPLIER) >> 32) as usize % SLOTS
 }
+
+/// The golden ratio, which spreads neighbours.
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl fmt::Debug for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

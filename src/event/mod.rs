@@ -117,11 +117,12 @@ impl Event {
     }
 
     pub(crate) fn from_verified(envelope: Envelope) -> Self {
-        let code = envelope.code();
-        let kind = EventKind::from_code(&code);
-        let code = match kind {
-            Some(kind) if kind.as_str() == code => None,
-            _ => Some(code.into()),
+        let (kind, code) = match EventKind::of_wire(envelope.raw_code()) {
+            Some(kind) => (Some(kind), None),
+            None => {
+                let code = envelope.code();
+                (EventKind::from_code(&code), Some(code.into()))
+            }
         };
         let tree = LazyTree::new();
         let data = FormReader::new(envelope.data(), &tree);
