@@ -81,10 +81,10 @@ impl<'a> FormReader<'a> {
     }
 
     fn read<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
-        if let Some(value) = self.read_fast(place) {
-            return Ok(value);
+        match self.read_fast(place) {
+            Some(value) => Ok(value),
+            None => self.read_from_tree(place),
         }
-        self.read_from_tree(place)
     }
 
     /// Reads the payload with `documented`, or from an undocumented place: the platform does not always
@@ -145,11 +145,25 @@ impl<'a> FormReader<'a> {
         None
     }
 
-    /// Fast path: reads the forms that the platform sends.
+    /// Fast path: reads what the platform sends.
+    #[inline]
     fn read_fast<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
-        if let Some((name, text)) = self.plain_pair(place.spellings()) {
-            return read_pair(name, text);
+        match self.plain_pair(place) {
+            Some((name, text)) => read_pair(name, text),
+            None => self.read_forms(place),
         }
+    }
+
+    /// Returns the only pair, if it needs no decoding.
+    fn plain_pair(&self, place: Place) -> Option<(&str, &str)> {
+        let pair = self.pairs.as_deref()?;
+        let mut places = place.spellings().iter();
+        places.find_map(|place| fast_path::plain_pair(pair.strip_prefix(*place)?))
+    }
+
+    // Kept apart, so that the code for a single pair lies close together.
+    #[inline(never)]
+    fn read_forms<T: DeserializeOwned>(&self, place: Place) -> Option<T> {
         let pairs = self.prefixed(place.spellings())?;
         let fields = shape::fields_of::<T>();
         if !fields.is_empty() {
@@ -157,13 +171,6 @@ impl<'a> FormReader<'a> {
         }
         let form = pairs.strip_prefix()?;
         T::deserialize(parts::parse(&form, matches!(form, Cow::Borrowed(_))).ok()?).ok()
-    }
-
-    fn plain_pair(&self, places: &[&[u8]]) -> Option<(&str, &str)> {
-        let pair = self.pairs.as_deref()?;
-        places
-            .iter()
-            .find_map(|place| fast_path::plain_pair(pair.strip_prefix(*place)?))
     }
 
     /// Returns the pairs if the first key has the place as its prefix.
@@ -179,6 +186,7 @@ impl<'a> FormReader<'a> {
     }
 
     /// Slow path: builds the tree PHP would and deserializes from it.
+    #[cold]
     fn read_from_tree<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
         let (value, root) = self.find(place)?;
         read_value(value, root)

@@ -296,7 +296,7 @@ fn plain_pair_gives_the_same_type_as_the_tree() {
         let data = data(pair);
         // Both places are compared.
         [Place::Data, Place::Fields]
-            .map(|place| is_fast::<T>(&data, place) && data.plain_pair(place.spellings()).is_some())
+            .map(|place| is_fast::<T>(&data, place) && data.plain_pair(place).is_some())
             .contains(&true)
     }
 

@@ -1,7 +1,8 @@
 //! The elements and the entries of an array, and their keys.
 
+use std::iter::Chain;
 use std::str::FromStr;
-use std::vec::IntoIter;
+use std::{option, vec};
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
@@ -15,7 +16,7 @@ use crate::form::key::php_index;
 use crate::form::value::Array;
 
 pub(super) struct Elements<'a> {
-    entries: IntoIter<Entry<'a>>,
+    entries: Sorted<'a>,
     next: u32,
 }
 
@@ -60,15 +61,25 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 }
 
 pub(super) struct Entries<'a> {
-    entries: IntoIter<Entry<'a>>,
+    entries: Sorted<'a>,
     /// The entry whose key has been read.
     current: Option<Entry<'a>>,
 }
 
 impl<'a> Entries<'a> {
+    #[inline]
     pub(super) fn new(node: Node<'a>, fields: &[&str]) -> Self {
+        let entries = match node {
+            // Its place among others does not matter.
+            Node::Pair(key, text) => only(Entry {
+                index: None,
+                key,
+                node: Node::Text(text),
+            }),
+            node => entries(node, "", fields),
+        };
         Self {
-            entries: entries(node, "", fields),
+            entries,
             current: None,
         }
     }
@@ -165,15 +176,25 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The only entry, or those of an array.
+type Sorted<'a> = Chain<option::IntoIter<Entry<'a>>, vec::IntoIter<Entry<'a>>>;
+
 /// Returns the entries in the order in which serde_qs visits them: the fields of a struct, then indices,
 /// then names. A string is one entry, under the key `alone`.
-fn entries<'a>(node: Node<'a>, alone: &'static str, fields: &[&str]) -> IntoIter<Entry<'a>> {
-    let array = match node {
-        Node::Nothing | Node::Empty => return Vec::new().into_iter(),
-        Node::Text(_) | Node::Bytes(_) => return vec![Entry::new(alone, node)].into_iter(),
-        Node::Pair(name, text) => return vec![Entry::new(name, Node::Text(text))].into_iter(),
-        Node::Array(array) => array,
-    };
+fn entries<'a>(node: Node<'a>, alone: &'static str, fields: &[&str]) -> Sorted<'a> {
+    match node {
+        Node::Nothing | Node::Empty => None.into_iter().chain(Vec::new()),
+        Node::Text(_) | Node::Bytes(_) => only(Entry::new(alone, node)),
+        Node::Pair(name, text) => only(Entry::new(name, Node::Text(text))),
+        Node::Array(array) => None.into_iter().chain(sorted(array, fields)),
+    }
+}
+
+fn only(entry: Entry<'_>) -> Sorted<'_> {
+    Some(entry).into_iter().chain(Vec::new())
+}
+
+fn sorted<'a>(array: &'a Array, fields: &[&str]) -> Vec<Entry<'a>> {
     let entries = array
         .iter()
         .map(|(key, value)| Entry::new(key, Node::new(value)));
@@ -183,7 +204,7 @@ fn entries<'a>(node: Node<'a>, alone: &'static str, fields: &[&str]) -> IntoIter
         let index = entry.index.map_or(u64::MAX, u64::from);
         (field.unwrap_or(fields.len()), index, entry.key)
     });
-    entries.into_iter()
+    entries
 }
 
 /// serde_qs takes an array for a list if all keys are indices, and then rejects gaps.
