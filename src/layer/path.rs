@@ -19,6 +19,11 @@ impl SelectedPath {
         }
     }
 
+    /// Returns `true` if the path is spelled as it was configured.
+    pub(super) fn is_spelled(&self, path: &str) -> bool {
+        *self.path == *path
+    }
+
     pub(super) fn matches(&self, canonical: &[u8]) -> bool {
         *self.canonical == *canonical
     }

@@ -70,6 +70,13 @@ impl<V> Shared<V> {
     }
 
     fn selects_path(&self, path: &str) -> bool {
+        let mut paths = self.paths.iter();
+        paths.any(|selected| selected.is_spelled(path)) || self.selects_canonical_path(path)
+    }
+
+    /// Compares the path in one spelling.
+    #[cold]
+    fn selects_canonical_path(&self, path: &str) -> bool {
         let canonical = canonical(path);
         let mut paths = self.paths.iter();
         let mut url_secrets = self.url_secrets.iter();
