@@ -110,12 +110,7 @@ where
                     Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
                 },
                 Some(Err(error)) => {
-                    let kind = if is_length_limit(&*error) {
-                        RejectionKind::BodyTooLarge
-                    } else {
-                        RejectionKind::BodyIncomplete
-                    };
-                    return Poll::Ready(Err(kind));
+                    return Poll::Ready(Err(kind_of(&*error)));
                 }
                 None => return Poll::Ready(Ok(Collected::take(this.buffer, this.trailers))),
             }
@@ -123,11 +118,23 @@ where
         if !is_pending {
             cx.waker().wake_by_ref();
         }
-        if let Some(timeout) = this.timeout.filter(|_| this.timer.is_none()) {
-            this.timer.set(Some(DeadlineBody::new(timeout, NeverBody)));
+        Self::poll_timer(this.timer, *this.timeout, cx)
+    }
+}
+
+impl<B> Collect<B> {
+    /// Waits for the body no longer than the timeout.
+    #[cold]
+    fn poll_timer(
+        mut timer: Pin<&mut Option<DeadlineBody<NeverBody>>>,
+        timeout: Option<Duration>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Collected, RejectionKind>> {
+        if let Some(timeout) = timeout.filter(|_| timer.is_none()) {
+            timer.set(Some(DeadlineBody::new(timeout, NeverBody)));
         }
         // Polled to register the waker. A timeout of zero is over already.
-        let timer = this.timer.as_pin_mut();
+        let timer = timer.as_pin_mut();
         if timer.is_some_and(|timer| timer.poll_frame(cx).is_ready()) {
             return Poll::Ready(Err(RejectionKind::BodyTimeout));
         }
@@ -198,6 +205,15 @@ fn reserve(bytes: &mut Vec<u8>, more: usize, limit: usize) {
     if length > bytes.capacity() {
         let capacity = length.max((2 * length).min(limit));
         bytes.reserve_exact(capacity - bytes.len());
+    }
+}
+
+#[cold]
+fn kind_of(error: &(dyn Error + 'static)) -> RejectionKind {
+    if is_length_limit(error) {
+        RejectionKind::BodyTooLarge
+    } else {
+        RejectionKind::BodyIncomplete
     }
 }
 

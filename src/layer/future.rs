@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
@@ -17,8 +17,8 @@ use super::body_mode::{BodyMode, KeepBody};
 use super::collect::Collect;
 use super::shared::{Content, Shared, UrlSecretCheck};
 use super::state::{
-    POLLED_AFTER_COMPLETION, PendingRequest, State, StateProj, inject, poll_collect, scan,
-    wait_or_reject,
+    POLLED_AFTER_COMPLETION, PendingRequest, Scanned, State, StateProj, poll_collect,
+    poll_introspection, scan, settle, wait_or_reject,
 };
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
@@ -146,63 +146,46 @@ where
                     let collected = ready!(poll_collect(request, collect, cx));
                     // If the verifier panics, polling again must panic too.
                     state.set(State::Done);
-                    match collected {
-                        Ok(body) => scan(pending, telemetry, mode, handling, body),
-                        Err(kind) => {
-                            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-                            request.reject(telemetry, Rejection::new(kind))
+                    match scan(pending, telemetry, mode, handling, collected) {
+                        Scanned::Verify(verify, unverified) => {
+                            state.set(State::Verify {
+                                verify,
+                                waiting: None,
+                            });
+                            // Most verifiers are ready at once.
+                            let StateProj::Verify { verify, waiting } = state.as_mut().project()
+                            else {
+                                unreachable!("the state was just set");
+                            };
+                            let verdict = verify.poll(cx).map_ok(|()| None);
+                            ready!(settle(
+                                pending, telemetry, mode, handling, unverified, waiting, verdict
+                            ))
                         }
+                        Scanned::Introspect(introspection, unverified) => State::Introspect {
+                            introspection: Box::new(Mutex::new(introspection)),
+                            waiting: Some(unverified),
+                        },
+                        Scanned::Next(next) => next,
                     }
                 }
-                StateProj::Verify {
-                    verify,
-                    envelope,
-                    trailers,
-                } => {
-                    let Poll::Ready(verdict) = verify.poll(cx) else {
-                        state.set(ready!(wait_or_reject(pending, telemetry, handling)));
-                        continue;
-                    };
-                    let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
-                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    request.timer.stop();
-                    match verdict {
-                        Ok(()) => {
-                            let trailers = trailers.take();
-                            inject(pending, telemetry, mode, handling, envelope, None, trailers)
-                        }
-                        Err(error) => {
-                            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-                            request.reject(telemetry, error)
-                        }
-                    }
+                StateProj::Verify { verify, waiting } => {
+                    let verdict = verify.poll(cx).map_ok(|()| None);
+                    let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
+                    ready!(settle(
+                        pending, telemetry, mode, handling, unverified, waiting, verdict
+                    ))
                 }
                 StateProj::Introspect {
                     introspection,
-                    envelope,
-                    trailers,
+                    waiting,
                 } => {
-                    let introspection = introspection.get_mut();
-                    let introspection = introspection.unwrap_or_else(PoisonError::into_inner);
-                    let Poll::Ready(verdict) = introspection.as_mut().poll(cx) else {
-                        state.set(ready!(wait_or_reject(pending, telemetry, handling)));
-                        continue;
-                    };
-                    let envelope = envelope.take().expect(POLLED_AFTER_COMPLETION);
-                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    request.timer.stop();
-                    match verdict {
-                        Ok(owner) => {
-                            let (proof, trailers) = (Some(owner.into()), trailers.take());
-                            inject(
-                                pending, telemetry, mode, handling, envelope, proof, trailers,
-                            )
-                        }
-                        Err(error) => {
-                            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-                            request.reject(telemetry, error)
-                        }
-                    }
+                    let owner = poll_introspection(introspection.as_mut(), cx);
+                    let verdict = owner.map_ok(|owner| Some(owner.into()));
+                    let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
+                    ready!(settle(
+                        pending, telemetry, mode, handling, unverified, waiting, verdict
+                    ))
                 }
                 StateProj::Ready { body, completion } => {
                     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);

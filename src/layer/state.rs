@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -19,11 +19,13 @@ use super::collect::{Collect, Collected};
 use super::completion::Completion;
 use super::shared::{Callbacks, Content, Shared, UrlSecretCheck};
 use crate::callback::{Callback, Proof};
-use crate::envelope::{CallbackEnvelope, CallbackKind, Envelope, EnvelopeError, EnvelopeErrorKind};
+use crate::envelope::{CallbackEnvelope, CallbackKind, Envelope, EnvelopeErrorKind};
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
-use crate::verify::{Introspection, VerifyError, VerifyToken, is_verifiable};
+use crate::verify::{
+    Introspection, OnHandled, TokenOwner, VerifyError, VerifyToken, is_verifiable,
+};
 
 pin_project! {
     #[project = StateProj]
@@ -32,14 +34,12 @@ pin_project! {
         Verify {
             #[pin]
             verify: F,
-            envelope: Option<Envelope>,
-            trailers: Option<Box<HeaderMap>>,
+            waiting: Option<Unverified>,
         },
         Introspect {
             // The mutex is only for `Sync`, which an introspection need not be.
             introspection: Box<Mutex<Introspection>>,
-            envelope: Option<Envelope>,
-            trailers: Option<Box<HeaderMap>>,
+            waiting: Option<Unverified>,
         },
         Ready { body: Option<I>, completion: Option<Completion> },
         Call { #[pin] call: C, completion: Option<Completion> },
@@ -47,6 +47,12 @@ pin_project! {
         Rejected { response: Option<Response<Bytes>> },
         Done,
     }
+}
+
+/// The collected body of a request that is not verified yet.
+pub(super) struct Unverified {
+    envelope: Envelope,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 /// The rest of the request, held until the inner service is called.
@@ -97,19 +103,6 @@ impl<S, V> PendingRequest<S, V> {
         self.reservation = Reservation::default();
     }
 
-    pub(super) fn reject<B, I, F, C, T>(
-        self,
-        telemetry: &Telemetry,
-        rejection: impl Into<Rejection>,
-    ) -> State<B, I, F, C, T> {
-        let rejection = rejection.into();
-        // A verified event counts as accepted already.
-        if !self.is_verified {
-            telemetry.rejected(&rejection, self.timer);
-        }
-        State::rejected(&self.shared, rejection, self.parts)
-    }
-
     pub(super) fn call<I>(mut self, body: I) -> S::Future
     where
         S: Service<Request<I>>,
@@ -119,6 +112,17 @@ impl<S, V> PendingRequest<S, V> {
 }
 
 impl<B, I, F, C, T> State<B, I, F, C, T> {
+    fn ready<S, V>(request: &mut PendingRequest<S, V>, body: I, hook: Option<OnHandled>) -> Self {
+        let completion = hook.map(Completion::new);
+        if let Some(completion) = &completion {
+            completion.insert_into(&mut request.parts);
+        }
+        Self::Ready {
+            body: Some(body),
+            completion,
+        }
+    }
+
     pub(super) fn rejected<V>(shared: &Shared<V>, rejection: Rejection, head: Parts) -> Self {
         Self::Rejected {
             response: Some(shared.response_policy.respond(rejection, head.extensions)),
@@ -128,7 +132,23 @@ impl<B, I, F, C, T> State<B, I, F, C, T> {
 
 pub(super) const POLLED_AFTER_COMPLETION: &str = "`ResponseFuture` polled after completion";
 
+#[cold]
+pub(super) fn reject<S, B, I, V, F, C, T>(
+    pending: &mut Option<PendingRequest<S, V>>,
+    telemetry: &Telemetry,
+    rejection: impl Into<Rejection>,
+) -> State<B, I, F, C, T> {
+    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+    let rejection = rejection.into();
+    // A verified event counts as accepted already.
+    if !request.is_verified {
+        telemetry.rejected(&rejection, request.timer);
+    }
+    State::rejected(&request.shared, rejection, request.parts)
+}
+
 /// Rejects the request instead of waiting if the budget has no room for its complete body.
+#[cold]
 pub(super) fn wait_or_reject<S, B, I, V, F, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
@@ -138,10 +158,9 @@ pub(super) fn wait_or_reject<S, B, I, V, F, C, T>(
     if request.try_reserve() {
         return Poll::Pending;
     }
-    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
     let rejection = Rejection::new(RejectionKind::BodyBudgetExhausted);
     handling.failed(HandlingOutcome::Overloaded, Some(&rejection));
-    Poll::Ready(request.reject(telemetry, rejection))
+    Poll::Ready(reject(pending, telemetry, rejection))
 }
 
 /// Collects the body. While it is incomplete, the budget keeps its buffer and may evict it.
@@ -169,70 +188,104 @@ where
     }
 }
 
+/// The step after a body is scanned.
+pub(super) enum Scanned<B, I, F, C, T> {
+    Verify(F, Unverified),
+    Introspect(Introspection, Unverified),
+    Next(State<B, I, F, C, T>),
+}
+
 /// Scans the collected body and starts its verification.
 pub(super) fn scan<S, B, V, M, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
     mode: &M,
     handling: &mut Handling,
-    body: Collected,
-) -> State<B, M::Body, V::Future, C, T>
+    body: Result<Collected, RejectionKind>,
+) -> Scanned<B, M::Body, V::Future, C, T>
 where
     V: VerifyToken,
     M: BodyMode<B>,
 {
-    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-    request.held = body.allocated;
-    request.timer = telemetry.collected(&body.bytes);
-    let scanned = if request.content == Content::Json {
-        Ok(Envelope::of_other_content(body.bytes.clone()))
-    } else {
-        scan_form(request.shared.callbacks, body.bytes.clone())
+    let Collected {
+        bytes,
+        allocated,
+        trailers,
+    } = match body {
+        Ok(body) => body,
+        Err(kind) => return Scanned::Next(reject(pending, telemetry, Rejection::new(kind))),
     };
-    let (check, envelope) = match scanned {
-        Ok(envelope) => (check(request, &envelope), Some(envelope)),
-        Err(error)
+    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+    request.held = allocated;
+    request.timer = telemetry.collected(&bytes);
+    let scanned = match (request.content, request.shared.callbacks) {
+        (Content::Json, _) => Ok(Envelope::of_other_content(bytes)),
+        (Content::Form, Callbacks::Off) => Envelope::scan_event(bytes),
+        (Content::Form, _) => Envelope::scan_with_callbacks(bytes),
+    };
+    let envelope = match scanned {
+        Ok(envelope) => envelope,
+        Err((error, bytes))
             if error.kind() == EnvelopeErrorKind::NoEvent && request.may_pass_unverified() =>
         {
-            (Check::Pass, None)
+            return Scanned::Next(pass(telemetry, mode, bytes, trailers));
         }
-        Err(error) => (Check::Reject(error.into()), None),
+        Err((error, _)) => return Scanned::Next(reject(pending, telemetry, error)),
     };
-    if let (Some(envelope), false) = (&envelope, matches!(check, Check::Pass)) {
-        telemetry.record_code(envelope);
+    let check = check(request, &envelope);
+    if !matches!(check, Check::Pass) {
+        telemetry.record_code(&envelope);
     }
-    let trailers = body.trailers;
-    match (check, envelope) {
-        (Check::Token(verify), envelope) => State::Verify {
-            verify,
-            envelope,
-            trailers,
-        },
-        (Check::User(introspection), envelope) => State::Introspect {
-            introspection: Box::new(Mutex::new(introspection)),
-            envelope,
-            trailers,
-        },
-        (Check::UrlSecret, Some(envelope)) => {
+    let unverified = Unverified { envelope, trailers };
+    Scanned::Next(match check {
+        Check::Token(verify) => return Scanned::Verify(verify, unverified),
+        Check::User(introspection) => return Scanned::Introspect(introspection, unverified),
+        Check::UrlSecret => {
             let proof = Some(Proof::UrlSecret);
-            inject(
-                pending, telemetry, mode, handling, envelope, proof, trailers,
-            )
+            inject(pending, telemetry, mode, handling, unverified, proof)
         }
-        (Check::Reject(rejection), _) => {
-            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-            request.reject(telemetry, rejection)
+        Check::Reject(rejection) => reject(pending, telemetry, rejection),
+        Check::Pass => {
+            let Unverified { envelope, trailers } = unverified;
+            pass(telemetry, mode, envelope.body().clone(), trailers)
         }
-        (Check::Pass | Check::UrlSecret, _) => pass(telemetry, mode, body.bytes, trailers),
-    }
+    })
 }
 
-fn scan_form(callbacks: Callbacks, body: Bytes) -> Result<Envelope, EnvelopeError> {
-    if callbacks == Callbacks::Off {
-        Envelope::scan(body)
-    } else {
-        Envelope::scan_with_callbacks(body)
-    }
+#[cold]
+pub(super) fn poll_introspection(
+    introspection: &mut Mutex<Introspection>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<TokenOwner, VerifyError>> {
+    let introspection = introspection.get_mut();
+    let introspection = introspection.unwrap_or_else(PoisonError::into_inner);
+    introspection.as_mut().poll(cx)
+}
+
+/// Decides by the verdict of the verifier. While it waits, keeps what is `unverified` in `waiting`.
+pub(super) fn settle<S, B, V, M, F, C, T>(
+    pending: &mut Option<PendingRequest<S, V>>,
+    telemetry: &Telemetry,
+    mode: &M,
+    handling: &mut Handling,
+    unverified: Unverified,
+    waiting: &mut Option<Unverified>,
+    verdict: Poll<Result<Option<Proof>, VerifyError>>,
+) -> Poll<State<B, M::Body, F, C, T>>
+where
+    V: VerifyToken,
+    M: BodyMode<B>,
+{
+    let Poll::Ready(verdict) = verdict else {
+        *waiting = Some(unverified);
+        return wait_or_reject(pending, telemetry, handling);
+    };
+    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+    request.timer.stop();
+    Poll::Ready(match verdict {
+        Ok(proof) => inject(pending, telemetry, mode, handling, unverified, proof),
+        Err(error) => reject(pending, telemetry, error),
+    })
 }
 
 /// The check that verifies an envelope.
@@ -250,14 +303,24 @@ fn check<S, V: VerifyToken>(
     request: &PendingRequest<S, V>,
     envelope: &Envelope,
 ) -> Check<V::Future> {
-    let verifier = &*request.shared.verifier;
-    if envelope.callback_kind().is_none() {
-        return if is_verifiable(envelope, verifier) {
-            Check::Token(verifier.verify(envelope))
-        } else {
-            Check::Reject(VerifyError::missing().into())
-        };
+    if envelope.callback_kind().is_some() {
+        return check_callback(request, envelope);
     }
+    let verifier = &*request.shared.verifier;
+    if is_verifiable(envelope, verifier) {
+        Check::Token(verifier.verify(envelope))
+    } else {
+        Check::Reject(VerifyError::missing().into())
+    }
+}
+
+// Kept apart, so that the code of the events' way lies close together.
+#[cold]
+fn check_callback<S, V: VerifyToken>(
+    request: &PendingRequest<S, V>,
+    envelope: &Envelope,
+) -> Check<V::Future> {
+    let verifier = &*request.shared.verifier;
     if request.shared.callbacks == Callbacks::Stored && is_page(envelope) {
         // A form with a token or a code must not pass unverified.
         return if envelope.is_callback_without_proof() && request.may_pass_unverified() {
@@ -294,6 +357,7 @@ fn is_page(envelope: &Envelope) -> bool {
 }
 
 /// Passes a form that is not verified.
+#[cold]
 fn pass<B, M, F, C, T>(
     telemetry: &Telemetry,
     mode: &M,
@@ -310,58 +374,69 @@ where
     }
 }
 
-/// Parses the verified event or callback and puts it into the request. Rejects a callback that an inbox
-/// cannot store, if the layer takes only those that it can. An event has no proof but its
+/// Parses the verified event or callback and puts it into the request. An event has no proof but its
 /// token.
-pub(super) fn inject<S, B, V, M, F, C, T>(
+fn inject<S, B, V, M, F, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
     mode: &M,
     handling: &mut Handling,
-    envelope: Envelope,
+    unverified: Unverified,
     proof: Option<Proof>,
-    trailers: Option<Box<HeaderMap>>,
+) -> State<B, M::Body, F, C, T>
+where
+    V: VerifyToken,
+    M: BodyMode<B>,
+{
+    if unverified.envelope.callback_kind().is_some() {
+        return inject_callback(pending, telemetry, mode, unverified, proof);
+    }
+    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+    let Unverified { envelope, trailers } = unverified;
+    let body = mode.whole(envelope.body().clone(), trailers);
+    let hook = request.shared.verifier.on_handled(&envelope);
+    let event = Event::from_verified(envelope);
+    request.release();
+    telemetry.accepted(&event, request.timer);
+    *handling = Handling::start(&event);
+    request.parts.extensions.insert(event);
+    State::ready(request, body, hook)
+}
+
+/// Rejects a callback that an inbox cannot store, if the layer takes only those that it can.
+#[cold]
+fn inject_callback<S, B, V, M, F, C, T>(
+    pending: &mut Option<PendingRequest<S, V>>,
+    telemetry: &Telemetry,
+    mode: &M,
+    unverified: Unverified,
+    proof: Option<Proof>,
 ) -> State<B, M::Body, F, C, T>
 where
     V: VerifyToken,
     M: BodyMode<B>,
 {
     let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-    let bytes = envelope.body().clone();
+    let Unverified { envelope, trailers } = unverified;
+    let body = mode.whole(envelope.body().clone(), trailers);
     // The verifier has not seen a callback that the URL alone verifies.
     let hook = if proof == Some(Proof::UrlSecret) {
         None
     } else {
         request.shared.verifier.on_handled(&envelope)
     };
-    let completion = hook.map(Completion::new);
-    if let Some(kind) = envelope.callback_kind() {
-        let callback = CallbackEnvelope::new(envelope, kind);
-        let query = request.parts.uri.query();
-        let proof = proof.unwrap_or(Proof::ApplicationToken);
-        let callback = match request.content {
-            Content::Form => Callback::from_verified(callback, proof, query),
-            Content::Json => Callback::from_verified_json(callback, proof),
-        };
-        if request.shared.callbacks == Callbacks::Stored && callback.wants_response() {
-            let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-            return request.reject(telemetry, Rejection::new(RejectionKind::NoEvent));
-        }
-        request.release();
-        telemetry.callback_accepted(&callback, request.timer);
-        request.parts.extensions.insert(callback);
-    } else {
-        let event = Event::from_verified(envelope);
-        request.release();
-        telemetry.accepted(&event, request.timer);
-        *handling = Handling::start(&event);
-        request.parts.extensions.insert(event);
+    let kind = envelope.callback_kind().unwrap_or(CallbackKind::Unknown);
+    let callback = CallbackEnvelope::new(envelope, kind);
+    let proof = proof.unwrap_or(Proof::ApplicationToken);
+    let callback = match request.content {
+        Content::Form => Callback::from_verified(callback, proof, request.parts.uri.query()),
+        Content::Json => Callback::from_verified_json(callback, proof),
+    };
+    if request.shared.callbacks == Callbacks::Stored && callback.wants_response() {
+        return reject(pending, telemetry, Rejection::new(RejectionKind::NoEvent));
     }
-    if let Some(completion) = &completion {
-        completion.insert_into(&mut request.parts);
-    }
-    State::Ready {
-        body: Some(mode.whole(bytes, trailers)),
-        completion,
-    }
+    request.release();
+    telemetry.callback_accepted(&callback, request.timer);
+    request.parts.extensions.insert(callback);
+    State::ready(request, body, hook)
 }
