@@ -274,7 +274,8 @@ mod tests {
 
         cycle(&inbox, &count, 0).await;
         let before = cycle(&inbox, &count, 1000).await;
-        // Done and dead rows of the same lanes and portals, and rows that wait behind another.
+        // Done and dead rows of the same lanes and portals, and rows that wait behind another, tried and
+        // untried.
         let columns = "key, lane, once, member_id, code, subject, first_received, received, state, \
                        due, finished, format, attempts";
         let rows = "WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 200000) \
@@ -282,14 +283,14 @@ mod tests {
                     0, 'portal ' || (n % 5), 'ONCRMDEALUPDATE', '', 1, 1,";
         for state in [
             "2 + n % 2, 1, 9e15, 1, 1 FROM n",
-            "0, 1, NULL, 1, 1 FROM n LIMIT 20000",
+            "0, 1, NULL, 1, n % 2 FROM n LIMIT 20000",
         ] {
             let sql = format!("INSERT INTO bitrix24_inbox ({columns}) {rows} {state}");
             execute(&inbox, sql.replace("9e15", "9000000000000000")).await;
         }
         // Portals whose only entry waits for a retry.
         let retried = format!(
-            "INSERT INTO bitrix24_inbox ({columns}, head) {} 0, 9000000000000000, NULL, 1, 1, 1 \
+            "INSERT INTO bitrix24_inbox ({columns}, head) {} 0, 9000000000000000, NULL, 1, n % 2, 1 \
              FROM n LIMIT 20000",
             rows.replace(
                 "(SELECT lane FROM bitrix24_inbox WHERE head = 1 LIMIT 1)",

@@ -146,15 +146,35 @@ async fn work_of_a_claim_does_not_depend_on_200_000_finished_rows_in_postgres() 
     const EVENTS: i64 = 160;
     let url = schema("inbox_flat", "").await;
     PostgresInbox::connect(&url).await.unwrap().close().await;
-    execute(
-        "INSERT INTO inbox_flat.bitrix24_inbox (key, lane, once, member_id, code, subject, \
-         first_received, received, state, due, finished, format, attempts) \
-         SELECT sha256(n::text::bytea), sha256((n % 40)::text::bytea), 0, 'portal ' || n % 5, \
-         'ONCRMDEALUPDATE', '', 1, 1, 2 + n % 2, 1, 9000000000000000, 1, 1 \
-         FROM generate_series(1, 200000) n"
-            .to_owned(),
-    )
-    .await;
+    // Done and dead rows, and untried ones that wait: behind others, and for a later time.
+    for (lane, state, finished, attempts, head, rows) in [
+        (
+            "sha256((n % 40)::text::bytea)",
+            "2 + n % 2",
+            "9000000000000000",
+            1,
+            0,
+            "1, 200000",
+        ),
+        (
+            "sha256((n % 40)::text::bytea)",
+            "0",
+            "NULL",
+            0,
+            0,
+            "200001, 210000",
+        ),
+        ("NULL", "0", "NULL", 0, 1, "210001, 220000"),
+    ] {
+        execute(format!(
+            "INSERT INTO inbox_flat.bitrix24_inbox (key, lane, once, member_id, code, subject, \
+             first_received, received, state, due, finished, format, attempts, head) \
+             SELECT sha256(n::text::bytea), {lane}, 0, 'portal ' || n % 5, 'ONCRMDEALUPDATE', '', \
+             1, 1, {state}, 9000000000000000, {finished}, 1, {attempts}, {head} \
+             FROM generate_series({rows}) n"
+        ))
+        .await;
+    }
     execute("VACUUM ANALYZE inbox_flat.bitrix24_inbox".to_owned()).await;
     let (read_before, updated_before) = read_and_updated("inbox_flat").await;
 
