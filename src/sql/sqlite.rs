@@ -21,8 +21,8 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        // The keys of the inbox's indexes are random: a page that many commits change is copied from
-        // the log once, and read once. The log grows to 40 MB, the cache of a connection to 16 MB.
+        // Many commits change the same page of an index of the inbox: it is copied from the log once,
+        // and read once. The log grows to 40 MB, the cache of a connection to 16 MB.
         .pragma("wal_autocheckpoint", "10000")
         .pragma("cache_size", "-16000")
         // The thread of the connection does not wait until rows are taken.
