@@ -70,21 +70,24 @@ impl Field {
     /// Strips the key of a field, spelled as real bodies spell it, and the `=` behind it.
     #[inline(always)]
     fn strip(form: &[u8]) -> Option<(Self, &[u8])> {
-        if let Some(name) = form.strip_prefix(b"auth%5B") {
-            let (field, rest) = Self::strip_auth(name)?;
-            return Some((field, rest.strip_prefix(b"%5D=")?));
-        }
-        if let Some(name) = form.strip_prefix(b"auth[") {
-            let (field, rest) = Self::strip_auth(name)?;
-            return Some((field, rest.strip_prefix(b"]=")?));
-        }
-        let (field, rest) = if let Some(rest) = form.strip_prefix(b"event") {
-            match rest.strip_prefix(b"_handler_id") {
-                Some(rest) => (Self::EventHandlerId, rest),
-                None => (Self::Event, rest),
+        let (field, rest) = match form.first()? {
+            b'a' => {
+                if let Some(name) = form.strip_prefix(b"auth%5B") {
+                    let (field, rest) = Self::strip_auth(name)?;
+                    (field, rest.strip_prefix(b"%5D")?)
+                } else {
+                    let (field, rest) = Self::strip_auth(form.strip_prefix(b"auth[")?)?;
+                    (field, rest.strip_prefix(b"]")?)
+                }
             }
-        } else {
-            (Self::Ts, form.strip_prefix(b"ts")?)
+            b'e' => {
+                let rest = form.strip_prefix(b"event")?;
+                match rest.strip_prefix(b"_handler_id") {
+                    Some(rest) => (Self::EventHandlerId, rest),
+                    None => (Self::Event, rest),
+                }
+            }
+            _ => (Self::Ts, form.strip_prefix(b"ts")?),
         };
         Some((field, rest.strip_prefix(b"=")?))
     }

@@ -32,26 +32,38 @@ pub(super) fn find<const N: usize>(
 #[inline(always)]
 fn has<const N: usize>(block: &[u8], bytes: [u8; N]) -> bool {
     let block: &[u8; BLOCK] = block.try_into().expect("a chunk is a block");
-    // Without a branch, so that the compiler compares all bytes of a block at once.
-    let has = |byte| {
-        block
+    let mut any = false;
+    for byte in bytes {
+        // Without a branch, so that the compiler compares all bytes of a block at once.
+        any |= block
             .iter()
-            .fold(false, |has, &other| has | (other == byte))
-    };
-    bytes.into_iter().fold(false, |any, byte| any | has(byte))
+            .fold(false, |has, &other| has | (other == byte));
+    }
+    any
 }
 
 /// Returns the place of the first of `bytes`, which the block has.
 #[inline(always)]
 fn place<const N: usize>(block: &[u8], bytes: [u8; N]) -> usize {
-    let mut words = block.chunks_exact(8).map(|word| {
-        let word = u64::from_le_bytes(word.try_into().expect("a chunk has eight bytes"));
-        let marks = bytes.map(|byte| zero_bytes(word ^ u64::from_ne_bytes([byte; 8])));
-        marks.into_iter().fold(0, |all, marks| all | marks)
-    });
-    let (first, second) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
-    let (start, marks) = if first == 0 { (8, second) } else { (0, first) };
-    start + (marks.trailing_zeros() / 8) as usize
+    let (first, second) = block.split_at(BLOCK / 2);
+    let (first, second) = (marks(first, bytes), marks(second, bytes));
+    let (start, marks) = if first == 0 {
+        (BLOCK / 2, second)
+    } else {
+        (0, first)
+    };
+    start + (marks.trailing_zeros() / u8::BITS) as usize
+}
+
+/// Returns a word whose lowest bit is in the first of `bytes`, or 0 if there is none.
+#[inline(always)]
+fn marks<const N: usize>(half: &[u8], bytes: [u8; N]) -> u64 {
+    let word = u64::from_le_bytes(half.try_into().expect("half of a block is a word"));
+    let mut marks = 0;
+    for byte in bytes {
+        marks |= zero_bytes(word ^ u64::from_ne_bytes([byte; 8]));
+    }
+    marks
 }
 
 /// Returns a word whose lowest bit is in the lowest byte that is zero, or 0 if none is.
