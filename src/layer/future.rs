@@ -187,28 +187,10 @@ where
                         pending, telemetry, mode, handling, unverified, waiting, verdict
                     ))
                 }
-                StateProj::Ready { body, completion } => {
-                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    let Poll::Ready(ready) = request.service.poll_ready(cx) else {
-                        state.set(ready!(wait_or_reject(pending, telemetry, handling)));
-                        continue;
-                    };
-                    if let Err(error) = ready {
-                        handling.failed(HandlingOutcome::Failed, None);
-                        *pending = None;
-                        state.set(State::Done);
-                        return Poll::Ready(Err(error));
-                    }
-                    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-                    let body = body.take().expect(POLLED_AFTER_COMPLETION);
-                    handling.polling(true);
-                    let call = request.call(body);
-                    handling.polling(false);
-                    State::Call {
-                        call,
-                        completion: completion.take(),
-                    }
-                }
+                StateProj::Ready { body, completion } => State::Ready {
+                    body: body.take(),
+                    completion: completion.take(),
+                },
                 StateProj::Call { call, completion } => {
                     handling.polling(true);
                     let polled = call.poll(cx);
@@ -249,7 +231,35 @@ where
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
             };
-            state.set(next);
+            let (body, completion) = match next {
+                State::Ready { body, completion } => (body, completion),
+                next => {
+                    state.set(next);
+                    continue;
+                }
+            };
+            // Most services are ready at once.
+            let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
+            match request.service.poll_ready(cx) {
+                Poll::Ready(Ok(())) => {
+                    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
+                    let body = body.expect(POLLED_AFTER_COMPLETION);
+                    handling.polling(true);
+                    let call = request.call(body);
+                    handling.polling(false);
+                    state.set(State::Call { call, completion });
+                }
+                Poll::Ready(Err(error)) => {
+                    handling.failed(HandlingOutcome::Failed, None);
+                    *pending = None;
+                    state.set(State::Done);
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Pending => {
+                    state.set(State::Ready { body, completion });
+                    state.set(ready!(wait_or_reject(pending, telemetry, handling)));
+                }
+            }
         }
     }
 }
