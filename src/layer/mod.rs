@@ -4,6 +4,7 @@
 mod body;
 mod body_mode;
 mod budget;
+mod check;
 mod collect;
 pub(crate) mod completion;
 mod config;

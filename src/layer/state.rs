@@ -15,6 +15,7 @@ use tower::Service;
 
 use super::body_mode::BodyMode;
 use super::budget::Reservation;
+use super::check::Check;
 use super::collect::{Collect, Collected};
 use super::completion::Completion;
 use super::shared::{Callbacks, Content, Shared, UrlSecretCheck};
@@ -23,9 +24,7 @@ use crate::envelope::{CallbackEnvelope, CallbackKind, Envelope, EnvelopeErrorKin
 use crate::event::Event;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
-use crate::verify::{
-    Introspection, OnHandled, TokenOwner, VerifyError, VerifyToken, is_verifiable,
-};
+use crate::verify::{Introspection, OnHandled, TokenOwner, VerifyError, VerifyToken};
 
 pin_project! {
     #[project = StateProj]
@@ -95,7 +94,8 @@ impl<S, V> PendingRequest<S, V> {
     }
 
     fn may_pass_unverified(&self) -> bool {
-        self.url_secret == UrlSecretCheck::Unused && self.shared.may_pass_form(&self.parts)
+        self.shared
+            .may_pass_unverified(&self.parts, self.url_secret)
     }
 
     fn release(&mut self) {
@@ -232,7 +232,9 @@ where
         }
         Err((error, _)) => return Scanned::Next(reject(pending, telemetry, error)),
     };
-    let check = check(request, &envelope);
+    let check = request
+        .shared
+        .check(&envelope, &request.parts, request.url_secret);
     if !matches!(check, Check::Pass) {
         telemetry.record_code(&envelope);
     }
@@ -286,74 +288,6 @@ where
         Ok(proof) => inject(pending, telemetry, mode, handling, unverified, proof),
         Err(error) => reject(pending, telemetry, error),
     })
-}
-
-/// The check that verifies an envelope.
-enum Check<F> {
-    Token(F),
-    /// By the access token of a page, which also decides over its application token.
-    User(Introspection),
-    /// Has succeeded already.
-    UrlSecret,
-    Pass,
-    Reject(Rejection),
-}
-
-fn check<S, V: VerifyToken>(
-    request: &PendingRequest<S, V>,
-    envelope: &Envelope,
-) -> Check<V::Future> {
-    if envelope.callback_kind().is_some() {
-        return check_callback(request, envelope);
-    }
-    let verifier = &*request.shared.verifier;
-    if is_verifiable(envelope, verifier) {
-        Check::Token(verifier.verify(envelope))
-    } else {
-        Check::Reject(VerifyError::missing().into())
-    }
-}
-
-// Kept apart, so that the code of the events' way lies close together.
-#[cold]
-fn check_callback<S, V: VerifyToken>(
-    request: &PendingRequest<S, V>,
-    envelope: &Envelope,
-) -> Check<V::Future> {
-    let verifier = &*request.shared.verifier;
-    if request.shared.callbacks == Callbacks::Stored && is_page(envelope) {
-        // A form with a token or a code must not pass unverified.
-        return if envelope.is_callback_without_proof() && request.may_pass_unverified() {
-            Check::Pass
-        } else {
-            Check::Reject(Rejection::new(RejectionKind::NoEvent))
-        };
-    }
-    if envelope.has_token_of_user() {
-        if let Some(introspection) = verifier.introspect(envelope) {
-            return Check::User(introspection);
-        }
-    }
-    if envelope.has_application_token() {
-        return Check::Token(verifier.verify(envelope));
-    }
-    let may_lack_token = envelope.may_lack_token();
-    match request.url_secret {
-        UrlSecretCheck::Verified if may_lack_token => Check::UrlSecret,
-        UrlSecretCheck::Missing if may_lack_token => {
-            Check::Reject(Rejection::new(RejectionKind::UrlSecretRejected))
-        }
-        _ if envelope.is_callback_without_proof() && request.may_pass_unverified() => Check::Pass,
-        _ if envelope.claims_callback() => Check::Reject(VerifyError::missing().into()),
-        _ => Check::Reject(Rejection::new(RejectionKind::NoEvent)),
-    }
-}
-
-fn is_page(envelope: &Envelope) -> bool {
-    matches!(
-        envelope.callback_kind(),
-        Some(CallbackKind::Placement | CallbackKind::Settings)
-    )
 }
 
 /// Passes a form that is not verified.
