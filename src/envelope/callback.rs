@@ -8,7 +8,7 @@ use super::callback_key::{CallbackKey, Entry};
 use super::callback_kind::CallbackKind;
 use super::error::{EnvelopeError, EnvelopeErrorKind};
 use super::key::{Field, Key, Root, visit_pairs};
-use super::{DataSpan, Envelope, Fields, Places, ValueStart};
+use super::{DataSpan, Envelope, Places, ValueStart};
 use crate::form::pairs::end_of_value;
 use crate::form::percent::decode;
 
@@ -145,21 +145,17 @@ impl Places {
     fn find_event_or_callback(body: &[u8]) -> Result<Self, EnvelopeError> {
         let mut found = Found::default();
         found.scan(body)?;
-        if !found.has(Field::Event) {
-            let (kind, fields) = found.into_callback()?;
-            return Ok(Self {
-                fields,
-                data: DataSpan::default(),
-                callback: Some(kind),
-            });
+        let event = found.places.fields[Field::Event as usize];
+        if event.is_some() {
+            found.check_event(event.is_empty(body))?;
+            if names_settings(&body[event.0 as usize..]) {
+                found.places.callback = Some(CallbackKind::Settings);
+            }
+        } else {
+            found.places.callback = Some(found.check_callback()?);
+            found.places.data = DataSpan::default();
         }
-        found.check_event(body)?;
-        let code = &body[found.fields[Field::Event as usize].0 as usize..];
-        Ok(Self {
-            fields: found.fields,
-            data: found.data,
-            callback: names_settings(code).then_some(CallbackKind::Settings),
-        })
+        Ok(found.places)
     }
 }
 
@@ -172,11 +168,10 @@ fn names_settings(code: &[u8]) -> bool {
 /// The keys of a body that decide what it is.
 #[derive(Default)]
 struct Found {
-    fields: Fields,
+    places: Places,
     keys: [ValueStart; CallbackKey::COUNT],
     /// A bit for each of the keys that appeared without brackets.
     texts: u32,
-    data: DataSpan,
     has_phone_number: bool,
     /// Concerns the keys of an event, and counts only if the form turns out to be one.
     malformed_event: Option<EnvelopeError>,
@@ -191,7 +186,7 @@ impl Found {
             let value = ValueStart(pair.value_start as u32);
             match pair.key {
                 Key::Field(field) => self.field(field, value),
-                Key::Data => self.data.add(body, &pair),
+                Key::Data => self.places.data.add(body, &pair),
                 key => {
                     let text = &body[pair.start..pair.value_start];
                     self.rare(key, text.strip_suffix(b"=").unwrap_or(text), value)?;
@@ -223,7 +218,7 @@ impl Found {
 
     #[inline]
     fn field(&mut self, field: Field, value: ValueStart) {
-        let place = &mut self.fields[field as usize];
+        let place = &mut self.places.fields[field as usize];
         let is_duplicate = place.is_some();
         *place = value;
         if is_duplicate {
@@ -290,7 +285,7 @@ impl Found {
     }
 
     fn has(&self, field: Field) -> bool {
-        self.fields[field as usize].is_some()
+        self.places.fields[field as usize].is_some()
     }
 
     fn has_key(&self, key: CallbackKey) -> bool {
@@ -304,14 +299,13 @@ impl Found {
     }
 
     /// Rejects what the scan for events does, and what a later parser could take for a callback.
-    fn check_event(&self, body: &[u8]) -> Result<(), EnvelopeError> {
+    fn check_event(&self, is_empty: bool) -> Result<(), EnvelopeError> {
         let mixed = || EnvelopeError::new(EnvelopeErrorKind::MixedKinds);
         if CallbackKey::MARKERS.iter().any(|key| self.has_key(*key)) {
             return Err(mixed());
         }
         // An event without a code, with a token, is of no kind.
         let has_token = self.has(Field::ApplicationToken) || self.has(Field::AccessToken);
-        let is_empty = self.fields[Field::Event as usize].is_empty(body);
         if is_empty && has_token {
             return Err(mixed());
         }
@@ -324,7 +318,8 @@ impl Found {
         Ok(())
     }
 
-    fn into_callback(mut self) -> Result<(CallbackKind, Fields), EnvelopeError> {
+    /// Returns the kind of a body without an event.
+    fn check_callback(&mut self) -> Result<CallbackKind, EnvelopeError> {
         if let Some(error) = self.malformed_proof {
             return Err(error);
         }
@@ -332,8 +327,8 @@ impl Found {
         let is_robot = self.has_key(CallbackKey::EventToken);
         let has_message_key =
             self.has_key(CallbackKey::MessageId) || self.has_key(CallbackKey::MessageBody);
-        let has_auth =
-            (Field::AccessToken as usize..Field::COUNT).any(|field| self.fields[field].is_some());
+        let has_auth = (Field::AccessToken as usize..Field::COUNT)
+            .any(|field| self.places.fields[field].is_some());
         let is_mixed = is_placement && (is_robot || has_message_key || has_auth)
             || is_robot && has_message_key;
         if is_mixed {
@@ -349,14 +344,14 @@ impl Found {
             CallbackKind::Robot
         } else if is_message {
             CallbackKind::Message
-        } else if self.data.end != 0 && self.has(Field::ApplicationToken) {
+        } else if self.places.data.end != 0 && self.has(Field::ApplicationToken) {
             CallbackKind::Settings
         } else {
             CallbackKind::Unknown
         };
         match self.malformed {
             Some(error) if kind != CallbackKind::Unknown => Err(error),
-            _ => Ok((kind, self.fields)),
+            _ => Ok(kind),
         }
     }
 
@@ -372,7 +367,7 @@ impl Found {
             (CallbackKey::MemberId, Field::MemberId),
             (CallbackKey::Status, Field::Status),
         ] {
-            self.fields[field as usize] = self.keys[key as usize];
+            self.places.fields[field as usize] = self.keys[key as usize];
         }
     }
 }
