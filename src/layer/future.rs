@@ -17,8 +17,8 @@ use super::body_mode::{BodyMode, KeepBody};
 use super::collect::Collect;
 use super::shared::{Content, Shared, UrlSecretCheck};
 use super::state::{
-    POLLED_AFTER_COMPLETION, PendingRequest, Scanned, State, StateProj, poll_collect,
-    poll_introspection, scan, settle, wait_or_reject,
+    POLLED_AFTER_COMPLETION, PendingRequest, Scanned, State, StateProj, conclude, poll_collect,
+    poll_introspection, scan, wait_or_reject,
 };
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
@@ -158,7 +158,7 @@ where
                                 unreachable!("the state was just set");
                             };
                             let verdict = verify.poll(cx).map_ok(|()| None);
-                            ready!(settle(
+                            ready!(conclude(
                                 pending, telemetry, mode, handling, unverified, waiting, verdict
                             ))
                         }
@@ -170,9 +170,9 @@ where
                     }
                 }
                 StateProj::Verify { verify, waiting } => {
-                    let verdict = verify.poll(cx).map_ok(|()| None);
                     let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
-                    ready!(settle(
+                    let verdict = verify.poll(cx).map_ok(|()| None);
+                    ready!(conclude(
                         pending, telemetry, mode, handling, unverified, waiting, verdict
                     ))
                 }
@@ -180,10 +180,10 @@ where
                     introspection,
                     waiting,
                 } => {
+                    let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
                     let owner = poll_introspection(introspection.as_mut(), cx);
                     let verdict = owner.map_ok(|owner| Some(owner.into()));
-                    let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
-                    ready!(settle(
+                    ready!(conclude(
                         pending, telemetry, mode, handling, unverified, waiting, verdict
                     ))
                 }
@@ -238,6 +238,8 @@ where
                     continue;
                 }
             };
+            // The verifier has ended. If the service panics, polling again must panic too.
+            state.set(State::Done);
             // Most services are ready at once.
             let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
             match request.service.poll_ready(cx) {
@@ -252,7 +254,6 @@ where
                 Poll::Ready(Err(error)) => {
                     handling.failed(HandlingOutcome::Failed, None);
                     *pending = None;
-                    state.set(State::Done);
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => {
@@ -291,7 +292,9 @@ where
 mod tests {
     use std::convert::Infallible;
     use std::future::{Ready, pending, ready};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::pin;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::task::Waker;
 
     use bytes::Bytes;
@@ -302,7 +305,7 @@ mod tests {
     use super::*;
     use crate::envelope::Envelope;
     use crate::layer::EventLayer;
-    use crate::verify::ApplicationToken;
+    use crate::verify::{ApplicationToken, VerifyError};
 
     type Outcome = Result<Response<Full<Bytes>>, Infallible>;
 
@@ -338,6 +341,55 @@ mod tests {
         assert_eq!(done, state("done"));
         let [rejected, _] = debug_outputs(token(), respond, "GET");
         assert_eq!(rejected, state("rejected"));
+    }
+
+    /// The future of a verifier, which may be polled once and says when it is dropped.
+    struct Verification {
+        is_over: bool,
+        is_dropped: Arc<AtomicBool>,
+    }
+
+    impl Future for Verification {
+        type Output = Result<(), VerifyError>;
+
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+            assert!(!self.is_over, "the verifier is polled after its end");
+            self.is_over = true;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Drop for Verification {
+        fn drop(&mut self) {
+            self.is_dropped.store(true, Relaxed);
+        }
+    }
+
+    #[test]
+    fn verifier_is_dropped_before_the_service_is_called_and_not_polled_after_its_panic() {
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let of_verifier = is_dropped.clone();
+        let layer = EventLayer::new(move |_: &Envelope| Verification {
+            is_over: false,
+            is_dropped: of_verifier.clone(),
+        });
+        let mut service = layer.layer(service_fn(|_: Request<Full<Bytes>>| {
+            assert!(!is_dropped.load(Relaxed), "the service panics");
+            ready::<Outcome>(Ok(Response::default()))
+        }));
+        let request = Request::post("/")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from("event=A&auth[application_token]=t"));
+        let mut call = pin!(service.call(request.unwrap()));
+        for panic in ["the service panics", POLLED_AFTER_COMPLETION] {
+            let mut cx = Context::from_waker(Waker::noop());
+            let poll = AssertUnwindSafe(|| drop(call.as_mut().poll(&mut cx)));
+            let caught = catch_unwind(poll).unwrap_err();
+            let caught = caught.downcast::<String>().map(|text| *text);
+            let caught =
+                caught.or_else(|caught| caught.downcast::<&str>().map(|text| (*text).to_owned()));
+            assert_eq!(caught.unwrap(), panic);
+        }
     }
 
     /// A larger future costs every server, which moves and keeps one for each request.

@@ -116,7 +116,8 @@ impl<V> EventLayer<V> {
 
 impl<V, M> EventLayer<V, M> {
     /// Sets the maximum size of a body in bytes. Larger bodies are rejected with 413, immediately if
-    /// `Content-Length` exceeds the limit. Defaults to [1 MiB](EventConfig::DEFAULT_BODY_LIMIT).
+    /// their exact length is known, or else `Content-Length` exceeds the limit. Defaults to
+    /// [1 MiB](EventConfig::DEFAULT_BODY_LIMIT).
     pub fn body_limit(self, bytes: usize) -> Self {
         self.with(|shared| shared.body_limit = bytes)
     }

@@ -265,7 +265,7 @@ pub(super) fn poll_introspection(
 }
 
 /// Decides by the verdict of the verifier. While it waits, keeps what is `unverified` in `waiting`.
-pub(super) fn settle<S, B, V, M, F, C, T>(
+pub(super) fn conclude<S, B, V, M, F, C, T>(
     pending: &mut Option<PendingRequest<S, V>>,
     telemetry: &Telemetry,
     mode: &M,
