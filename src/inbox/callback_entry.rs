@@ -17,7 +17,7 @@ impl Identity {
     /// | callback | key | lane |
     /// |---|---|---|
     /// | robot, activity | all of the form but `auth`; `event_token` is of this step alone | the document |
-    /// | message | provider and `message_id`, which a portal repeats if it sends a message again | provider and recipient |
+    /// | message | provider, recipient and `message_id`, which a portal repeats if it sends a message again | provider and recipient |
     /// | message of `bizproc.provider.add` | all of the form but `auth` | provider and recipient |
     /// | any other | random: two true ones may be equal, as those of a Webhook robot are | none |
     ///
@@ -62,7 +62,7 @@ impl Identity {
         let key = match (kind, callback.payload()) {
             (_, CallbackPayload::Message(message)) if message.message_id.is_some() => {
                 let id = message.message_id.as_deref().unwrap_or_default();
-                hashed("message", &[&message.code, id])
+                hashed("message", &[&message.code, &message.to, id])
             }
             (CallbackKind::Robot | CallbackKind::Message, _) => {
                 let form = form_without_auth(callback.body());

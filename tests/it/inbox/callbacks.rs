@@ -483,6 +483,12 @@ async fn message_sent_again_is_a_duplicate_until_it_was_tried_and_then_has_the_s
             .len(),
         2
     );
+    assert_eq!(
+        keys_of(&[message("1f", "+371"), message("1f", "+372")])
+            .await
+            .len(),
+        2
+    );
 
     let inbox = inbox();
     store(&inbox, &message("1f", "+371")).await;
