@@ -26,7 +26,7 @@ const KILL: &str = "UPDATE bitrix24_inbox \
 
 const DUE_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox \
     WHERE suspect = 1 AND state = 0 AND head = 1 AND due <= $1 AND format <= $2 \
-    ORDER BY due LIMIT 1";
+    ORDER BY due, seq LIMIT 1";
 
 /// More entries than this are not looked at to find their portals.
 const DUE_LIMIT: usize = 256;
