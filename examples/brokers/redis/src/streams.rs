@@ -186,17 +186,13 @@ impl Broker for Streams {
                 return Ok(retried);
             }
             for (id, fields) in letters {
-                let lane = fields_of(&fields).remove("partitionkey");
-                let key = lane.or_else(|| fields_of(&fields).remove("id"));
-                let key = key.unwrap_or_default();
-                let key = std::str::from_utf8(key).unwrap_or_default();
-                let hash = u32::from_str_radix(key.get(..8).unwrap_or_default(), 16);
+                // Without the error, which comes first.
+                let fields = fields.get(2..).unwrap_or_default();
                 let mut pipe = redis::pipe();
                 let add = pipe.atomic().cmd("XADD");
-                add.arg(stream(hash.unwrap_or_default() % self.partitions));
+                add.arg(stream(partition_of_fields(fields, self.partitions)));
                 add.arg("*");
-                // Without the error, which comes first.
-                for field in fields.iter().skip(2) {
+                for field in fields {
                     add.arg(bytes(field).unwrap_or_default());
                 }
                 add.ignore().xdel(DEAD, &[id]).ignore();
@@ -223,11 +219,20 @@ fn fields_of(fields: &[Value]) -> HashMap<&str, &[u8]> {
     pairs.collect()
 }
 
-fn record(id: &str, attempt: u32, fields: &[Value]) -> Result<Record, String> {
-    let fields = fields_of(fields);
+/// Returns the partition that holds the lane of an entry.
+fn partition_of_fields(fields: &[Value], partitions: u32) -> u32 {
+    // What is no entry has no lane.
+    entry(&fields_of(fields)).map_or(0, |entry| partition_of(&entry, partitions))
+}
+
+fn entry(fields: &HashMap<&str, &[u8]>) -> Result<Entry, String> {
     let text = |name: &str| std::str::from_utf8(fields.get(name)?).ok();
     let data = fields.get(DATA).ok_or("no field `data`")?;
-    let entry = cloud_event::entry(text, data.to_vec().into())?;
+    cloud_event::entry(text, data.to_vec().into())
+}
+
+fn record(id: &str, attempt: u32, fields: &[Value]) -> Result<Record, String> {
+    let entry = entry(&fields_of(fields))?;
     // The id is the time in milliseconds, and a number within the millisecond.
     let (millis, number) = id.split_once('-').unwrap_or((id, "0"));
     let millis: i64 = millis
@@ -239,4 +244,45 @@ fn record(id: &str, attempt: u32, fields: &[Value]) -> Result<Record, String> {
     record.first_received = millis;
     record.received = millis;
     Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_bitrix24::event::DedupKey;
+
+    use super::*;
+
+    #[test]
+    fn dead_letter_returns_to_the_partition_of_its_lane() {
+        for id in 0..100_u64 {
+            let mut lane = [0xAB; 32];
+            lane[24..].copy_from_slice(&id.to_be_bytes());
+            let entry = Entry {
+                key: DedupKey::from_bytes([7; 32]),
+                lane: (id > 0).then_some(lane),
+                merge: None,
+                once: false,
+                member_id: "a".to_owned(),
+                code: "ONCRMDEALUPDATE".to_owned(),
+                subject: "crm.deal 42".to_owned(),
+                handler_id: None,
+                timestamp: None,
+                format: tower_bitrix24::inbox::FORMAT,
+                key_id: None,
+                body: "x".into(),
+            };
+            let value = |text: &[u8]| Value::BulkString(text.to_vec());
+            let attributes = cloud_event::attributes(&entry).into_iter();
+            let mut fields: Vec<Value> = attributes
+                .flat_map(|(name, text)| [value(name.as_bytes()), value(text.as_bytes())])
+                .collect();
+            fields.extend([value(DATA.as_bytes()), value(&entry.body)]);
+            assert_eq!(
+                partition_of_fields(&fields, 16),
+                partition_of(&entry, 16),
+                "{id}"
+            );
+        }
+        assert_eq!(partition_of_fields(&[], 16), 0);
+    }
 }
