@@ -123,6 +123,7 @@ impl Field {
             _ => None,
         }
     }
+
     #[inline(always)]
     fn top_level(key: &[u8]) -> Option<Self> {
         Some(match key {
