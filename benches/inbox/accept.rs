@@ -21,7 +21,7 @@ struct Rate {
     times: Vec<Duration>,
     /// Of all processors.
     microseconds: f64,
-    /// What the process writes: the log, and what checkpoints copy into the file.
+    /// Written by the process to the log and, by checkpoints, to the file.
     kilobytes: f64,
 }
 

@@ -63,7 +63,7 @@ struct Places {
     callback: Option<CallbackKind>,
 }
 
-/// Where the value of each field starts in the body. It ends at the next `&`.
+/// The offset in the body at which the value of each field starts. It ends at the next `&`.
 type Fields = [ValueStart; Field::COUNT];
 
 /// 0 if there is no value: a key stands before each.

@@ -1,4 +1,4 @@
-//! What the scan finds in a body, and what it rejects.
+//! The parts that the scan finds in a body, and the bodies that it rejects.
 
 use arbtest::{arbitrary, arbtest};
 

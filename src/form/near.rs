@@ -2,7 +2,7 @@
 
 const BLOCK: usize = 16;
 
-/// Where a search goes on with memchr.
+/// The number of bytes after which a search goes on with memchr.
 const NEAR: usize = 64;
 
 /// Returns the place of the first of `bytes`, or the length of `text`. `find_far` searches a long text.

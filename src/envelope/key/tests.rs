@@ -1,4 +1,4 @@
-//! Which keys are of the envelope, in which spellings.
+//! The keys of the envelope in all their spellings.
 
 use arbtest::{arbitrary, arbtest};
 

@@ -137,9 +137,8 @@ impl PostgresInboxBuilder {
     ///
     /// Returns an error if the URL is invalid, if the server cannot be reached or rejects the
     /// connection, if it is older than PostgreSQL 12, or if the database's encoding is not UTF-8.
-    /// Returns one of the kind
-    /// [`NewerSchema`](crate::inbox::StoreErrorKind::NewerSchema) if a later minor version of this crate
-    /// created the tables, and of the kind
+    /// Returns one of the kind [`NewerSchema`](crate::inbox::StoreErrorKind::NewerSchema) if a later minor
+    /// version of this crate created the tables, and of the kind
     /// [`NotDurable`](crate::inbox::StoreErrorKind::NotDurable) if the server runs with `fsync=off` or
     /// `full_page_writes=off`.
     ///

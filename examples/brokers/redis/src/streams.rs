@@ -221,7 +221,7 @@ fn fields_of(fields: &[Value]) -> HashMap<&str, &[u8]> {
 
 /// Returns the partition that holds the lane of an entry.
 fn partition_of_fields(fields: &[Value], partitions: u32) -> u32 {
-    // What is no entry has no lane.
+    // An unreadable letter has no lane.
     entry(&fields_of(fields)).map_or(0, |entry| partition_of(&entry, partitions))
 }
 
