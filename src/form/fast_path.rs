@@ -1,18 +1,19 @@
 //! Fast path: keys that serde_qs and PHP read alike, written so that serde_qs reads them quickly, a form for
 //! each field of a struct, and single pairs that need no map.
 //!
-//! Optimization only: deleting this file, `parts.rs`, `Node::Pair` and the calls in `de.rs` changes no result. The
-//! tests `fast_path_and_tree_give_the_same_type` and `plain_pair_gives_the_same_type_as_the_tree` of `de.rs` prove it.
+//! Optimization only: deleting this file, `parts.rs`, `split.rs`, `Node::Pair` and the calls in `de.rs` changes no
+//! result. The tests `fast_path_and_tree_give_the_same_type`, `any_field_in_parts_gives_the_same_type_as_the_tree` and
+//! `plain_pair_gives_the_same_type_as_the_tree` of `de.rs` prove it.
 
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 
-use super::key::php_index;
 use super::pairs::pairs;
+use super::split::{Kind, Part};
 use super::value::Value;
 
 /// Returns the name and the text of a single pair `[ID]=27` of letters and digits, which is read without
@@ -87,72 +88,19 @@ pub(super) fn strip_prefix(prefix: &[u8], levels: usize, pairs: &[u8]) -> Option
 
 /// Returns the same, with the pairs under each first name in a form of their own, without that name.
 ///
-/// Returns `None` also if the pairs under a name do not stand together.
+/// Returns `None` also if the pairs under a name do not stand together, or if a name or a value is not UTF-8.
 pub(super) fn split<'a>(prefix: &[u8], levels: usize, pairs: &'a [u8]) -> Option<Forms<'a>> {
     let form = rewrite(KeyRewriter::splitting(levels, pairs.len()), prefix, pairs)?;
-    let (written, mut parts) = (form.written, form.parts?);
+    let (written, mut parts) = (String::from_utf8(form.written).ok()?, form.parts?);
     parts.last_mut()?.end = written.len();
     Some(Forms { written, parts })
 }
 
 /// The forms that [`split`] returns.
 pub(super) struct Forms<'a> {
-    written: Vec<u8>,
-    parts: Vec<Part<'a>>,
-}
-
-struct Part<'a> {
-    name: &'a [u8],
-    /// Its range in `Forms::written`.
-    start: usize,
-    end: usize,
-    is_text: bool,
-}
-
-/// As many are sorted without an allocation for their ranks.
-const FEW_PARTS: usize = 16;
-
-/// The content of a part.
-pub(super) enum Content<'a> {
-    /// A decoded value.
-    Text(&'a [u8]),
-    Form(&'a [u8]),
-}
-
-impl Forms<'_> {
-    /// Sorts the parts as the tree's are read: the fields of a struct, then indices, then names.
-    pub(super) fn sort(&mut self, fields: &[&str]) {
-        fn rank<'a>(part: &Part<'a>, fields: &[&str]) -> (usize, u64, &'a [u8]) {
-            let mut names = fields.iter().map(|field| field.as_bytes());
-            if let Some(field) = names.position(|name| name == part.name) {
-                return (field, 0, part.name);
-            }
-            let index = std::str::from_utf8(part.name).ok().and_then(php_index);
-            let index = index.and_then(|index| u32::try_from(index).ok());
-            (fields.len(), index.map_or(u64::MAX, u64::from), part.name)
-        }
-        // Most come in order.
-        if self.parts.is_sorted_by_key(|part| rank(part, fields)) {
-            return;
-        }
-        if self.parts.len() <= FEW_PARTS {
-            self.parts.sort_unstable_by_key(|part| rank(part, fields));
-        } else {
-            self.parts.sort_by_cached_key(|part| rank(part, fields));
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Content<'_>)> {
-        self.parts.iter().map(|part| {
-            let written = &self.written[part.start..part.end];
-            let content = if part.is_text {
-                Content::Text(written)
-            } else {
-                Content::Form(written)
-            };
-            (part.name, content)
-        })
-    }
+    pub(super) written: String,
+    /// Their ranges are of `written`.
+    pub(super) parts: Vec<Part<'a>>,
 }
 
 fn rewrite<'a>(
@@ -260,7 +208,7 @@ impl<'a> KeyRewriter<'a> {
             let is_text = !matches!(behind, [b'[' | b'%', ..]);
             let is_new = parts
                 .last()
-                .is_none_or(|part| part.is_text || part.name != name);
+                .is_none_or(|part| part.kind == Kind::Text || part.name.as_bytes() != name);
             if is_new || is_text {
                 let mark = if is_text { LEAF } else { PART };
                 self.digests.push(with_name & !MARK | mark);
@@ -268,12 +216,9 @@ impl<'a> KeyRewriter<'a> {
                 if let Some(last) = parts.last_mut() {
                     last.end = start;
                 }
-                parts.push(Part {
-                    name,
-                    start,
-                    end: start,
-                    is_text,
-                });
+                let kind = if is_text { Kind::Text } else { Kind::Form };
+                let name = std::str::from_utf8(name).ok()?;
+                parts.push(Part::new(name, start..start, kind));
                 self.parent = Parent::NONE;
                 self.arrays = self.arrays.checked_sub(usize::from(!is_text))?;
             } else {
@@ -321,7 +266,7 @@ impl<'a> KeyRewriter<'a> {
     /// Writes the value at the start of `rest` and returns what follows it.
     fn write_value(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let part = self.parts.as_ref().and_then(|parts| parts.last());
-        if part.is_some_and(|part| part.is_text) {
+        if part.is_some_and(|part| part.kind == Kind::Text) {
             return self.write_decoded::<true>(rest);
         }
         self.written.push(b'=');
@@ -379,6 +324,23 @@ impl<'a> KeyRewriter<'a> {
         let mut neighbours = self.digests.windows(2);
         !neighbours.any(|pair| pair[0] | MARK == pair[1] | MARK && pair[1] & MARK != 0)
     }
+}
+
+/// Decodes what [`KeyRewriter::write_byte`] encodes. A form that is rewritten has no other escapes.
+pub(super) fn unescape(mut text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    while let Some(at) = memchr(b'%', text.as_bytes()) {
+        let (run, escape) = text.split_at(at);
+        decoded.push_str(run);
+        decoded.push(match escape.get(..3) {
+            Some("%26") => '&',
+            Some("%2B") => '+',
+            _ => '%',
+        });
+        text = escape.get(3..).unwrap_or_default();
+    }
+    decoded.push_str(text);
+    decoded
 }
 
 /// The value of each hexadecimal digit, and 255 for other bytes.

@@ -16,6 +16,7 @@ mod parts;
 pub(crate) mod percent;
 mod redact;
 mod shape;
+mod split;
 mod tree;
 mod value;
 mod value_de;

@@ -10,6 +10,7 @@ use crate::event::payload::{
     AppTest, AppUninstall, CrmAddress, CrmTimelineAction, ItemId, NoData, TaskChange, User,
 };
 use crate::form::field::{Flag, List, UndefinedOr};
+use crate::form::from_value;
 
 fn data(pairs: &str) -> FormReader<'_> {
     FormReader::alone(Some(Cow::Borrowed(pairs.as_bytes())))
@@ -277,6 +278,39 @@ fn fast_path_and_tree_give_the_same_type() {
         }
     }
     assert!(fast.iter().all(|&fast| fast > 100), "{fast:?}");
+}
+
+/// Reads each value as a field of a struct, where it has parts.
+struct InParts {
+    fast: usize,
+    all: usize,
+}
+
+impl from_value::tests::Check for InParts {
+    fn check<T: DeserializeOwned + PartialEq + std::fmt::Debug>(&mut self, value: &Value) {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Root<T> {
+            field: T,
+        }
+
+        let mut pairs = String::new();
+        from_value::tests::encode("data[field]", value, &mut pairs);
+        // Compared as a struct in a struct, too, one name deeper.
+        for pairs in [pairs.replace("data[field]", "data[field][field]"), pairs] {
+            let data = data(&pairs);
+            self.all += 1;
+            self.fast += usize::from(is_fast::<Root<T>>(&data, Place::Data));
+            self.fast += usize::from(is_fast::<Root<Root<T>>>(&data, Place::Data));
+        }
+    }
+}
+
+#[test]
+fn any_field_in_parts_gives_the_same_type_as_the_tree() {
+    let mut in_parts = InParts { fast: 0, all: 0 };
+    arbtest(|u| from_value::tests::check(u, &mut in_parts));
+    let InParts { fast, all } = in_parts;
+    assert!(fast > all / 20, "{fast} of {all}");
 }
 
 #[test]

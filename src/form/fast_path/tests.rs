@@ -50,6 +50,8 @@ fn fast_path_decodes_values_except_for_what_serde_qs_would_decode_again() {
         ("%%41", "%25A"),
         ("5%+a", "5%25 a"),
         ("%4%31", "%2541"),
+        (&"%41".repeat(200), &"A".repeat(200)),
+        (&"%41%25%42%".repeat(99), &"A%25B%25".repeat(99)),
     ] {
         let form = read(&format!("data[a]={value}&data[b]={value}"));
         assert_eq!(
@@ -61,13 +63,15 @@ fn fast_path_decodes_values_except_for_what_serde_qs_would_decode_again() {
 }
 
 fn read_split(pairs: &str) -> Option<String> {
-    let forms = split(b"data", 1, pairs.as_bytes())?;
-    let shown = forms.iter().map(|(name, content)| {
-        let (kind, content) = match content {
-            Content::Text(text) => ("=", text),
-            Content::Form(form) => (": ", form),
+    let Forms { written, parts } = split(b"data", 1, pairs.as_bytes())?;
+    let shown = parts.iter().map(|part| {
+        let kind = match part.kind {
+            Kind::Text => "=",
+            Kind::Form => ": ",
+            kind => panic!("a first name has {kind:?}"),
         };
-        format!("{}{kind}{}", name.escape_ascii(), content.escape_ascii())
+        let content = written.as_bytes()[part.start..part.end].escape_ascii();
+        format!("{}{kind}{content}", part.name)
     });
     Some(shown.collect::<Vec<_>>().join("; "))
 }
@@ -95,6 +99,18 @@ fn fast_path_gives_each_first_name_a_form_without_it() {
         "data[a][x]=1&data[b][x]=2&data[a][x]=3",
     ] {
         assert_eq!(read_split(apart), None, "{apart}");
+    }
+}
+
+#[test]
+fn unescaping_is_the_inverse_of_escaping() {
+    for text in ["", "%", "a%%2B+&b", "&&", "100% + 5", "é&ü", "%2B%26%25"] {
+        let mut rewriter = KeyRewriter::new(1, 0);
+        for byte in text.bytes() {
+            rewriter.write_byte::<false>(byte);
+        }
+        let escaped = String::from_utf8(rewriter.written).unwrap();
+        assert_eq!(unescape(&escaped), text);
     }
 }
 

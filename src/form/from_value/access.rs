@@ -215,7 +215,7 @@ pub(super) fn is_list(array: &Array) -> bool {
 }
 
 /// A key of an array: a string that is parsed if the type asks for a number.
-struct Key<'a>(&'a str);
+pub(in crate::form) struct Key<'a>(pub(in crate::form) &'a str);
 
 impl Key<'_> {
     fn parse<N: FromStr>(&self) -> Option<N> {

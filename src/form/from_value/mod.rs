@@ -23,9 +23,10 @@ pub(crate) mod tests;
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+pub(super) use self::access::Key;
 use self::access::{Elements, Entries, is_list};
 pub(super) use self::misfit::Misfit;
 use super::mismatch::Mismatch;
@@ -62,16 +63,16 @@ impl<'a> Node<'a> {
         match value {
             Value::Array(array) if !array.is_empty() => Self::Array(array),
             Value::Bytes(bytes) => Self::Bytes(bytes),
-            Value::Text(text) if !text.is_empty() => Self::Text(text),
-            Value::Array(_) | Value::Text(_) => Self::Empty,
+            Value::Text(text) => Self::of_text(text),
+            Value::Array(_) => Self::Empty,
         }
     }
 
-    pub(super) fn of_utf8(text: &'a [u8]) -> Result<Self, Misfit> {
-        match std::str::from_utf8(text) {
-            Ok("") => Ok(Self::Empty),
-            Ok(text) => Ok(Self::Text(text)),
-            Err(error) => Err(Misfit::custom(error)),
+    pub(super) fn of_text(text: &'a str) -> Self {
+        if text.is_empty() {
+            Self::Empty
+        } else {
+            Self::Text(text)
         }
     }
 

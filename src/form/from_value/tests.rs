@@ -115,7 +115,7 @@ pub(crate) fn change(u: &mut Unstructured<'_>, value: &mut Value) -> arbitrary::
     Ok(())
 }
 
-fn encode(key: &str, value: &Value, form: &mut String) {
+pub(crate) fn encode(key: &str, value: &Value, form: &mut String) {
     let escaped = |bytes| percent_encode(bytes, NON_ALPHANUMERIC).to_string();
     match value {
         Value::Text(text) => *form += &format!("{key}={}&", escaped(text.as_bytes())),
@@ -274,30 +274,46 @@ struct Lenient {
     lists: List<List<u64>>,
 }
 
-#[test]
-fn any_value_is_read_as_serde_qs_reads_it() {
-    macro_rules! agree_as {
-        ($value:expr; $($type:ty,)+) => {{$(agree::<$type>($value);)+}};
+/// A check of how a value is read as each of the types.
+pub(crate) trait Check {
+    fn check<T: DeserializeOwned + PartialEq + Debug>(&mut self, value: &Value);
+}
+
+/// Checks a random value.
+pub(crate) fn check(u: &mut Unstructured<'_>, check: &mut impl Check) -> arbitrary::Result<()> {
+    macro_rules! check_as {
+        ($value:expr; $($type:ty,)+) => {{$(check.check::<$type>($value);)+}};
     }
 
-    arbtest(|u| {
-        let value = &tree(u, 4)?;
-        agree_as! { value;
-            Value, u8, i16, u64, i64, f64, bool, char, String, Secret, (), Unit, Newtype, Pair,
-            Option<u64>, Option<String>, Option<Value>, Option<Option<String>>, Option<bool>, Option<()>,
-            Vec<Value>, Vec<u64>, Vec<String>, Option<Vec<String>>, (u8, String), [String; 2],
-            BTreeMap<String, Value>, BTreeMap<u64, Vec<String>>, BTreeMap<i8, Value>,
-            BTreeMap<char, Option<u64>>, BTreeMap<bool, String>, Option<BTreeMap<String, String>>,
-            Fields, Option<Fields>, Vec<Fields>, BTreeMap<String, Fields>, Strict, Flat,
-            External, Option<External>, Vec<External>, BTreeMap<String, External>, Internal, Adjacent,
-            Untagged, Lenient, Vec<Lenient>,
-            Flag, NumberOrName, List<Value>, List<u64>, List<Fields>, List<Option<String>>, IdMap<Value>,
-            IdMap<Flag>, IdMap<Fields>, OneOrMany<Value>, OneOrMany<u64>, OneOrMany<Fields>,
-            OneOrMany<List<u64>>, UndefinedOr<u64>, UndefinedOr<Fields>, UndefinedOr<List<Flag>>,
+    let value = &tree(u, 4)?;
+    check_as! { value;
+        Value, u8, i16, u64, i64, f64, bool, char, String, Secret, (), Unit, Newtype, Pair,
+        Option<u64>, Option<String>, Option<Value>, Option<Option<String>>, Option<bool>, Option<()>,
+        Vec<Value>, Vec<u64>, Vec<String>, Option<Vec<String>>, (u8, String), [String; 2],
+        BTreeMap<String, Value>, BTreeMap<u64, Vec<String>>, BTreeMap<i8, Value>,
+        BTreeMap<char, Option<u64>>, BTreeMap<bool, String>, Option<BTreeMap<String, String>>,
+        Fields, Option<Fields>, Vec<Fields>, BTreeMap<String, Fields>, Strict, Flat,
+        External, Option<External>, Vec<External>, BTreeMap<String, External>, Internal, Adjacent,
+        Untagged, Lenient, Vec<Lenient>,
+        Flag, NumberOrName, List<Value>, List<u64>, List<Fields>, List<Option<String>>, IdMap<Value>,
+        IdMap<Flag>, IdMap<Fields>, OneOrMany<Value>, OneOrMany<u64>, OneOrMany<Fields>,
+        OneOrMany<List<u64>>, UndefinedOr<u64>, UndefinedOr<Fields>, UndefinedOr<List<Flag>>,
+    }
+    Ok(())
+}
+
+#[test]
+fn any_value_is_read_as_serde_qs_reads_it() {
+    struct Agree;
+
+    impl Check for Agree {
+        fn check<T: DeserializeOwned + PartialEq + Debug>(&mut self, value: &Value) {
+            agree::<T>(value);
+            read_value::<IgnoredAny>(value, "data").unwrap();
         }
-        read_value::<IgnoredAny>(value, "data").unwrap();
-        Ok(())
-    });
+    }
+
+    arbtest(|u| check(u, &mut Agree));
 }
 
 #[test]
