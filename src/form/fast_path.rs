@@ -283,7 +283,7 @@ impl<'a> KeyRewriter<'a> {
                     self.written.push(b' ');
                     rest = behind;
                 }
-                [b'%', ref behind @ ..] => rest = self.write_escape::<IS_TEXT>(behind),
+                [b'%', ..] => rest = self.write_escapes::<IS_TEXT>(rest),
                 _ => {
                     let end = memchr3(b'&', b'%', b'+', rest).unwrap_or(rest.len());
                     let (run, behind) = rest.split_at(end);
@@ -294,18 +294,34 @@ impl<'a> KeyRewriter<'a> {
         }
     }
 
-    /// Writes the byte whose escape is at the start of `rest`, or a percent sign that starts none.
-    #[inline]
-    fn write_escape<const IS_TEXT: bool>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        if let [high, low, ref behind @ ..] = *rest {
-            let (high, low) = (HEX_DIGITS[high as usize], HEX_DIGITS[low as usize]);
-            if (high | low) < 16 {
-                self.write_byte::<IS_TEXT>((high << 4) | low);
-                return behind;
+    /// Writes the bytes whose escapes are at the start of `rest`, or a percent sign that starts none.
+    fn write_escapes<const IS_TEXT: bool>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let mut run = [0; ESCAPES];
+        let mut len = 0;
+        for (escape, byte) in rest.chunks_exact(3).zip(&mut run) {
+            match decode_escape(escape) {
+                Some(b'%' | b'&' | b'+') if !IS_TEXT => break,
+                Some(decoded) => *byte = decoded,
+                None => break,
             }
+            len += 1;
         }
-        self.write_byte::<IS_TEXT>(b'%');
-        rest
+        match run[..len] {
+            [] => return self.write_first::<IS_TEXT>(rest),
+            // A call of memcpy would take longer.
+            [byte] => self.written.push(byte),
+            ref run => self.written.extend_from_slice(run),
+        }
+        &rest[3 * len..]
+    }
+
+    fn write_first<const IS_TEXT: bool>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let (byte, len) = match rest.get(..3).and_then(decode_escape) {
+            Some(byte) => (byte, 3),
+            None => (b'%', 1),
+        };
+        self.write_byte::<IS_TEXT>(byte);
+        &rest[len..]
     }
 
     #[inline]
@@ -324,6 +340,19 @@ impl<'a> KeyRewriter<'a> {
         let mut neighbours = self.digests.windows(2);
         !neighbours.any(|pair| pair[0] | MARK == pair[1] | MARK && pair[1] & MARK != 0)
     }
+}
+
+/// As many escapes in a row are decoded at once.
+const ESCAPES: usize = 64;
+
+/// Returns the byte whose escape the text is.
+#[inline]
+fn decode_escape(text: &[u8]) -> Option<u8> {
+    let &[b'%', high, low] = text else {
+        return None;
+    };
+    let (high, low) = (HEX_DIGITS[usize::from(high)], HEX_DIGITS[usize::from(low)]);
+    ((high | low) < 16).then_some((high << 4) | low)
 }
 
 /// Decodes what [`KeyRewriter::write_byte`] encodes. A form that is rewritten has no other escapes.
