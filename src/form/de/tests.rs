@@ -256,22 +256,25 @@ fn compare(u: &mut Unstructured<'_>) -> arbitrary::Result<[usize; 7]> {
     Ok(fast)
 }
 
+/// Bytes for as many random forms as a test needs, however long it takes.
+fn random_bytes() -> impl Iterator<Item = [u8; 128]> {
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    std::iter::repeat_with(move || {
+        std::array::from_fn(|_| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 32) as u8
+        })
+    })
+}
+
 #[test]
 fn fast_path_and_tree_give_the_same_type() {
     arbtest(|u| compare(u).map(|_| ()));
 
-    // A number of forms that depends on no time.
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let mut fast = [0; 7];
-    for _ in 0..5000 {
-        let bytes: Vec<u8> = (0..128)
-            .map(|_| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                (random >> 32) as u8
-            })
-            .collect();
+    for bytes in random_bytes().take(5000) {
         let counts = compare(&mut Unstructured::new(&bytes)).unwrap();
         for (fast, count) in fast.iter_mut().zip(counts) {
             *fast += count;
@@ -309,6 +312,11 @@ impl from_value::tests::Check for InParts {
 fn any_field_in_parts_gives_the_same_type_as_the_tree() {
     let mut in_parts = InParts { fast: 0, all: 0 };
     arbtest(|u| from_value::tests::check(u, &mut in_parts));
+
+    let mut in_parts = InParts { fast: 0, all: 0 };
+    for bytes in random_bytes().take(200) {
+        from_value::tests::check(&mut Unstructured::new(&bytes), &mut in_parts).unwrap();
+    }
     let InParts { fast, all } = in_parts;
     assert!(fast > all / 20, "{fast} of {all}");
 }
