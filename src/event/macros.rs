@@ -133,7 +133,7 @@ macro_rules! expand {
                 match kind {
                     $($(EventKind::$variant => data
                         .payload(
-                            crate::form::FormReader::$place,
+                            reader!($place $payload),
                             is_fields!($place),
                             has_id!($payload $(, $entity)?),
                         )
@@ -166,6 +166,16 @@ macro_rules! boxed {
     (ItemId) => { crate::event::payload::ItemId };
     (NoData) => { crate::event::payload::NoData };
     ($payload:ident) => { Box<crate::event::payload::$payload> };
+}
+
+/// The function that reads a documented payload.
+macro_rules! reader {
+    (fields ItemId) => {
+        crate::event::payload::ItemId::read
+    };
+    ($place:ident $payload:ident) => {
+        crate::form::FormReader::$place
+    };
 }
 
 macro_rules! is_fields {

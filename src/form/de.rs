@@ -80,6 +80,11 @@ impl<'a> FormReader<'a> {
         self.read(Place::Fields)
     }
 
+    /// Fast path: returns the id if the data are nothing but `FIELDS` with a plain `ID`.
+    pub(crate) fn only_id(&self) -> Option<u64> {
+        fast_path::only_id(self.pairs.as_deref()?)
+    }
+
     fn read<T: DeserializeOwned>(&self, place: Place) -> Result<T, Mismatch> {
         match self.read_fast(place) {
             Some(value) => Ok(value),

@@ -2,8 +2,8 @@
 //! each field of a struct, and single pairs that need no map.
 //!
 //! Optimization only: deleting this file, `parts.rs`, `split.rs`, `Node::Pair` and the calls in `de.rs` changes no
-//! result. The tests `fast_path_and_tree_give_the_same_type`, `any_field_in_parts_gives_the_same_type_as_the_tree` and
-//! `plain_pair_gives_the_same_type_as_the_tree` of `de.rs` prove it.
+//! result. The tests `fast_path_and_tree_give_the_same_type`, `any_field_in_parts_gives_the_same_type_as_the_tree`,
+//! `plain_pair_gives_the_same_type_as_the_tree` and `only_id_is_that_of_the_tree` of `de.rs` prove it.
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +33,29 @@ pub(super) fn plain_pair(pair: &[u8]) -> Option<(&str, &str)> {
     }
     let ascii = |bytes| std::str::from_utf8(bytes).ok();
     Some((ascii(name)?, ascii(text)?))
+}
+
+/// Returns the id of pairs that are nothing but `data[FIELDS][ID]=27`, as those of most events are.
+pub(super) fn only_id(pairs: &[u8]) -> Option<u64> {
+    /// Any number of so many digits fits.
+    const MAX_DIGITS: usize = u64::MAX.ilog10() as usize;
+
+    let encoded = pairs.strip_prefix(b"data%5BFIELDS%5D%5BID%5D=");
+    let digits = match encoded {
+        Some(digits) => digits,
+        None => pairs.strip_prefix(b"data[FIELDS][ID]=")?,
+    };
+    if digits.is_empty() || digits.len() > MAX_DIGITS {
+        return None;
+    }
+    let mut id = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        id = 10 * id + u64::from(digit - b'0');
+    }
+    Some(id)
 }
 
 /// Returns `true` if serde_qs decodes the values as PHP does. After a `%` that does not start an escape,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::form::{FormReader, Mismatch};
+
 /// The id of the object that the event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[non_exhaustive]
@@ -11,11 +13,20 @@ pub struct ItemId {
     pub id: u64,
 }
 
+impl ItemId {
+    /// Reads the id, which in most events is all there is, without a deserializer.
+    pub(crate) fn read(data: &FormReader<'_>) -> Result<Self, Mismatch> {
+        match data.only_id() {
+            Some(id) => Ok(Self { id }),
+            None => data.fields(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::payload::samples;
-    use crate::form::FormReader;
 
     #[test]
     fn item_id_samples_are_typed() {

@@ -358,6 +358,50 @@ fn plain_pair_gives_the_same_type_as_the_tree() {
 }
 
 #[test]
+fn only_id_is_that_of_the_tree() {
+    const KEYS: [&str; 8] = [
+        "data[FIELDS][ID]",
+        "data%5BFIELDS%5D%5BID%5D",
+        "data%5bFIELDS%5d%5bID%5d",
+        "data[FIELDS]%5BID%5D",
+        "data[FIELDS][id]",
+        "data[FIELDS][ID][0]",
+        "data[ID]",
+        "data",
+    ];
+    const TEXTS: [&str; 14] = [
+        "=27",
+        "=0",
+        "=007",
+        "=9999999999999999999",
+        "=18446744073709551615",
+        "=18446744073709551616",
+        "=00000000000000000000000000000027",
+        "=+27",
+        "=-1",
+        "=2%37",
+        "=27x",
+        "=27&data[FIELDS][ID]=28",
+        "=",
+        "",
+    ];
+
+    let mut found = 0;
+    for key in KEYS {
+        for text in TEXTS {
+            let form = format!("{key}{text}");
+            let data = data(&form);
+            if let Some(id) = data.only_id() {
+                let of_tree = data.read_from_tree::<ItemId>(Place::Fields);
+                assert_eq!(of_tree.map(|item| item.id), Ok(id), "{form}");
+                found += 1;
+            }
+        }
+    }
+    assert_eq!(found, 2 * 4, "the plain ids");
+}
+
+#[test]
 fn optional_field_may_be_empty_or_absent() {
     let address = data(
         "data[FIELDS][TYPE_ID]=1&data[FIELDS][ENTITY_TYPE_ID]=8\
