@@ -52,13 +52,19 @@ pub struct Event(Arc<Inner>);
 struct Inner {
     envelope: Envelope,
     kind: Option<EventKind>,
-    /// Set only if it differs from the code of `kind`.
-    code: Option<Box<str>>,
     payload: Payload,
-    mismatch: Option<Mismatch>,
+    // Boxed together, so that an event is small.
+    unusual: Option<Box<Unusual>>,
     // Most handlers need neither, so they are read on first use.
     auth: OnceLock<Box<Auth>>,
     tree: LazyTree,
+}
+
+/// What few events have.
+struct Unusual {
+    /// Set only if it differs from the code of the event's kind.
+    code: Option<Box<str>>,
+    mismatch: Option<Mismatch>,
 }
 
 impl Event {
@@ -117,13 +123,20 @@ impl Event {
     }
 
     pub(crate) fn from_verified(envelope: Envelope) -> Self {
-        let (kind, code) = match EventKind::of_wire(envelope.raw_code()) {
-            Some(kind) => (Some(kind), None),
-            None => {
-                let code = envelope.code();
-                (EventKind::from_code(&code), Some(code.into()))
-            }
-        };
+        match EventKind::of_wire(envelope.raw_code()) {
+            Some(kind) => Self::of_kind(envelope, Some(kind), None),
+            None => Self::of_unusual_code(envelope),
+        }
+    }
+
+    #[cold]
+    fn of_unusual_code(envelope: Envelope) -> Self {
+        let code = envelope.code();
+        let (kind, code) = (EventKind::from_code(&code), code.into());
+        Self::of_kind(envelope, kind, Some(code))
+    }
+
+    fn of_kind(envelope: Envelope, kind: Option<EventKind>, code: Option<Box<str>>) -> Self {
         let tree = LazyTree::new();
         let data = FormReader::new(envelope.data(), &tree);
         let (payload, mismatch) = match kind.map(|kind| Payload::read(kind, &data)) {
@@ -132,12 +145,16 @@ impl Event {
             None => (Payload::Unknown, data.unreadable()),
         };
         drop(data);
+        let unusual = if code.is_some() || mismatch.is_some() {
+            Some(Box::new(Unusual { code, mismatch }))
+        } else {
+            None
+        };
         Self(Arc::new(Inner {
             envelope,
             kind,
-            code,
             payload,
-            mismatch,
+            unusual,
             auth: OnceLock::new(),
             tree,
         }))
@@ -145,9 +162,10 @@ impl Event {
 
     /// Returns the code as it was sent, such as `ONCRMREQUISITEADD`.
     pub fn code(&self) -> &str {
-        match (&self.0.code, self.0.kind) {
-            (Some(code), _) => code,
-            (None, kind) => kind.map_or("", EventKind::as_str),
+        let unusual = self.0.unusual.as_deref();
+        match unusual.and_then(|unusual| unusual.code.as_deref()) {
+            Some(code) => code,
+            None => self.kind().map_or("", EventKind::as_str),
         }
     }
 
@@ -238,7 +256,7 @@ impl Event {
     /// Returns why the payload of a documented event is [`Payload::Unknown`], or why the data of an
     /// event are [not read](Value::MAX_ARRAYS).
     pub fn mismatch(&self) -> Option<&Mismatch> {
-        self.0.mismatch.as_ref()
+        self.0.unusual.as_ref()?.mismatch.as_ref()
     }
 
     /// Returns all of the data, or `None` if the event has none.
