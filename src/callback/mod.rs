@@ -157,7 +157,7 @@ impl Callback {
     /// Reads a callback that was verified before it was sealed.
     #[cfg(feature = "inbox")]
     pub(crate) fn reopen(body: Bytes, proof: Proof) -> Result<Self, EnvelopeError> {
-        let envelope = Envelope::scan_with_callbacks(body).map_err(|(error, _)| error)?;
+        let envelope = Envelope::scan_with_callbacks(body)?;
         let kind = envelope.callback_kind();
         let kind = kind.ok_or(EnvelopeError::new(EnvelopeErrorKind::NoCallback))?;
         let envelope = CallbackEnvelope::new(envelope, kind);

@@ -51,10 +51,8 @@ impl CallbackEnvelope {
         let no_callback = EnvelopeError::new(EnvelopeErrorKind::NoCallback);
         let envelope = match Envelope::scan_with_callbacks(body.into()) {
             Ok(envelope) => envelope,
-            Err((error, _)) if error.kind() == EnvelopeErrorKind::NoEvent => {
-                return Err(no_callback);
-            }
-            Err((error, _)) => return Err(error),
+            Err(error) if error.kind() == EnvelopeErrorKind::NoEvent => return Err(no_callback),
+            Err(error) => return Err(error),
         };
         match envelope.places.callback {
             Some(kind) if envelope.claims_callback() => Ok(Self::new(envelope, kind)),
@@ -89,18 +87,23 @@ impl fmt::Debug for CallbackEnvelope {
 }
 
 impl Envelope {
-    /// Finds an event or a callback in a body, and returns the body if it has neither.
-    pub(crate) fn scan_with_callbacks(body: Bytes) -> Result<Self, (EnvelopeError, Bytes)> {
-        Self::locate(body, Places::find_event_or_callback)
+    /// Finds an event or a callback in a body.
+    pub(crate) fn scan_with_callbacks(body: Bytes) -> Result<Self, EnvelopeError> {
+        let mut envelope = Self::unscanned(body);
+        envelope.find_event_or_callback()?;
+        Ok(envelope)
     }
 
-    /// Creates the envelope of a body that is not a form. It has no fields.
-    pub(crate) fn of_other_content(body: Bytes) -> Self {
-        let places = Places {
-            callback: Some(CallbackKind::Unknown),
-            ..Places::default()
-        };
-        Self { body, places }
+    /// Fills in the places of an event or a callback.
+    pub(crate) fn find_event_or_callback(&mut self) -> Result<(), EnvelopeError> {
+        self.check_length()?;
+        self.places = Places::find_event_or_callback(&self.body)?;
+        Ok(())
+    }
+
+    /// Makes this the envelope of a body that is not a form. It has no fields.
+    pub(crate) fn set_other_content(&mut self) {
+        self.places.callback = Some(CallbackKind::Unknown);
     }
 
     /// Returns `true` if the platform sends such a callback without the application's token.

@@ -104,9 +104,36 @@ impl DataSpan {
     }
 }
 
-impl Places {
-    fn find_event(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let (mut fields, mut data) = (Fields::default(), DataSpan::default());
+impl Envelope {
+    /// The maximum number of `key=value` pairs in a body. The longest documented event has under a
+    /// hundred, and PHP reads no more than 1,000 by default.
+    pub const MAX_PAIRS: usize = 10_000;
+
+    /// Finds the envelope in a form-encoded body.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error of kind [`EnvelopeErrorKind::NoEvent`] if the body has no `event` or an empty
+    /// one, and of another kind if the body is ambiguous or too long. The error never contains the
+    /// body.
+    pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
+        let mut envelope = Self::unscanned(body.into());
+        envelope.find_event()?;
+        Ok(envelope)
+    }
+
+    /// Creates an envelope without fields. They are then filled in place, so that no envelope is moved.
+    pub(crate) fn unscanned(body: Bytes) -> Self {
+        Self {
+            body,
+            places: Places::default(),
+        }
+    }
+
+    /// Fills in the places of an event.
+    pub(crate) fn find_event(&mut self) -> Result<(), EnvelopeError> {
+        self.check_length()?;
+        let (body, Places { fields, data, .. }) = (&*self.body, &mut self.places);
         // Duplicate keys matter only if the form turns out to be an event.
         let mut malformed = None;
         visit_pairs(body, |pair| {
@@ -134,49 +161,15 @@ impl Places {
         let code = fields[Field::Event as usize];
         match malformed {
             Some(error) if code.is_some() => Err(error),
-            None if code.is_some() && !code.is_empty(body) => Ok(Self {
-                fields,
-                data,
-                callback: None,
-            }),
+            None if code.is_some() && !code.is_empty(body) => Ok(()),
             _ => Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent)),
         }
     }
-}
 
-impl Envelope {
-    /// The maximum number of `key=value` pairs in a body. The longest documented event has under a
-    /// hundred, and PHP reads no more than 1,000 by default.
-    pub const MAX_PAIRS: usize = 10_000;
-
-    /// Finds the envelope in a form-encoded body.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error of kind [`EnvelopeErrorKind::NoEvent`] if the body has no `event` or an empty
-    /// one, and of another kind if the body is ambiguous or too long. The error never contains the
-    /// body.
-    pub fn scan(body: impl Into<Bytes>) -> Result<Self, EnvelopeError> {
-        Self::scan_event(body.into()).map_err(|(error, _)| error)
-    }
-
-    /// Does the same, and returns the body if it has no envelope.
-    pub(crate) fn scan_event(body: Bytes) -> Result<Self, (EnvelopeError, Bytes)> {
-        Self::locate(body, Places::find_event)
-    }
-
-    fn locate(
-        body: Bytes,
-        find: impl FnOnce(&[u8]) -> Result<Places, EnvelopeError>,
-    ) -> Result<Self, (EnvelopeError, Bytes)> {
-        let found = if u32::try_from(body.len()).is_ok() {
-            find(&body)
-        } else {
-            Err(EnvelopeError::new(EnvelopeErrorKind::TooLong))
-        };
-        match found {
-            Ok(places) => Ok(Self { body, places }),
-            Err(error) => Err((error, body)),
+    fn check_length(&self) -> Result<(), EnvelopeError> {
+        match u32::try_from(self.body.len()) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(EnvelopeError::new(EnvelopeErrorKind::TooLong)),
         }
     }
 

@@ -124,6 +124,11 @@ impl Reservation {
         buffer.capacity() == 0 || self.of(budget).park(buffer, waker)
     }
 
+    /// Returns `true` if the body has waited.
+    pub(super) fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Takes the buffer back, which is empty if none was parked. Returns `None` if the body was evicted.
     pub(super) fn resume(&mut self) -> Option<Vec<u8>> {
         self.0

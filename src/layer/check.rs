@@ -44,6 +44,7 @@ impl<V: VerifyToken> Shared<V> {
 
     // Kept apart, so that the code of the events' way lies close together.
     #[cold]
+    #[inline(never)]
     fn check_callback(
         &self,
         envelope: &Envelope,

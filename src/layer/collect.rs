@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame};
-use http_body_util::{LengthLimitError, Limited};
+use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use tower_http::timeout::DeadlineBody;
 
@@ -20,14 +19,12 @@ pin_project! {
     /// Unlike `http_body_util`'s future, it does not copy a body of one frame, and it has a timeout.
     pub(super) struct Collect<B> {
         #[pin]
-        body: Limited<B>,
+        body: B,
         // Armed when the body is first pending: most are complete at once, and a timer costs more
         // than the verification. By then the body is pinned and cannot move into a `DeadlineBody`,
-        // so the timer wraps a body that never ends instead.
-        #[pin]
-        timer: Option<DeadlineBody<NeverBody>>,
-        limit: usize,
-        timeout: Option<Duration>,
+        // so the timer wraps a body that never ends instead. Boxed, so that a request without one is
+        // smaller by it.
+        timer: Timer,
         buffer: Buffer,
         trailers: Option<Box<HeaderMap>>,
     }
@@ -53,12 +50,10 @@ enum Buffer {
 }
 
 impl<B> Collect<B> {
-    pub(super) fn new(body: B, limit: usize, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(body: B) -> Self {
         Self {
-            body: Limited::new(body, limit),
+            body,
             timer: None,
-            limit,
-            timeout,
             buffer: Buffer::Empty,
             trailers: None,
         }
@@ -77,20 +72,22 @@ impl<B> Collect<B> {
     }
 }
 
-impl<B> Future for Collect<B>
+impl<B> Collect<B>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Output = Result<Collected, RejectionKind>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    /// Returns the body, or an error if it is longer than `limit` bytes or takes longer than `timeout`.
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        limit: usize,
+        timeout: Option<Duration>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Collected, RejectionKind>> {
         let mut this = self.project();
         // Checked before the body: otherwise one that always has another byte would never time out.
-        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            if timer.poll_frame(cx).is_ready() {
-                return Poll::Ready(Err(RejectionKind::BodyTimeout));
-            }
+        if is_over(this.timer, cx) {
+            return Poll::Ready(Err(RejectionKind::BodyTimeout));
         }
         let mut is_pending = false;
         for _ in 0..MAX_FRAMES_PER_POLL {
@@ -98,51 +95,71 @@ where
                 is_pending = true;
                 break;
             };
-            match frame {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        this.buffer.push(data, *this.limit);
-                        // Most bodies end with their first frame, so this saves a poll.
-                        if this.body.is_end_stream() {
-                            return Poll::Ready(Ok(Collected::take(this.buffer, this.trailers)));
-                        }
-                    }
-                    Err(frame) => *this.trailers = frame.into_trailers().ok().map(Box::new),
-                },
-                Some(Err(error)) => {
-                    return Poll::Ready(Err(kind_of(&*error)));
-                }
+            let frame = match frame {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return Poll::Ready(Err(kind_of(&*error.into()))),
                 None => return Poll::Ready(Ok(Collected::take(this.buffer, this.trailers))),
+            };
+            let mut data = match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    *this.trailers = frame.into_trailers().ok().map(Box::new);
+                    continue;
+                }
+            };
+            let length = data.remaining();
+            if length > limit - this.buffer.len() {
+                return Poll::Ready(Err(RejectionKind::BodyTooLarge));
+            }
+            // Most bodies end with their first frame, so this saves a poll, and the buffer.
+            if !this.body.is_end_stream() {
+                this.buffer.push(data, limit);
+            } else if this.buffer.is_empty() {
+                return Poll::Ready(Ok(Collected {
+                    bytes: data.copy_to_bytes(length),
+                    allocated: length,
+                    trailers: this.trailers.take(),
+                }));
+            } else {
+                this.buffer.push(data, limit);
+                return Poll::Ready(Ok(Collected::take(this.buffer, this.trailers)));
             }
         }
         if !is_pending {
             cx.waker().wake_by_ref();
         }
-        Self::poll_timer(this.timer, *this.timeout, cx)
+        poll_timer(this.timer, timeout, cx)
     }
 }
 
-impl<B> Collect<B> {
-    /// Waits for the body no longer than the timeout.
-    #[cold]
-    fn poll_timer(
-        mut timer: Pin<&mut Option<DeadlineBody<NeverBody>>>,
-        timeout: Option<Duration>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Collected, RejectionKind>> {
-        if let Some(timeout) = timeout.filter(|_| timer.is_none()) {
-            timer.set(Some(DeadlineBody::new(timeout, NeverBody)));
-        }
-        // Polled to register the waker. A timeout of zero is over already.
-        let timer = timer.as_pin_mut();
-        if timer.is_some_and(|timer| timer.poll_frame(cx).is_ready()) {
-            return Poll::Ready(Err(RejectionKind::BodyTimeout));
-        }
-        Poll::Pending
+type Timer = Option<Pin<Box<DeadlineBody<NeverBody>>>>;
+
+fn is_over(timer: &mut Timer, cx: &mut Context<'_>) -> bool {
+    let timer = timer.as_mut();
+    timer.is_some_and(|timer| timer.as_mut().poll_frame(cx).is_ready())
+}
+
+/// Waits for the body no longer than the timeout.
+#[cold]
+#[inline(never)]
+fn poll_timer(
+    timer: &mut Timer,
+    timeout: Option<Duration>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Collected, RejectionKind>> {
+    if let Some(timeout) = timeout.filter(|_| timer.is_none()) {
+        *timer = Some(Box::pin(DeadlineBody::new(timeout, NeverBody)));
     }
+    // Polled to register the waker. A timeout of zero is over already.
+    if is_over(timer, cx) {
+        return Poll::Ready(Err(RejectionKind::BodyTimeout));
+    }
+    Poll::Pending
 }
 
 impl Collected {
+    #[cold]
+    #[inline(never)]
     fn take(buffer: &mut Buffer, trailers: &mut Option<Box<HeaderMap>>) -> Self {
         Self {
             allocated: buffer.allocated(),
@@ -153,6 +170,20 @@ impl Collected {
 }
 
 impl Buffer {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Single(bytes) => bytes.len(),
+            Self::Joined(bytes) => bytes.len(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
     fn push(&mut self, mut frame: impl Buf, limit: usize) {
         if !frame.has_remaining() {
             return;

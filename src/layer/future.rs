@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
@@ -15,14 +14,24 @@ use tower::Service;
 
 use super::body_mode::{BodyMode, KeepBody};
 use super::collect::Collect;
-use super::shared::{Content, Shared, UrlSecretCheck};
-use super::state::{
-    POLLED_AFTER_COMPLETION, PendingRequest, Scanned, State, StateProj, conclude, poll_collect,
-    poll_introspection, scan, wait_or_reject,
-};
+use super::pending::{POLLED_AFTER_COMPLETION, PendingRequest, wait_or_reject};
+use super::shared::Shared;
+use super::state::{State, StateProj};
+use super::step::{Admitted, Step, advance};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::telemetry::{Handling, HandlingOutcome, Telemetry, VerificationTimer};
 use crate::verify::VerifyToken;
+
+type BodyOf<B, M> = <M as BodyMode<B>>::Body;
+type StateOf<S, B, V, M> = State<
+    S,
+    B,
+    BodyOf<B, M>,
+    V,
+    <V as VerifyToken>::Future,
+    <S as Service<Request<BodyOf<B, M>>>>::Future,
+    <S as Service<Request<BodyOf<B, M>>>>::Response,
+>;
 
 pin_project! {
     /// The future of [`EventService`](crate::layer::EventService).
@@ -36,9 +45,7 @@ pin_project! {
         M: BodyMode<B>,
     {
         #[pin]
-        state: State<B, M::Body, V::Future, S::Future, S::Response>,
-        // Kept out of `state` so that transitions do not move it.
-        pending: Option<PendingRequest<S, V>>,
+        state: StateOf<S, B, V, M>,
         telemetry: Telemetry,
         mode: M,
         handling: Handling,
@@ -53,36 +60,23 @@ where
 {
     pub(super) fn forward(
         body: B,
-        parts: Parts,
-        service: S,
-        shared: Arc<Shared<V>>,
+        request: PendingRequest<S, V>,
         telemetry: Telemetry,
         mode: M,
     ) -> Self {
-        Self {
-            state: State::Ready {
-                body: Some(M::original(body)),
-                completion: None,
-            },
-            pending: Some(PendingRequest::new(parts, service, shared)),
-            telemetry,
-            mode,
-            handling: Handling::default(),
-        }
+        let step = Step::Ready {
+            admitted: Some(Admitted::without_hook(M::original(body))),
+        };
+        Self::new(State::Before { step, request }, telemetry, mode)
     }
 
     pub(super) fn probed(mode: M) -> Self {
         let telemetry = Telemetry::start();
         telemetry.probed();
-        Self {
-            state: State::Rejected {
-                response: Some(Response::default()),
-            },
-            pending: None,
-            telemetry,
-            mode,
-            handling: Handling::default(),
-        }
+        let state = State::Rejected {
+            response: Some(Response::default()),
+        };
+        Self::new(state, telemetry, mode)
     }
 
     pub(super) fn rejected(shared: &Shared<V>, kind: RejectionKind, head: Parts, mode: M) -> Self {
@@ -92,32 +86,20 @@ where
             let _guard = telemetry.enter();
             telemetry.rejected(&rejection, VerificationTimer::default());
         }
-        Self {
-            state: State::rejected(shared, rejection, head),
-            pending: None,
-            telemetry,
-            mode,
-            handling: Handling::default(),
-        }
+        Self::new(State::rejected(shared, rejection, head), telemetry, mode)
     }
 
-    pub(super) fn collect(
-        body: B,
-        parts: Parts,
-        service: S,
-        shared: Arc<Shared<V>>,
-        mode: M,
-        content: Content,
-        url_secret: UrlSecretCheck,
-    ) -> Self {
-        let collect = Collect::new(body, shared.body_limit, shared.body_timeout);
-        let mut pending = PendingRequest::new(parts, service, shared);
-        pending.content = content;
-        pending.url_secret = url_secret;
+    pub(super) fn collect(body: B, request: PendingRequest<S, V>, mode: M) -> Self {
+        let step = Step::Collect {
+            collect: Collect::new(body),
+        };
+        Self::new(State::Before { step, request }, Telemetry::start(), mode)
+    }
+
+    fn new(state: StateOf<S, B, V, M>, telemetry: Telemetry, mode: M) -> Self {
         Self {
-            state: State::Collect { collect },
-            pending: Some(pending),
-            telemetry: Telemetry::start(),
+            state,
+            telemetry,
             mode,
             handling: Handling::default(),
         }
@@ -136,61 +118,37 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (mut state, pending, mode) = (this.state, this.pending, &*this.mode);
+        let (mut state, mode) = (this.state, &*this.mode);
         let (telemetry, handling) = (&*this.telemetry, this.handling);
         let _guard = telemetry.enter();
         loop {
-            let next = match state.as_mut().project() {
-                StateProj::Collect { collect } => {
-                    let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-                    let collected = ready!(poll_collect(request, collect, cx));
-                    // If the verifier panics, polling again must panic too.
-                    state.set(State::Done);
-                    match scan(pending, telemetry, mode, handling, collected) {
-                        Scanned::Verify(verify, unverified) => {
-                            state.set(State::Verify {
-                                verify,
-                                waiting: None,
-                            });
-                            // Most verifiers are ready at once.
-                            let StateProj::Verify { verify, waiting } = state.as_mut().project()
-                            else {
-                                unreachable!("the state was just set");
-                            };
-                            let verdict = verify.poll(cx).map_ok(|()| None);
-                            ready!(conclude(
-                                pending, telemetry, mode, handling, unverified, waiting, verdict
-                            ))
+            match state.as_mut().project() {
+                StateProj::Before { mut step, request } => {
+                    let advanced = advance(step.as_mut(), request, telemetry, mode, handling, cx);
+                    let admitted = match ready!(advanced) {
+                        Ok(admitted) => admitted,
+                        Err(rejection) => {
+                            state.as_mut().reject(telemetry, rejection);
+                            continue;
                         }
-                        Scanned::Introspect(introspection, unverified) => State::Introspect {
-                            introspection: Box::new(Mutex::new(introspection)),
-                            waiting: Some(unverified),
-                        },
-                        Scanned::Next(next) => next,
+                    };
+                    // Most services are ready at once.
+                    match request.poll_ready(cx) {
+                        Poll::Ready(Ok(())) => state.as_mut().call(handling, admitted),
+                        Poll::Ready(Err(error)) => {
+                            handling.failed(HandlingOutcome::Failed, None);
+                            state.set(State::Done);
+                            return Poll::Ready(Err(error));
+                        }
+                        Poll::Pending => {
+                            step.set(Step::Ready {
+                                admitted: Some(admitted),
+                            });
+                            let rejection = ready!(wait_or_reject(request, handling));
+                            state.as_mut().reject(telemetry, rejection);
+                        }
                     }
                 }
-                StateProj::Verify { verify, waiting } => {
-                    let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
-                    let verdict = verify.poll(cx).map_ok(|()| None);
-                    ready!(conclude(
-                        pending, telemetry, mode, handling, unverified, waiting, verdict
-                    ))
-                }
-                StateProj::Introspect {
-                    introspection,
-                    waiting,
-                } => {
-                    let unverified = waiting.take().expect(POLLED_AFTER_COMPLETION);
-                    let owner = poll_introspection(introspection.as_mut(), cx);
-                    let verdict = owner.map_ok(|owner| Some(owner.into()));
-                    ready!(conclude(
-                        pending, telemetry, mode, handling, unverified, waiting, verdict
-                    ))
-                }
-                StateProj::Ready { body, completion } => State::Ready {
-                    body: body.take(),
-                    completion: completion.take(),
-                },
                 StateProj::Call { call, completion } => {
                     handling.polling(true);
                     let polled = call.poll(cx);
@@ -200,14 +158,14 @@ where
                         Ok(response) => handling.responded(response),
                         Err(_) => handling.failed(HandlingOutcome::Failed, None),
                     }
-                    match (result, completion.take()) {
-                        (Ok(response), Some(completion)) if response.status().is_success() => {
-                            State::OnHandled {
+                    match (completion.take(), result) {
+                        (Some(completion), Ok(response)) if response.status().is_success() => {
+                            state.set(State::OnHandled {
                                 completion,
                                 response: Some(response),
-                            }
+                            });
                         }
-                        (result, _) => {
+                        (_, result) => {
                             state.set(State::Done);
                             return Poll::Ready(
                                 result.map(|response| response.map(<M as BodyMode<R>>::original)),
@@ -230,36 +188,6 @@ where
                     return Poll::Ready(Ok(response.map(body)));
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
-            };
-            let (body, completion) = match next {
-                State::Ready { body, completion } => (body, completion),
-                next => {
-                    state.set(next);
-                    continue;
-                }
-            };
-            // The verifier has ended. If the service panics, polling again must panic too.
-            state.set(State::Done);
-            // Most services are ready at once.
-            let request = pending.as_mut().expect(POLLED_AFTER_COMPLETION);
-            match request.service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => {
-                    let request = pending.take().expect(POLLED_AFTER_COMPLETION);
-                    let body = body.expect(POLLED_AFTER_COMPLETION);
-                    handling.polling(true);
-                    let call = request.call(body);
-                    handling.polling(false);
-                    state.set(State::Call { call, completion });
-                }
-                Poll::Ready(Err(error)) => {
-                    handling.failed(HandlingOutcome::Failed, None);
-                    *pending = None;
-                    return Poll::Ready(Err(error));
-                }
-                Poll::Pending => {
-                    state.set(State::Ready { body, completion });
-                    state.set(ready!(wait_or_reject(pending, telemetry, handling)));
-                }
             }
         }
     }
@@ -272,11 +200,8 @@ where
     M: BodyMode<B>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Collect { .. } => "collect",
-            State::Verify { .. } => "verify",
-            State::Introspect { .. } => "introspect",
-            State::Ready { .. } => "ready",
+        let state = match &self.state {
+            State::Before { step, .. } => step.name(),
             State::Call { .. } => "call",
             State::OnHandled { .. } => "on_handled",
             State::Rejected { .. } => "rejected",
@@ -294,6 +219,7 @@ mod tests {
     use std::future::{Ready, pending, ready};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::pin;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::task::Waker;
 
@@ -394,11 +320,11 @@ mod tests {
 
     /// A larger future costs every server, which moves and keeps one for each request.
     #[test]
-    fn response_future_takes_at_most_496_bytes_beside_telemetry() {
+    fn response_future_takes_at_most_352_bytes_beside_telemetry() {
         type Inner = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Ready<Outcome>>;
         let size = size_of::<ResponseFuture<Inner, Full<Bytes>, ApplicationToken>>();
         let telemetry =
             size_of::<Telemetry>() + size_of::<VerificationTimer>() + size_of::<Handling>();
-        assert!(size - telemetry <= 496, "{size} - {telemetry}");
+        assert!(size - telemetry <= 352, "{size} - {telemetry}");
     }
 }

@@ -10,11 +10,13 @@ pub(crate) mod completion;
 mod config;
 mod future;
 mod path;
+mod pending;
 mod select;
 mod service;
 pub(crate) mod setting;
 mod shared;
 mod state;
+mod step;
 mod url_secret;
 mod verdict;
 
