@@ -67,6 +67,15 @@ struct Unusual {
     mismatch: Option<Mismatch>,
 }
 
+impl Unusual {
+    // Not inlined, so that the way of the other events is short.
+    #[cold]
+    #[inline(never)]
+    fn new(code: Option<Box<str>>, mismatch: Option<Mismatch>) -> Box<Self> {
+        Box::new(Self { code, mismatch })
+    }
+}
+
 impl Event {
     /// Verifies an envelope and parses the event, for use without a layer, for example in the worker
     /// of a queue.
@@ -123,20 +132,24 @@ impl Event {
     }
 
     pub(crate) fn from_verified(envelope: Envelope) -> Self {
-        match EventKind::of_wire(envelope.raw_code()) {
-            Some(kind) => Self::of_kind(envelope, Some(kind), None),
-            None => Self::of_unusual_code(envelope),
-        }
+        let Some(kind) = EventKind::of_wire(envelope.raw_code()) else {
+            return Self::of_unusual_code(envelope);
+        };
+        let tree = LazyTree::new();
+        let data = FormReader::new(envelope.data(), &tree);
+        let (payload, unusual) = match Payload::read(kind, &data) {
+            Ok(payload) => (payload, None),
+            Err(mismatch) => (Payload::Unknown, Some(Unusual::new(None, Some(mismatch)))),
+        };
+        drop(data);
+        Self::new(envelope, Some(kind), payload, unusual, tree)
     }
 
     #[cold]
     fn of_unusual_code(envelope: Envelope) -> Self {
         let code = envelope.code();
-        let (kind, code) = (EventKind::from_code(&code), code.into());
-        Self::of_kind(envelope, kind, Some(code))
-    }
-
-    fn of_kind(envelope: Envelope, kind: Option<EventKind>, code: Option<Box<str>>) -> Self {
+        let kind = EventKind::from_code(&code);
+        let code = code.into();
         let tree = LazyTree::new();
         let data = FormReader::new(envelope.data(), &tree);
         let (payload, mismatch) = match kind.map(|kind| Payload::read(kind, &data)) {
@@ -145,11 +158,17 @@ impl Event {
             None => (Payload::Unknown, data.unreadable()),
         };
         drop(data);
-        let unusual = if code.is_some() || mismatch.is_some() {
-            Some(Box::new(Unusual { code, mismatch }))
-        } else {
-            None
-        };
+        let unusual = Some(Unusual::new(Some(code), mismatch));
+        Self::new(envelope, kind, payload, unusual, tree)
+    }
+
+    fn new(
+        envelope: Envelope,
+        kind: Option<EventKind>,
+        payload: Payload,
+        unusual: Option<Box<Unusual>>,
+        tree: LazyTree,
+    ) -> Self {
         Self(Arc::new(Inner {
             envelope,
             kind,

@@ -12,9 +12,15 @@ pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     if find(text, [b'%', b'+'], |text| memchr2(b'%', b'+', text)) == text.len() {
         return Cow::Borrowed(text);
     }
+    Cow::Owned(decode_escapes(text))
+}
+
+// Not inlined, so that text without escapes, such as a token, takes little code.
+#[inline(never)]
+fn decode_escapes(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     decoded.extend(decoded_bytes(text));
-    Cow::Owned(decoded)
+    decoded
 }
 
 /// Decodes lazily, for callers that need only the first bytes.
