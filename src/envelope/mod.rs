@@ -133,7 +133,9 @@ impl Envelope {
     /// Fills in the places of an event.
     pub(crate) fn find_event(&mut self) -> Result<(), EnvelopeError> {
         self.check_length()?;
-        let (body, Places { fields, data, .. }) = (&*self.body, &mut self.places);
+        let body = &*self.body;
+        // Not in place: for each pair the scan would read and write what is behind `self`.
+        let (mut fields, mut data) = (Fields::default(), DataSpan::default());
         // Duplicate keys matter only if the form turns out to be an event.
         let mut malformed = None;
         visit_pairs(body, |pair| {
@@ -161,7 +163,10 @@ impl Envelope {
         let code = fields[Field::Event as usize];
         match malformed {
             Some(error) if code.is_some() => Err(error),
-            None if code.is_some() && !code.is_empty(body) => Ok(()),
+            None if code.is_some() && !code.is_empty(body) => {
+                (self.places.fields, self.places.data) = (fields, data);
+                Ok(())
+            }
             _ => Err(EnvelopeError::new(EnvelopeErrorKind::NoEvent)),
         }
     }

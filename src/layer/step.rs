@@ -160,8 +160,10 @@ where
         return wait_or_reject(request, handling).map(Err);
     };
     step.set(Step::Done);
-    let admitted = conclude(request, telemetry, mode, handling, *unverified, verdict);
-    Poll::Ready(admitted)
+    let Unverified { envelope, trailers } = *unverified;
+    Poll::Ready(conclude(
+        request, telemetry, mode, handling, envelope, trailers, verdict,
+    ))
 }
 
 /// Collects the body. While it is incomplete, the budget keeps its buffer and may evict it.
@@ -217,11 +219,7 @@ where
     } = body;
     request.held = allocated;
     request.timer = telemetry.collected(&bytes);
-    let mut unverified = Unverified {
-        envelope: Envelope::unscanned(bytes),
-        trailers,
-    };
-    let envelope = &mut unverified.envelope;
+    let mut envelope = Envelope::unscanned(bytes);
     let scanned = match (request.content, request.shared.callbacks) {
         (Content::Json, _) => {
             envelope.set_other_content();
@@ -231,17 +229,19 @@ where
         (Content::Form, _) => envelope.find_event_or_callback(),
     };
     if let Err(error) = scanned {
+        let unverified = Unverified { envelope, trailers };
         return Poll::Ready(pass_or_reject(request, telemetry, mode, unverified, error));
     }
     let check = request
         .shared
-        .check(&unverified.envelope, &request.parts, request.url_secret);
+        .check(&envelope, &request.parts, request.url_secret);
     if !matches!(check, Check::Pass) {
-        telemetry.record_code(&unverified.envelope);
+        telemetry.record_code(&envelope);
     }
     let verify = match check {
         Check::Token(verify) => verify,
         Check::User(introspection) => {
+            let unverified = Unverified { envelope, trailers };
             step.set(Step::Introspect {
                 introspection: Box::new(Mutex::new(introspection)),
                 waiting: Some(Box::new(unverified)),
@@ -250,10 +250,14 @@ where
         }
         Check::UrlSecret => {
             let proof = Some(Proof::UrlSecret);
-            return Poll::Ready(inject_callback(request, telemetry, mode, unverified, proof));
+            let callback = inject_callback(request, telemetry, mode, envelope, trailers, proof);
+            return Poll::Ready(callback);
         }
         Check::Reject(rejection) => return Poll::Ready(Err(rejection)),
-        Check::Pass => return Poll::Ready(Ok(pass(telemetry, mode, unverified))),
+        Check::Pass => {
+            let unverified = Unverified { envelope, trailers };
+            return Poll::Ready(Ok(pass(telemetry, mode, unverified)));
+        }
     };
     step.set(Step::Verify {
         verify,
@@ -264,13 +268,13 @@ where
         unreachable!("the step was just set");
     };
     let Poll::Ready(verdict) = verify.poll(cx) else {
-        *waiting = Some(Box::new(unverified));
+        *waiting = Some(Box::new(Unverified { envelope, trailers }));
         return wait_or_reject(request, handling).map(Err);
     };
     step.set(Step::Done);
     let verdict = verdict.map(|()| None);
     Poll::Ready(conclude(
-        request, telemetry, mode, handling, unverified, verdict,
+        request, telemetry, mode, handling, envelope, trailers, verdict,
     ))
 }
 
@@ -310,7 +314,8 @@ fn conclude<S, B, V, M>(
     telemetry: &Telemetry,
     mode: &M,
     handling: &mut Handling,
-    unverified: Unverified,
+    envelope: Envelope,
+    trailers: Option<Box<HeaderMap>>,
     verdict: Result<Option<Proof>, VerifyError>,
 ) -> Result<Admitted<M::Body>, Rejection>
 where
@@ -319,7 +324,9 @@ where
 {
     request.timer.stop();
     match verdict {
-        Ok(proof) => inject(request, telemetry, mode, handling, unverified, proof),
+        Ok(proof) => inject(
+            request, telemetry, mode, handling, envelope, trailers, proof,
+        ),
         Err(error) => Err(error.into()),
     }
 }
@@ -343,17 +350,17 @@ fn inject<S, B, V, M>(
     telemetry: &Telemetry,
     mode: &M,
     handling: &mut Handling,
-    unverified: Unverified,
+    envelope: Envelope,
+    trailers: Option<Box<HeaderMap>>,
     proof: Option<Proof>,
 ) -> Result<Admitted<M::Body>, Rejection>
 where
     V: VerifyToken,
     M: BodyMode<B>,
 {
-    if unverified.envelope.callback_kind().is_some() {
-        return inject_callback(request, telemetry, mode, unverified, proof);
+    if envelope.callback_kind().is_some() {
+        return inject_callback(request, telemetry, mode, envelope, trailers, proof);
     }
-    let Unverified { envelope, trailers } = unverified;
     let body = mode.whole(envelope.body().clone(), trailers);
     let hook = request.shared.verifier.on_handled(&envelope);
     let event = Event::from_verified(envelope);
@@ -371,14 +378,14 @@ fn inject_callback<S, B, V, M>(
     request: &mut PendingRequest<S, V>,
     telemetry: &Telemetry,
     mode: &M,
-    unverified: Unverified,
+    envelope: Envelope,
+    trailers: Option<Box<HeaderMap>>,
     proof: Option<Proof>,
 ) -> Result<Admitted<M::Body>, Rejection>
 where
     V: VerifyToken,
     M: BodyMode<B>,
 {
-    let Unverified { envelope, trailers } = unverified;
     let body = mode.whole(envelope.body().clone(), trailers);
     // The verifier has not seen a callback that the URL alone verifies.
     let hook = if proof == Some(Proof::UrlSecret) {
