@@ -46,6 +46,29 @@ pub(crate) fn committed(elapsed: Duration, outcomes: impl ExactSizeIterator<Item
     let _ = (elapsed, outcomes);
 }
 
+/// Records stored entries that were merged into others, and duplicates.
+pub(crate) fn placed(merged: usize, duplicates: usize) {
+    #[cfg(feature = "metrics")]
+    for (outcome, entries) in [("merged", merged), ("duplicate", duplicates)] {
+        if entries > 0 {
+            metrics::counter!("bitrix24_inbox_accepted_total", "outcome" => outcome)
+                .increment(entries as u64);
+        }
+    }
+    let _ = (merged, duplicates);
+}
+
+/// Records accepted entries that the store cannot read: they were changed.
+pub(crate) fn unreadable(seq: i64) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "tower_bitrix24",
+        seq,
+        "a row of bitrix24_inbox_accepted cannot be read and is set aside: something changed it"
+    );
+    let _ = seq;
+}
+
 /// Records that entries could not be stored, so that their senders got a 503.
 pub(crate) fn not_committed(entries: usize, error: &dyn Error) {
     #[cfg(feature = "metrics")]

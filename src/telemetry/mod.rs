@@ -130,7 +130,7 @@
 //! | `bitrix24_handling_seconds` | histogram | seconds from the verdict, or from the start in the background, to the end | `outcome`, as above |
 //! | `bitrix24_queue_queued`, `bitrix24_queue_queued_bytes`, `bitrix24_queue_running` | gauge | events, bytes, events in all background queues together | |
 //! | `bitrix24_queue_wait_seconds` | histogram | seconds in a background queue | |
-//! | `bitrix24_inbox_accepted_total` | counter | events for an inbox | `outcome`: `stored`, `merged`, `duplicate`, `rejected` (with 503) |
+//! | `bitrix24_inbox_accepted_total` | counter | events for an inbox | `outcome`: `stored`, `rejected` (with 503), `merged`, `duplicate`; a database finds the last two later, when they are counted as `stored` already |
 //! | `bitrix24_inbox_commit_seconds`, `bitrix24_inbox_batch_entries` | histogram | seconds and entries of a transaction that stores events | |
 //! | `bitrix24_inbox_attempts_total` | counter | attempts of workers | `outcome`: `done`, `retry`, `dead`, `released` (by a shutdown), `lost` (the lease ended) |
 //! | `bitrix24_inbox_entries` | gauge | entries in the store, every 15 seconds | `state`: `waiting`, `running`, `dead` |

@@ -67,7 +67,7 @@ const PORTALS_AT_ONCE: usize = 64;
 
 impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
-        let mut exclusive = self.exclusive().await?;
+        let mut exclusive = self.exclusive_and_placed().await?;
         let claims = exclusive.claim(request).await?;
         exclusive.commit().await?;
         Ok(claims)
@@ -79,7 +79,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         finishes: &[Finish],
         request: &ClaimRequest<'_>,
     ) -> Result<(Vec<bool>, Claims), StoreError> {
-        let mut exclusive = self.exclusive().await?;
+        let mut exclusive = self.exclusive_and_placed().await?;
         let finished = exclusive
             .finish(request.owner, finishes, self.keep_bodies)
             .await?;

@@ -1,5 +1,10 @@
 //! Inboxes in databases: one table of entries, created on first use.
 //!
+//! Accepted entries are stored together in one value, a pack, and their senders get their answer. Before
+//! the next claim, and before any call that shows or changes entries, they get their place: as the head
+//! of their lane, behind another entry, or merged into one; duplicates are dropped. So no sender waits
+//! for the indexes, which cost many times as much, and the places are those of the order of the commits.
+//!
 //! The statements are the same for SQLite and PostgreSQL. Every transaction that changes a lane runs
 //! alone: SQLite has one writer, and in PostgreSQL an advisory lock makes it so. A statement may
 //! therefore rely on what an earlier one of its transaction has read, and sequence numbers ascend in
@@ -9,6 +14,8 @@ mod accept;
 mod claim;
 mod finish;
 mod operate;
+mod pack;
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;

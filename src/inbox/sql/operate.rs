@@ -89,6 +89,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = [&values(filter)[..], &[limit.into()]].concat();
+        self.place().await?;
         let rows = self.read(AssertSqlSafe(sql), &values).await?;
         rows.iter().map(record).collect()
     }
@@ -100,6 +101,7 @@ impl<D: InboxDialect> SqlInbox<D> {
     ) -> Result<Vec<BlockedLane>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM bitrix24_inbox {BLOCKED_LANES}");
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.place().await?;
         let heads = self
             .read(AssertSqlSafe(sql), &[after.into(), limit.into()])
             .await?;
@@ -122,7 +124,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut filter = filter.clone();
         let mut reopened = 0;
         loop {
-            let mut exclusive = self.exclusive().await?;
+            let mut exclusive = self.exclusive_and_placed().await?;
             let seqs = exclusive.reopen(&filter, replay).await?;
             exclusive.commit().await?;
             reopened += seqs.len() as u64;
@@ -134,7 +136,7 @@ impl<D: InboxDialect> SqlInbox<D> {
     }
 
     pub(super) async fn discard(&self, seq: i64) -> Result<bool, StoreError> {
-        let mut exclusive = self.exclusive().await?;
+        let mut exclusive = self.exclusive_and_placed().await?;
         let values = [exclusive.now.into(), seq.into()];
         let rows = exclusive.transaction.fetch(DISCARD, &values).await?;
         let Some(row) = rows.first() else {
@@ -167,7 +169,7 @@ impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn remove_portal(&self, member_id: &str) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let mut exclusive = self.exclusive().await?;
+            let mut exclusive = self.exclusive_and_placed().await?;
             let values = [member_id.into(), STEP.into()];
             let rows = exclusive.transaction.fetch(REMOVE, &values).await?;
             let mut lanes = Vec::new();
@@ -186,6 +188,7 @@ impl<D: InboxDialect> SqlInbox<D> {
     }
 
     pub(super) async fn stats(&self) -> Result<Stats, StoreError> {
+        self.place().await?;
         let now = match D::NOW {
             Some(now) => match self.read(now, &[]).await?.first() {
                 Some(row) => row.required(0)?,

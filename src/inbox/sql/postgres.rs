@@ -229,8 +229,6 @@ impl InboxDialect for Postgres {
     const NOW: Option<&'static str> =
         Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
 
-    const WRITE: Option<&'static str> = None;
-
     const OR_ROLLBACK: &'static str = "";
 
     const MIGRATIONS: Migrations = Migrations {

@@ -144,12 +144,6 @@ impl InboxDialect for Sqlite {
 
     const NOW: Option<&'static str> = None;
 
-    /// A connection that opens the file reads the log to its end, synced or not.
-    const WRITE: Option<&'static str> = Some(
-        "INSERT INTO bitrix24_inbox_schema (version) VALUES (0); \
-         DELETE FROM bitrix24_inbox_schema WHERE version = 0",
-    );
-
     const OR_ROLLBACK: &'static str = " OR ROLLBACK";
 
     const MIGRATIONS: Migrations = Migrations {

@@ -15,6 +15,7 @@ use crate::sql::migrations::Migrations;
 use crate::sql::pool::{Pool, within};
 use crate::sql::statement::Statement;
 use crate::sql::transaction::Transaction;
+use crate::telemetry;
 
 /// The default timeout of a call.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,10 +42,6 @@ pub(super) trait InboxDialect: Dialect<Row: Columns> {
     /// Selects the time in unix milliseconds. `None` if the process has the same clock.
     const NOW: Option<&'static str>;
 
-    /// Writes without a change, if a commit that failed to reach the disk can be visible. An update to
-    /// equal values would not do: SQLite writes no such page.
-    const WRITE: Option<&'static str>;
-
     /// The conflict clause of statements that change many rows, after whose error the transaction ends.
     /// By default SQLite copies each page first, to undo the statement alone.
     const OR_ROLLBACK: &'static str;
@@ -67,6 +64,9 @@ pub(super) struct Exclusive<D: InboxDialect> {
     pub(super) transaction: Transaction<D>,
     /// The time in unix milliseconds.
     pub(super) now: i64,
+    /// The entries that it merged into others.
+    pub(super) merged: usize,
+    pub(super) duplicates: usize,
 }
 
 impl<D: InboxDialect> SqlInbox<D> {
@@ -114,7 +114,12 @@ impl<D: InboxDialect> SqlInbox<D> {
             None => Some(unix_millis()),
         };
         let now = now.ok_or_else(|| StoreError::query("the database returned no time"))?;
-        Ok(Exclusive { transaction, now })
+        Ok(Exclusive {
+            transaction,
+            now,
+            merged: 0,
+            duplicates: 0,
+        })
     }
 
     /// Executes a statement that reads, outside a transaction.
@@ -147,7 +152,9 @@ impl<D: InboxDialect> Exclusive<D> {
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await
+        self.transaction.commit().await?;
+        telemetry::inbox::placed(self.merged, self.duplicates);
+        Ok(())
     }
 }
 

@@ -15,11 +15,12 @@ pub use self::memory::MemoryInbox;
 pub use self::record::{BlockedLane, Filter, Record, State, Stats, UnknownState};
 use super::entry::Entry;
 
-/// The outcome of accepting an entry.
+/// The outcome of accepting an entry, as far as the store knows it by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Accepted {
-    /// It is stored.
+    /// It is stored. A store that [decides later](Accept::accept) may still find that it is one of the
+    /// others.
     Stored,
     /// It replaced the last entry of its lane, which waits and was never tried.
     Merged,
@@ -65,8 +66,10 @@ pub trait Accept: Send + Sync {
     ///   first receipt stay.
     /// - Otherwise it is [`Stored`](Accepted::Stored) at the end of its lane, due at once.
     ///
-    /// A broker that does not find duplicates returns `Stored`. Calls are cancel safe: a dropped future takes full
-    /// effect or none.
+    /// A store may decide this after it returned `Stored`, so that no sender waits for it: in the order of
+    /// the calls, and before the next call that hands out, shows or removes entries. A broker that does
+    /// not find duplicates returns `Stored`, too. Calls are cancel safe: a dropped future takes full effect
+    /// or none.
     fn accept(
         &self,
         entries: &[Entry],

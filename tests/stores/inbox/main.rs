@@ -11,6 +11,7 @@ mod faults;
 mod locks;
 #[path = "../../it/inbox/model.rs"]
 mod model;
+mod packs;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod races;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tower::service_fn;
 use tower_bitrix24::Event;
 use tower_bitrix24::inbox::{
@@ -32,6 +32,20 @@ async fn execute(file: &Path, sql: &str) {
         .await
         .unwrap();
     connection.close().await.unwrap();
+}
+
+async fn number(file: &Path, sql: &str) -> i64 {
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await.unwrap();
+    let row = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    let number = row.fetch_one(&mut connection).await.unwrap().get(0);
+    connection.close().await.unwrap();
+    number
+}
+
+/// Gives each entry its row, as the next claim does.
+async fn place(inbox: &Inbox<SqliteInbox>) {
+    inbox.stats().await.unwrap();
 }
 
 /// Starts a worker whose handler keeps the sequence numbers that it sees.
@@ -71,6 +85,7 @@ async fn forged_moved_and_truncated_rows_are_never_handled() {
         for ts in 1..=2 {
             assert_eq!(send(&inbox, form("ONCRMDEALADD", ts, ts, "a")).await, 200);
         }
+        place(&inbox).await;
         execute(&directory.file(), change).await;
         let (worker, seen) = work(&inbox, 200);
         wait_for(inbox.store(), |stats| stats.waiting + stats.running == 0).await;
@@ -85,6 +100,72 @@ async fn forged_moved_and_truncated_rows_are_never_handled() {
         let error = all[0].error.as_deref().unwrap();
         assert!(error.starts_with("the entry does not open"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn changed_packs_are_never_handled_and_delay_no_other() {
+    let set_aside =
+        "SELECT count(*) FROM bitrix24_inbox_accepted WHERE format = 9223372036854775807";
+    let set = |entries: &str| {
+        format!("UPDATE bitrix24_inbox_accepted SET entries = {entries} WHERE seq = 1")
+    };
+    let replaced = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let [from, to] = [from, to].map(|text| {
+            let digits = text.bytes().map(|byte| format!("{byte:02X}"));
+            digits.collect::<String>()
+        });
+        set(&format!("unhex(replace(hex(entries), '{from}', '{to}'))"))
+    };
+    let changes = [
+        (set("x'00'"), 0),
+        (
+            set("CAST(substr(entries, 1, length(entries) - 1) AS BLOB)"),
+            0,
+        ),
+        (replaced("portal-a", "portal-b"), 1),
+        (replaced("ONCRMDEALADD", "ONCRMLEADADD"), 1),
+    ];
+    for (change, dead) in changes {
+        let directory = Directory::new();
+        let inbox = open(&directory.file()).await;
+        for id in 1..=2 {
+            let form = form("ONCRMDEALADD", id, 1, "portal-a");
+            assert_eq!(send(&inbox, form).await, 200);
+        }
+        execute(&directory.file(), &change).await;
+        let (worker, seen) = work(&inbox, 200);
+        wait_for(inbox.store(), |stats| (stats.done, stats.dead) == (1, dead)).await;
+        worker.shutdown(Duration::ZERO).await;
+        assert_eq!(seen.lock().unwrap().len(), 1, "{change}");
+        // Nothing is thrown away.
+        let aside = number(&directory.file(), set_aside).await;
+        assert_eq!(aside, i64::from(dead == 0), "{change}");
+        let left = number(
+            &directory.file(),
+            "SELECT count(*) FROM bitrix24_inbox_accepted",
+        )
+        .await;
+        assert_eq!(left, aside, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn pack_of_a_later_format_waits_for_a_process_that_knows_it() {
+    let directory = Directory::new();
+    let inbox = open(&directory.file()).await;
+    for id in 1..=2 {
+        assert_eq!(send(&inbox, form("ONCRMDEALADD", id, 1, "a")).await, 200);
+    }
+    let set_format =
+        |format: i64| format!("UPDATE bitrix24_inbox_accepted SET format = {format} WHERE seq = 1");
+    execute(&directory.file(), &set_format(2)).await;
+    let (worker, _) = work(&inbox, 200);
+    wait_for(inbox.store(), |stats| stats.done == 1).await;
+    assert_eq!(records(inbox.store()).await.len(), 1);
+    execute(&directory.file(), &set_format(1)).await;
+    wait_for(inbox.store(), |stats| stats.done == 2).await;
+    worker.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test]
@@ -176,6 +257,7 @@ async fn entry_of_a_later_format_waits_for_a_process_that_knows_it() {
             200
         );
     }
+    place(&inbox).await;
     execute(
         &directory.file(),
         "UPDATE bitrix24_inbox SET format = 3 WHERE seq = 1",
@@ -206,6 +288,7 @@ async fn tables_of_an_earlier_version_are_brought_up_to_date_with_what_is_in_the
     let donor = Directory::new();
     let inbox = open(&donor.file()).await;
     assert_eq!(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await, 200);
+    place(&inbox).await;
     inbox.store().close().await;
     let columns = "seq, key, lane, merge_key, once, member_id, code, subject, handler_id, ts, \
          first_received, received, merged, state, head, due, attempts, format, key_id, body";

@@ -52,3 +52,13 @@ CREATE INDEX bitrix24_inbox_ready ON bitrix24_inbox (member_id, due, seq)
 CREATE INDEX bitrix24_inbox_suspect ON bitrix24_inbox (due) WHERE suspect = 1;
 CREATE INDEX bitrix24_inbox_running ON bitrix24_inbox (due) WHERE state = 1;
 CREATE INDEX bitrix24_inbox_ended ON bitrix24_inbox (state, finished) WHERE state >= 2;
+-- Accepted entries without a place in their lane yet, many in a row.
+CREATE TABLE bitrix24_inbox_accepted (
+    seq INTEGER PRIMARY KEY,
+    -- Unix milliseconds.
+    received INTEGER NOT NULL,
+    format INTEGER NOT NULL,
+    -- The number of the entries, and one more for each 8 KiB.
+    weight INTEGER NOT NULL,
+    entries BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,336 @@
+//! Gives accepted entries their place: in their lane, in an earlier entry, or none.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::{Instant, timeout};
+
+use super::pack::{FORMAT, unpack};
+use super::row::{Chunk, Columns, LIST, chunks};
+use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
+use crate::inbox::entry::Entry;
+use crate::sql::StoreError;
+use crate::sql::dialect::Value;
+use crate::sql::statement::Statement;
+use crate::telemetry;
+
+/// A transaction places packs until they weigh so much, so that receivers wait briefly.
+const STEP: i64 = 512;
+
+const HAS_PACKS: &str = "SELECT seq FROM bitrix24_inbox_accepted WHERE format <= $1 LIMIT 1";
+
+/// The packs of a step, with the weight before the last one that is there.
+const PACKS: &str = "WITH packs(seq, before) AS MATERIALIZED ( \
+        SELECT seq, CAST(sum(weight) OVER (ORDER BY seq) - weight AS bigint) \
+        FROM bitrix24_inbox_accepted WHERE format <= $1 ORDER BY seq LIMIT 513) \
+    SELECT a.seq, a.received, a.entries, (SELECT max(l.before) FROM packs l) \
+    FROM packs p CROSS JOIN bitrix24_inbox_accepted a \
+    WHERE p.before < 512 AND a.seq = p.seq ORDER BY a.seq";
+
+/// Keeps a pack that no program can read from the others' way: no format is greater.
+const SET_ASIDE: &str =
+    "UPDATE bitrix24_inbox_accepted SET format = 9223372036854775807 WHERE seq = $1";
+
+/// Replaces the last entry of the lane, if it waits, was never tried and has the merge key. The code
+/// is part of what the body is sealed with, and may be written differently.
+const MERGE: &str = "UPDATE bitrix24_inbox \
+    SET key = $1, code = $2, subject = $3, ts = $4, received = $5, merged = merged + 1, \
+        format = $6, key_id = $7, body = $8 \
+    WHERE seq = (SELECT max(e.seq) FROM ( \
+        SELECT h.seq FROM bitrix24_inbox h WHERE h.lane = $9 AND h.head = 1 \
+        UNION ALL \
+        SELECT max(b.seq) FROM bitrix24_inbox b \
+        WHERE b.lane = $9 AND b.head = 0 AND b.finished IS NULL) e) \
+    AND state = 0 AND attempts = 0 AND merge_key = $10 RETURNING seq";
+
+/// Selects by a table `wanted`: the head of each lane with the merge key of its last entry, the entries
+/// of the same lane and key that wait untried, and those that are sent once.
+///
+/// The subqueries read one row of an index each, however long a lane is. SQLite never changes the order
+/// of a cross join: otherwise it scans all that wait for the few that are wanted.
+const PRESENT: &str = "ends(lane, key, head, last) AS MATERIALIZED ( \
+        SELECT w.lane, w.key, \
+            (SELECT h.seq FROM bitrix24_inbox h WHERE h.lane = w.lane AND h.head = 1), \
+            (SELECT max(b.seq) FROM bitrix24_inbox b \
+             WHERE b.lane = w.lane AND b.head = 0 AND b.finished IS NULL) \
+        FROM wanted w WHERE w.lane IS NOT NULL) \
+    SELECT e.lane, e.head, CASE WHEN a.state = 0 AND a.attempts = 0 THEN a.merge_key END, \
+        CAST(0 AS bigint) \
+    FROM ends e CROSS JOIN bitrix24_inbox a \
+    WHERE a.seq = CASE WHEN e.last IS NULL OR e.head > e.last THEN e.head ELSE e.last END \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 1 FROM ends e CROSS JOIN bitrix24_inbox d \
+    WHERE d.seq = e.head AND d.key = e.key AND d.state = 0 AND d.attempts = 0 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 1 FROM ends e CROSS JOIN bitrix24_inbox d \
+    WHERE e.last IS NOT NULL AND d.lane = e.lane AND d.head = 0 AND d.key = e.key \
+    AND d.state = 0 AND d.attempts = 0 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 1 FROM wanted w CROSS JOIN bitrix24_inbox d \
+    WHERE w.lane IS NULL AND d.key = w.key AND d.lane IS NULL AND d.state = 0 AND d.attempts = 0 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 2 FROM wanted w CROSS JOIN bitrix24_inbox d \
+    WHERE w.once = 1 AND d.lane = w.lane AND d.key = w.key AND d.once = 1 \
+    UNION ALL \
+    SELECT d.key, d.seq, NULL, 2 FROM wanted w CROSS JOIN bitrix24_inbox d \
+    WHERE w.once = 1 AND w.lane IS NULL AND d.key = w.key AND d.lane IS NULL AND d.once = 1";
+
+/// Inserts the rows of a table `added`, in their order. It has rows without a key.
+const INSERT: &str = " INTO bitrix24_inbox (key, lane, merge_key, once, member_id, code, subject, \
+        handler_id, ts, first_received, received, due, head, format, key_id, body, merged) \
+    SELECT key, lane, merge_key, once, member_id, code, subject, handler_id, ts, first, last, first, \
+        head, format, key_id, body, merged \
+    FROM added WHERE key IS NOT NULL";
+
+/// An entry with the time of its receipt, in unix milliseconds.
+struct Received {
+    entry: Entry,
+    at: i64,
+}
+
+/// The keys and lanes of a step that the table has already.
+#[derive(Default)]
+struct Present {
+    /// The keys of entries that wait untried, with their sequence numbers.
+    untried: HashMap<[u8; 32], i64>,
+    once: HashSet<[u8; 32]>,
+    /// The lanes with an entry that is waiting or running.
+    lanes: HashMap<[u8; 32], Lane>,
+}
+
+struct Lane {
+    has_head: bool,
+    /// The merge key of its last entry, if that waits untried.
+    mergeable: Option<[u8; 32]>,
+}
+
+impl Present {
+    fn has(&self, entry: &Entry) -> bool {
+        let key = entry.key.as_bytes();
+        self.untried.contains_key(key) || (entry.once && self.once.contains(key))
+    }
+
+    fn mergeable(&self, lane: &[u8; 32]) -> Option<[u8; 32]> {
+        self.lanes.get(lane).and_then(|lane| lane.mergeable)
+    }
+
+    /// An entry was merged into the one with this sequence number.
+    fn merged(&mut self, entry: &Entry, seq: i64) {
+        self.untried.retain(|_, other| *other != seq);
+        self.untried.insert(*entry.key.as_bytes(), seq);
+    }
+}
+
+/// An entry of the step that gets a row.
+struct New<'a> {
+    received: &'a Received,
+    /// The time of the first receipt, of the entry that came first if some were merged.
+    first: i64,
+    merged: i64,
+    /// The entry is the only one of its lane.
+    is_head: bool,
+}
+
+impl<D: InboxDialect> SqlInbox<D> {
+    /// Begins a transaction in which every accepted entry has its place. After a long backlog a quarter of
+    /// the call's time may not suffice; the next call goes on.
+    pub(super) async fn exclusive_and_placed(&self) -> Result<Exclusive<D>, StoreError> {
+        let until = Instant::now() + self.call_timeout / 4;
+        loop {
+            let mut exclusive = self.exclusive().await?;
+            let is_all = exclusive.place().await?;
+            if is_all || Instant::now() >= until {
+                return Ok(exclusive);
+            }
+            exclusive.commit().await?;
+        }
+    }
+
+    /// Places what a call is about to show. If that fails or takes too long, as on a full disk, the call
+    /// does not show it.
+    pub(super) async fn place(&self) -> Result<(), StoreError> {
+        if self.read(HAS_PACKS, &[FORMAT.into()]).await?.is_empty() {
+            return Ok(());
+        }
+        let place = async {
+            let exclusive = self.exclusive_and_placed().await?;
+            exclusive.commit().await
+        };
+        let _ = timeout(self.call_timeout / 2, place).await;
+        Ok(())
+    }
+}
+
+impl<D: InboxDialect> Exclusive<D> {
+    /// Places the entries that were accepted first. Returns `true` if these are all.
+    async fn place(&mut self) -> Result<bool, StoreError> {
+        let rows = self.transaction.fetch(PACKS, &[FORMAT.into()]).await?;
+        let Some(last) = rows.last() else {
+            return Ok(true);
+        };
+        let (last, before) = (last.required(0)?, last.required(3)?);
+        let mut received = Vec::new();
+        for row in &rows {
+            let (seq, at) = (row.required(0)?, row.required(1)?);
+            match unpack(row.bytes(2)?.unwrap_or_default().into()) {
+                Some(entries) => {
+                    received.extend(entries.into_iter().map(|entry| Received { entry, at }));
+                }
+                None => {
+                    self.transaction.execute(SET_ASIDE, &[seq.into()]).await?;
+                    telemetry::inbox::unreadable(seq);
+                }
+            }
+        }
+        self.place_all(&received).await?;
+        let placed = Statement::new("DELETE FROM bitrix24_inbox_accepted WHERE format <= ")
+            .bind(FORMAT)
+            .sql(" AND seq <= ")
+            .bind(last);
+        self.transaction.queue(&placed).await?;
+        Ok(before < STEP)
+    }
+
+    /// Decides in the order of the receipt, each as if those before it had their place.
+    async fn place_all(&mut self, all: &[Received]) -> Result<(), StoreError> {
+        let mut present = self.present(all).await?;
+        // Those of a lane in their order, so that a merge sees what comes before it.
+        let mut new: Vec<New<'_>> = Vec::with_capacity(all.len());
+        let mut last_of_lane = HashMap::new();
+        let mut headless = Vec::new();
+        let mut keys = HashSet::new();
+        for received in all {
+            let entry = &received.entry;
+            if keys.contains(&entry.key) || present.has(entry) {
+                self.duplicates += 1;
+                continue;
+            }
+            if let (Some(lane), Some(merge)) = (entry.lane, entry.merge) {
+                if let Some(&last) = last_of_lane.get(&lane) {
+                    let last: &mut New<'_> = &mut new[last];
+                    if last.received.entry.merge == Some(merge) {
+                        keys.remove(&last.received.entry.key);
+                        keys.insert(entry.key);
+                        last.received = received;
+                        last.merged += 1;
+                        self.merged += 1;
+                        continue;
+                    }
+                } else if present.mergeable(&lane) == Some(merge) {
+                    if let Some(seq) = self.merge(received).await? {
+                        present.merged(entry, seq);
+                        self.merged += 1;
+                        continue;
+                    }
+                }
+            }
+            let mut is_head = true;
+            if let Some(lane) = entry.lane {
+                let is_first = last_of_lane.insert(lane, new.len()).is_none();
+                let present = present.lanes.get(&lane);
+                is_head = is_first && present.is_none();
+                headless.extend(present.filter(|lane| !lane.has_head).map(|_| lane));
+            }
+            keys.insert(entry.key);
+            new.push(New {
+                received,
+                first: received.at,
+                merged: 0,
+                is_head,
+            });
+        }
+        for chunk in chunks(&new, LIST) {
+            self.insert(&chunk).await?;
+        }
+        // Another version of the program may leave a lane without a head for a moment.
+        self.promote(&distinct(headless)).await
+    }
+
+    async fn present(&mut self, all: &[Received]) -> Result<Present, StoreError> {
+        let mut present = Present::default();
+        for chunk in chunks(all, LIST) {
+            let wanted = chunk.padded().map(|Received { entry, .. }| {
+                [
+                    Value::from(Some(&entry.key.as_bytes()[..])),
+                    entry.lane.as_ref().map(|lane| &lane[..]).into(),
+                    i64::from(entry.once).into(),
+                ]
+            });
+            let statement = Statement::<D>::new("WITH wanted(key, lane, once) AS MATERIALIZED (")
+                .rows(wanted)
+                .sql("), ")
+                .sql(PRESENT);
+            for row in &self.transaction.fetch_statement(&statement).await? {
+                let Some(hash) = row.hash(0)? else { continue };
+                match row.required(3)? {
+                    0 => {
+                        let lane = Lane {
+                            has_head: row.number(1)?.is_some(),
+                            mergeable: row.hash(2)?,
+                        };
+                        present.lanes.insert(hash, lane);
+                    }
+                    1 => {
+                        present.untried.insert(hash, row.required(1)?);
+                    }
+                    _ => {
+                        present.once.insert(hash);
+                    }
+                }
+            }
+        }
+        Ok(present)
+    }
+
+    /// Returns the sequence number of the entry that it was merged into.
+    async fn merge(&mut self, received: &Received) -> Result<Option<i64>, StoreError> {
+        let entry = &received.entry;
+        let values = [
+            Some(&entry.key.as_bytes()[..]).into(),
+            entry.code.as_str().into(),
+            entry.subject.as_str().into(),
+            entry.timestamp.into(),
+            received.at.into(),
+            entry.format.into(),
+            entry.key_id.into(),
+            Some(&entry.body[..]).into(),
+            entry.lane.as_ref().map(|lane| &lane[..]).into(),
+            entry.merge.as_ref().map(|merge| &merge[..]).into(),
+        ];
+        let merged = self.transaction.fetch(MERGE, &values).await?;
+        merged.first().map(|row| row.required(0)).transpose()
+    }
+
+    /// Inserts entries that are [no duplicates](Present::has).
+    async fn insert(&mut self, chunk: &Chunk<'_, New<'_>>) -> Result<(), StoreError> {
+        let rows = chunk.padded().enumerate().map(|(row, new)| {
+            let entry = &new.received.entry;
+            let key = Some(&entry.key.as_bytes()[..]);
+            [
+                Value::from(key.filter(|_| row < chunk.items.len())),
+                entry.lane.as_ref().map(|lane| &lane[..]).into(),
+                entry.merge.as_ref().map(|merge| &merge[..]).into(),
+                i64::from(entry.once).into(),
+                entry.member_id.as_str().into(),
+                entry.code.as_str().into(),
+                entry.subject.as_str().into(),
+                entry.handler_id.into(),
+                entry.timestamp.into(),
+                new.first.into(),
+                new.received.at.into(),
+                i64::from(new.is_head).into(),
+                entry.format.into(),
+                entry.key_id.into(),
+                Some(&entry.body[..]).into(),
+                new.merged.into(),
+            ]
+        });
+        let new = "WITH added(key, lane, merge_key, once, member_id, code, subject, handler_id, ts, first, \
+                   last, head, format, key_id, body, merged) AS (";
+        let statement = Statement::<D>::new(new)
+            .rows(rows)
+            .sql(") INSERT")
+            .sql(D::OR_ROLLBACK)
+            .sql(INSERT);
+        self.transaction.queue(&statement).await
+    }
+}

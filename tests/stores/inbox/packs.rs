@@ -1,0 +1,159 @@
+//! Accepted entries: they wait in packs until they get their place.
+
+use std::path::Path;
+use std::time::Duration;
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use tower_bitrix24::event::DedupKey;
+use tower_bitrix24::inbox::{
+    Accept, Backoff, ClaimRequest, Entry, FORMAT, Filter, InboxStore, SqliteInbox, State,
+};
+
+use super::{Directory, records};
+
+/// An entry of a lane with this key.
+fn entry(lane: u8, key: u64) -> Entry {
+    let mut bytes = [lane; 32];
+    bytes[..8].copy_from_slice(&key.to_be_bytes());
+    Entry {
+        key: DedupKey::from_bytes(bytes),
+        lane: Some([lane; 32]),
+        merge: None,
+        once: false,
+        member_id: "a".to_owned(),
+        code: "ONCRMDEALUPDATE".to_owned(),
+        subject: format!("crm.deal {lane}"),
+        handler_id: None,
+        timestamp: None,
+        format: FORMAT,
+        key_id: None,
+        body: key.to_be_bytes().to_vec().into(),
+    }
+}
+
+fn request(backoff: &Backoff) -> ClaimRequest<'_> {
+    ClaimRequest {
+        owner: "w",
+        limit: 16,
+        lease: Duration::from_secs(60),
+        backoff,
+        idle: true,
+        portal_limit: 16,
+        running: &[],
+        after: "",
+    }
+}
+
+async fn packs(file: &Path) -> i64 {
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await.unwrap();
+    let count = sqlx::query(AssertSqlSafe(
+        "SELECT count(*) FROM bitrix24_inbox_accepted",
+    ));
+    let count = count.fetch_one(&mut connection).await.unwrap().get(0);
+    connection.close().await.unwrap();
+    count
+}
+
+#[tokio::test]
+async fn backlog_of_many_steps_keeps_its_order_and_what_it_says_of_duplicates_and_merges() {
+    let recorder = DebuggingRecorder::new();
+    let _metrics = metrics::set_default_local_recorder(&recorder);
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    // Three lanes in turn, in calls of every length: entries that follow each other, one entry 700 times,
+    // and updates that replace each other.
+    let all: Vec<Entry> = (0..2100)
+        .map(|number| match number % 3 {
+            0 => entry(0, number),
+            1 => entry(1, 1),
+            _ => Entry {
+                merge: Some([9; 32]),
+                ..entry(2, number)
+            },
+        })
+        .collect();
+    let mut rest = &all[..];
+    for len in (1..).map(|number| number * 37 % 700) {
+        let (first, others) = rest.split_at(len.min(rest.len()));
+        store.accept(first).await.unwrap();
+        rest = others;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert!(packs(&directory.file()).await > 3);
+
+    let backoff = Backoff::new();
+    let claims = store.claim(&request(&backoff)).await.unwrap().entries;
+    assert_eq!(packs(&directory.file()).await, 0);
+    let claimed = claims.iter().map(|claim| claim.record.entry.clone());
+    let expected = [all[0].clone(), all[1].clone(), all[2099].clone()];
+    assert_eq!(claimed.collect::<Vec<_>>(), expected);
+    assert_eq!(claims[2].record.merged, 699);
+    let behind = records(&store).await.into_iter();
+    let behind = behind.filter(|record| record.state == State::Waiting);
+    let behind: Vec<Entry> = behind.map(|record| record.entry).collect();
+    let expected: Vec<Entry> = (3..2100)
+        .step_by(3)
+        .map(|number| entry(0, number))
+        .collect();
+    assert_eq!(behind, expected);
+
+    let snapshot = recorder.snapshotter().snapshot().into_vec();
+    for (outcome, expected) in [("duplicate", 699), ("merged", 699)] {
+        let value = snapshot.iter().find_map(|(key, _, _, value)| match value {
+            DebugValue::Counter(value)
+                if key.key().name() == "bitrix24_inbox_accepted_total"
+                    && key.key().labels().any(|label| label.value() == outcome) =>
+            {
+                Some(*value)
+            }
+            _ => None,
+        });
+        assert_eq!(value, Some(expected), "{outcome}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn entry_that_no_row_can_hold_is_rejected_before_it_is_in_the_way_of_others() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    for member_id in ["a\0b".to_owned(), "x".repeat(1025)] {
+        let impossible = Entry {
+            member_id,
+            ..entry(1, 1)
+        };
+        let entries = [entry(2, 2), impossible];
+        let error = store.accept(&entries).await.unwrap_err();
+        assert!(error.to_string().contains("1 KiB"), "{error}");
+        assert_eq!(records(&store).await.len(), 0);
+    }
+    store.accept(&[entry(2, 2)]).await.unwrap();
+    assert_eq!(records(&store).await.len(), 1);
+    store.close().await;
+}
+
+/// A call that shows entries cannot place them then, and shows those that have a place.
+#[tokio::test]
+async fn entries_are_listed_while_another_process_writes_for_long() {
+    let directory = Directory::new();
+    let store = SqliteInbox::builder().call_timeout(Duration::from_secs(2));
+    let store = store.open(directory.file()).await.unwrap();
+    store.accept(&[entry(1, 1)]).await.unwrap();
+    assert_eq!(records(&store).await.len(), 1);
+    store.accept(&[entry(2, 2)]).await.unwrap();
+    let options = SqliteConnectOptions::new().filename(directory.file());
+    let mut writer = options.connect().await.unwrap();
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    let listed = store.list(&Filter::new(), 10).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(store.stats().await.unwrap().waiting, 1);
+    writer.execute("ROLLBACK").await.unwrap();
+    writer.close().await.unwrap();
+    assert_eq!(records(&store).await.len(), 2);
+    store.close().await;
+}
