@@ -269,12 +269,13 @@ impl<D: InboxDialect> Exclusive<D> {
         let mut claims = Vec::new();
         let wanted: Vec<_> = shares.iter().filter(|(_, share)| *share > 0).collect();
         for chunk in chunks(&wanted, PORTALS_AT_ONCE) {
+            // SQLite plans a statement anew for each value of a plain placeholder in a limit.
             let select = |at: usize| {
                 let (member_id, limit) = (5 + 2 * at, 6 + 2 * at);
                 format!(
                     "SELECT seq FROM (SELECT seq FROM bitrix24_inbox \
                      WHERE member_id = ${member_id} AND suspect = 0 AND state = 0 AND head = 1 \
-                     AND due <= $3 AND format <= $4 ORDER BY due, seq LIMIT ${limit}) portal_{at}"
+                     AND due <= $3 AND format <= $4 ORDER BY due, seq LIMIT ${limit} + 0) portal_{at}"
                 )
             };
             let selects: Vec<_> = (0..chunk.len).map(select).collect();
