@@ -11,6 +11,10 @@ use crate::sql::statement::Statement;
 /// The largest number of entries of a pack.
 const MAX_LEN: usize = 256;
 
+/// The largest size of the bodies of a pack with several entries. A transaction that places entries has
+/// whole packs, and must end in time also on a slow disk.
+const MAX_BYTES: usize = 1024 * 1024;
+
 const ACCEPT: &str = "INSERT INTO bitrix24_inbox_accepted (received, format, weight, entries) ";
 
 impl<D: InboxDialect> SqlInbox<D> {
@@ -26,26 +30,36 @@ impl<D: InboxDialect> SqlInbox<D> {
             ));
         }
         let mut exclusive = self.exclusive().await?;
-        let packs: Vec<_> = entries
-            .chunks(MAX_LEN)
-            .map(|entries| {
-                let pack = pack(entries);
-                (weight(entries, &pack), pack)
-            })
-            .collect();
-        let rows = packs.iter().map(|(weight, pack)| {
-            [
+        for entries in split(entries) {
+            let pack = pack(entries);
+            let row = [
                 exclusive.now.into(),
                 FORMAT.into(),
-                (*weight).into(),
+                weight(entries, &pack).into(),
                 Value::from(Some(&pack[..])),
-            ]
-        });
-        let statement = Statement::<D>::new(ACCEPT).rows(rows);
-        exclusive.transaction.queue(&statement).await?;
+            ];
+            let statement = Statement::<D>::new(ACCEPT).rows([row]);
+            exclusive.transaction.queue(&statement).await?;
+        }
         exclusive.commit().await?;
         Ok(vec![Accepted::Stored; entries.len()])
     }
+}
+
+/// Splits entries into those of each pack.
+fn split(mut entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fitting = entries.iter().take(MAX_LEN).take_while(|entry| {
+            bytes += entry.body.len();
+            bytes <= MAX_BYTES
+        });
+        // A larger entry has a pack of its own.
+        let len = fitting.count().max(1).min(entries.len());
+        let (pack, rest) = entries.split_at(len);
+        entries = rest;
+        Some(pack).filter(|pack| !pack.is_empty())
+    })
 }
 
 /// Returns `true` if the entry can get a row. What a pack holds, and no row can, would be in the way of

@@ -1,4 +1,4 @@
-//! Inboxes in databases: one table of entries, created on first use.
+//! Inboxes in databases: a table of entries and one of those without a place, created on first use.
 //!
 //! Accepted entries are stored together in one value, a pack, and their senders get their answer. Before
 //! the next claim, and before any call that shows or changes entries, they get their place: as the head

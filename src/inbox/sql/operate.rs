@@ -152,7 +152,8 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut purged = 0;
         for (state, kept) in [(2_i64, done), (3, dead)] {
             loop {
-                let mut exclusive = self.exclusive().await?;
+                // An equal one may wait for its place.
+                let mut exclusive = self.exclusive_and_placed().await?;
                 let until = exclusive.now.saturating_sub(millis(kept));
                 let values = [state.into(), until.into(), STEP.into()];
                 let rows = exclusive.transaction.fetch(PURGE, &values).await?;
@@ -179,9 +180,10 @@ impl<D: InboxDialect> SqlInbox<D> {
             // The step may be the last one, or be followed by a crash, so that each leaves every lane with
             // a head.
             exclusive.promote(&distinct(lanes)).await?;
+            let has_packs = exclusive.has_packs;
             exclusive.commit().await?;
             removed += rows.len() as u64;
-            if (rows.len() as i64) < STEP {
+            if (rows.len() as i64) < STEP && !has_packs {
                 return Ok(removed);
             }
         }

@@ -1,6 +1,6 @@
 //! Gives accepted entries their place: in their lane, in an earlier entry, or none.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio::time::{Instant, timeout};
 
@@ -21,7 +21,8 @@ const HAS_PACKS: &str = "SELECT seq FROM bitrix24_inbox_accepted WHERE format <=
 /// The packs of a step, with the weight before the last one that is there.
 const PACKS: &str = "WITH packs(seq, before) AS MATERIALIZED ( \
         SELECT seq, CAST(sum(weight) OVER (ORDER BY seq) - weight AS bigint) \
-        FROM bitrix24_inbox_accepted WHERE format <= $1 ORDER BY seq LIMIT 513) \
+        FROM (SELECT seq, weight FROM bitrix24_inbox_accepted WHERE format <= $1 \
+              ORDER BY seq LIMIT 513) oldest) \
     SELECT a.seq, a.received, a.entries, (SELECT max(l.before) FROM packs l) \
     FROM packs p CROSS JOIN bitrix24_inbox_accepted a \
     WHERE p.before < 512 AND a.seq = p.seq ORDER BY a.seq";
@@ -30,20 +31,17 @@ const PACKS: &str = "WITH packs(seq, before) AS MATERIALIZED ( \
 const SET_ASIDE: &str =
     "UPDATE bitrix24_inbox_accepted SET format = 9223372036854775807 WHERE seq = $1";
 
-/// Replaces the last entry of the lane, if it waits, was never tried and has the merge key. The code
-/// is part of what the body is sealed with, and may be written differently.
-const MERGE: &str = "UPDATE bitrix24_inbox \
-    SET key = $1, code = $2, subject = $3, ts = $4, received = $5, merged = merged + 1, \
-        format = $6, key_id = $7, body = $8 \
-    WHERE seq = (SELECT max(e.seq) FROM ( \
-        SELECT h.seq FROM bitrix24_inbox h WHERE h.lane = $9 AND h.head = 1 \
-        UNION ALL \
-        SELECT max(b.seq) FROM bitrix24_inbox b \
-        WHERE b.lane = $9 AND b.head = 0 AND b.finished IS NULL) e) \
-    AND state = 0 AND attempts = 0 AND merge_key = $10 RETURNING seq";
+/// Replaces entries by those of a table `newer`. The code is part of what the body is sealed with, and
+/// may be written differently.
+const MERGE: &str = " bitrix24_inbox \
+    SET key = n.key, once = n.once, code = n.code, subject = n.subject, ts = n.ts, \
+        received = n.received, merged = bitrix24_inbox.merged + n.count, format = n.format, \
+        key_id = n.key_id, body = n.body \
+    FROM newer n WHERE bitrix24_inbox.seq = n.seq";
 
-/// Selects by a table `wanted`: the head of each lane with the merge key of its last entry, the entries
-/// of the same lane and key that wait untried, and those that are sent once.
+/// Selects by a table `wanted`: the last entry of each lane with its merge key, 0, or 3 if the lane has
+/// no head; 1 for the entries of the same lane and key that wait untried, and 2 for those that are sent
+/// once.
 ///
 /// The subqueries read one row of an index each, however long a lane is. SQLite never changes the order
 /// of a cross join: otherwise it scans all that wait for the few that are wanted.
@@ -53,8 +51,8 @@ const PRESENT: &str = "ends(lane, key, head, last) AS MATERIALIZED ( \
             (SELECT max(b.seq) FROM bitrix24_inbox b \
              WHERE b.lane = w.lane AND b.head = 0 AND b.finished IS NULL) \
         FROM wanted w WHERE w.lane IS NOT NULL) \
-    SELECT e.lane, e.head, CASE WHEN a.state = 0 AND a.attempts = 0 THEN a.merge_key END, \
-        CAST(0 AS bigint) \
+    SELECT e.lane, a.seq, CASE WHEN a.state = 0 AND a.attempts = 0 THEN a.merge_key END, \
+        CAST(CASE WHEN e.head IS NULL THEN 3 ELSE 0 END AS bigint) \
     FROM ends e CROSS JOIN bitrix24_inbox a \
     WHERE a.seq = CASE WHEN e.last IS NULL OR e.head > e.last THEN e.head ELSE e.last END \
     UNION ALL \
@@ -99,6 +97,8 @@ struct Present {
 
 struct Lane {
     has_head: bool,
+    /// The sequence number of its last entry.
+    last: i64,
     /// The merge key of its last entry, if that waits untried.
     mergeable: Option<[u8; 32]>,
 }
@@ -109,8 +109,10 @@ impl Present {
         self.untried.contains_key(key) || (entry.once && self.once.contains(key))
     }
 
-    fn mergeable(&self, lane: &[u8; 32]) -> Option<[u8; 32]> {
-        self.lanes.get(lane).and_then(|lane| lane.mergeable)
+    /// Returns the sequence number of the entry that one of this lane and merge key replaces.
+    fn replaced(&self, lane: &[u8; 32], merge: [u8; 32]) -> Option<i64> {
+        let lane = self.lanes.get(lane)?;
+        (lane.mergeable == Some(merge)).then_some(lane.last)
     }
 
     /// An entry was merged into the one with this sequence number.
@@ -130,15 +132,22 @@ struct New<'a> {
     is_head: bool,
 }
 
+/// What replaces an entry that has a row.
+struct Newer<'a> {
+    seq: i64,
+    received: &'a Received,
+    merged: i64,
+}
+
 impl<D: InboxDialect> SqlInbox<D> {
     /// Begins a transaction in which every accepted entry has its place. After a long backlog a quarter of
-    /// the call's time may not suffice; the next call goes on.
+    /// the call's time may not suffice; then [`Exclusive::has_packs`] is set, and the next call goes on.
     pub(super) async fn exclusive_and_placed(&self) -> Result<Exclusive<D>, StoreError> {
         let until = Instant::now() + self.call_timeout / 4;
         loop {
             let mut exclusive = self.exclusive().await?;
-            let is_all = exclusive.place().await?;
-            if is_all || Instant::now() >= until {
+            exclusive.has_packs = !exclusive.place().await?;
+            if !exclusive.has_packs || Instant::now() >= until {
                 return Ok(exclusive);
             }
             exclusive.commit().await?;
@@ -195,6 +204,7 @@ impl<D: InboxDialect> Exclusive<D> {
         let mut present = self.present(all).await?;
         // Those of a lane in their order, so that a merge sees what comes before it.
         let mut new: Vec<New<'_>> = Vec::with_capacity(all.len());
+        let mut newer = BTreeMap::new();
         let mut last_of_lane = HashMap::new();
         let mut headless = Vec::new();
         let mut keys = HashSet::new();
@@ -215,12 +225,21 @@ impl<D: InboxDialect> Exclusive<D> {
                         self.merged += 1;
                         continue;
                     }
-                } else if present.mergeable(&lane) == Some(merge) {
-                    if let Some(seq) = self.merge(received).await? {
-                        present.merged(entry, seq);
-                        self.merged += 1;
-                        continue;
-                    }
+                } else if let Some(seq) = present.replaced(&lane, merge) {
+                    present.merged(entry, seq);
+                    self.merged += 1;
+                    let merged = newer
+                        .get(&seq)
+                        .map_or(1, |newer: &Newer<'_>| newer.merged + 1);
+                    newer.insert(
+                        seq,
+                        Newer {
+                            seq,
+                            received,
+                            merged,
+                        },
+                    );
+                    continue;
                 }
             }
             let mut is_head = true;
@@ -237,6 +256,10 @@ impl<D: InboxDialect> Exclusive<D> {
                 merged: 0,
                 is_head,
             });
+        }
+        let newer: Vec<_> = newer.into_values().collect();
+        for chunk in chunks(&newer, LIST) {
+            self.merge(&chunk).await?;
         }
         for chunk in chunks(&new, LIST) {
             self.insert(&chunk).await?;
@@ -262,9 +285,10 @@ impl<D: InboxDialect> Exclusive<D> {
             for row in &self.transaction.fetch_statement(&statement).await? {
                 let Some(hash) = row.hash(0)? else { continue };
                 match row.required(3)? {
-                    0 => {
+                    kind @ (0 | 3) => {
                         let lane = Lane {
-                            has_head: row.number(1)?.is_some(),
+                            has_head: kind == 0,
+                            last: row.required(1)?,
                             mergeable: row.hash(2)?,
                         };
                         present.lanes.insert(hash, lane);
@@ -281,23 +305,31 @@ impl<D: InboxDialect> Exclusive<D> {
         Ok(present)
     }
 
-    /// Returns the sequence number of the entry that it was merged into.
-    async fn merge(&mut self, received: &Received) -> Result<Option<i64>, StoreError> {
-        let entry = &received.entry;
-        let values = [
-            Some(&entry.key.as_bytes()[..]).into(),
-            entry.code.as_str().into(),
-            entry.subject.as_str().into(),
-            entry.timestamp.into(),
-            received.at.into(),
-            entry.format.into(),
-            entry.key_id.into(),
-            Some(&entry.body[..]).into(),
-            entry.lane.as_ref().map(|lane| &lane[..]).into(),
-            entry.merge.as_ref().map(|merge| &merge[..]).into(),
-        ];
-        let merged = self.transaction.fetch(MERGE, &values).await?;
-        merged.first().map(|row| row.required(0)).transpose()
+    /// One statement for many, since each may be a round trip.
+    async fn merge(&mut self, chunk: &Chunk<'_, Newer<'_>>) -> Result<(), StoreError> {
+        let rows = chunk.padded().map(|newer| {
+            let entry = &newer.received.entry;
+            [
+                Value::from(newer.seq),
+                Some(&entry.key.as_bytes()[..]).into(),
+                i64::from(entry.once).into(),
+                entry.code.as_str().into(),
+                entry.subject.as_str().into(),
+                entry.timestamp.into(),
+                newer.received.at.into(),
+                entry.format.into(),
+                entry.key_id.into(),
+                Some(&entry.body[..]).into(),
+                newer.merged.into(),
+            ]
+        });
+        let newer = "WITH newer(seq, key, once, code, subject, ts, received, format, key_id, body, count) AS (";
+        let statement = Statement::<D>::new(newer)
+            .rows(rows)
+            .sql(") UPDATE")
+            .sql(D::OR_ROLLBACK)
+            .sql(MERGE);
+        self.transaction.queue(&statement).await
     }
 
     /// Inserts entries that are [no duplicates](Present::has).

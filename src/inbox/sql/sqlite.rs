@@ -247,6 +247,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn portal_is_removed_also_if_its_backlog_takes_longer_than_a_call_may() {
+        let path = format!("bitrix24-remove-{}", std::process::id());
+        let path = std::env::temp_dir().join(path);
+        std::fs::create_dir_all(&path).unwrap();
+        let file = path.join("inbox.sqlite");
+        let mut inbox = SqliteInbox::open(&file).await.unwrap();
+        let entries: Vec<Entry> = (0..3000).map(entry).collect();
+        inbox.accept(&entries).await.unwrap();
+        // Each transaction has no time for more than one step.
+        Arc::get_mut(&mut inbox.store).unwrap().call_timeout = Duration::ZERO;
+        let removed = inbox.remove_portal("portal 1").await.unwrap();
+        inbox.close().await;
+        let inbox = SqliteInbox::open(&file).await.unwrap();
+        assert_eq!(removed, 600);
+        assert_eq!(inbox.stats().await.unwrap().waiting, 2400);
+        inbox.close().await;
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[tokio::test]
     async fn work_of_a_claim_does_not_depend_on_200_000_finished_rows_in_sqlite() {
         let path = format!("bitrix24-claims-{}", std::process::id());
         let path = std::env::temp_dir().join(path);

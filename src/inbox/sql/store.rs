@@ -67,6 +67,8 @@ pub(super) struct Exclusive<D: InboxDialect> {
     /// The entries that it merged into others.
     pub(super) merged: usize,
     pub(super) duplicates: usize,
+    /// Accepted entries have no place yet.
+    pub(super) has_packs: bool,
 }
 
 impl<D: InboxDialect> SqlInbox<D> {
@@ -119,6 +121,7 @@ impl<D: InboxDialect> SqlInbox<D> {
             now,
             merged: 0,
             duplicates: 0,
+            has_packs: false,
         })
     }
 

@@ -146,5 +146,18 @@ pub(super) async fn purged<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         "the entry left",
         &entries[2].key,
         &store.only().await?.entry.key,
-    )
+    )?;
+
+    // What was a duplicate when it came stays one.
+    store.clean_up().await;
+    let mut sent_once = store.entry("a", Some(1));
+    sent_once.once = true;
+    store.accept_one(&sent_once).await?;
+    let claimed = store.expect_claimed(&[&sent_once]).await?.remove(0);
+    store.done(&claimed).await?;
+    store.accept_one(&sent_once).await?;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    expect("the done one", &1, &purge(Duration::ZERO, HOUR).await?)?;
+    let left = store.list(Filter::new()).await?.len();
+    expect("the duplicates left", &0, &left)
 }

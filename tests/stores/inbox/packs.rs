@@ -157,3 +157,54 @@ async fn entries_are_listed_while_another_process_writes_for_long() {
     assert_eq!(records(&store).await.len(), 2);
     store.close().await;
 }
+
+#[tokio::test]
+async fn large_bodies_are_in_many_packs_and_keep_their_order() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let entries: Vec<Entry> = (0..40)
+        .map(|number| Entry {
+            body: vec![7; if number == 20 { 3 << 20 } else { 200_000 }].into(),
+            ..entry(1, number)
+        })
+        .collect();
+    store.accept(&entries).await.unwrap();
+    // Five of them fit in 1 MiB, and the largest has one of its own.
+    assert_eq!(packs(&directory.file()).await, 9);
+    let stored = records(&store).await.into_iter();
+    let stored: Vec<Entry> = stored.map(|record| record.entry).collect();
+    assert!(stored == entries);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn many_updates_replace_the_waiting_entries_of_many_lanes() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let update = |lane, key| Entry {
+        merge: Some([9; 32]),
+        ..entry(lane, key)
+    };
+    // In half of the lanes the update waits behind another entry.
+    let behind = (0..200).step_by(2).map(|lane| entry(lane, 1));
+    let first: Vec<Entry> = behind.chain((0..200).map(|lane| update(lane, 2))).collect();
+    store.accept(&first).await.unwrap();
+    let before = records(&store).await;
+    let rounds = (3..6).flat_map(|key| (0..200).map(move |lane| (lane, key)));
+    let updates: Vec<Entry> = rounds.map(|(lane, key)| update(lane, key)).collect();
+    store.accept(&updates).await.unwrap();
+    let after = records(&store).await;
+    assert_eq!(after.len(), 300);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.seq, after.seq);
+        if before.entry.merge.is_none() {
+            assert_eq!(after.entry, before.entry);
+            continue;
+        }
+        let lane = after.entry.lane.unwrap()[0];
+        assert_eq!(after.entry, update(lane, 5));
+        assert_eq!(after.merged, 3);
+        assert_eq!(after.first_received, before.first_received);
+    }
+    store.close().await;
+}
