@@ -1,14 +1,17 @@
 //! Accepted entries: they wait in packs until they get their place.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use tokio::task::JoinSet;
 use tower_bitrix24::event::DedupKey;
 use tower_bitrix24::inbox::{
-    Accept, Backoff, ClaimRequest, Entry, FORMAT, Filter, InboxStore, SqliteInbox, State,
+    Accept, Backoff, Claim, ClaimRequest, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
+    Owned, SqliteInbox, State,
 };
 
 use super::{Directory, records};
@@ -207,4 +210,64 @@ async fn many_updates_replace_the_waiting_entries_of_many_lanes() {
         assert_eq!(after.first_received, before.first_received);
     }
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_handles_of_a_file_hand_out_each_entry_once_and_in_order() {
+    const BATCHES: u64 = 40;
+    let directory = Directory::new();
+    let handled = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = JoinSet::new();
+    for (handle, owner) in ["first", "second"].into_iter().enumerate() {
+        let store = SqliteInbox::builder().call_timeout(Duration::from_secs(60));
+        let store = store.open(directory.file()).await.unwrap();
+        let sender = store.clone();
+        tasks.spawn(async move {
+            for key in 0..BATCHES {
+                let lanes = (0..5).map(|lane| lane + 5 * u8::try_from(handle).unwrap());
+                let batch: Vec<Entry> = lanes.map(|lane| entry(lane, key)).collect();
+                sender.accept(&batch).await.unwrap();
+            }
+        });
+        let handled = handled.clone();
+        tasks.spawn(async move {
+            let backoff = Backoff::new();
+            let request = ClaimRequest {
+                owner,
+                ..request(&backoff)
+            };
+            while handled.lock().unwrap().len() < 10 * BATCHES as usize {
+                let claimed = store.claim(&request).await.unwrap().entries;
+                let ended = |claim: &Claim| Finish {
+                    owned: Owned {
+                        seq: claim.record.seq,
+                        attempt: claim.record.attempts,
+                    },
+                    outcome: Outcome::Done,
+                };
+                let finishes: Vec<Finish> = claimed.iter().map(ended).collect();
+                let entries = claimed.into_iter().map(|claim| claim.record.entry);
+                handled.lock().unwrap().extend(entries);
+                let finished = store.finish(owner, &finishes).await.unwrap();
+                assert!(finished.into_iter().all(|finished| finished));
+                // What else places entries.
+                store.stats().await.unwrap();
+                let hour = Duration::from_secs(60 * 60);
+                assert_eq!(store.purge(hour, hour).await.unwrap(), 0);
+                assert_eq!(store.remove_portal("other").await.unwrap(), 0);
+            }
+            store.close().await;
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    let handled = handled.lock().unwrap();
+    for lane in 0..10 {
+        let of_lane = handled
+            .iter()
+            .filter(|entry| entry.lane == Some([lane; 32]));
+        let expected: Vec<Entry> = (0..BATCHES).map(|key| entry(lane, key)).collect();
+        assert_eq!(of_lane.cloned().collect::<Vec<_>>(), expected);
+    }
 }
