@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     if runs(2) {
-        runtime.block_on(async { work::measure("SQLite", sqlite().await).await });
+        runtime.block_on(work::measure("SQLite", sqlite));
     }
     ExitCode::SUCCESS
 }

@@ -27,5 +27,5 @@ async fn open() -> Opened<PostgresInbox> {
 
 pub(super) async fn measure(senders: &[usize]) {
     accept::measure("PostgreSQL", open, senders).await;
-    work::measure("PostgreSQL", open().await).await;
+    work::measure("PostgreSQL", open).await;
 }
