@@ -60,7 +60,7 @@ struct Inner {
     tree: LazyTree,
 }
 
-/// What few events have.
+/// The parts that few events have.
 struct Unusual {
     /// Set only if it differs from the code of the event's kind.
     code: Option<Box<str>>,

@@ -132,7 +132,7 @@ struct New<'a> {
     is_head: bool,
 }
 
-/// What replaces an entry that has a row.
+/// The replacement of an entry that has a row.
 struct Newer<'a> {
     seq: i64,
     received: &'a Received,

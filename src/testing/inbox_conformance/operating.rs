@@ -148,7 +148,7 @@ pub(super) async fn purged<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
         &store.only().await?.entry.key,
     )?;
 
-    // What was a duplicate when it came stays one.
+    // A duplicate stays one after the purge.
     store.clean_up().await;
     let mut sent_once = store.entry("a", Some(1));
     sent_once.once = true;

@@ -262,7 +262,7 @@ async fn two_handles_of_a_file_hand_out_each_entry_once_and_in_order() {
                 handled.lock().unwrap().extend(entries);
                 let finished = store.finish(owner, &finishes).await.unwrap();
                 assert!(finished.into_iter().all(|finished| finished));
-                // What else places entries.
+                // Other calls that place entries.
                 store.stats().await.unwrap();
                 let hour = Duration::from_secs(60 * 60);
                 assert_eq!(store.purge(hour, hour).await.unwrap(), 0);
