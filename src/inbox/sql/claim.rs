@@ -98,10 +98,14 @@ impl<D: InboxDialect> Exclusive<D> {
         }
         let mut claims = Claims {
             after: request.after.to_owned(),
+            is_partial: self.has_packs,
             ..Claims::default()
         };
+        if request.limit == 0 {
+            return Ok(claims);
+        }
         if let Some(suspect) = self.due_suspect().await? {
-            if request.idle && request.limit > 0 {
+            if request.idle {
                 claims.entries = self.take(THIS_SUSPECT, &[suspect.into()], request).await?;
                 for claim in &mut claims.entries {
                     claim.alone = true;
@@ -215,20 +219,21 @@ impl<D: InboxDialect> Exclusive<D> {
                 claims.after = served;
             }
             if quota.left == 0 {
-                break;
+                return Ok(());
             }
             match last {
                 Some(last) if rows.len() == PORTALS_STEP => {
                     from = format!("{last}\u{1}");
                     claims.after = last;
                 }
-                _ if has_wrapped => break,
+                _ if has_wrapped => return Ok(()),
                 _ => {
                     has_wrapped = true;
                     from.clear();
                 }
             }
         }
+        claims.is_partial = true;
         Ok(())
     }
 

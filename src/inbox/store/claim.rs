@@ -15,7 +15,8 @@ pub(in crate::inbox) const LEASE_ENDED: &str =
 pub struct ClaimRequest<'a> {
     /// Identifies the worker. It is unique among all workers of the store.
     pub owner: &'a str,
-    /// The maximum number of entries.
+    /// The maximum number of entries. A worker without a free place claims 0 now and then, so that the
+    /// store does what it has put off.
     pub limit: usize,
     /// The time after which the entries go back, unless the worker extends it.
     pub lease: Duration,
@@ -40,9 +41,11 @@ pub struct Claims {
     pub entries: Vec<Claim>,
     /// `true` if an entry is due that must run alone: claim again once the worker is idle.
     pub wait_for_idle: bool,
-    /// The portal that was served last, or looked at last by a call that looks at some portals alone: if
-    /// nothing was claimed and it differs from [`ClaimRequest::after`], the worker claims again soon.
+    /// The portal that was served last, or looked at last.
     pub after: String,
+    /// `true` if the call did not look at everything that waits, lest it take long: the worker claims
+    /// again soon, even if it has no free place.
+    pub is_partial: bool,
 }
 
 /// A claimed entry.

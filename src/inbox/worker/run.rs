@@ -21,8 +21,8 @@ use crate::telemetry;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The pause between claims that search many portals for one that is due.
-const SEARCH_PAUSE: Duration = Duration::from_millis(50);
+/// The pause before the next claim after one that did not look at everything.
+const RESUME_PAUSE: Duration = Duration::from_millis(50);
 
 /// A shutdown tries to store the last outcomes for this time.
 const LAST_FINISH: Duration = Duration::from_secs(5);
@@ -41,8 +41,10 @@ pub(super) struct Run<S> {
     after: String,
     /// There may be entries to claim.
     hungry: bool,
-    /// The time of the next claim, if the last one searched many portals and found none due.
-    search_at: Option<Instant>,
+    /// The store is to be called even if there is no place, so that it does what it has put off.
+    urges: bool,
+    /// The time of the next claim, if the last one did not look at everything.
+    resume_at: Option<Instant>,
     /// The store is not called before this, since the last call failed.
     paused_until: Option<Instant>,
     pause: Duration,
@@ -96,7 +98,8 @@ impl<S: InboxStore + 'static> Run<S> {
             alone: false,
             after: String::new(),
             hungry: true,
-            search_at: None,
+            urges: false,
+            resume_at: None,
             paused_until: None,
             pause: FIRST_PAUSE,
             released: 0,
@@ -120,9 +123,9 @@ impl<S: InboxStore + 'static> Run<S> {
             if deadline.is_some_and(|deadline| self.is_idle() || Instant::now() >= deadline) {
                 break;
             }
-            if self.search_at.is_some_and(|at| at <= Instant::now()) {
-                self.search_at = None;
-                self.hungry = true;
+            if self.resume_at.is_some_and(|at| at <= Instant::now()) {
+                self.resume_at = None;
+                self.urge();
             }
             if !self.is_paused() {
                 // Its time is over, and would wake the loop at once.
@@ -133,12 +136,12 @@ impl<S: InboxStore + 'static> Run<S> {
                     self.finish_and_claim(&mut service).await;
                 }
             }
-            let wake = [deadline, self.paused_until, self.search_at];
+            let wake = [deadline, self.paused_until, self.resume_at];
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Ok(()) = stored.changed() => self.hungry = true,
-                _ = polls.tick() => self.hungry = true,
+                _ = polls.tick() => self.urge(),
                 _ = extensions.tick() => self.extend().await,
                 // The worker also stops if its handle was dropped with a deadline set.
                 Ok(()) = self.stop.changed() => {}
@@ -150,6 +153,11 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         self.stop_tasks().await;
         self.released
+    }
+
+    fn urge(&mut self) {
+        self.hungry = true;
+        self.urges = true;
     }
 
     fn is_idle(&self) -> bool {
@@ -192,12 +200,17 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         let settings = &self.attempts.settings;
         let busy = self.running.len();
-        let free = settings.concurrency.saturating_sub(busy);
+        let free = if self.alone {
+            0
+        } else {
+            settings.concurrency.saturating_sub(busy)
+        };
         // The next entry of a lane is due once its head ends.
         let is_hungry = self.hungry || !self.unfinished.is_empty();
-        if !is_hungry || free == 0 || self.alone {
+        if !is_hungry || (free == 0 && !self.urges) {
             return self.finish().await;
         }
+        self.urges = false;
         let mut portals: HashMap<&str, usize> = HashMap::new();
         for running in self.running.values() {
             *portals.entry(&running.record.entry.member_id).or_default() += 1;
@@ -237,9 +250,7 @@ impl<S: InboxStore + 'static> Run<S> {
                 // for this worker to be idle, another may take it first: the next poll asks again.
                 let is_alone = claims.entries.iter().any(|claim| claim.alone);
                 self.hungry = claims.entries.len() == free || is_alone;
-                // If it looked at some portals, none of them due, the next claim goes on behind them.
-                let is_search = claims.entries.is_empty() && claims.after != self.after;
-                self.search_at = is_search.then(|| Instant::now() + SEARCH_PAUSE);
+                self.resume_at = claims.is_partial.then(|| Instant::now() + RESUME_PAUSE);
                 self.after = claims.after;
                 for claim in claims.entries {
                     self.start(claim, service.clone(), lease_until);

@@ -48,6 +48,8 @@ pub(super) async fn portals_in_turn<S: InboxStore>(store: &Harness<'_, S>) -> Ch
     store.accept(&flood).await?;
     let others = [store.entry("a", None), store.entry("c", None)];
     store.accept(&others).await?;
+    let claims = store.claim_as(|request| request.limit = 0).await?;
+    expect("the entries of a claim of 0", &0, &claims.entries.len())?;
     let claims = store.claim_as(|request| request.limit = 6).await?;
     let portals: HashSet<_> = claims
         .entries

@@ -10,14 +10,16 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tower::service_fn;
 use tower_bitrix24::event::DedupKey;
 use tower_bitrix24::inbox::{
-    Accept, Backoff, Claim, ClaimRequest, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
-    Owned, SqliteInbox, State,
+    Accept, Backoff, Claim, ClaimRequest, Entry, FORMAT, Filter, Finish, Inbox, InboxStore,
+    Outcome, Owned, SqliteInbox, State, WorkerRequest,
 };
 
-use super::{Directory, records};
+use super::{Directory, form, key, records, respond, send};
 
 /// An entry of a lane with this key.
 fn entry(lane: u8, key: u64) -> Entry {
@@ -150,6 +152,37 @@ async fn entry_that_no_row_can_hold_is_rejected_before_it_is_in_the_way_of_other
     store.accept(&[entry(2, 2)]).await.unwrap();
     assert_eq!(records(&store).await.len(), 1);
     store.close().await;
+}
+
+#[tokio::test]
+async fn worker_without_a_free_place_gives_entries_theirs() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store, key()).build();
+    let (started, mut starts) = mpsc::channel(1);
+    let service = service_fn(move |_: WorkerRequest| {
+        let started = started.clone();
+        async move {
+            started.send(()).await.unwrap();
+            std::future::pending::<()>().await;
+            respond(200)
+        }
+    });
+    let worker = inbox.worker(service).concurrency(1).spawn();
+    let send_from = async |portal| send(&inbox, form("ONCRMDEALADD", 1, 1, portal)).await;
+    assert_eq!(send_from("flood").await, 200);
+    starts.recv().await.unwrap();
+    assert_eq!(send_from("quiet").await, 200);
+    let placed = async {
+        while packs(&directory.file()).await > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), placed).await;
+    in_time.expect("the entry to have its place");
+    worker.shutdown(Duration::ZERO).await;
+    assert_eq!(records(inbox.store()).await[1].attempts, 0);
+    inbox.store().close().await;
 }
 
 /// A call that shows entries cannot place them then, and shows those that have a place.

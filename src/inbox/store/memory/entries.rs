@@ -178,11 +178,14 @@ impl Entries {
             after: request.after.to_owned(),
             ..Claims::default()
         };
+        if request.limit == 0 {
+            return claims;
+        }
         let due = self.entries.values().filter(|stored| stored.is_due(now));
         let mut due: Vec<_> = due.map(|stored| stored.record.clone()).collect();
         due.sort_by_key(|record| (record.due, record.seq));
         if let Some(suspect) = due.iter().find(|record| record.suspect) {
-            if request.idle && request.limit > 0 {
+            if request.idle {
                 claims.entries.extend(self.run(suspect.seq, request, now));
             } else {
                 claims.wait_for_idle = true;
