@@ -119,6 +119,9 @@ impl<S: InboxStore + 'static> Inbox<S> {
 
     /// Deletes all entries of a portal, in any state. Returns the number of entries.
     ///
+    /// A database keeps what this version of the crate cannot read: rows of `bitrix24_inbox_accepted` that
+    /// a later version wrote, which it gives their place, and those that were changed.
+    ///
     /// # Errors
     ///
     /// Returns an error if the store fails.

@@ -152,8 +152,12 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut purged = 0;
         for (state, kept) in [(2_i64, done), (3, dead)] {
             loop {
-                // An equal one may wait for its place.
                 let mut exclusive = self.exclusive_and_placed().await?;
+                if exclusive.has_packs {
+                    // An equal one may wait for its place.
+                    exclusive.commit().await?;
+                    continue;
+                }
                 let until = exclusive.now.saturating_sub(millis(kept));
                 let values = [state.into(), until.into(), STEP.into()];
                 let rows = exclusive.transaction.fetch(PURGE, &values).await?;
