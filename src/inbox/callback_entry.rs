@@ -84,8 +84,8 @@ impl Identity {
             } else {
                 clean_member_id(member_id)
             },
-            code: clean(&code, MAX_CODE_LEN),
-            subject: clean(&subject, MAX_SUBJECT_LEN),
+            code: clean(code, MAX_CODE_LEN),
+            subject: clean(subject, MAX_SUBJECT_LEN),
             handler_id: None,
             timestamp,
             format: CALLBACK_FORMAT,

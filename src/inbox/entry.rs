@@ -80,17 +80,12 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn of(event: &Event, coalesce: bool) -> Self {
         let member_id = &*event.member_id().unwrap_or_default();
-        let data = event.raw_data();
-        let data = data.as_deref().unwrap_or_default();
         let handler_id = event.handler_id().and_then(|id| i64::try_from(id).ok());
-        let handler = handler_id.map_or(String::new(), |id| id.to_string());
-        let code = event.code().to_ascii_uppercase();
-        let parts = [member_id, &code, &handler].map(str::as_bytes);
         let subject = event.subject();
         let merge = subject
             .as_ref()
             .filter(|subject| coalesce && is_mergeable(subject, event.data()))
-            .map(|_| hash("merge", &[&parts[..], &[data]].concat()));
+            .map(|_| merge_key(event, member_id, handler_id));
         let action = subject.as_ref().map(|subject| subject.action);
         Self {
             key: event.dedup_key(),
@@ -104,7 +99,7 @@ impl Identity {
                     Some(kind) => format!("{} {kind}:{}", subject.entity, subject.id),
                     None => format!("{} {}", subject.entity, subject.id),
                 };
-                clean(&id, MAX_SUBJECT_LEN)
+                clean(id, MAX_SUBJECT_LEN)
             }),
             handler_id,
             timestamp: event.timestamp(),
@@ -143,12 +138,22 @@ impl Entry {
 }
 
 fn associated_data(format: i64, member_id: &str, code: &str, key: &DedupKey) -> Vec<u8> {
-    let mut data = format.to_be_bytes().to_vec();
-    for part in [member_id.as_bytes(), code.as_bytes(), key.as_bytes()] {
+    let parts = [member_id.as_bytes(), code.as_bytes(), key.as_bytes()];
+    let mut data = Vec::with_capacity(8 + parts.map(|part| 8 + part.len()).iter().sum::<usize>());
+    data.extend_from_slice(&format.to_be_bytes());
+    for part in parts {
         data.extend_from_slice(&(part.len() as u64).to_be_bytes());
         data.extend_from_slice(part);
     }
     data
+}
+
+fn merge_key(event: &Event, member_id: &str, handler_id: Option<i64>) -> [u8; 32] {
+    let handler = handler_id.map_or(String::new(), |id| id.to_string());
+    let code = event.code().to_ascii_uppercase();
+    let parts = [member_id, &code, &handler].map(str::as_bytes);
+    let data = event.raw_data().unwrap_or_default();
+    hash("merge", &[&parts[..], &[&data]].concat())
 }
 
 fn lane(event: &Event, member_id: &str, subject: Option<&Subject<'_>>) -> Option<[u8; 32]> {
@@ -205,8 +210,12 @@ pub(super) fn clean_member_id(member_id: &str) -> String {
 }
 
 /// PostgreSQL rejects a zero byte in a text, and a line break would forge a line of a list.
-pub(super) fn clean(text: &str, limit: usize) -> String {
+pub(super) fn clean(text: impl Into<String> + AsRef<str>, limit: usize) -> String {
     let is_kept = |letter: char| !letter.is_control();
+    if text.as_ref().len() <= limit && text.as_ref().chars().all(is_kept) {
+        return text.into();
+    }
+    let text = text.as_ref();
     let mut end = text.len().min(limit);
     while !text.is_char_boundary(end) {
         end -= 1;

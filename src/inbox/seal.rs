@@ -16,6 +16,7 @@ use crate::error::ConfigError;
 use crate::event::dedup_key::hash;
 
 const NONCE_LEN: usize = 24;
+const TAG_LEN: usize = 16;
 
 // The proof of a callback, in a sealed body.
 const URL_SECRET: u8 = 0;
@@ -166,13 +167,11 @@ impl Keyring {
     }
 
     pub(super) fn seal(&self, identity: Identity, target: &str, body: &[u8]) -> Entry {
-        let tag_len = 16;
-        let mut sealed =
-            Vec::with_capacity(NONCE_LEN + 5 + target.len() + body.len() + tag_len + 64);
-        write_contents(&mut sealed, target, identity.proof, body);
         let Some((key_id, key)) = self.keys.first().filter(|_| self.seals) else {
-            return identity.with_body(None, sealed.into());
+            let contents = contents(target, identity.proof, body, 0);
+            return identity.with_body(None, contents.into());
         };
+        let mut sealed = contents(target, identity.proof, body, TAG_LEN + NONCE_LEN);
         // 24 random bytes never repeat in practice, without any state.
         let nonce = XNonce::generate();
         let associated_data = identity.associated_data();
@@ -208,9 +207,13 @@ impl Keyring {
     }
 }
 
-fn write_contents(contents: &mut Vec<u8>, target: &str, proof: Option<Proof>, body: &[u8]) {
+/// Returns the contents, with room for more bytes behind them.
+fn contents(target: &str, proof: Option<Proof>, body: &[u8], room: usize) -> Vec<u8> {
     // A longer target does not occur: servers bound the head of a request far below.
     let target = &target[..target.len().min(u32::MAX as usize)];
+    // Exactly, so that they become `Bytes` without another allocation.
+    let len = 4 + target.len() + usize::from(proof.is_some()) + body.len();
+    let mut contents = Vec::with_capacity(len + room);
     contents.extend_from_slice(&(target.len() as u32).to_be_bytes());
     contents.extend_from_slice(target.as_bytes());
     if let Some(proof) = proof {
@@ -221,6 +224,7 @@ fn write_contents(contents: &mut Vec<u8>, target: &str, proof: Option<Proof>, bo
         });
     }
     contents.extend_from_slice(body);
+    contents
 }
 
 fn read_contents(format: i64, contents: Bytes) -> Option<Contents> {
