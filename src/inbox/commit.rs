@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::iter::repeat;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -53,17 +55,74 @@ impl Error for CommitError {
     }
 }
 
-pub(super) type Reply = oneshot::Receiver<Result<Accepted, CommitError>>;
-
-type ReplySender = oneshot::Sender<Result<Accepted, CommitError>>;
+/// The outcome of an entry, which comes back: the task that made it frees it, or opens it again.
+pub(super) type Reply = (Entry, Result<Accepted, CommitError>);
 
 struct Job {
     entry: Entry,
-    reply: ReplySender,
+    reply: oneshot::Sender<Reply>,
 }
 
-/// A handle of the task, which ends once all clones are dropped and their entries are stored.
-#[derive(Clone, Debug)]
+impl Job {
+    fn reply(self, outcome: Result<Accepted, CommitError>) {
+        // Nobody waits if the sender hung up; the entry may be stored all the same.
+        let _ = self.reply.send((self.entry, outcome));
+    }
+}
+
+/// The jobs that wait. If it is dropped, their entries go back.
+struct Queue(mpsc::Receiver<Job>);
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.close();
+        while let Ok(job) = self.0.try_recv() {
+            job.reply(Err(CommitError::Stopped));
+        }
+    }
+}
+
+/// Jobs whose entries lie together, as a store takes them. If it is dropped, the entries go back.
+struct Batch {
+    entries: Vec<Entry>,
+    replies: Vec<oneshot::Sender<Reply>>,
+}
+
+impl Batch {
+    fn new(jobs: Vec<Job>) -> Self {
+        let (entries, replies) = jobs.into_iter().map(|job| (job.entry, job.reply)).unzip();
+        Self { entries, replies }
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Splits it in half, and returns the second.
+    fn split(&mut self) -> Self {
+        let half = self.len() / 2;
+        Self {
+            entries: self.entries.split_off(half),
+            replies: self.replies.split_off(half),
+        }
+    }
+
+    fn reply(&mut self, outcomes: impl Iterator<Item = Result<Accepted, CommitError>>) {
+        let jobs = self.entries.drain(..).zip(self.replies.drain(..));
+        for ((entry, reply), outcome) in jobs.zip(outcomes) {
+            Job { entry, reply }.reply(outcome);
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.reply(repeat(Err(CommitError::Stopped)));
+    }
+}
+
+/// A handle of the task, which ends once the handle is dropped and its entries are stored.
+#[derive(Debug)]
 pub(super) struct Committer {
     jobs: mpsc::Sender<Job>,
     room: Arc<Room>,
@@ -79,7 +138,8 @@ impl Committer {
         max_waiting: usize,
         max_waiting_bytes: usize,
     ) -> Self {
-        let (jobs, mut received) = mpsc::channel::<Job>(max_waiting);
+        let (jobs, received) = mpsc::channel(max_waiting);
+        let mut queue = Queue(received);
         let room = Arc::new(Room::new(max_waiting, max_waiting_bytes));
         let committer = Self {
             jobs,
@@ -87,45 +147,46 @@ impl Committer {
         };
         tokio::spawn(async move {
             let mut last = 0;
-            while let Some(batch) = next_batch(&mut received, last).await {
+            while let Some(batch) = next_batch(&mut queue.0, last).await {
                 last = batch.len();
-                let (entries, replies): (Vec<_>, Vec<_>) =
-                    batch.into_iter().map(|job| (job.entry, job.reply)).unzip();
-                entries.iter().for_each(|entry| room.begin(entry));
-                commit(&*store, &entries, replies, &stored).await;
-                entries.iter().for_each(|entry| room.end(entry));
+                room.begin(&batch.entries);
+                commit(&*store, batch, &room, &stored).await;
             }
         });
         committer
     }
 
-    /// Hands an entry to the task. It is stored whether or not the reply is awaited.
-    pub(super) fn submit(&self, entry: Entry) -> Result<Reply, CommitError> {
+    /// Hands an entry to the task, or gives it back at once. It is stored whether or not the reply is
+    /// awaited.
+    pub(super) fn submit(&self, entry: Entry) -> oneshot::Receiver<Reply> {
         let (reply, received) = oneshot::channel();
-        let rejected = if self.room.take(&entry) {
-            let (error, job) = match self.jobs.try_send(Job { entry, reply }) {
-                Ok(()) => return Ok(received),
-                Err(mpsc::error::TrySendError::Full(job)) => (CommitError::Overloaded, job),
-                Err(mpsc::error::TrySendError::Closed(job)) => (CommitError::Stopped, job),
+        let has_room = self.room.take(&entry);
+        let job = Job { entry, reply };
+        let (job, error) = if has_room {
+            let (job, error) = match self.jobs.try_send(job) {
+                Ok(()) => return received,
+                Err(mpsc::error::TrySendError::Full(job)) => (job, CommitError::Overloaded),
+                Err(mpsc::error::TrySendError::Closed(job)) => (job, CommitError::Stopped),
             };
-            self.room.begin(&job.entry);
-            self.room.end(&job.entry);
-            error
+            self.room.begin(from_ref(&job.entry));
+            self.room.end(from_ref(&job.entry));
+            (job, error)
         } else {
-            CommitError::Overloaded
+            (job, CommitError::Overloaded)
         };
-        telemetry::inbox::not_committed(1, &rejected);
-        Err(rejected)
+        telemetry::inbox::not_committed(1, &error);
+        job.reply(Err(error));
+        received
     }
 }
 
-/// Returns the entries of the next transaction, or `None` once all handles are dropped. `last` is the
+/// Returns the entries of the next transaction, or `None` once the handle is dropped. `last` is the
 /// number of entries of the last one.
 ///
 /// If few wait although the last transaction had many, most senders have just got their reply. The
 /// first of them would be stored alone, and the others wait for it: so all that are about to run come
 /// first.
-async fn next_batch(received: &mut mpsc::Receiver<Job>, last: usize) -> Option<Vec<Job>> {
+async fn next_batch(received: &mut mpsc::Receiver<Job>, last: usize) -> Option<Batch> {
     let is_few = received.len() < last / 4;
     let mut batch = Vec::with_capacity(last);
     if received.recv_many(&mut batch, MAX_BATCH).await == 0 {
@@ -140,31 +201,23 @@ async fn next_batch(received: &mut mpsc::Receiver<Job>, last: usize) -> Option<V
             batch.push(job);
         }
     }
-    Some(batch)
+    Some(Batch::new(batch))
 }
 
 /// Stores a batch and replies for each entry. A batch that fails is repeated and then divided, since an
 /// entry that the store cannot hold must not cost the others their 200.
-async fn commit<A: Accept>(
-    store: &A,
-    entries: &[Entry],
-    replies: Vec<ReplySender>,
-    stored: &watch::Sender<()>,
-) {
+async fn commit<A: Accept>(store: &A, batch: Batch, room: &Room, stored: &watch::Sender<()>) {
     let started = Instant::now();
-    let mut replies = replies.into_iter();
-    let mut parts = vec![(entries, 2)];
-    while let Some((part, attempts)) = parts.pop() {
+    let mut parts = vec![(batch, 2)];
+    while let Some((mut part, attempts)) = parts.pop() {
         let begun = Instant::now();
-        let error = match accept(store, part).await {
+        let error = match accept(store, &part.entries).await {
             Ok(outcomes) => {
                 let names = outcomes.iter().map(|outcome| outcome.as_str());
                 telemetry::inbox::committed(begun.elapsed(), names);
                 stored.send_replace(());
-                for (reply, outcome) in replies.by_ref().take(part.len()).zip(outcomes) {
-                    // Nobody waits if the sender hung up; the entry is stored all the same.
-                    let _ = reply.send(Ok(outcome));
-                }
+                room.end(&part.entries);
+                part.reply(outcomes.into_iter().map(Ok));
                 continue;
             }
             Err(error) => error,
@@ -173,13 +226,12 @@ async fn commit<A: Accept>(
         if has_time && attempts > 1 {
             parts.push((part, attempts - 1));
         } else if has_time && part.len() > 1 {
-            let (first, second) = part.split_at(part.len() / 2);
-            parts.extend([(second, 1), (first, 1)]);
+            let second = part.split();
+            parts.extend([(second, 1), (part, 1)]);
         } else {
             telemetry::inbox::not_committed(part.len(), &*error);
-            for reply in replies.by_ref().take(part.len()) {
-                let _ = reply.send(Err(CommitError::Store(error.clone())));
-            }
+            room.end(&part.entries);
+            part.reply(repeat(Err(CommitError::Store(error))));
         }
     }
 }

@@ -26,8 +26,6 @@ pub(super) struct Fallback(Arc<Call>);
 /// A request that may need the fallback.
 pub(super) struct Endangered {
     pub(super) fallback: Fallback,
-    pub(super) key: DedupKey,
-    pub(super) target: Uri,
     pub(super) on_handled: Option<OnHandled>,
 }
 
@@ -48,16 +46,16 @@ impl Fallback {
 }
 
 impl Endangered {
-    pub(super) fn handle(self, stored: StoredRequest) -> Handling {
+    pub(super) fn handle(self, stored: StoredRequest, target: Uri, key: DedupKey) -> Handling {
         let delivery = Delivery {
-            key: self.key,
+            key,
             seq: 0,
             attempt: 1,
             first_received: unix_millis(),
             merged: 0,
             replayed: false,
         };
-        let mut request = delivery.into_request(stored.clone(), self.target);
+        let mut request = delivery.into_request(stored.clone(), target);
         if let Some(on_handled) = self.on_handled {
             request.extensions_mut().insert(Completion::new(on_handled));
         }

@@ -11,11 +11,12 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tower::Service;
 
 use super::commit::{CommitError, Committer, Reply};
 use super::delivery::WorkerRequest;
-use super::entry::Identity;
+use super::entry::{Entry, Identity};
 use super::fallback::{Endangered, Fallback, Handling};
 use super::request::StoredRequest;
 use super::seal::Keyring;
@@ -43,7 +44,7 @@ use crate::telemetry::{self, HandlingOutcome};
 /// It is always ready, whatever the body type.
 #[derive(Clone)]
 pub struct Receive {
-    pub(super) committer: Committer,
+    pub(super) committer: Arc<Committer>,
     pub(super) keys: Arc<Keyring>,
     pub(super) coalesce: bool,
     pub(super) fallback: Option<Fallback>,
@@ -165,18 +166,15 @@ impl<B> Service<Request<B>> for Receive {
         telemetry::inbox::received(&entry.key);
         let fallback = self.fallback.clone().map(|fallback| Endangered {
             fallback,
-            key: entry.key,
-            target: request.uri().clone(),
             on_handled,
         });
-        ReceiveFuture(match self.committer.submit(entry) {
-            Ok(reply) => State::Commit(Committing {
-                reply,
-                stored: Some(stored),
-                fallback,
-            }),
-            Err(error) => State::not_stored(error, stored, fallback),
-        })
+        // Neither the request nor its body is kept meanwhile, so that the server can read the next one
+        // into the same memory.
+        ReceiveFuture(State::Commit(Committing {
+            reply: self.committer.submit(entry),
+            keys: self.keys.clone(),
+            fallback,
+        }))
     }
 }
 
@@ -194,16 +192,26 @@ enum State {
 }
 
 struct Committing {
-    reply: Reply,
-    stored: Option<StoredRequest>,
+    reply: oneshot::Receiver<Reply>,
+    keys: Arc<Keyring>,
     fallback: Option<Endangered>,
 }
 
 const POLLED_AFTER_COMPLETION: &str = "`ReceiveFuture` polled after completion";
 
 impl State {
-    fn not_stored(error: CommitError, stored: StoredRequest, fallback: Option<Endangered>) -> Self {
+    fn not_stored(
+        keys: &Keyring,
+        entry: &Entry,
+        error: CommitError,
+        fallback: Option<Endangered>,
+    ) -> Self {
         let kind = HandlerErrorKind::NotStored;
+        let Ok((stored, target)) = StoredRequest::open(keys, entry) else {
+            // What was just sealed opens.
+            let error = HandlerError::new(kind, None).with_source(error.into());
+            return Self::Responded(Some(response_to(error)));
+        };
         let error = stored.clone().error(kind).with_source(error.into());
         let mut response = response_to(error);
         let Some(fallback) = fallback else {
@@ -212,7 +220,7 @@ impl State {
         // The fallback records the outcome.
         telemetry::mark_recorded(response.extensions_mut(), HandlingOutcome::Deferred);
         Self::Fallback {
-            handling: fallback.handle(stored),
+            handling: fallback.handle(stored, target, entry.key),
             response: Some(response),
         }
     }
@@ -225,13 +233,15 @@ impl Future for ReceiveFuture {
         loop {
             match &mut self.0 {
                 State::Commit(committing) => {
-                    let outcome = ready!(Pin::new(&mut committing.reply).poll(cx));
-                    let stored = committing.stored.take().expect(POLLED_AFTER_COMPLETION);
-                    let fallback = committing.fallback.take();
-                    match outcome.unwrap_or(Err(CommitError::Stopped)) {
-                        Ok(_) => return Poll::Ready(Ok(committed())),
-                        Err(error) => self.0 = State::not_stored(error, stored, fallback),
-                    }
+                    let replied = ready!(Pin::new(&mut committing.reply).poll(cx));
+                    let (entry, outcome) = replied.expect("the task replies to every sender");
+                    self.0 = match outcome {
+                        Ok(_) => State::Responded(Some(committed())),
+                        Err(error) => {
+                            let fallback = committing.fallback.take();
+                            State::not_stored(&committing.keys, &entry, error, fallback)
+                        }
+                    };
                 }
                 State::Fallback { handling, response } => {
                     ready!(handling.as_mut().poll(cx));
@@ -267,12 +277,14 @@ impl Drop for ReceiveFuture {
         match mem::replace(&mut self.0, State::Responded(None)) {
             State::Commit(Committing {
                 reply,
-                stored: Some(stored),
+                keys,
                 fallback: Some(fallback),
             }) => {
                 runtime.spawn(async move {
-                    if !matches!(reply.await, Ok(Ok(_))) {
-                        fallback.handle(stored).await;
+                    if let Ok((entry, Err(_))) = reply.await {
+                        if let Ok((stored, target)) = StoredRequest::open(&keys, &entry) {
+                            fallback.handle(stored, target, entry.key).await;
+                        }
                     }
                 });
             }

@@ -1,7 +1,7 @@
 //! `StoredRequest`: a verified event or callback, as an inbox takes it in and hands it out.
 
 use bytes::Bytes;
-use http::Extensions;
+use http::{Extensions, Uri};
 use serde::Serialize;
 
 use super::entry::Entry;
@@ -34,7 +34,7 @@ impl StoredRequest {
     }
 
     /// Opens an entry. Returns the request and its target.
-    pub(super) fn open(keys: &Keyring, entry: &Entry) -> Result<(Self, String), OpenError> {
+    pub(super) fn open(keys: &Keyring, entry: &Entry) -> Result<(Self, Uri), OpenError> {
         let contents = keys.open(entry)?;
         let request = match contents.proof {
             Some(proof) => Callback::reopen(contents.body, proof).map(Self::Callback),
@@ -43,7 +43,8 @@ impl StoredRequest {
                 .map(Self::Event),
         };
         let request = request.map_err(OpenError::Unreadable)?;
-        Ok((request, contents.target))
+        // Any path is better than losing the request.
+        Ok((request, contents.target.parse().unwrap_or_default()))
     }
 
     /// Returns the event, or `None` if it is a callback.

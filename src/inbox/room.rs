@@ -62,27 +62,36 @@ impl Room {
             }
         }
         taken.bytes += bytes;
-        let share = taken.portals.entry(entry.member_id.clone()).or_default();
-        share.events += 1;
-        share.bytes += bytes;
+        if let Some(share) = taken.portals.get_mut(&entry.member_id) {
+            share.events += 1;
+            share.bytes += bytes;
+        } else {
+            let share = Share { events: 1, bytes };
+            taken.portals.insert(entry.member_id.clone(), share);
+        }
         true
     }
 
-    /// The entry waits no longer: its transaction begins, or it was rejected.
-    pub(super) fn begin(&self, entry: &Entry) {
-        if let Some(share) = self.lock().portals.get_mut(&entry.member_id) {
-            share.events -= 1;
+    /// The entries wait no longer: their transaction begins, or they were rejected.
+    pub(super) fn begin(&self, entries: &[Entry]) {
+        let mut taken = self.lock();
+        for entry in entries {
+            if let Some(share) = taken.portals.get_mut(&entry.member_id) {
+                share.events -= 1;
+            }
         }
     }
 
-    /// Gives the bytes of an entry back after [`begin`](Self::begin).
-    pub(super) fn end(&self, entry: &Entry) {
+    /// Gives the bytes of entries back after [`begin`](Self::begin).
+    pub(super) fn end(&self, entries: &[Entry]) {
         let mut taken = self.lock();
-        taken.bytes -= entry.body.len();
-        if let Some(share) = taken.portals.get_mut(&entry.member_id) {
-            share.bytes -= entry.body.len();
-            if share.events == 0 && share.bytes == 0 {
-                taken.portals.remove(&entry.member_id);
+        for entry in entries {
+            taken.bytes -= entry.body.len();
+            if let Some(share) = taken.portals.get_mut(&entry.member_id) {
+                share.bytes -= entry.body.len();
+                if share.events == 0 && share.bytes == 0 {
+                    taken.portals.remove(&entry.member_id);
+                }
             }
         }
     }
@@ -90,6 +99,8 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::event::DedupKey;
     use crate::inbox::entry::FORMAT;
@@ -117,16 +128,16 @@ mod tests {
         let small = entry("flood", 10);
         assert_eq!((0..20).filter(|_| room.take(&small)).count(), 6);
         assert!(room.take(&entry("other", 10)));
-        room.begin(&small);
+        room.begin(from_ref(&small));
         assert!(room.take(&small) && !room.take(&small));
 
         let room = Room::new(8, 1000);
         let large = entry("flood", 300);
         assert_eq!((0..20).filter(|_| room.take(&large)).count(), 2);
         assert!(room.take(&entry("other", 300)) && !room.take(&entry("third", 300)));
-        room.begin(&large);
+        room.begin(from_ref(&large));
         assert!(!room.take(&large));
-        room.end(&large);
+        room.end(from_ref(&large));
         assert!(room.take(&large));
     }
 
@@ -135,8 +146,8 @@ mod tests {
         let room = Room::new(8, 1000);
         let huge = entry("a", 5000);
         assert!(room.take(&huge) && !room.take(&entry("b", 1)));
-        room.begin(&huge);
-        room.end(&huge);
+        room.begin(from_ref(&huge));
+        room.end(from_ref(&huge));
         let taken = room.lock();
         assert!(taken.bytes == 0 && taken.portals.is_empty());
     }

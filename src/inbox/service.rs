@@ -17,7 +17,7 @@ pub struct Inbox<S> {
     pub(super) store: Arc<S>,
     pub(super) keys: Arc<Keyring>,
     pub(super) stored: Arc<watch::Sender<()>>,
-    committer: Committer,
+    committer: Arc<Committer>,
     coalesce: bool,
 }
 
@@ -155,7 +155,7 @@ impl<S: Accept + 'static> InboxBuilder<S> {
             store,
             keys: Arc::new(self.keys),
             stored,
-            committer,
+            committer: Arc::new(committer),
             coalesce: self.coalesce,
         }
     }

@@ -87,7 +87,7 @@ fn timed_out(timeout: Duration) -> String {
 }
 
 fn open(keys: &Keyring, record: &Record) -> Result<(StoredRequest, Uri), Verdict> {
-    let (stored, target) = StoredRequest::open(keys, &record.entry).map_err(|error| {
+    StoredRequest::open(keys, &record.entry).map_err(|error| {
         let text = error.to_string();
         match error {
             // During a deployment a process that has the key or knows the format may be next.
@@ -99,9 +99,7 @@ fn open(keys: &Keyring, record: &Record) -> Result<(StoredRequest, Uri), Verdict
                 Verdict::Dead { error: text }
             }
         }
-    })?;
-    // Any path is better than losing the request.
-    Ok((stored, target.parse().unwrap_or_default()))
+    })
 }
 
 async fn call<H, B, R>(

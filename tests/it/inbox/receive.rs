@@ -66,6 +66,33 @@ async fn event_that_is_not_stored_gets_503_and_is_handed_out() {
     assert_eq!(source.to_string(), "the disk is full");
 }
 
+#[test]
+fn events_are_handed_out_if_the_runtime_of_the_inbox_ends() {
+    let mut own = tokio::runtime::Builder::new_multi_thread();
+    let own = own.worker_threads(1).build().unwrap();
+    let (inbox, ..) = own.block_on(async { gate() });
+    let mut serving = tokio::runtime::Builder::new_current_thread();
+    let serving = serving.enable_time().build().unwrap();
+    serving.block_on(async {
+        // The transaction of the first waits, and the second waits for it.
+        let first = send(&inbox, form("ONCRMDEALADD", 1, 1, "a"));
+        let mut first = Box::pin(first);
+        let second = send(&inbox, form("ONCRMDEALADD", 2, 1, "b"));
+        let mut second = Box::pin(second);
+        for response in [&mut first, &mut second] {
+            let waiting = tokio::time::timeout(Duration::from_millis(50), response).await;
+            assert!(waiting.is_err());
+        }
+        own.shutdown_background();
+        for (response, portal) in [(first, "a"), (second, "b")] {
+            let response = response.await;
+            assert_eq!(response.status(), 503);
+            let error = response.extensions().get::<HandlerError>().unwrap();
+            assert_eq!(error.event().unwrap().auth().member_id().unwrap(), portal);
+        }
+    });
+}
+
 #[tokio::test]
 async fn transaction_that_fails_once_is_repeated() {
     let (inbox, inner, commits, fails) = gate();
