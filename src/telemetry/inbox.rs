@@ -47,6 +47,7 @@ pub(crate) fn committed(elapsed: Duration, outcomes: impl ExactSizeIterator<Item
 }
 
 /// Records stored entries that were merged into others, and duplicates.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn placed(merged: usize, duplicates: usize) {
     #[cfg(feature = "metrics")]
     for (outcome, entries) in [("merged", merged), ("duplicate", duplicates)] {
@@ -59,6 +60,7 @@ pub(crate) fn placed(merged: usize, duplicates: usize) {
 }
 
 /// Records accepted entries that the store cannot read: they were changed.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn unreadable(seq: i64) {
     #[cfg(feature = "tracing")]
     tracing::error!(
