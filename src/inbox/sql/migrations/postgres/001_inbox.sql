@@ -62,3 +62,6 @@ CREATE TABLE bitrix24_inbox_accepted (
     weight bigint NOT NULL,
     entries bytea NOT NULL
 );
+-- Sealed bodies are random bytes, which compressing would only take time.
+ALTER TABLE bitrix24_inbox ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE bitrix24_inbox_accepted ALTER COLUMN entries SET STORAGE EXTERNAL;
