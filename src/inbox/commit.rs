@@ -8,11 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::slice::from_ref;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::yield_now;
+use tokio::task::{unconstrained, yield_now};
 use tokio::time::Instant;
 
 use super::entry::Entry;
@@ -76,8 +77,14 @@ struct Queue(mpsc::Receiver<Job>);
 impl Drop for Queue {
     fn drop(&mut self) {
         self.0.close();
-        while let Ok(job) = self.0.try_recv() {
-            job.reply(Err(CommitError::Stopped));
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            match pin!(unconstrained(self.0.recv())).poll(&mut cx) {
+                Poll::Ready(Some(job)) => job.reply(Err(CommitError::Stopped)),
+                Poll::Ready(None) => break,
+                // A thread is about to put one in, which would otherwise wait for ever.
+                Poll::Pending => thread::yield_now(),
+            }
         }
     }
 }
@@ -188,20 +195,22 @@ impl Committer {
 /// first.
 async fn next_batch(received: &mut mpsc::Receiver<Job>, last: usize) -> Option<Batch> {
     let is_few = received.len() < last / 4;
-    let mut batch = Vec::with_capacity(last);
-    if received.recv_many(&mut batch, MAX_BATCH).await == 0 {
+    let mut jobs = Vec::with_capacity(last);
+    if received.recv_many(&mut jobs, MAX_BATCH).await == 0 {
         return None;
     }
+    let mut batch = Batch::new(jobs);
     let mut gathered = 0;
     while is_few && gathered < batch.len() && batch.len() < MAX_BATCH {
         gathered = batch.len();
         yield_now().await;
         while batch.len() < MAX_BATCH {
             let Ok(job) = received.try_recv() else { break };
-            batch.push(job);
+            batch.entries.push(job.entry);
+            batch.replies.push(job.reply);
         }
     }
-    Some(Batch::new(batch))
+    Some(batch)
 }
 
 /// Stores a batch and replies for each entry. A batch that fails is repeated and then divided, since an

@@ -93,6 +93,54 @@ fn events_are_handed_out_if_the_runtime_of_the_inbox_ends() {
     });
 }
 
+/// Few wait after a transaction of many, so that the next one waits for more.
+#[test]
+fn event_is_handed_out_if_the_runtime_ends_while_a_batch_gathers() {
+    let mut statuses = Vec::new();
+    for turns in 0..5 {
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+        };
+        let (own, serving) = (runtime().unwrap(), runtime().unwrap());
+        let inbox = own.block_on(async { Inbox::builder(MemoryInbox::new(), key()).build() });
+        let take_turns = |turns| {
+            own.block_on(async {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+            });
+        };
+        let begin = |id| {
+            let mut response = Box::pin(send(&inbox, form("ONCRMDEALADD", id, 1, "a")));
+            serving.block_on(async {
+                let polled = tokio::time::timeout(Duration::from_millis(1), &mut response);
+                assert!(polled.await.is_err());
+            });
+            response
+        };
+        let many: Vec<_> = (0..8).map(&begin).collect();
+        take_turns(10);
+        for response in many {
+            assert_eq!(serving.block_on(response).status(), 200);
+        }
+        let late = begin(8);
+        take_turns(turns);
+        drop(own);
+        let response = serving.block_on(late);
+        if response.status() == 503 {
+            let error = response.extensions().get::<HandlerError>().unwrap();
+            assert_eq!(error.event().unwrap().code(), "ONCRMDEALADD");
+        }
+        statuses.push(response.status().as_u16());
+    }
+    assert!(
+        statuses.contains(&200) && statuses.contains(&503),
+        "{statuses:?}"
+    );
+}
+
 #[tokio::test]
 async fn transaction_that_fails_once_is_repeated() {
     let (inbox, inner, commits, fails) = gate();
