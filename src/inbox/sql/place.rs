@@ -1,6 +1,7 @@
 //! Gives accepted entries their place: in their lane, in an earlier entry, or none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -143,7 +144,12 @@ impl<D: InboxDialect> SqlInbox<D> {
     /// Begins a transaction in which every accepted entry has its place. After a long backlog a quarter of
     /// the call's time may not suffice; then [`Exclusive::has_packs`] is set, and the next call goes on.
     pub(super) async fn exclusive_and_placed(&self) -> Result<Exclusive<D>, StoreError> {
-        let until = Instant::now() + self.call_timeout / 4;
+        self.placed_within(self.call_timeout / 4).await
+    }
+
+    /// The same within another time, if that is less.
+    pub(super) async fn placed_within(&self, time: Duration) -> Result<Exclusive<D>, StoreError> {
+        let until = Instant::now() + time.min(self.call_timeout / 4);
         loop {
             let mut exclusive = self.exclusive().await?;
             exclusive.has_packs = !exclusive.place().await?;
