@@ -101,7 +101,7 @@ pub trait InboxStore: Accept {
     ///
     /// Suspects are handed out alone: if one is due, it is the only entry returned, and only if the
     /// worker is [idle](ClaimRequest::idle). Otherwise nothing is returned and
-    /// [`Claims::wait_for_idle`] is set.
+    /// [`Claims::wait_for_idle`] is set, unless the limit is 0.
     ///
     /// Portals are served in turn, beginning after [`ClaimRequest::after`], each with no more entries
     /// than its [quota](ClaimRequest::portal_limit). Within a portal the earliest due is first. The
