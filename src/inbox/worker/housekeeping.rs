@@ -1,4 +1,4 @@
-//! Purges old entries and sets the gauges, beside the worker.
+//! Sets the gauges and purges old entries, beside the worker.
 
 use std::time::Duration;
 
@@ -23,11 +23,7 @@ pub(super) fn spawn<S: InboxStore + 'static>(
         let mut purged: Option<Instant> = None;
         loop {
             ticks.tick().await;
-            if purged.is_none_or(|purged| purged.elapsed() >= PURGE_INTERVAL) {
-                let outcome = inbox.purge(settings.keep_done, settings.keep_dead).await;
-                report(outcome);
-                purged = Some(Instant::now());
-            }
+            // First, since a purge may take long.
             if telemetry::inbox::HAS_GAUGES {
                 if let Some(stats) = report(inbox.stats().await) {
                     telemetry::inbox::gauges(&telemetry::inbox::Gauges {
@@ -40,6 +36,11 @@ pub(super) fn spawn<S: InboxStore + 'static>(
                         ),
                     });
                 }
+            }
+            if purged.is_none_or(|purged| purged.elapsed() >= PURGE_INTERVAL) {
+                let outcome = inbox.purge(settings.keep_done, settings.keep_dead).await;
+                report(outcome);
+                purged = Some(Instant::now());
             }
         }
     })
