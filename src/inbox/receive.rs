@@ -208,7 +208,7 @@ impl State {
     ) -> Self {
         let kind = HandlerErrorKind::NotStored;
         let Ok((stored, target)) = StoredRequest::open(keys, entry) else {
-            // What was just sealed opens.
+            // The same keys have just sealed it, so that this does not happen.
             let error = HandlerError::new(kind, None).with_source(error.into());
             return Self::Responded(Some(response_to(error)));
         };

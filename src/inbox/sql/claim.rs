@@ -68,13 +68,13 @@ const PORTALS_AT_ONCE: usize = 64;
 
 /// The time in which a claim gives accepted entries their place. Meanwhile the worker does not extend its
 /// leases, which it does three times in each.
-fn time_of(request: &ClaimRequest<'_>) -> Duration {
+fn placing_time(request: &ClaimRequest<'_>) -> Duration {
     request.lease / 6
 }
 
 impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claims, StoreError> {
-        let mut exclusive = self.placed_within(time_of(request)).await?;
+        let mut exclusive = self.placed_within(placing_time(request)).await?;
         let claims = exclusive.claim(request).await?;
         exclusive.commit().await?;
         Ok(claims)
@@ -86,7 +86,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         finishes: &[Finish],
         request: &ClaimRequest<'_>,
     ) -> Result<(Vec<bool>, Claims), StoreError> {
-        let mut exclusive = self.placed_within(time_of(request)).await?;
+        let mut exclusive = self.placed_within(placing_time(request)).await?;
         let finished = exclusive
             .finish(request.owner, finishes, self.keep_bodies)
             .await?;

@@ -247,6 +247,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn purge_waits_until_every_entry_has_its_place() {
+        let path = format!("bitrix24-purge-{}", std::process::id());
+        let path = std::env::temp_dir().join(path);
+        std::fs::create_dir_all(&path).unwrap();
+        let mut inbox = SqliteInbox::open(path.join("inbox.sqlite")).await.unwrap();
+        let entries: Vec<Entry> = (0..3000).map(entry).collect();
+        inbox.accept(&entries).await.unwrap();
+        // Each transaction has no time for more than one step.
+        Arc::get_mut(&mut inbox.store).unwrap().call_timeout = Duration::ZERO;
+        let purged = inbox.purge(Duration::ZERO, Duration::ZERO).await.unwrap();
+        Arc::get_mut(&mut inbox.store).unwrap().call_timeout = CALL_TIMEOUT;
+        let packs = "SELECT count(*) FROM bitrix24_inbox_accepted";
+        let mut transaction = inbox.store.begin().await.unwrap();
+        let waiting = transaction.number(packs).await.unwrap();
+        transaction.commit().await.unwrap();
+        inbox.close().await;
+        assert_eq!((purged, waiting), (0, Some(0)));
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[tokio::test]
     async fn portal_is_removed_also_if_its_backlog_takes_longer_than_a_call_may() {
         let path = format!("bitrix24-remove-{}", std::process::id());
         let path = std::env::temp_dir().join(path);

@@ -43,8 +43,8 @@ pub struct Claims {
     pub wait_for_idle: bool,
     /// The portal that was served last, or looked at last.
     pub after: String,
-    /// `true` if the call did not look at everything that waits, lest it take long: the worker claims
-    /// again soon, even if it has no free place.
+    /// `true` if the call left a part of the waiting entries out, since it would have taken long: the worker
+    /// claims again soon, even if it has no free place.
     pub is_partial: bool,
 }
 
