@@ -117,10 +117,12 @@ impl<S: InboxStore + 'static> Inbox<S> {
         self.store.purge(done, dead).await
     }
 
-    /// Deletes all entries of a portal, in any state. Returns the number of entries.
+    /// Deletes all entries of a portal that were accepted before the call, in any state. Returns the number
+    /// of entries.
     ///
-    /// A database keeps what this version of the crate cannot read: rows of `bitrix24_inbox_accepted` that
-    /// a later version wrote, which it gives their place, and those that were changed.
+    /// A database keeps what this version of the crate cannot read: rows of `bitrix24_inbox_accepted` and
+    /// `bitrix24_inbox_backlog` that a later version wrote, which it gives their place, and those that were
+    /// changed.
     ///
     /// # Errors
     ///

@@ -61,14 +61,15 @@ pub(crate) fn placed(merged: usize, duplicates: usize) {
 
 /// Records accepted entries that the store cannot read: they were changed.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(crate) fn unreadable(seq: i64) {
+pub(crate) fn unreadable(table: &str, seq: i64) {
     #[cfg(feature = "tracing")]
     tracing::error!(
         target: "tower_bitrix24",
+        table,
         seq,
-        "a row of bitrix24_inbox_accepted cannot be read and is set aside: something changed it"
+        "a row of accepted events cannot be read and is set aside: something changed it"
     );
-    let _ = seq;
+    let _ = (table, seq);
 }
 
 /// Records that entries could not be stored, so that their senders got a 503.

@@ -66,10 +66,13 @@ const THIS_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox WHERE seq = $5 AND su
 /// The largest number of portals that one statement claims of.
 const PORTALS_AT_ONCE: usize = 64;
 
-/// The time in which a claim gives accepted entries their place. Meanwhile the worker does not extend its
-/// leases, which it does three times in each.
+/// The longest time in which a claim gives accepted entries their place. Those that have one wait for it.
+const MAX_PLACING_TIME: Duration = Duration::from_millis(100);
+
+/// Returns the time in which a claim places entries. The worker extends its leases three times in each,
+/// and not during a claim.
 fn placing_time(request: &ClaimRequest<'_>) -> Duration {
-    request.lease / 6
+    MAX_PLACING_TIME.min(request.lease / 6)
 }
 
 impl<D: InboxDialect> SqlInbox<D> {

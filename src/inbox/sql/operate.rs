@@ -12,9 +12,6 @@ use crate::sql::StoreError;
 use crate::sql::dialect::Value;
 use crate::sql::statement::Statement;
 
-/// A purge waits so often, a quarter of a call's time each, for entries to get their place.
-const PURGE_WAITS: usize = 16;
-
 /// The number of rows that one transaction changes, so that receivers wait briefly.
 const STEP: i64 = 500;
 
@@ -153,16 +150,11 @@ impl<D: InboxDialect> SqlInbox<D> {
 
     pub(super) async fn purge(&self, done: Duration, dead: Duration) -> Result<u64, StoreError> {
         let mut purged = 0;
-        let mut waits = PURGE_WAITS;
+        // An equal entry may wait for its place.
+        self.place_accepted().await?;
         for (state, kept) in [(2_i64, done), (3, dead)] {
             loop {
-                let mut exclusive = self.exclusive_and_placed().await?;
-                if exclusive.has_packs && waits > 0 {
-                    // An equal one may wait for its place. In a flood there is always one.
-                    waits -= 1;
-                    exclusive.commit().await?;
-                    continue;
-                }
+                let mut exclusive = self.exclusive().await?;
                 let until = exclusive.now.saturating_sub(millis(kept));
                 let values = [state.into(), until.into(), STEP.into()];
                 let rows = exclusive.transaction.fetch(PURGE, &values).await?;
@@ -178,8 +170,9 @@ impl<D: InboxDialect> SqlInbox<D> {
 
     pub(super) async fn remove_portal(&self, member_id: &str) -> Result<u64, StoreError> {
         let mut removed = 0;
+        self.place_accepted().await?;
         loop {
-            let mut exclusive = self.exclusive_and_placed().await?;
+            let mut exclusive = self.exclusive().await?;
             let values = [member_id.into(), STEP.into()];
             let rows = exclusive.transaction.fetch(REMOVE, &values).await?;
             let mut lanes = Vec::new();
@@ -189,10 +182,9 @@ impl<D: InboxDialect> SqlInbox<D> {
             // The step may be the last one, or be followed by a crash, so that each leaves every lane with
             // a head.
             exclusive.promote(&distinct(lanes)).await?;
-            let has_packs = exclusive.has_packs;
             exclusive.commit().await?;
             removed += rows.len() as u64;
-            if (rows.len() as i64) < STEP && !has_packs {
+            if (rows.len() as i64) < STEP {
                 return Ok(removed);
             }
         }

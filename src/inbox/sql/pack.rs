@@ -20,11 +20,11 @@ const KEY_ID: u8 = 1 << 4;
 const ONCE: u8 = 1 << 5;
 
 /// Returns the number of the entries, and one more for each 8 KiB of the pack.
-pub(super) fn weight(entries: &[Entry], pack: &[u8]) -> i64 {
+pub(super) fn weight(entries: &[&Entry], pack: &[u8]) -> i64 {
     i64::try_from(entries.len() + pack.len() / 8192).unwrap_or(i64::MAX)
 }
 
-pub(super) fn pack(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn pack(entries: &[&Entry]) -> Vec<u8> {
     // The hashes and the numbers of an entry take 140 bytes.
     let len = entries.iter().map(|entry| {
         let texts = [&entry.member_id, &entry.code, &entry.subject];
@@ -171,14 +171,15 @@ mod tests {
     fn packed_entries_come_back() {
         assert_eq!(unpack(pack(&[]).into()), Some(vec![]));
         let entries = entries();
-        assert_eq!(unpack(pack(&entries).into()), Some(entries.to_vec()));
+        let packed = pack(&entries.each_ref());
+        assert_eq!(unpack(packed.into()), Some(entries.to_vec()));
     }
 
     #[test]
     fn cut_pack_is_none_unless_it_is_cut_between_two_entries() {
         let entries = entries();
-        let whole = Bytes::from(pack(&entries));
-        let ends = [0, 1, 2].map(|number| pack(&entries[..number]).len());
+        let whole = Bytes::from(pack(&entries.each_ref()));
+        let ends = [0, 1, 2].map(|number| pack(&entries.each_ref()[..number]).len());
         for cut in 0..whole.len() {
             let number = ends.iter().position(|end| *end == cut);
             let expected = number.map(|number| entries[..number].to_vec());
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn changed_pack_is_unpacked_without_a_panic() {
-        let whole = pack(&entries());
+        let whole = pack(&entries().each_ref());
         for at in 0..whole.len() {
             for byte in 0..=255 {
                 let mut changed = whole.clone();

@@ -1,36 +1,13 @@
 //! Gives accepted entries their place: in their lane, in an earlier entry, or none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
-
-use super::pack::{FORMAT, unpack};
 use super::row::{Chunk, Columns, LIST, chunks};
-use super::store::{Exclusive, InboxDialect, SqlInbox, distinct};
+use super::store::{Exclusive, InboxDialect, distinct};
 use crate::inbox::entry::Entry;
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
 use crate::sql::statement::Statement;
-use crate::telemetry;
-
-/// A transaction places packs until they weigh so much, so that receivers wait briefly.
-const STEP: i64 = 512;
-
-const HAS_PACKS: &str = "SELECT seq FROM bitrix24_inbox_accepted WHERE format <= $1 LIMIT 1";
-
-/// The packs of a step, with the weight before the last one that is there.
-const PACKS: &str = "WITH packs(seq, before) AS MATERIALIZED ( \
-        SELECT seq, CAST(sum(weight) OVER (ORDER BY seq) - weight AS bigint) \
-        FROM (SELECT seq, weight FROM bitrix24_inbox_accepted WHERE format <= $1 \
-              ORDER BY seq LIMIT 513) oldest) \
-    SELECT a.seq, a.received, a.entries, (SELECT max(l.before) FROM packs l) \
-    FROM packs p CROSS JOIN bitrix24_inbox_accepted a \
-    WHERE p.before < 512 AND a.seq = p.seq ORDER BY a.seq";
-
-/// Keeps a pack that no program can read from the others' way: no format is greater.
-const SET_ASIDE: &str =
-    "UPDATE bitrix24_inbox_accepted SET format = 9223372036854775807 WHERE seq = $1";
 
 /// Replaces entries by those of a table `newer`. The code is part of what the body is sealed with, and
 /// may be written differently.
@@ -81,9 +58,9 @@ const INSERT: &str = " INTO bitrix24_inbox (key, lane, merge_key, once, member_i
     FROM added WHERE key IS NOT NULL";
 
 /// An entry with the time of its receipt, in unix milliseconds.
-struct Received {
-    entry: Entry,
-    at: i64,
+pub(super) struct Received<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) at: i64,
 }
 
 /// The keys and lanes of a step that the table has already.
@@ -125,7 +102,7 @@ impl Present {
 
 /// An entry of the step that gets a row.
 struct New<'a> {
-    received: &'a Received,
+    received: &'a Received<'a>,
     /// The time of the first receipt, of the entry that came first if some were merged.
     first: i64,
     merged: i64,
@@ -136,77 +113,13 @@ struct New<'a> {
 /// The replacement of an entry that has a row.
 struct Newer<'a> {
     seq: i64,
-    received: &'a Received,
+    received: &'a Received<'a>,
     merged: i64,
 }
 
-impl<D: InboxDialect> SqlInbox<D> {
-    /// Begins a transaction in which every accepted entry has its place. After a long backlog a quarter of
-    /// the call's time may not suffice; then [`Exclusive::has_packs`] is set, and the next call goes on.
-    pub(super) async fn exclusive_and_placed(&self) -> Result<Exclusive<D>, StoreError> {
-        self.placed_within(self.call_timeout / 4).await
-    }
-
-    /// The same within another time, if that is less.
-    pub(super) async fn placed_within(&self, time: Duration) -> Result<Exclusive<D>, StoreError> {
-        let until = Instant::now() + time.min(self.call_timeout / 4);
-        loop {
-            let mut exclusive = self.exclusive().await?;
-            exclusive.has_packs = !exclusive.place().await?;
-            if !exclusive.has_packs || Instant::now() >= until {
-                return Ok(exclusive);
-            }
-            exclusive.commit().await?;
-        }
-    }
-
-    /// Places what a call is about to show. If that fails or takes too long, as on a full disk, the call
-    /// does not show it.
-    pub(super) async fn place(&self) -> Result<(), StoreError> {
-        if self.read(HAS_PACKS, &[FORMAT.into()]).await?.is_empty() {
-            return Ok(());
-        }
-        let place = async {
-            let exclusive = self.exclusive_and_placed().await?;
-            exclusive.commit().await
-        };
-        let _ = timeout(self.call_timeout / 2, place).await;
-        Ok(())
-    }
-}
-
 impl<D: InboxDialect> Exclusive<D> {
-    /// Places the entries that were accepted first. Returns `true` if these are all.
-    async fn place(&mut self) -> Result<bool, StoreError> {
-        let rows = self.transaction.fetch(PACKS, &[FORMAT.into()]).await?;
-        let Some(last) = rows.last() else {
-            return Ok(true);
-        };
-        let (last, before) = (last.required(0)?, last.required(3)?);
-        let mut received = Vec::new();
-        for row in &rows {
-            let (seq, at) = (row.required(0)?, row.required(1)?);
-            match unpack(row.bytes(2)?.unwrap_or_default().into()) {
-                Some(entries) => {
-                    received.extend(entries.into_iter().map(|entry| Received { entry, at }));
-                }
-                None => {
-                    self.transaction.execute(SET_ASIDE, &[seq.into()]).await?;
-                    telemetry::inbox::unreadable(seq);
-                }
-            }
-        }
-        self.place_all(&received).await?;
-        let placed = Statement::new("DELETE FROM bitrix24_inbox_accepted WHERE format <= ")
-            .bind(FORMAT)
-            .sql(" AND seq <= ")
-            .bind(last);
-        self.transaction.queue(&placed).await?;
-        Ok(before < STEP)
-    }
-
     /// Decides in the order of the receipt, each as if those before it had their place.
-    async fn place_all(&mut self, all: &[Received]) -> Result<(), StoreError> {
+    pub(super) async fn place_entries(&mut self, all: &[Received<'_>]) -> Result<(), StoreError> {
         let mut present = self.present(all).await?;
         // Those of a lane in their order, so that a merge sees what comes before it.
         let mut new: Vec<New<'_>> = Vec::with_capacity(all.len());
@@ -215,7 +128,7 @@ impl<D: InboxDialect> Exclusive<D> {
         let mut headless = Vec::new();
         let mut keys = HashSet::new();
         for received in all {
-            let entry = &received.entry;
+            let entry = received.entry;
             if keys.contains(&entry.key) || present.has(entry) {
                 self.duplicates += 1;
                 continue;
@@ -274,7 +187,7 @@ impl<D: InboxDialect> Exclusive<D> {
         self.promote(&distinct(headless)).await
     }
 
-    async fn present(&mut self, all: &[Received]) -> Result<Present, StoreError> {
+    async fn present(&mut self, all: &[Received<'_>]) -> Result<Present, StoreError> {
         let mut present = Present::default();
         for chunk in chunks(all, LIST) {
             let wanted = chunk.padded().map(|Received { entry, .. }| {
@@ -314,7 +227,7 @@ impl<D: InboxDialect> Exclusive<D> {
     /// One statement for many, since each may be a round trip.
     async fn merge(&mut self, chunk: &Chunk<'_, Newer<'_>>) -> Result<(), StoreError> {
         let rows = chunk.padded().map(|newer| {
-            let entry = &newer.received.entry;
+            let entry = newer.received.entry;
             [
                 Value::from(newer.seq),
                 Some(&entry.key.as_bytes()[..]).into(),
@@ -341,7 +254,7 @@ impl<D: InboxDialect> Exclusive<D> {
     /// Inserts entries that are [no duplicates](Present::has).
     async fn insert(&mut self, chunk: &Chunk<'_, New<'_>>) -> Result<(), StoreError> {
         let rows = chunk.padded().enumerate().map(|(row, new)| {
-            let entry = &new.received.entry;
+            let entry = new.received.entry;
             let key = Some(&entry.key.as_bytes()[..]);
             [
                 Value::from(key.filter(|_| row < chunk.items.len())),

@@ -1,7 +1,7 @@
 //! `PostgresInbox`: an inbox in PostgreSQL.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::Postgres;
@@ -21,8 +21,8 @@ use crate::sql::{Session, StoreError, parse_url};
 /// An [`InboxStore`] in PostgreSQL (12 or later), which receivers and workers on several machines
 /// share.
 ///
-/// It creates its tables on first use: `bitrix24_inbox`, `bitrix24_inbox_accepted` and
-/// `bitrix24_inbox_schema`, in the first schema of the role's `search_path`. Leases and due times go by the server's clock. A transaction
+/// It creates its tables on first use: `bitrix24_inbox`, `bitrix24_inbox_accepted`,
+/// `bitrix24_inbox_backlog` and `bitrix24_inbox_schema`, in the first schema of the role's `search_path`. Leases and due times go by the server's clock. A transaction
 /// that changes entries holds an advisory lock, so that the order of a lane is that of the commits.
 ///
 /// A server with `fsync=off` or `full_page_writes=off` is rejected, since it can lose what it has
@@ -167,6 +167,7 @@ impl PostgresInboxBuilder {
             begin: begin.into(),
             call_timeout: self.call_timeout,
             keep_bodies: self.keep_bodies,
+            turn: Mutex::default(),
         };
         let rows = store.with_timeout(store.read(SETTINGS, &[])).await?;
         self.check(rows.first())?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::Sqlite;
@@ -130,6 +130,7 @@ impl SqliteInboxBuilder {
             begin: "BEGIN IMMEDIATE".into(),
             call_timeout: self.call_timeout,
             keep_bodies: self.keep_bodies,
+            turn: Mutex::default(),
         };
         store.migrate().await?;
         let store = Arc::new(store);
@@ -258,7 +259,8 @@ mod tests {
         Arc::get_mut(&mut inbox.store).unwrap().call_timeout = Duration::ZERO;
         let purged = inbox.purge(Duration::ZERO, Duration::ZERO).await.unwrap();
         Arc::get_mut(&mut inbox.store).unwrap().call_timeout = CALL_TIMEOUT;
-        let packs = "SELECT count(*) FROM bitrix24_inbox_accepted";
+        let packs = "SELECT (SELECT count(*) FROM bitrix24_inbox_accepted) \
+            + (SELECT count(*) FROM bitrix24_inbox_backlog)";
         let mut transaction = inbox.store.begin().await.unwrap();
         let waiting = transaction.number(packs).await.unwrap();
         transaction.commit().await.unwrap();

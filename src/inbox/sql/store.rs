@@ -1,7 +1,7 @@
 //! The inbox that the databases share: transactions, their clock, and the order of lanes.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::SqlSafeStr;
@@ -57,6 +57,8 @@ pub(super) struct SqlInbox<D: InboxDialect> {
     pub(super) begin: Arc<str>,
     pub(super) call_timeout: Duration,
     pub(super) keep_bodies: bool,
+    /// The portal from which packs that are kept apart get their place next.
+    pub(super) turn: Mutex<String>,
 }
 
 /// A transaction that no other one that changes entries overlaps.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "metrics")]
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,15 +71,22 @@ fn accepted(recorder: &DebuggingRecorder) -> BTreeMap<String, u64> {
     counts.collect()
 }
 
-async fn packs(file: &Path) -> i64 {
+/// Returns the numbers of the packs of several portals, and of those that are kept apart.
+async fn packs_of_each_kind(file: &Path) -> [i64; 2] {
     let options = SqliteConnectOptions::new().filename(file);
     let mut connection = options.connect().await.unwrap();
-    let count = sqlx::query(AssertSqlSafe(
-        "SELECT count(*) FROM bitrix24_inbox_accepted",
-    ));
-    let count = count.fetch_one(&mut connection).await.unwrap().get(0);
+    let counts = "SELECT (SELECT count(*) FROM bitrix24_inbox_accepted), \
+        (SELECT count(*) FROM bitrix24_inbox_backlog)";
+    let counts = sqlx::query(counts)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
     connection.close().await.unwrap();
-    count
+    [0, 1].map(|at| counts.get(at))
+}
+
+async fn packs(file: &Path) -> i64 {
+    packs_of_each_kind(file).await.iter().sum()
 }
 
 #[tokio::test]
@@ -112,8 +121,15 @@ async fn backlog_of_many_steps_keeps_its_order_and_what_it_says_of_duplicates_an
     assert!(packs(&directory.file()).await > 3);
 
     let backoff = Backoff::new();
+    // A claim has no time for all of them.
+    while packs(&directory.file()).await > 0 {
+        let step = ClaimRequest {
+            limit: 0,
+            ..step(&backoff)
+        };
+        store.claim(&step).await.unwrap();
+    }
     let claims = store.claim(&request(&backoff)).await.unwrap().entries;
-    assert_eq!(packs(&directory.file()).await, 0);
     let claimed = claims.iter().map(|claim| claim.record.entry.clone());
     let expected = [all[0].clone(), all[1].clone(), all[2099].clone()];
     assert_eq!(claimed.collect::<Vec<_>>(), expected);
@@ -132,6 +148,181 @@ async fn backlog_of_many_steps_keeps_its_order_and_what_it_says_of_duplicates_an
         accepted(&recorder),
         BTreeMap::from([("duplicate".to_owned(), 699), ("merged".to_owned(), 699)])
     );
+    store.close().await;
+}
+
+/// Places one step of the packs of several portals, and one of the others.
+fn step(backoff: &Backoff) -> ClaimRequest<'_> {
+    ClaimRequest {
+        lease: Duration::ZERO,
+        ..request(backoff)
+    }
+}
+
+pub(super) async fn entries_of_others_beside_a_backlog<S>(store: &S)
+where
+    S: InboxStore<Error: Debug>,
+{
+    let flood: Vec<Entry> = (0..10_000).map(|number| entry(1, number)).collect();
+    for batch in flood.chunks(250) {
+        store.accept(batch).await.unwrap();
+    }
+    let of = |portal: &str, lane| Entry {
+        member_id: portal.to_owned(),
+        ..entry(lane, 1)
+    };
+    // Alone, and with many of the flood.
+    store.accept(&[of("b", 2)]).await.unwrap();
+    let with_flood = [&flood[..9], &[of("c", 3)]].concat();
+    store.accept(&with_flood).await.unwrap();
+    let backoff = Backoff::new();
+    // The portals share packs until there is a backlog.
+    for _ in 0..4 {
+        let without_place = ClaimRequest {
+            limit: 0,
+            ..step(&backoff)
+        };
+        store.claim(&without_place).await.unwrap();
+    }
+    let claims = store.claim(&step(&backoff)).await.unwrap();
+    let entries = claims.entries.iter().map(|claim| &claim.record.entry);
+    let portals: BTreeSet<&str> = entries.map(|entry| &*entry.member_id).collect();
+    assert_eq!(portals, BTreeSet::from(["a", "b", "c"]));
+    assert!(claims.is_partial);
+}
+
+/// Calls `look` after each call that accepts.
+pub(super) async fn order_of_entries_placed_before_older_ones<S>(
+    store: &S,
+    mut look: impl AsyncFnMut(),
+) where
+    S: InboxStore<Error: Debug>,
+{
+    let backoff = Backoff::new();
+    let step = ClaimRequest {
+        limit: 0,
+        ..step(&backoff)
+    };
+    let mut random = 7_u64;
+    let mut below = move |end: u64| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+        (random >> 33) % end
+    };
+    // Callbacks that a secret of the URL verifies have no portal.
+    let mut names = vec![String::new(), "\u{1}".to_owned()];
+    names.extend((2..20).map(|portal| format!("portal {portal}")));
+    let mut all = Vec::new();
+    for _ in 0..200 {
+        // Few portals crowd a call, and many share a pack. Some calls take several packs.
+        let (portals, len) = (1 + below(20), 1 + below(50));
+        let entries: Vec<Entry> = (0..len)
+            .map(|number| {
+                let portal = below(portals) as u8;
+                Entry {
+                    member_id: names[portal as usize].clone(),
+                    body: vec![portal; 30_000].into(),
+                    ..entry(2 * portal + below(2) as u8, all.len() as u64 + number)
+                }
+            })
+            .collect();
+        store.accept(&entries).await.unwrap();
+        all.extend(entries);
+        if below(8) == 0 {
+            store.claim(&step).await.unwrap();
+        }
+        look().await;
+    }
+    let stored = records(store).await;
+    for lane in 0..40 {
+        let of_lane = |entry: &&Entry| entry.lane == Some([lane; 32]);
+        let stored = stored.iter().map(|record| &record.entry);
+        let stored: Vec<_> = stored.filter(of_lane).map(|entry| entry.key).collect();
+        let accepted: Vec<_> = all.iter().filter(of_lane).map(|entry| entry.key).collect();
+        assert_eq!(stored, accepted, "lane {lane}");
+    }
+}
+
+#[tokio::test]
+async fn claims_place_the_packs_of_the_portals_in_turn() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    for number in 0..60 {
+        for (lane, portal) in ["", "a", "b"].into_iter().enumerate() {
+            let of_portal = |key| Entry {
+                member_id: portal.to_owned(),
+                ..entry(lane as u8, key)
+            };
+            let entries: Vec<Entry> = (number * 256..(number + 1) * 256).map(of_portal).collect();
+            store.accept(&entries).await.unwrap();
+        }
+    }
+    let quiet = Entry {
+        member_id: "quiet".to_owned(),
+        ..entry(9, 1)
+    };
+    store.accept(&[quiet]).await.unwrap();
+    let backoff = Backoff::new();
+    let is_quiet = |claim: &Claim| claim.record.entry.member_id == "quiet";
+    let mut claims = 1;
+    while !store
+        .claim(&step(&backoff))
+        .await
+        .unwrap()
+        .entries
+        .iter()
+        .any(is_quiet)
+    {
+        claims += 1;
+    }
+    // Those of several portals take some.
+    assert!(claims < 15, "{claims}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn packs_apart_that_cannot_be_read_delay_no_claim() {
+    for change in ["format = 2", "entries = x'ff'"] {
+        let directory = Directory::new();
+        let store = SqliteInbox::open(directory.file()).await.unwrap();
+        for number in 0..12 {
+            store.accept(&[entry(1, number)]).await.unwrap();
+        }
+        assert!(packs_of_each_kind(&directory.file()).await[1] > 0);
+        let options = SqliteConnectOptions::new().filename(directory.file());
+        let mut writer = options.connect().await.unwrap();
+        let sql = format!("UPDATE bitrix24_inbox_backlog SET {change}");
+        writer.execute(AssertSqlSafe(sql)).await.unwrap();
+        writer.close().await.unwrap();
+        let backoff = Backoff::new();
+        store.claim(&step(&backoff)).await.unwrap();
+        store.claim(&step(&backoff)).await.unwrap();
+        assert!(!store.claim(&step(&backoff)).await.unwrap().is_partial);
+        store.purge(Duration::ZERO, Duration::ZERO).await.unwrap();
+        assert!(packs(&directory.file()).await > 0);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn portal_does_not_wait_until_the_backlog_of_another_has_its_place() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    entries_of_others_beside_a_backlog(&store).await;
+    assert!(packs(&directory.file()).await > 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn entries_that_are_placed_before_older_ones_of_others_keep_the_order_of_their_portal() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let mut both = 0;
+    order_of_entries_placed_before_older_ones(&store, async || {
+        let packs = packs_of_each_kind(&directory.file()).await;
+        both += i32::from(packs.into_iter().all(|packs| packs > 3));
+    })
+    .await;
+    assert!(both > 20, "{both}");
     store.close().await;
 }
 

@@ -13,7 +13,7 @@ use tower_bitrix24::inbox::{
 use tower_bitrix24::testing::inbox_conformance;
 
 use super::child::Role;
-use super::{form, key, model, races, records, respond, send, wait_for};
+use super::{form, key, model, packs, races, records, respond, send, wait_for};
 
 pub(crate) async fn execute(sql: String) {
     let url = std::env::var("BITRIX24_TEST_POSTGRES").unwrap();
@@ -74,6 +74,19 @@ fn postgres_inbox_agrees_with_the_model() {
 async fn merge_against_a_claim_loses_nothing_in_postgres() {
     let url = schema("inbox_merge", "").await;
     races::merge_against_claim(PostgresInbox::connect(&url).await.unwrap()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
+async fn portal_does_not_wait_until_the_backlog_of_another_has_its_place_in_postgres() {
+    let url = schema("inbox_backlog", "").await;
+    let store = PostgresInbox::connect(&url).await.unwrap();
+    packs::entries_of_others_beside_a_backlog(&store).await;
+    store.close().await;
+    let url = schema("inbox_turns", "").await;
+    let store = PostgresInbox::connect(&url).await.unwrap();
+    packs::order_of_entries_placed_before_older_ones(&store, async || {}).await;
+    store.close().await;
 }
 
 fn signal(process: u32, signal: &str) {

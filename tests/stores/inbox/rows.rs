@@ -107,7 +107,7 @@ async fn changed_packs_are_never_handled_and_delay_no_other() {
     let set_aside =
         "SELECT count(*) FROM bitrix24_inbox_accepted WHERE format = 9223372036854775807";
     let set = |entries: &str| {
-        format!("UPDATE bitrix24_inbox_accepted SET entries = {entries} WHERE seq = 1")
+        format!("UPDATE bitrix24_inbox_accepted SET entries = {entries} WHERE seq = 1024")
     };
     let replaced = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
@@ -157,8 +157,9 @@ async fn pack_of_a_later_format_waits_for_a_process_that_knows_it() {
     for id in 1..=2 {
         assert_eq!(send(&inbox, form("ONCRMDEALADD", id, 1, "a")).await, 200);
     }
-    let set_format =
-        |format: i64| format!("UPDATE bitrix24_inbox_accepted SET format = {format} WHERE seq = 1");
+    let set_format = |format: i64| {
+        format!("UPDATE bitrix24_inbox_accepted SET format = {format} WHERE seq = 1024")
+    };
     execute(&directory.file(), &set_format(2)).await;
     let (worker, _) = work(&inbox, 200);
     wait_for(inbox.store(), |stats| stats.done == 1).await;

@@ -54,7 +54,8 @@ CREATE INDEX bitrix24_inbox_running ON bitrix24_inbox (due) WHERE state = 1;
 CREATE INDEX bitrix24_inbox_ended ON bitrix24_inbox (state, finished) WHERE state >= 2;
 -- Accepted entries without a place in their lane yet, many in a row.
 CREATE TABLE bitrix24_inbox_accepted (
-    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- A multiple of 1024, greater than all numbers in both tables.
+    seq bigint PRIMARY KEY,
     -- Unix milliseconds.
     received bigint NOT NULL,
     format bigint NOT NULL,
@@ -62,6 +63,18 @@ CREATE TABLE bitrix24_inbox_accepted (
     weight bigint NOT NULL,
     entries bytea NOT NULL
 );
+-- The same of one portal in each row, so that they need not get their place before those of others.
+CREATE TABLE bitrix24_inbox_backlog (
+    -- Such a number, or one of the next for the part of a pack that was divided.
+    seq bigint PRIMARY KEY,
+    member_id text COLLATE "C" NOT NULL,
+    received bigint NOT NULL,
+    format bigint NOT NULL,
+    weight bigint NOT NULL,
+    entries bytea NOT NULL
+);
+CREATE INDEX bitrix24_inbox_backlog_portal ON bitrix24_inbox_backlog (member_id, seq);
 -- Sealed bodies are random bytes, which compressing would only take time.
 ALTER TABLE bitrix24_inbox ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE bitrix24_inbox_accepted ALTER COLUMN entries SET STORAGE EXTERNAL;
+ALTER TABLE bitrix24_inbox_backlog ALTER COLUMN entries SET STORAGE EXTERNAL;

@@ -54,6 +54,7 @@ CREATE INDEX bitrix24_inbox_running ON bitrix24_inbox (due) WHERE state = 1;
 CREATE INDEX bitrix24_inbox_ended ON bitrix24_inbox (state, finished) WHERE state >= 2;
 -- Accepted entries without a place in their lane yet, many in a row.
 CREATE TABLE bitrix24_inbox_accepted (
+    -- A multiple of 1024, greater than all numbers in both tables.
     seq INTEGER PRIMARY KEY,
     -- Unix milliseconds.
     received INTEGER NOT NULL,
@@ -62,3 +63,14 @@ CREATE TABLE bitrix24_inbox_accepted (
     weight INTEGER NOT NULL,
     entries BLOB NOT NULL
 ) STRICT;
+-- The same of one portal in each row, so that they need not get their place before those of others.
+CREATE TABLE bitrix24_inbox_backlog (
+    -- Such a number, or one of the next for the part of a pack that was divided.
+    seq INTEGER PRIMARY KEY,
+    member_id TEXT NOT NULL,
+    received INTEGER NOT NULL,
+    format INTEGER NOT NULL,
+    weight INTEGER NOT NULL,
+    entries BLOB NOT NULL
+) STRICT;
+CREATE INDEX bitrix24_inbox_backlog_portal ON bitrix24_inbox_backlog (member_id, seq);
