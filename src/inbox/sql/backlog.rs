@@ -107,9 +107,11 @@ impl<D: InboxDialect> SqlInbox<D> {
         loop {
             let mut exclusive = self.exclusive().await?;
             let (is_shared, is_apart) = exclusive.place_shared().await?;
-            if is_apart {
+            if is_shared && is_apart {
                 exclusive.commit().await?;
                 exclusive = self.exclusive().await?;
+            }
+            if is_apart {
                 let from = self.lock_turn().clone();
                 let next = exclusive.place_apart(&from).await?;
                 *self.lock_turn() = next;
