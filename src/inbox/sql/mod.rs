@@ -9,8 +9,8 @@
 //!
 //! The statements are the same for SQLite and PostgreSQL. Every transaction that changes a lane runs
 //! alone: SQLite has one writer, and in PostgreSQL an advisory lock makes it so. A statement may
-//! therefore rely on what an earlier one of its transaction has read, and sequence numbers ascend in
-//! the order of commits.
+//! therefore rely on what an earlier one of its transaction has read, and the sequence numbers of a
+//! portal's entries ascend in the order of its commits.
 
 mod accept;
 mod backlog;
