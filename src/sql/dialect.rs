@@ -26,8 +26,8 @@ pub(crate) trait Dialect: Database {
 
     /// Checks a new connection.
     fn prepare(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+        connection: Self::Connection,
+    ) -> impl Future<Output = Result<Self::Connection, StoreError>> + Send;
 
     /// Fetches the rows of a statement, or of several if there are no arguments.
     fn fetch(

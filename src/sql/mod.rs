@@ -13,6 +13,8 @@ mod sqlite;
 #[cfg(feature = "inbox")]
 pub(crate) mod statement;
 pub(crate) mod transaction;
+#[cfg(feature = "sqlite")]
+mod write_ahead_log;
 
 pub(crate) use self::error::ResultExt;
 pub use self::error::{StoreError, StoreErrorKind};
@@ -21,4 +23,4 @@ pub(crate) use self::network_file::reject_network_file;
 #[cfg(feature = "postgres")]
 pub(crate) use self::postgres::{Session, parse_url};
 #[cfg(feature = "sqlite")]
-pub(crate) use self::sqlite::{create_file, file_pool};
+pub(crate) use self::sqlite::{create_file, file_pools};

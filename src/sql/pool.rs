@@ -121,8 +121,9 @@ impl<D: Dialect> Pool<D> {
         loop {
             let limit = deadline.min(Instant::now() + config.connect_timeout);
             let failed = match timeout_at(limit, config.options.connect()).await {
-                Ok(Ok(mut connection)) => {
-                    within(Some(config.connect_timeout), D::prepare(&mut connection)).await?;
+                Ok(Ok(connection)) => {
+                    let prepare = within(Some(config.connect_timeout), D::prepare(connection));
+                    let connection = prepare.await?;
                     let since = Instant::now();
                     return Ok(Live { connection, since });
                 }

@@ -99,8 +99,8 @@ impl Dialect for Postgres {
         }
     }
 
-    async fn prepare(_: &mut PgConnection) -> Result<(), StoreError> {
-        Ok(())
+    async fn prepare(connection: PgConnection) -> Result<PgConnection, StoreError> {
+        Ok(connection)
     }
 
     const SENDS_SEVERAL: bool = false;

@@ -15,6 +15,7 @@ use sqlx::{Decode, Error, Row, SqlSafeStr, SqlStr, Sqlite, Type};
 use super::dialect::{self, Dialect, Value};
 use super::error::{ResultExt, StoreError};
 use super::pool::{Pool, PoolConfig};
+use super::write_ahead_log;
 
 fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -35,17 +36,24 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .busy_timeout(busy_timeout)
 }
 
-pub(crate) fn file_pool(
+/// Returns the pool of the connections that only read, at most this number of them, and that of the one
+/// that writes: changes wait for each other in order, and not for the file.
+pub(crate) fn file_pools(
     path: &Path,
-    max_connections: usize,
+    max_readers: usize,
     call_timeout: Duration,
-) -> Pool<Sqlite> {
-    Pool::new(PoolConfig {
-        options: file_options(path, call_timeout),
-        max_connections,
-        connect_timeout: call_timeout,
-        idle_timeout: None,
-    })
+) -> (Pool<Sqlite>, Pool<Sqlite>) {
+    let options = file_options(path, call_timeout);
+    let pool = |options, max_connections| {
+        Pool::new(PoolConfig {
+            options,
+            max_connections,
+            connect_timeout: call_timeout,
+            idle_timeout: None,
+        })
+    };
+    let readers = pool(options.clone().pragma("query_only", "ON"), max_readers);
+    (readers, pool(options, 1))
 }
 
 /// Creates the file if it is missing, readable for its owner alone: it will hold secrets. Returns the
@@ -103,6 +111,54 @@ where
     }
 }
 
+async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
+    dialect::execute::<Sqlite>(connection, sql.into_sql_str(), SqliteArguments::default()).await?;
+    Ok(())
+}
+
+/// Checks that nothing that is committed can be lost.
+async fn check_durable(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version = one::<String>(connection, "SELECT sqlite_version()").await?;
+    if !is_fixed(&version) {
+        return Err(StoreError::not_durable(
+            "this program's SQLite has the WAL-reset bug and can lose what it committed: \
+             update libsqlite3-sys to 0.37 or later, or link SQLite 3.51.3 or later",
+        )
+        .with_source(format!("its version is {version}")));
+    }
+    let mode = one::<String>(connection, "PRAGMA journal_mode").await?;
+    // 2 is FULL.
+    let synchronous = one::<i64>(connection, "PRAGMA synchronous").await?;
+    if mode != "wal" || synchronous != 2 {
+        return Err(StoreError::not_durable(
+            "the SQLite file cannot be put in write-ahead mode with synchronous=FULL",
+        )
+        .with_source(format!(
+            "journal_mode is {mode}, synchronous is {synchronous}"
+        )));
+    }
+    Ok(())
+}
+
+/// Makes the commits durable that the connection reads in the write-ahead log.
+async fn rewrite_log(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
+    let file = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+    let log = one::<String>(&mut connection, file).await? + "-wal";
+    // Until it ends, nobody else writes to the log.
+    execute(&mut connection, "BEGIN IMMEDIATE").await?;
+    // The task has the connection, so that the transaction does not end before it even if the caller
+    // goes.
+    let rewrite = move || write_ahead_log::rewrite(Path::new(&log)).map(|()| connection);
+    let rewritten = tokio::task::spawn_blocking(rewrite).await;
+    let mut connection = rewritten
+        .unwrap_or_else(|error| Err(error.into()))
+        .map_err(|error| {
+            StoreError::connection("the write-ahead log cannot be synced").with_source(error)
+        })?;
+    execute(&mut connection, "ROLLBACK").await?;
+    Ok(connection)
+}
+
 impl Dialect for Sqlite {
     /// Not `$1`: that is a name, which sqlx looks up among all others for each value.
     #[cfg(feature = "inbox")]
@@ -121,28 +177,12 @@ impl Dialect for Sqlite {
             .is_some_and(|code| code & 0xff == SQLITE_BUSY)
     }
 
-    /// Checks that nothing that is committed can be lost.
-    async fn prepare(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        let version = one::<String>(connection, "SELECT sqlite_version()").await?;
-        if !is_fixed(&version) {
-            return Err(StoreError::not_durable(
-                "this program's SQLite has the WAL-reset bug and can lose what it committed: \
-                 update libsqlite3-sys to 0.37 or later, or link SQLite 3.51.3 or later",
-            )
-            .with_source(format!("its version is {version}")));
+    async fn prepare(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
+        check_durable(&mut connection).await?;
+        if one::<i64>(&mut connection, "PRAGMA query_only").await? == 1 {
+            return Ok(connection);
         }
-        let mode = one::<String>(connection, "PRAGMA journal_mode").await?;
-        // 2 is FULL.
-        let synchronous = one::<i64>(connection, "PRAGMA synchronous").await?;
-        if mode != "wal" || synchronous != 2 {
-            return Err(StoreError::not_durable(
-                "the SQLite file cannot be put in write-ahead mode with synchronous=FULL",
-            )
-            .with_source(format!(
-                "journal_mode is {mode}, synchronous is {synchronous}"
-            )));
-        }
-        Ok(())
+        rewrite_log(connection).await
     }
 
     const SENDS_SEVERAL: bool = true;
@@ -176,6 +216,7 @@ impl Dialect for Sqlite {
 #[cfg(test)]
 mod tests {
     use sqlx::{ConnectOptions, Connection};
+    use tokio::time::Instant;
 
     use super::super::error::StoreErrorKind;
     use super::*;
@@ -192,20 +233,53 @@ mod tests {
         }
     }
 
+    fn path(name: &str) -> PathBuf {
+        let file = format!("bitrix24-{name}-{}.db", std::process::id());
+        create_file(&std::env::temp_dir().join(file)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_connection_of_a_sqlite_file_is_durable() {
+        let path = path("durable");
+        let limit = Duration::from_secs(5);
+        let (readers, writers) = file_pools(&path, 2, limit);
+        for pool in [&writers, &readers] {
+            let mut lease = pool.lease(Instant::now() + limit).await.unwrap();
+            check_durable(lease.connection()).await.unwrap();
+        }
+        readers.close(limit).await;
+        writers.close(limit).await;
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn sqlite_connection_that_reads_does_not_write() {
+        let path = path("query-only");
+        let limit = Duration::from_secs(5);
+        let (readers, writers) = file_pools(&path, 2, limit);
+        let create = "CREATE TABLE t (n INTEGER)";
+        for (pool, is_writer) in [(&readers, false), (&writers, true)] {
+            let mut lease = pool.lease(Instant::now() + limit).await.unwrap();
+            let created = execute(lease.connection(), create).await;
+            assert_eq!(created.is_ok(), is_writer);
+        }
+        readers.close(limit).await;
+        writers.close(limit).await;
+        std::fs::remove_file(path).unwrap();
+    }
+
     #[tokio::test]
     async fn sqlite_connection_with_less_than_full_synchronous_is_rejected() {
-        let path = format!("bitrix24-synchronous-{}.db", std::process::id());
-        let path = std::env::temp_dir().join(path);
-        create_file(&path).unwrap();
+        let path = path("synchronous");
         let options = file_options(&path, Duration::from_secs(1));
         let mut connection = options.connect().await.unwrap();
-        Sqlite::prepare(&mut connection).await.unwrap();
+        check_durable(&mut connection).await.unwrap();
 
         let less = "PRAGMA synchronous = NORMAL".into_sql_str();
         dialect::fetch::<Sqlite>(&mut connection, less, SqliteArguments::default())
             .await
             .unwrap();
-        let error = Sqlite::prepare(&mut connection).await.unwrap_err();
+        let error = check_durable(&mut connection).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::NotDurable);
         connection.close().await.unwrap();
         std::fs::remove_file(path).unwrap();
@@ -214,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn sqlite_connection_without_write_ahead_mode_is_rejected() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        let error = Sqlite::prepare(&mut connection).await.unwrap_err();
+        let error = check_durable(&mut connection).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::NotDurable);
         assert!(
             std::error::Error::source(&error)

@@ -14,7 +14,9 @@ use crate::inbox::store::{
     Stats,
 };
 use crate::sql::migrations::Migrations;
-use crate::sql::{StoreError, create_file, file_pool, reject_network_file};
+use crate::sql::{StoreError, create_file, file_pools, reject_network_file};
+
+const MAX_READERS: usize = 2;
 
 /// An [`InboxStore`] in a SQLite file, for an application on one machine. It needs no setup: the file
 /// and its tables are created on first use.
@@ -24,6 +26,10 @@ use crate::sql::{StoreError, create_file, file_pool, reject_network_file};
 /// same time if it is on a local disk: a process that serves, and an operator's commands. A network
 /// file system is rejected if the system reports it. SQLite must be free of the
 /// [WAL-reset bug](https://sqlite.org/wal.html), as 3.51.3 is.
+///
+/// The connection that writes is opened with the store, after a failure and every 30 minutes. It writes
+/// the log of SQLite anew before its first commit, some 12 MB, since the system may not have kept what it
+/// has in memory after a sync that failed. If that fails too, events get 503.
 ///
 /// Leases and due times go by the system's clock. If it is set back, entries wait until it has caught up.
 ///
@@ -122,11 +128,10 @@ impl SqliteInboxBuilder {
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteInbox, StoreError> {
         let path = create_file(path.as_ref())?;
         reject_network_file(&path)?;
-        let pool = |max_connections| file_pool(&path, max_connections, self.call_timeout);
+        let (readers, writers) = file_pools(&path, MAX_READERS, self.call_timeout);
         let store = SqlInbox {
-            readers: pool(2),
-            // One connection, so that changes wait for each other in order, and not for the file.
-            writers: pool(1),
+            readers,
+            writers,
             begin: "BEGIN IMMEDIATE".into(),
             call_timeout: self.call_timeout,
             keep_bodies: self.keep_bodies,

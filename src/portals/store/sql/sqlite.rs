@@ -12,7 +12,7 @@ use super::super::TokenStore;
 use super::super::token::PortalToken;
 use super::queries::{CALL_TIMEOUT, Columns, SqlStore, TokenDialect, impl_token_store};
 use crate::sql::migrations::Migrations;
-use crate::sql::{StoreError, create_file, file_pool};
+use crate::sql::{StoreError, create_file, file_pools};
 
 /// A [`TokenStore`] in a SQLite file, for an application on one machine. It needs no setup: the file
 /// and its tables are created on first use.
@@ -26,6 +26,10 @@ use crate::sql::{StoreError, create_file, file_pool};
 /// On unix a new file is readable for its owner alone. The permissions of an existing one stay. The
 /// tokens in it are live ones unless they are hashed ([`TokenKey`](crate::portals::TokenKey)), so
 /// treat backups as secrets.
+///
+/// The connection that writes is opened with the store, after a failure and every 30 minutes. It writes
+/// the log of SQLite anew before its first commit, since the system may not have kept what it has in
+/// memory after a sync that failed.
 ///
 /// The crate `libsqlite3-sys` compiles SQLite in. A program can have only one version of it. SQLite
 /// must be 3.51.3 or later, 3.50.7 or a later 3.50, or 3.44.6 or a later 3.44. All others have the
@@ -158,11 +162,10 @@ impl SqliteStoreBuilder {
     /// Panics outside a tokio runtime.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
         let path = create_file(path.as_ref())?;
-        let pool = |max_connections| file_pool(&path, max_connections, self.call_timeout);
+        let (readers, writers) = file_pools(&path, self.max_readers, self.call_timeout);
         let store = SqlStore {
-            readers: pool(self.max_readers),
-            // One connection, so that changes wait for each other in order, and not for the file.
-            writers: pool(1),
+            readers,
+            writers,
             begin: "BEGIN IMMEDIATE".into(),
             call_timeout: self.call_timeout,
         };
@@ -201,27 +204,5 @@ impl fmt::Debug for SqliteStore {
         f.debug_struct("SqliteStore")
             .field("path", &self.path)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::Sqlite;
-
-    use super::*;
-    use crate::sql::dialect::Dialect;
-
-    #[tokio::test]
-    async fn every_connection_of_a_sqlite_store_is_durable() {
-        let file = format!("bitrix24-durable-{}.db", std::process::id());
-        let file = std::env::temp_dir().join(file);
-        let store = SqliteStore::open(&file).await.unwrap();
-        for pool in [&store.store.readers, &store.store.writers] {
-            let deadline = tokio::time::Instant::now() + CALL_TIMEOUT;
-            let mut lease = pool.lease(deadline).await.unwrap();
-            Sqlite::prepare(lease.connection()).await.unwrap();
-        }
-        store.close().await;
-        std::fs::remove_file(file).unwrap();
     }
 }
