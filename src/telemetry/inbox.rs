@@ -72,6 +72,18 @@ pub(crate) fn unreadable(table: &str, seq: i64) {
     let _ = (table, seq);
 }
 
+/// Records that accepted entries could not be given their place, so that a list does not show them.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn not_placed(error: &dyn Error) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "tower_bitrix24",
+        error = &*super::span::sanitize_error(error),
+        "the inbox could not place accepted events: a list does not show them yet"
+    );
+    let _ = error;
+}
+
 /// Records that entries could not be stored, so that their senders got a 503.
 pub(crate) fn not_committed(entries: usize, error: &dyn Error) {
     #[cfg(feature = "metrics")]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::pack::{FORMAT, pack, unpack, weight};
 use super::place::Received;
@@ -13,6 +13,7 @@ use super::store::{Exclusive, InboxDialect, SqlInbox};
 use crate::inbox::entry::Entry;
 use crate::sql::StoreError;
 use crate::sql::dialect::Value;
+use crate::sql::pool::within;
 use crate::sql::statement::Statement;
 use crate::telemetry;
 
@@ -48,14 +49,14 @@ const APART: &str = "WITH RECURSIVE portals(member_id, n) AS ( \
         FROM portals p WHERE p.member_id IS NOT NULL AND p.n < 16) \
     SELECT member_id FROM portals WHERE member_id IS NOT NULL";
 
-/// Selects the portals of a table `wanted` that have packs that are kept apart, with the first one's
-/// sequence number.
-const FIRST_APART: &str = "SELECT w.member_id, (SELECT min(b.seq) FROM bitrix24_inbox_backlog b \
-        WHERE b.member_id = w.member_id) \
-    FROM wanted w WHERE EXISTS ( \
-        SELECT 1 FROM bitrix24_inbox_backlog b WHERE b.member_id = w.member_id)";
+/// Selects the portals of a table `wanted` with the sequence number of the first pack that is kept apart,
+/// or none. The greatest format follows.
+const FIRST_APART: &str = "SELECT w.member_id, (SELECT b.seq FROM bitrix24_inbox_backlog b \
+        WHERE b.member_id = w.member_id AND b.format <= ";
 
-const KEEP_APART: &str = "INSERT INTO bitrix24_inbox_backlog \
+const FROM_WANTED: &str = " ORDER BY b.seq LIMIT 1) FROM wanted w";
+
+const INSERT_APART: &str = "INSERT INTO bitrix24_inbox_backlog \
     (seq, member_id, received, format, weight, entries) ";
 
 /// Keeps a pack that no program can read from the others' way: no format is greater.
@@ -153,7 +154,9 @@ impl<D: InboxDialect> SqlInbox<D> {
             let exclusive = self.exclusive_and_placed().await?;
             exclusive.commit().await
         };
-        let _ = timeout(self.call_timeout / 2, place).await;
+        if let Err(error) = within(Some(self.call_timeout / 2), place).await {
+            telemetry::inbox::not_placed(&error);
+        }
         Ok(())
     }
 }
@@ -185,9 +188,13 @@ impl<D: InboxDialect> Exclusive<D> {
             let statement = Statement::<D>::new("WITH wanted(member_id) AS (")
                 .rows(chunk.padded().map(|portal| [(*portal).into()]))
                 .sql(") ")
-                .sql(FIRST_APART);
+                .sql(FIRST_APART)
+                .bind(FORMAT)
+                .sql(FROM_WANTED);
             for row in &self.transaction.fetch_statement(&statement).await? {
-                first.insert(row.text(0)?.unwrap_or_default(), row.required(1)?);
+                if let (Some(portal), Some(seq)) = (row.text(0)?, row.number(1)?) {
+                    first.insert(portal, seq);
+                }
             }
         }
         let is_behind = |entry: &Entry, seq| {
@@ -227,7 +234,7 @@ impl<D: InboxDialect> Exclusive<D> {
                     Some(&divided.entries[..]).into(),
                 ]
             });
-            let statement = Statement::<D>::new(KEEP_APART).rows(rows);
+            let statement = Statement::<D>::new(INSERT_APART).rows(rows);
             self.transaction.queue(&statement).await?;
         }
         Ok(())
