@@ -252,6 +252,22 @@ mod tests {
         std::fs::remove_file(path).unwrap();
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn sqlite_file_behind_a_link_is_opened() {
+        let path = path("linked");
+        let link = path.with_extension("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let limit = Duration::from_secs(5);
+        // The log is beside the file, not beside the link.
+        let (_, writers) = file_pools(&link, 1, limit);
+        let lease = writers.lease(Instant::now() + limit).await.unwrap();
+        lease.release();
+        writers.close(limit).await;
+        std::fs::remove_file(link).unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+
     #[tokio::test]
     async fn sqlite_connection_that_reads_does_not_write() {
         let path = path("query-only");

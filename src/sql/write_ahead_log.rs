@@ -1,7 +1,7 @@
 //! Makes SQLite's write-ahead log durable before a connection writes behind it.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read, Result, Seek, SeekFrom, Write};
+use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Writes the bytes of the log anew, and syncs them. Nothing else may write to it meanwhile.
@@ -11,10 +11,7 @@ use std::path::Path;
 /// closed reads it from memory as one that succeeded, and adds commits behind it. After a loss of power
 /// SQLite would read the log until that gap.
 pub(super) fn rewrite(log: &Path) -> Result<()> {
-    let mut log = match OpenOptions::new().read(true).write(true).open(log) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        log => log?,
-    };
+    let mut log = OpenOptions::new().read(true).write(true).open(log)?;
     let mut bytes = vec![0; 256 * 1024];
     let mut start = 0;
     loop {
@@ -26,5 +23,5 @@ pub(super) fn rewrite(log: &Path) -> Result<()> {
         log.write_all(&bytes[..len])?;
         start = log.stream_position()?;
     }
-    if start == 0 { Ok(()) } else { log.sync_all() }
+    log.sync_all()
 }
