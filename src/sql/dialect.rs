@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use sqlx::{
-    Arguments, Database, Encode, Executor, IntoArguments, SqlStr, Type, query_with, raw_sql,
+    Arguments, Connection, Database, Encode, Executor, IntoArguments, SqlStr, Type, query_with,
+    raw_sql,
 };
 
 use super::error::{ResultExt, StoreError};
@@ -23,6 +24,11 @@ pub(crate) trait Dialect: Database {
 
     /// Returns `true` if another attempt to connect may succeed.
     fn is_transient(error: &sqlx::Error) -> bool;
+
+    /// Identifies the database that connections lead to now. Connections to another are used no longer.
+    type Target: PartialEq + Send;
+
+    fn target(options: &<Self::Connection as Connection>::Options) -> Self::Target;
 
     /// Checks a new connection.
     fn prepare(

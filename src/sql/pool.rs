@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::dialect::{self, Dialect, Value};
 use super::error::StoreError;
+use crate::telemetry;
 
 /// A connection older than this is not used again, so that a store follows a server that moved.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -44,6 +45,7 @@ struct Shared<D: Dialect> {
 
 struct Live<D: Dialect> {
     connection: D::Connection,
+    target: D::Target,
     since: Instant,
 }
 
@@ -109,7 +111,13 @@ impl<D: Dialect> Pool<D> {
     }
 
     fn take_idle(&self) -> Option<Live<D>> {
+        let target = D::target(&self.0.config.options);
         let mut idle = self.idle();
+        let len = idle.len();
+        idle.retain(|live| live.target == target);
+        if idle.len() < len {
+            telemetry::sql::database_replaced();
+        }
         idle.retain(|live| live.since.elapsed() < MAX_LIFETIME);
         idle.pop()
     }
@@ -120,12 +128,18 @@ impl<D: Dialect> Pool<D> {
         let mut pause = FIRST_PAUSE;
         loop {
             let limit = deadline.min(Instant::now() + config.connect_timeout);
+            // Before the connection: if it leads to a later one, it is left soon.
+            let target = D::target(&config.options);
             let failed = match timeout_at(limit, config.options.connect()).await {
                 Ok(Ok(connection)) => {
                     let prepare = within(Some(config.connect_timeout), D::prepare(connection));
                     let connection = prepare.await?;
                     let since = Instant::now();
-                    return Ok(Live { connection, since });
+                    return Ok(Live {
+                        connection,
+                        target,
+                        since,
+                    });
                 }
                 Ok(Err(error)) if D::is_transient(&error) => not_connected(&error),
                 Ok(Err(error)) => return Err(not_connected(&error)),

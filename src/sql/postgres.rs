@@ -99,6 +99,11 @@ impl Dialect for Postgres {
         }
     }
 
+    /// The server tells its sessions.
+    type Target = ();
+
+    fn target(_: &PgConnectOptions) {}
+
     async fn prepare(connection: PgConnection) -> Result<PgConnection, StoreError> {
         Ok(connection)
     }

@@ -83,6 +83,24 @@ pub(crate) fn create_file(path: &Path) -> Result<PathBuf, StoreError> {
 /// While a new file is open here, no other thread of this process opens it.
 static CREATING: Mutex<()> = Mutex::new(());
 
+/// The device and the inode of a file.
+type FileId = (u64, u64);
+
+/// Returns `None` if there is no file.
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Elsewhere SQLite keeps open files from being moved or removed.
+#[cfg(not(unix))]
+fn file_id(_: &Path) -> Option<FileId> {
+    None
+}
+
 fn open_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::connection("the SQLite file cannot be opened").with_source(source)
 }
@@ -175,6 +193,12 @@ impl Dialect for Sqlite {
         // The lowest byte is the primary code.
         code.and_then(|code| code.parse::<i32>().ok())
             .is_some_and(|code| code & 0xff == SQLITE_BUSY)
+    }
+
+    type Target = Option<FileId>;
+
+    fn target(options: &SqliteConnectOptions) -> Option<FileId> {
+        file_id(options.get_filename())
     }
 
     async fn prepare(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {

@@ -31,6 +31,11 @@ const MAX_READERS: usize = 2;
 /// the log of SQLite anew before its first commit, some 12 MB, since the system may not have kept what it
 /// has in memory after a sync that failed. If that fails too, events get 503.
 ///
+/// If the file is moved or removed while it is open, events get 503 until it is back. If another file
+/// takes its place, an inbox too, events are stored there, and those of the old file are handled once it
+/// is opened again. On unix each call looks for that. Move, remove or replace the files that end in
+/// `-wal` and `-shm` with it.
+///
 /// Leases and due times go by the system's clock. If it is set back, entries wait until it has caught up.
 ///
 /// On unix a new file is readable for its owner alone.

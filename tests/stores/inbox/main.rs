@@ -11,6 +11,8 @@ mod faults;
 mod locks;
 #[path = "../../it/inbox/model.rs"]
 mod model;
+#[cfg(unix)]
+mod moved;
 mod packs;
 #[cfg(feature = "postgres")]
 mod postgres;
