@@ -3,8 +3,7 @@
 use std::future::Future;
 
 use sqlx::{
-    Arguments, Connection, Database, Encode, Executor, IntoArguments, SqlStr, Type, query_with,
-    raw_sql,
+    Arguments, Database, Encode, Executor, IntoArguments, SqlStr, Type, query_with, raw_sql,
 };
 
 use super::error::{ResultExt, StoreError};
@@ -25,15 +24,20 @@ pub(crate) trait Dialect: Database {
     /// Returns `true` if another attempt to connect may succeed.
     fn is_transient(error: &sqlx::Error) -> bool;
 
-    /// Identifies the database that connections lead to now. Connections to another are used no longer.
-    type Target: PartialEq + Send;
+    /// Where the connections of a pool lead.
+    type Place: Clone + Send + Sync;
 
-    fn target(options: &<Self::Connection as Connection>::Options) -> Self::Target;
+    /// What shows that an idle connection still leads there.
+    type Mark: Send;
 
-    /// Checks a new connection.
+    /// Returns an error if a new connection, or an idle one with this mark, would not lead to the place.
+    fn check_place(place: &Self::Place, mark: Option<&Self::Mark>) -> Result<(), StoreError>;
+
+    /// Checks a new connection, and makes durable what it reads.
     fn prepare(
         connection: Self::Connection,
-    ) -> impl Future<Output = Result<Self::Connection, StoreError>> + Send;
+        place: &Self::Place,
+    ) -> impl Future<Output = Result<(Self::Connection, Self::Mark), StoreError>> + Send;
 
     /// Fetches the rows of a statement, or of several if there are no arguments.
     fn fetch(

@@ -11,12 +11,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection, SqlStr};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::dialect::{self, Dialect, Value};
 use super::error::StoreError;
-use crate::telemetry;
 
 /// A connection older than this is not used again, so that a store follows a server that moved.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -26,6 +25,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) struct PoolConfig<D: Dialect> {
     pub(crate) options: <D::Connection as Connection>::Options,
+    pub(crate) place: D::Place,
     pub(crate) max_connections: usize,
     /// Bounds each attempt to connect.
     pub(crate) connect_timeout: Duration,
@@ -45,7 +45,7 @@ struct Shared<D: Dialect> {
 
 struct Live<D: Dialect> {
     connection: D::Connection,
-    target: D::Target,
+    mark: D::Mark,
     since: Instant,
 }
 
@@ -82,11 +82,11 @@ impl<D: Dialect> Pool<D> {
             Ok(Err(_)) => return Err(StoreError::connection("the store is closed")),
             Err(_) => return Err(StoreError::timed_out()),
         };
-        let idle = self.take_idle();
+        let idle = self.take_idle()?;
         let was_idle = idle.is_some();
-        let live = match idle {
-            Some(live) => live,
-            None => self.connect(deadline).await?,
+        let (live, permit) = match idle {
+            Some(live) => (live, permit),
+            None => self.connect_for_any(permit, deadline).await?,
         };
         Ok(Lease {
             live,
@@ -95,6 +95,28 @@ impl<D: Dialect> Pool<D> {
             deadline,
             _permit: permit,
         })
+    }
+
+    /// Connects. If that takes longer than the caller waits, the connection is for a later one: each
+    /// would otherwise begin anew what takes that long.
+    async fn connect_for_any(
+        &self,
+        permit: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> Result<(Live<D>, OwnedSemaphorePermit), StoreError> {
+        let pool = self.clone();
+        let (connected, received) = oneshot::channel();
+        tokio::spawn(async move {
+            let live = pool.connect(deadline).await;
+            if let Err(Ok((live, _permit))) = connected.send(live.map(|live| (live, permit))) {
+                pool.keep(live);
+            }
+        });
+        match timeout_at(deadline, received).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(_)) => Err(StoreError::connection("the runtime of the store has ended")),
+            Err(_) => Err(StoreError::timed_out()),
+        }
     }
 
     /// Closes all connections, after the calls that have begun.
@@ -110,16 +132,13 @@ impl<D: Dialect> Pool<D> {
         }
     }
 
-    fn take_idle(&self) -> Option<Live<D>> {
-        let target = D::target(&self.0.config.options);
+    fn take_idle(&self) -> Result<Option<Live<D>>, StoreError> {
         let mut idle = self.idle();
-        let len = idle.len();
-        idle.retain(|live| live.target == target);
-        if idle.len() < len {
-            telemetry::sql::database_replaced();
-        }
+        // A connection that leads elsewhere is kept: if its file comes back, so does what it has written.
+        let mark = idle.last().map(|live| &live.mark);
+        D::check_place(&self.0.config.place, mark)?;
         idle.retain(|live| live.since.elapsed() < MAX_LIFETIME);
-        idle.pop()
+        Ok(idle.pop())
     }
 
     /// Repeats the attempt while the server is not there or not ready yet.
@@ -128,17 +147,14 @@ impl<D: Dialect> Pool<D> {
         let mut pause = FIRST_PAUSE;
         loop {
             let limit = deadline.min(Instant::now() + config.connect_timeout);
-            // Before the connection: if it leads to a later one, it is left soon.
-            let target = D::target(&config.options);
             let failed = match timeout_at(limit, config.options.connect()).await {
                 Ok(Ok(connection)) => {
-                    let prepare = within(Some(config.connect_timeout), D::prepare(connection));
-                    let connection = prepare.await?;
-                    let since = Instant::now();
+                    let (connection, mark) = D::prepare(connection, &config.place).await?;
+                    D::check_place(&config.place, Some(&mark))?;
                     return Ok(Live {
                         connection,
-                        target,
-                        since,
+                        mark,
+                        since: Instant::now(),
                     });
                 }
                 Ok(Err(error)) if D::is_transient(&error) => not_connected(&error),
@@ -150,6 +166,12 @@ impl<D: Dialect> Pool<D> {
             }
             sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    fn keep(&self, live: Live<D>) {
+        if !self.0.permits.is_closed() {
+            self.idle().push(live);
         }
     }
 
@@ -207,9 +229,7 @@ impl<D: Dialect> Lease<D> {
     /// Keeps the connection for the next call. Its last statement must have succeeded, and no
     /// transaction may be open.
     pub(crate) fn release(self) {
-        if !self.pool.0.permits.is_closed() {
-            self.pool.idle().push(self.live);
-        }
+        self.pool.keep(self.live);
     }
 }
 

@@ -99,13 +99,16 @@ impl Dialect for Postgres {
         }
     }
 
-    /// The server tells its sessions.
-    type Target = ();
+    type Place = ();
+    type Mark = ();
 
-    fn target(_: &PgConnectOptions) {}
+    /// A server ends the sessions that lead nowhere.
+    fn check_place(_: &(), _: Option<&()>) -> Result<(), StoreError> {
+        Ok(())
+    }
 
-    async fn prepare(connection: PgConnection) -> Result<PgConnection, StoreError> {
-        Ok(connection)
+    async fn prepare(connection: PgConnection, _: &()) -> Result<(PgConnection, ()), StoreError> {
+        Ok((connection, ()))
     }
 
     const SENDS_SEVERAL: bool = false;

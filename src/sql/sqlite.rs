@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -27,6 +27,8 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         // of a connection grows to 16 MB.
         .pragma("wal_autocheckpoint", "3000")
         .pragma("cache_size", "-16000")
+        // A log that grew beside a long backup shrinks again.
+        .pragma("journal_size_limit", "16000000")
         // The thread of the connection does not wait until rows are taken.
         .row_buffer_size(1024)
         // The journal for undoing a single statement stays in memory.
@@ -43,17 +45,63 @@ pub(crate) fn file_pools(
     max_readers: usize,
     call_timeout: Duration,
 ) -> (Pool<Sqlite>, Pool<Sqlite>) {
-    let options = file_options(path, call_timeout);
-    let pool = |options, max_connections| {
+    let file = file_id(path);
+    let pool = |options, max_connections, writes| {
         Pool::new(PoolConfig {
             options,
+            place: Place {
+                path: path.into(),
+                file,
+                writes,
+            },
             max_connections,
             connect_timeout: call_timeout,
             idle_timeout: None,
         })
     };
-    let readers = pool(options.clone().pragma("query_only", "ON"), max_readers);
-    (readers, pool(options, 1))
+    let writes = file_options(path, call_timeout);
+    let reads = writes.clone().pragma("query_only", "ON");
+    (pool(reads, max_readers, false), pool(writes, 1, true))
+}
+
+/// The file that a store has opened.
+#[derive(Clone)]
+pub(crate) struct Place {
+    path: Arc<Path>,
+    file: Option<FileId>,
+    /// The connections write.
+    writes: bool,
+}
+
+/// The write-ahead log that a connection has opened. SQLite removes it only after the last connection.
+pub(crate) struct Log {
+    path: PathBuf,
+    file: Option<FileId>,
+}
+
+/// The device and the inode of a file.
+type FileId = (u64, u64);
+
+/// Returns `None` if there is no file.
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Elsewhere SQLite keeps open files from being moved or removed.
+#[cfg(not(unix))]
+fn file_id(_: &Path) -> Option<FileId> {
+    None
+}
+
+fn moved() -> StoreError {
+    StoreError::connection(
+        "the SQLite file or its log was moved, removed or replaced while it was open: put it back, or \
+         restart",
+    )
 }
 
 /// Creates the file if it is missing, readable for its owner alone: it will hold secrets. Returns the
@@ -82,24 +130,6 @@ pub(crate) fn create_file(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// While a new file is open here, no other thread of this process opens it.
 static CREATING: Mutex<()> = Mutex::new(());
-
-/// The device and the inode of a file.
-type FileId = (u64, u64);
-
-/// Returns `None` if there is no file.
-#[cfg(unix)]
-fn file_id(path: &Path) -> Option<FileId> {
-    use std::os::unix::fs::MetadataExt;
-
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-/// Elsewhere SQLite keeps open files from being moved or removed.
-#[cfg(not(unix))]
-fn file_id(_: &Path) -> Option<FileId> {
-    None
-}
 
 fn open_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::connection("the SQLite file cannot be opened").with_source(source)
@@ -159,20 +189,30 @@ async fn check_durable(connection: &mut SqliteConnection) -> Result<(), StoreErr
 }
 
 /// Makes the commits durable that the connection reads in the write-ahead log.
-async fn rewrite_log(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
-    let file = "SELECT file FROM pragma_database_list WHERE name = 'main'";
-    let log = one::<String>(&mut connection, file).await? + "-wal";
+async fn rewrite_log(
+    mut connection: SqliteConnection,
+    place: &Place,
+    log: &Path,
+) -> Result<SqliteConnection, StoreError> {
     // Until it ends, nobody else writes to the log.
     execute(&mut connection, "BEGIN IMMEDIATE").await?;
+    let (place, log) = (place.clone(), log.to_owned());
     // The task has the connection, so that the transaction does not end before it even if the caller
     // goes.
-    let rewrite = move || write_ahead_log::rewrite(Path::new(&log)).map(|()| connection);
+    let rewrite = move || {
+        let failed = |error: std::io::Error| {
+            StoreError::connection("the write-ahead log cannot be written anew").with_source(error)
+        };
+        let log = OpenOptions::new().read(true).write(true).open(log);
+        let mut log = log.map_err(failed)?;
+        // Otherwise it may be the log of another file, without the lock of that.
+        Sqlite::check_place(&place, None)?;
+        write_ahead_log::rewrite(&mut log).map_err(failed)?;
+        Ok(connection)
+    };
     let rewritten = tokio::task::spawn_blocking(rewrite).await;
     let mut connection = rewritten
-        .unwrap_or_else(|error| Err(error.into()))
-        .map_err(|error| {
-            StoreError::connection("the write-ahead log cannot be synced").with_source(error)
-        })?;
+        .unwrap_or_else(|_| Err(StoreError::connection("the runtime of the store has ended")))?;
     execute(&mut connection, "ROLLBACK").await?;
     Ok(connection)
 }
@@ -195,18 +235,28 @@ impl Dialect for Sqlite {
             .is_some_and(|code| code & 0xff == SQLITE_BUSY)
     }
 
-    type Target = Option<FileId>;
+    type Place = Place;
+    type Mark = Log;
 
-    fn target(options: &SqliteConnectOptions) -> Option<FileId> {
-        file_id(options.get_filename())
+    fn check_place(place: &Place, log: Option<&Log>) -> Result<(), StoreError> {
+        let is_there = file_id(&place.path) == place.file
+            && log.is_none_or(|log| file_id(&log.path) == log.file);
+        if is_there { Ok(()) } else { Err(moved()) }
     }
 
-    async fn prepare(mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
+    async fn prepare(
+        mut connection: SqliteConnection,
+        place: &Place,
+    ) -> Result<(SqliteConnection, Log), StoreError> {
         check_durable(&mut connection).await?;
-        if one::<i64>(&mut connection, "PRAGMA query_only").await? == 1 {
-            return Ok(connection);
+        // Behind a link the log is beside the file.
+        let file = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+        let path = PathBuf::from(one::<String>(&mut connection, file).await? + "-wal");
+        if place.writes {
+            connection = rewrite_log(connection, place, &path).await?;
         }
-        rewrite_log(connection).await
+        let file = file_id(&path);
+        Ok((connection, Log { path, file }))
     }
 
     const SENDS_SEVERAL: bool = true;

@@ -48,7 +48,6 @@
 //! | ERROR | a verified callback is not handled: its handler failed, its data do not fit, its proof is too weak for the handler, or no handler takes the page. The fields are `kind`, `member_id` and `error` |
 //! | ERROR | a portal could not be removed after ONAPPUNINSTALL; the fields are `member_id` and `error` |
 //! | ERROR | an inbox could not store events, or a worker could not reach its store; the field `error` is the store's |
-//! | ERROR | the file of a SQLite store was moved, removed or replaced while it was open: the store opens it anew, and what it had stored is in the old file |
 //! | ERROR | accepted events in the database of an inbox cannot be read, because something changed them; the fields are `table` and `seq` |
 //! | ERROR | an entry of an inbox is dead; the fields are `seq`, `attempt`, `code`, `member_id` and `error` |
 //! | WARN | an attempt of a worker did not succeed; the fields are those of a dead entry and `outcome` |
@@ -161,11 +160,6 @@ mod metrics;
 mod noop;
 #[cfg(feature = "tracing")]
 mod span;
-#[cfg(all(
-    any(feature = "portals", feature = "inbox"),
-    any(feature = "postgres", feature = "sqlite")
-))]
-pub(crate) mod sql;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod timer;
 

@@ -153,6 +153,7 @@ impl PostgresInboxBuilder {
         };
         let pool = Pool::new(PoolConfig {
             options: session.options(parse_url(url)?),
+            place: (),
             max_connections: self.max_connections,
             connect_timeout: self.call_timeout / 2,
             idle_timeout: Some(self.call_timeout / 4),

@@ -28,13 +28,13 @@ const MAX_READERS: usize = 2;
 /// [WAL-reset bug](https://sqlite.org/wal.html), as 3.51.3 is.
 ///
 /// The connection that writes is opened with the store, after a failure and every 30 minutes. It writes
-/// the log of SQLite anew before its first commit, some 12 MB, since the system may not have kept what it
-/// has in memory after a sync that failed. If that fails too, events get 503.
+/// the log of SQLite anew before its first commit, 12 MB at most unless a long backup runs, since the
+/// system may not have kept what it has in memory after a sync that failed. If that fails too, events
+/// get 503.
 ///
-/// If the file is moved or removed while it is open, events get 503 until it is back. If another file
-/// takes its place, an inbox too, events are stored there, and those of the old file are handled once it
-/// is opened again. On unix each call looks for that. Move, remove or replace the files that end in
-/// `-wal` and `-shm` with it.
+/// If the file or its log (`-wal`) is moved, removed or replaced by another while it is open, every call
+/// returns an error, and events get 503, until it is back or the inbox is opened again. Each call looks
+/// for that on unix; other systems do not allow it. A file that is overwritten in place is not noticed.
 ///
 /// Leases and due times go by the system's clock. If it is set back, entries wait until it has caught up.
 ///

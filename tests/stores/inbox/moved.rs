@@ -1,9 +1,9 @@
 //! A SQLite file that is moved, removed or replaced while a process has it open: no event gets 200 that
-//! nobody finds at the path.
+//! no later process finds.
 
 use std::path::{Path, PathBuf};
 
-use tower_bitrix24::inbox::{Inbox, SqliteInbox};
+use tower_bitrix24::inbox::{Inbox, InboxStore, SqliteInbox};
 
 use super::{Directory, form, key, records, send};
 
@@ -16,55 +16,99 @@ fn files(file: &Path) -> [PathBuf; 3] {
     })
 }
 
-fn rename(from: &Path, to: &Path) {
-    for (from, to) in files(from).iter().zip(files(to)) {
-        std::fs::rename(from, to).unwrap();
+/// Sends events to an inbox, and keeps those with 200.
+struct Sender {
+    store: SqliteInbox,
+    inbox: Inbox<SqliteInbox>,
+    sent: u64,
+    answered: Vec<i64>,
+}
+
+impl Sender {
+    async fn open(file: &Path) -> Self {
+        let store = SqliteInbox::open(file).await.unwrap();
+        Self {
+            inbox: Inbox::builder(store.clone(), key()).build(),
+            store,
+            sent: 0,
+            answered: Vec::new(),
+        }
+    }
+
+    async fn send(&mut self) -> u16 {
+        self.sent += 1;
+        let status = send(&self.inbox, form("ONCRMDEALADD", self.sent, self.sent, "a")).await;
+        if status == 200 {
+            self.answered.push(self.sent as i64);
+        }
+        status
+    }
+
+    /// Closes the inbox, opens it again, and checks that what was answered is there.
+    async fn check(self, file: &Path) {
+        self.store.close().await;
+        let store = SqliteInbox::open(file).await.unwrap();
+        let records = records(&store).await;
+        let there = records.iter().map(|record| record.entry.timestamp.unwrap());
+        assert_eq!(there.collect::<Vec<_>>(), self.answered);
+        store.close().await;
     }
 }
 
 #[tokio::test]
 async fn sqlite_file_that_is_moved_away_gets_503_until_it_is_back() {
-    let directory = Directory::new();
-    let (file, away) = (directory.file(), directory.0.path().join("away"));
-    let store = SqliteInbox::open(&file).await.unwrap();
-    let inbox = Inbox::builder(store.clone(), key()).build();
-    let event = |ts| form("ONCRMDEALADD", ts, ts, "a");
-    assert_eq!(send(&inbox, event(1)).await, 200);
-    rename(&file, &away);
-    assert_eq!(send(&inbox, event(2)).await, 503);
-    rename(&away, &file);
-    assert_eq!(send(&inbox, event(3)).await, 200);
-    let timestamps: Vec<i64> = records(&store)
-        .await
-        .iter()
-        .filter_map(|record| record.entry.timestamp)
-        .collect();
-    assert_eq!(timestamps, [1, 3]);
-    store.close().await;
+    for reads in [false, true] {
+        let directory = Directory::new();
+        let (file, away) = (directory.file(), directory.0.path().join("away"));
+        let mut sender = Sender::open(&file).await;
+        assert_eq!(sender.send().await, 200);
+        if reads {
+            assert_eq!(records(&sender.store).await.len(), 1);
+        }
+        for (from, to) in files(&file).iter().zip(files(&away)) {
+            std::fs::rename(from, to).unwrap();
+            assert_eq!(sender.send().await, 503);
+        }
+        assert!(sender.store.stats().await.is_err());
+        for (from, to) in files(&away).iter().zip(files(&file)) {
+            std::fs::rename(from, to).unwrap();
+            sender.send().await;
+        }
+        assert_eq!(sender.send().await, 200);
+        sender.check(&file).await;
+    }
 }
 
 #[tokio::test]
-async fn events_after_a_sqlite_file_was_replaced_are_in_the_new_one() {
+async fn sqlite_file_that_was_replaced_gets_503_until_it_is_opened_again() {
     let directory = Directory::new();
     let file = directory.file();
-    let store = SqliteInbox::open(&file).await.unwrap();
-    let inbox = Inbox::builder(store.clone(), key()).build();
-    assert_eq!(send(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await, 200);
+    let mut sender = Sender::open(&file).await;
+    assert_eq!(sender.send().await, 200);
     // The connections that read are open, too.
-    assert_eq!(records(&store).await.len(), 1);
+    assert_eq!(records(&sender.store).await.len(), 1);
     for path in files(&file) {
         std::fs::remove_file(path).unwrap();
     }
-    let operator = SqliteInbox::open(&file).await.unwrap();
-    for ts in 2..20 {
-        assert_eq!(send(&inbox, form("ONCRMDEALADD", ts, ts, "a")).await, 200);
+    assert_eq!(sender.send().await, 503);
+    let mut operator = Sender::open(&file).await;
+    assert_eq!(operator.send().await, 200);
+    assert_eq!(sender.send().await, 503);
+    sender.store.close().await;
+    // The files of the new inbox are all there after the other was closed.
+    assert_eq!(operator.send().await, 200);
+    operator.check(&file).await;
+}
+
+#[tokio::test]
+async fn log_of_a_sqlite_file_that_was_removed_gets_503_and_loses_no_event() {
+    let directory = Directory::new();
+    let file = directory.file();
+    let mut sender = Sender::open(&file).await;
+    for _ in 0..3 {
+        assert_eq!(sender.send().await, 200);
     }
-    assert_eq!(records(&store).await.len(), 18);
-    store.close().await;
-    assert_eq!(records(&operator).await.len(), 18);
-    operator.close().await;
-    // What was removed has come back from nowhere.
-    let store = SqliteInbox::open(&file).await.unwrap();
-    assert_eq!(records(&store).await.len(), 18);
-    store.close().await;
+    std::fs::remove_file(&files(&file)[1]).unwrap();
+    assert_eq!(sender.send().await, 503);
+    sender.check(&file).await;
 }

@@ -178,6 +178,7 @@ impl PostgresStoreBuilder {
         let call_timeout = self.session.call_timeout;
         let pool = Pool::new(PoolConfig {
             options: self.session.options(parse_url(url)?),
+            place: (),
             max_connections: self.max_connections,
             connect_timeout: self.connect_timeout,
             idle_timeout: Some(call_timeout / 4),

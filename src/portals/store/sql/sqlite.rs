@@ -29,7 +29,9 @@ use crate::sql::{StoreError, create_file, file_pools};
 ///
 /// The connection that writes is opened with the store, after a failure and every 30 minutes. It writes
 /// the log of SQLite anew before its first commit, since the system may not have kept what it has in
-/// memory after a sync that failed.
+/// memory after a sync that failed. If the file or its log is moved, removed or replaced by another while
+/// it is open, every call returns an error until it is back or the store is opened again; only unix
+/// allows that.
 ///
 /// The crate `libsqlite3-sys` compiles SQLite in. A program can have only one version of it. SQLite
 /// must be 3.51.3 or later, 3.50.7 or a later 3.50, or 3.44.6 or a later 3.44. All others have the
