@@ -326,6 +326,25 @@ mod tests {
         std::fs::remove_file(path).unwrap();
     }
 
+    #[tokio::test]
+    async fn log_of_a_sqlite_connection_is_the_same_as_long_as_it_is_open() {
+        let path = path("log");
+        let limit = Duration::from_secs(5);
+        // Each time the first connection creates the log, and the last one removes it.
+        for first in [1, 0, 0, 1] {
+            let (readers, writers) = file_pools(&path, 1, limit);
+            let pools = [&readers, &writers];
+            for pool in [pools[first], pools[1 - first], pools[first]] {
+                let lease = pool.lease(Instant::now() + limit).await.unwrap();
+                lease.release();
+            }
+            readers.close(limit).await;
+            writers.close(limit).await;
+            assert!(!path.with_extension("db-wal").exists());
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
     #[cfg(unix)]
     #[tokio::test]
     async fn sqlite_file_behind_a_link_is_opened() {
