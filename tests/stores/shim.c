@@ -15,11 +15,12 @@
 struct f { char path[512]; ino_t ino; int shadow; off_t r[MAXR][2]; int n; int trunc; off_t size; };
 static struct f *fs[MAXF]; static int nf;
 static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
-static const char *dir, *shadow; static int real_sync, fail_after=-1, syncs, full_after=-1, full_for=1<<30, writes;
+static const char *dir, *shadow; static int real_sync, fail_after=-1, syncs, full_after=-1, full_for=1<<30, writes, early;
 static ssize_t (*rpw)(int,const void*,size_t,off_t); static ssize_t (*rw)(int,const void*,size_t); static int (*rfs)(int),(*rfd)(int),(*rft)(int,off_t);
 __attribute__((constructor)) static void init(void){
   rpw=dlsym(RTLD_NEXT,"pwrite64"); rw=dlsym(RTLD_NEXT,"write"); rfs=dlsym(RTLD_NEXT,"fsync"); rfd=dlsym(RTLD_NEXT,"fdatasync"); rft=dlsym(RTLD_NEXT,"ftruncate64");
   dir=getenv("POWER_DIR"); shadow=getenv("POWER_SHADOW"); real_sync=getenv("POWER_REAL")!=NULL;
+  if(getenv("POWER_EARLY")) early=atoi(getenv("POWER_EARLY"));
   if(getenv("POWER_FAIL_SYNC")) fail_after=atoi(getenv("POWER_FAIL_SYNC")); if(getenv("POWER_FULL")) full_after=atoi(getenv("POWER_FULL")); if(getenv("POWER_FULL_FOR")) full_for=atoi(getenv("POWER_FULL_FOR"));
 }
 static struct f *get(int fd){
@@ -29,17 +30,20 @@ static struct f *get(int fd){
   struct f*x=calloc(1,sizeof*x); x->ino=st.st_ino; x->trunc=0; strncpy(x->path,path,511); char sp[4096]; snprintf(sp,4096,"%s/%s",shadow,strrchr(path,'/')+1);
   x->shadow=open(sp,O_CREAT|O_RDWR,0600); fs[nf++]=x; return x;
 }
+// The power goes as the database is about to be synced: so many of its pages have reached the disk early.
+static int is_database(struct f*x){ size_t n=strlen(x->path); return n>7&&!strcmp(x->path+n-7,".sqlite"); }
 static void dirty(struct f*x,off_t o,size_t n){
   if(x->n&&x->r[x->n-1][0]+x->r[x->n-1][1]==o){x->r[x->n-1][1]+=n;return;}
   if(x->n==MAXR){ abort(); } x->r[x->n][0]=o;x->r[x->n][1]=n;x->n++;
 }
-ssize_t pwrite64(int fd,const void*b,size_t n,off_t o){ pthread_mutex_lock(&m); struct f*x=get(fd); if(x&&full_after>=0&&writes++>=full_after&&writes<=(long)full_after+full_for){pthread_mutex_unlock(&m);errno=ENOSPC;return -1;} ssize_t r=rpw(fd,b,n,o); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
+ssize_t pwrite64(int fd,const void*b,size_t n,off_t o){ pthread_mutex_lock(&m); struct f*x=get(fd); if(x&&full_after>=0&&writes++>=full_after&&writes<=(long)full_after+full_for){pthread_mutex_unlock(&m);errno=ENOSPC;return -1;} ssize_t r=rpw(fd,b,n,o); int e=errno; if(x&&r>0){dirty(x,o,r);if(early&&is_database(x)){early--;rpw(x->shadow,b,n,o);}} pthread_mutex_unlock(&m); errno=e; return r; }
 ssize_t pwrite(int fd,const void*b,size_t n,off_t o){return pwrite64(fd,b,n,o);}
 ssize_t write(int fd,const void*b,size_t n){ if(!dir||fd<3) return rw(fd,b,n); pthread_mutex_lock(&m); struct f*x=get(fd); off_t o=x?lseek(fd,0,SEEK_CUR):0; ssize_t r=rw(fd,b,n); int e=errno; if(x&&r>0)dirty(x,o,r); pthread_mutex_unlock(&m); errno=e; return r; }
 int ftruncate64(int fd,off_t s){ pthread_mutex_lock(&m); struct f*x=get(fd); int r=rft(fd,s); if(x&&!r){x->trunc=1;x->size=s;} pthread_mutex_unlock(&m); return r; }
 int ftruncate(int fd,off_t s){return ftruncate64(fd,s);}
 static int flush(int fd,int (*real)(int)){
   pthread_mutex_lock(&m); struct f*x=get(fd); if(!x){pthread_mutex_unlock(&m);return real(fd);}
+  if(getenv("POWER_EARLY")&&is_database(x)) _exit(9);
   if(fail_after>=0&&syncs++>=fail_after){ int once=getenv("POWER_ONCE")!=NULL; if(!once||syncs==fail_after+1){ if(once) x->n=0; pthread_mutex_unlock(&m); errno=EIO; return -1; } }
   static char buf[1<<20];
   if(x->trunc){ rft(x->shadow,x->size); x->trunc=0; }

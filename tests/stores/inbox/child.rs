@@ -157,9 +157,11 @@ async fn process() {
     let (events, senders) = (number("CHILD_EVENTS"), number("CHILD_SENDERS"));
     let next = Arc::new(AtomicU64::new(0));
     let first = number("CHILD_FIRST");
+    let padding = std::env::var("CHILD_PADDING").map_or(0, |len| len.parse().unwrap());
+    let padding = format!("&padding={}", "x".repeat(padding));
     let mut sending = tokio::task::JoinSet::new();
     for _ in 0..senders {
-        let (inbox, next) = (inbox.clone(), next.clone());
+        let (inbox, next, padding) = (inbox.clone(), next.clone(), padding.clone());
         sending.spawn(async move {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +169,8 @@ async fn process() {
                     return;
                 }
                 let ts = first + at;
-                let form = form("ONCRMDEALUPDATE", ts % LANES + 1, ts, "a");
+                let mut form = form("ONCRMDEALUPDATE", ts % LANES + 1, ts, "a");
+                form.push_str(&padding);
                 match send(&inbox, form).await {
                     200 => say(&format!("answered {ts}")),
                     503 => say(&format!("rejected {ts}")),

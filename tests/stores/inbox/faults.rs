@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use tower_bitrix24::inbox::SqliteInbox;
+use tower_bitrix24::inbox::{Inbox, SqliteInbox};
 
 use super::child::{Role, numbers};
-use super::{Directory, records, rounds, shim};
+use super::{Directory, form, key, records, rounds, send, shim};
 
 const EVENTS: u64 = 12;
 
@@ -156,6 +157,44 @@ async fn sync_that_failed_before_a_restart_loses_no_event() {
     }
     println!("syncs fail until a restart: answered {answered}, rejected {rejected}, lost 0");
     assert!(rejected > 0);
+}
+
+/// SQLite copies the log into the file as the last connection is closed.
+#[tokio::test]
+async fn log_that_cannot_be_written_anew_does_not_damage_the_file() {
+    let directory = Directory::new();
+    let shim = shim::compile(directory.0.path(), "shim.c");
+    for place in 1..5 {
+        let disk = Disk::new(&shim);
+        let file = disk.file("live");
+        let lines = {
+            let store = SqliteInbox::open(&file).await.unwrap();
+            let inbox = Inbox::builder(store.clone(), key()).build();
+            for ts in 1..=EVENTS {
+                assert_eq!(send(&inbox, form("ONCRMDEALADD", ts, ts, "a")).await, 200);
+            }
+            store.close().await;
+            (1..=EVENTS).map(|ts| format!("answered {ts}"))
+        };
+        std::fs::copy(&file, disk.file("shadow")).unwrap();
+        // While this process has the file open, the next one copies nothing.
+        let holder = Role::default().start(&file, &[]);
+        while !file.with_extension("sqlite-wal").exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let padding = ("CHILD_PADDING", "30000".to_owned());
+        let fails = ("POWER_FAIL_SYNC", place.to_string());
+        disk.receive(101, &[fails, padding]);
+        holder.kill_after(0);
+        let fault = [
+            ("POWER_FAIL_SYNC", "0"),
+            ("POWER_ONCE", "1"),
+            ("POWER_EARLY", "2"),
+        ];
+        disk.receive(201, &fault.map(|(name, value)| (name, value.to_owned())));
+        let report = disk.lose_power(&lines.collect::<Vec<_>>()).await;
+        assert_eq!(report.lost, 0, "sync {place}");
+    }
 }
 
 #[tokio::test]
