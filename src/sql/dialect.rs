@@ -25,7 +25,7 @@ pub(crate) trait Dialect: Database {
     fn is_transient(error: &sqlx::Error) -> bool;
 
     /// Where the connections of a pool lead.
-    type Place: Clone + Send + Sync;
+    type Place: Send + Sync;
 
     /// What shows that an idle connection still leads there.
     type Mark: Send;
