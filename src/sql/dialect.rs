@@ -24,10 +24,10 @@ pub(crate) trait Dialect: Database {
     /// Returns `true` if another attempt to connect may succeed.
     fn is_transient(error: &sqlx::Error) -> bool;
 
-    /// Where the connections of a pool lead.
+    /// The place to which the connections of a pool lead.
     type Place: Send + Sync;
 
-    /// What shows that an idle connection still leads there.
+    /// The state of a place by which an idle connection is seen to lead there still.
     type Mark: Send;
 
     /// Returns an error if a new connection, or an idle one with this mark, would not lead to the place.

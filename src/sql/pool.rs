@@ -27,7 +27,7 @@ pub(crate) struct PoolConfig<D: Dialect> {
     pub(crate) options: <D::Connection as Connection>::Options,
     pub(crate) place: D::Place,
     pub(crate) max_connections: usize,
-    /// Bounds each attempt to connect.
+    /// Bounds each attempt to connect, without [`Dialect::prepare`], which may take longer than a call.
     pub(crate) connect_timeout: Duration,
     /// After this time the first statement of a connection that was idle is repeated on another,
     /// which counts beside `max_connections` until one of the two responds. `None` if a connection

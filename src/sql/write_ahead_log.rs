@@ -4,10 +4,13 @@
 //! a page (8..12) and a salt (16..24), and frames, each a header of 24 bytes with the salt (8..16) and a page.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Result, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 
 const HEADER_LEN: usize = 32;
 const FRAME_HEADER_LEN: usize = 24;
+
+/// The bytes that are read and written at once.
+const CHUNK_LEN: usize = 256 * 1024;
 
 /// Writes the bytes of the log anew, and syncs them. Nothing else may write to it meanwhile.
 ///
@@ -29,7 +32,7 @@ pub(super) fn rewrite(log: &mut File) -> Result<()> {
 
 /// Returns the length without the frames of an earlier round, which have another salt.
 fn len_in_use(log: &File) -> Result<u64> {
-    let mut log = BufReader::with_capacity(256 * 1024, log);
+    let mut log = BufReader::with_capacity(CHUNK_LEN, log);
     log.seek(SeekFrom::Start(0))?;
     let mut header = [0; HEADER_LEN];
     if !is_read(&mut log, &mut header)? {
@@ -47,31 +50,26 @@ fn len_in_use(log: &File) -> Result<u64> {
 
 /// Returns `false` at the end of the log.
 fn is_read(log: &mut impl Read, bytes: &mut [u8]) -> Result<bool> {
-    let mut read = 0;
-    while read < bytes.len() {
-        match log.read(&mut bytes[read..])? {
-            0 => return Ok(false),
-            len => read += len,
-        }
+    match log.read_exact(bytes) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
     }
-    Ok(true)
 }
 
 fn write_anew(log: &mut File, len: u64) -> Result<()> {
-    let mut bytes = vec![0; 256 * 1024];
+    let mut bytes = Vec::with_capacity(CHUNK_LEN);
     let mut start = 0;
     while start < len {
         log.seek(SeekFrom::Start(start))?;
-        let wanted = bytes
-            .len()
-            .min(usize::try_from(len - start).unwrap_or(usize::MAX));
-        let read = log.read(&mut bytes[..wanted])?;
-        if read == 0 {
+        bytes.clear();
+        let wanted = (len - start).min(CHUNK_LEN as u64);
+        if (&*log).take(wanted).read_to_end(&mut bytes)? == 0 {
+            // The last frame was cut.
             break;
         }
         log.seek(SeekFrom::Start(start))?;
-        log.write_all(&bytes[..read])?;
-        start += read as u64;
+        log.write_all(&bytes)?;
+        start += bytes.len() as u64;
     }
     Ok(())
 }
@@ -105,7 +103,9 @@ mod tests {
 
     #[test]
     fn log_is_the_same_after_it_was_written_anew() {
-        let bytes = log(&[7; 1000]);
+        let mut bytes = log(&[7; 1000]);
+        // The last frame is cut.
+        bytes.truncate(bytes.len() - 100);
         with_file("anew", &bytes, |file| {
             rewrite(file).unwrap();
             let mut read = Vec::new();

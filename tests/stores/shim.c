@@ -20,6 +20,7 @@ static ssize_t (*rpw)(int,const void*,size_t,off_t); static ssize_t (*rw)(int,co
 __attribute__((constructor)) static void init(void){
   rpw=dlsym(RTLD_NEXT,"pwrite64"); rw=dlsym(RTLD_NEXT,"write"); rfs=dlsym(RTLD_NEXT,"fsync"); rfd=dlsym(RTLD_NEXT,"fdatasync"); rft=dlsym(RTLD_NEXT,"ftruncate64");
   dir=getenv("POWER_DIR"); shadow=getenv("POWER_SHADOW"); real_sync=getenv("POWER_REAL")!=NULL;
+  // The power goes as the database is about to be synced: so many of its pages have reached the disk early.
   if(getenv("POWER_EARLY")) early=atoi(getenv("POWER_EARLY"));
   if(getenv("POWER_FAIL_SYNC")) fail_after=atoi(getenv("POWER_FAIL_SYNC")); if(getenv("POWER_FULL")) full_after=atoi(getenv("POWER_FULL")); if(getenv("POWER_FULL_FOR")) full_for=atoi(getenv("POWER_FULL_FOR"));
 }
@@ -30,7 +31,6 @@ static struct f *get(int fd){
   struct f*x=calloc(1,sizeof*x); x->ino=st.st_ino; x->trunc=0; strncpy(x->path,path,511); char sp[4096]; snprintf(sp,4096,"%s/%s",shadow,strrchr(path,'/')+1);
   x->shadow=open(sp,O_CREAT|O_RDWR,0600); fs[nf++]=x; return x;
 }
-// The power goes as the database is about to be synced: so many of its pages have reached the disk early.
 static int is_database(struct f*x){ size_t n=strlen(x->path); return n>7&&!strcmp(x->path+n-7,".sqlite"); }
 static void dirty(struct f*x,off_t o,size_t n){
   if(x->n&&x->r[x->n-1][0]+x->r[x->n-1][1]==o){x->r[x->n-1][1]+=n;return;}
