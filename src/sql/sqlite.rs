@@ -320,6 +320,7 @@ mod tests {
         for pool in [&writers, &readers] {
             let mut lease = pool.lease(Instant::now() + limit).await.unwrap();
             check_durable(lease.connection()).await.unwrap();
+            lease.release();
         }
         readers.close(limit).await;
         writers.close(limit).await;
@@ -371,6 +372,8 @@ mod tests {
             let mut lease = pool.lease(Instant::now() + limit).await.unwrap();
             let created = execute(lease.connection(), create).await;
             assert_eq!(created.is_ok(), is_writer);
+            check_durable(lease.connection()).await.unwrap();
+            lease.release();
         }
         readers.close(limit).await;
         writers.close(limit).await;
