@@ -159,11 +159,19 @@ fn step(backoff: &Backoff) -> ClaimRequest<'_> {
     }
 }
 
-pub(super) async fn entries_of_others_beside_a_backlog<S>(store: &S)
+/// Two quiet portals do not wait for the backlog of some that flood alike.
+pub(super) async fn entries_of_others_beside_a_backlog<S>(store: &S, flooding: u8)
 where
     S: InboxStore<Error: Debug>,
 {
-    let flood: Vec<Entry> = (0..10_000).map(|number| entry(1, number)).collect();
+    let of_flood = |number| {
+        let portal = (number % u64::from(flooding)) as u8;
+        Entry {
+            member_id: format!("a{portal}"),
+            ..entry(10 + portal, number)
+        }
+    };
+    let flood: Vec<Entry> = (0..10_000).map(of_flood).collect();
     for batch in flood.chunks(250) {
         store.accept(batch).await.unwrap();
     }
@@ -187,7 +195,10 @@ where
     let claims = store.claim(&step(&backoff)).await.unwrap();
     let entries = claims.entries.iter().map(|claim| &claim.record.entry);
     let portals: BTreeSet<&str> = entries.map(|entry| &*entry.member_id).collect();
-    assert_eq!(portals, BTreeSet::from(["a", "b", "c"]));
+    assert!(
+        portals.is_superset(&BTreeSet::from(["b", "c"])),
+        "{portals:?}"
+    );
     assert!(claims.is_partial);
 }
 
@@ -305,11 +316,13 @@ async fn packs_apart_that_cannot_be_read_delay_no_claim() {
 
 #[tokio::test]
 async fn portal_does_not_wait_until_the_backlog_of_another_has_its_place() {
-    let directory = Directory::new();
-    let store = SqliteInbox::open(directory.file()).await.unwrap();
-    entries_of_others_beside_a_backlog(&store).await;
-    assert!(packs(&directory.file()).await > 0);
-    store.close().await;
+    for flooding in [1, 10] {
+        let directory = Directory::new();
+        let store = SqliteInbox::open(directory.file()).await.unwrap();
+        entries_of_others_beside_a_backlog(&store, flooding).await;
+        assert!(packs(&directory.file()).await > 0);
+        store.close().await;
+    }
 }
 
 #[tokio::test]

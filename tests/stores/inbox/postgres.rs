@@ -79,10 +79,12 @@ async fn merge_against_a_claim_loses_nothing_in_postgres() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
 async fn portal_does_not_wait_until_the_backlog_of_another_has_its_place_in_postgres() {
-    let url = schema("inbox_backlog", "").await;
-    let store = PostgresInbox::connect(&url).await.unwrap();
-    packs::entries_of_others_beside_a_backlog(&store).await;
-    store.close().await;
+    for flooding in [1, 10] {
+        let url = schema(&format!("inbox_backlog_{flooding}"), "").await;
+        let store = PostgresInbox::connect(&url).await.unwrap();
+        packs::entries_of_others_beside_a_backlog(&store, flooding).await;
+        store.close().await;
+    }
     let url = schema("inbox_turns", "").await;
     let store = PostgresInbox::connect(&url).await.unwrap();
     packs::order_of_entries_placed_before_older_ones(&store, async || {}).await;
