@@ -28,7 +28,7 @@ const MAX_READERS: usize = 2;
 /// [WAL-reset bug](https://sqlite.org/wal.html), as 3.51.3 is.
 ///
 /// The connection that writes is opened with the store, after a failure and every 30 minutes. It writes
-/// the log of SQLite anew before its first commit, 12 MB at most unless a long backup runs, since the
+/// the log of SQLite anew before its first commit, 4 MB at most unless a long backup runs, since the
 /// system may not have kept what it has in memory after a sync that failed. If that fails too, events
 /// get 503.
 ///
