@@ -192,22 +192,25 @@ async fn check_durable(connection: &mut SqliteConnection) -> Result<(), StoreErr
 async fn rewrite_log(
     mut connection: SqliteConnection,
     place: &Place,
-    log: &Path,
+    path: &Path,
 ) -> Result<SqliteConnection, StoreError> {
     // Until it ends, nobody else writes to the log.
     execute(&mut connection, "BEGIN IMMEDIATE").await?;
-    let (place, log) = (place.clone(), log.to_owned());
+    let (place, path) = (place.clone(), path.to_owned());
     // The task has the connection, so that the transaction does not end before it even if the caller
     // goes.
     let rewrite = move || {
-        let failed = |error: std::io::Error| {
-            StoreError::connection("the write-ahead log cannot be written anew").with_source(error)
-        };
-        let log = OpenOptions::new().read(true).write(true).open(log);
-        let mut log = log.map_err(failed)?;
+        let failed =
+            |text| move |error: std::io::Error| StoreError::connection(text).with_source(error);
+        let not_written = failed("the write-ahead log cannot be written anew");
+        let not_synced = failed("the directory of the SQLite file cannot be synced");
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(true).open(&path);
+        let mut log = opened.map_err(not_written)?;
         // Otherwise it may be the log of another file, without the lock of that.
         Sqlite::check_place(&place, None)?;
-        write_ahead_log::rewrite(&mut log).map_err(failed)?;
+        write_ahead_log::rewrite(&mut log).map_err(not_written)?;
+        write_ahead_log::sync_directory(&path).map_err(not_synced)?;
         Ok(connection)
     };
     let rewritten = tokio::task::spawn_blocking(rewrite).await;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
+use std::path::Path;
 
 const HEADER_LEN: usize = 32;
 const FRAME_HEADER_LEN: usize = 24;
@@ -28,6 +29,24 @@ pub(super) fn rewrite(log: &mut File) -> Result<()> {
         write_anew(log, len)?;
     }
     synced
+}
+
+/// Syncs the directory, so that the log is in it after a loss of power. SQLite does so with the first sync
+/// of a log, but ignores an error.
+#[cfg(unix)]
+pub(super) fn sync_directory(log: &Path) -> Result<()> {
+    let directory = log.parent().unwrap_or(Path::new("/"));
+    match File::open(directory)?.sync_all() {
+        // This file system has no sync of directories.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Elsewhere a directory cannot be synced.
+#[cfg(not(unix))]
+pub(super) fn sync_directory(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// Returns the length without the frames of an earlier round, which have another salt.

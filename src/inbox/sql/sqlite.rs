@@ -29,8 +29,8 @@ const MAX_READERS: usize = 2;
 ///
 /// The connection that writes is opened with the store, after a failure and every 30 minutes. It writes
 /// the log of SQLite anew before its first commit, 4 MB at most unless a long backup runs, since the
-/// system may not have kept what it has in memory after a sync that failed. If that fails too, events
-/// get 503.
+/// system may not have kept what it has in memory after a sync that failed, and syncs the directory. If
+/// that fails too, events get 503.
 ///
 /// If the file or its log (`-wal`) is moved, removed or replaced by another while it is open, every call
 /// returns an error, and events get 503, until it is back or the inbox is opened again. Each call looks

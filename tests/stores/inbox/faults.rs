@@ -159,6 +159,16 @@ async fn sync_that_failed_before_a_restart_loses_no_event() {
     assert!(rejected > 0);
 }
 
+/// After a loss of power a log is gone whose name is not in the directory.
+#[tokio::test]
+async fn directory_that_cannot_be_synced_gets_no_200() {
+    let directory = Directory::new();
+    let shim = shim::compile(directory.0.path(), "shim.c");
+    let report = receive(&shim, &[("POWER_FAIL_DIRECTORY", "1".to_owned())]).await;
+    assert_eq!(report.lost, 0);
+    assert!(!report.is_opened);
+}
+
 /// SQLite copies the log into the file as the last connection is closed.
 #[tokio::test]
 async fn log_that_cannot_be_written_anew_does_not_damage_the_file() {
