@@ -1,12 +1,16 @@
 //! Receives and works in one process, or does one of the two.
 
+use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::{Extension, Router};
 use tower_bitrix24::callback::CallbackPayload;
+use tower_bitrix24::handler::HandlerError;
 use tower_bitrix24::inbox::{Delivery, Inbox, InboxStore};
-use tower_bitrix24::{Callback, Event, EventConfig};
+use tower_bitrix24::{Callback, Event, EventConfig, Rejection};
 
 use super::BoxError;
 use super::graceful::{listen, serve as serve_http, stopped};
@@ -39,7 +43,9 @@ where
             // Nothing here serves pages.
             layer = layer.stored_callbacks();
         }
-        let app = Router::new().route_service(&path, inbox.receive().behind(layer));
+        let app = Router::new()
+            .route_service(&path, inbox.receive().behind(layer))
+            .layer(map_response(report));
         let listener = listen().await?;
         say(&format!("listening on http://{}", listener.local_addr()?));
         serve_http(listener, app, stopped()).await;
@@ -53,6 +59,28 @@ where
         }
     }
     Ok(())
+}
+
+/// Says why an event was not stored, or a request was rejected.
+async fn report(response: Response) -> Response {
+    let extensions = response.extensions();
+    if let Some(error) = extensions.get::<HandlerError>() {
+        complain(error);
+    }
+    if let Some(rejection) = extensions.get::<Rejection>() {
+        complain(rejection);
+    }
+    response
+}
+
+/// Writes the error and its sources in one line.
+fn complain(mut error: &dyn Error) {
+    let mut text = error.to_string();
+    while let Some(source) = error.source() {
+        text += &format!(": {source}");
+        error = source;
+    }
+    eprintln!("{text}");
 }
 
 /// Each entry is one of the two.
