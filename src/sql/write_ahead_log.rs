@@ -35,10 +35,12 @@ pub(super) fn rewrite(log: &mut File) -> Result<()> {
 /// of a log, but ignores an error.
 #[cfg(unix)]
 pub(super) fn sync_directory(log: &Path) -> Result<()> {
+    /// The errors of file systems that sync no directories.
+    const UNSUPPORTED: [ErrorKind; 2] = [ErrorKind::InvalidInput, ErrorKind::Unsupported];
+
     let directory = log.parent().unwrap_or(Path::new("/"));
     match File::open(directory)?.sync_all() {
-        // This file system has no sync of directories.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        Err(error) if UNSUPPORTED.contains(&error.kind()) => Ok(()),
         synced => synced,
     }
 }
