@@ -85,15 +85,15 @@ impl<D: InboxDialect> SqlInbox<D> {
     }
 }
 
-/// Returns the portals that can fill packs of a call, with their entries: those that alone have the call,
-/// or a tenth of it. Packs of fewer entries would not be worth their rows.
+/// Returns the portals that can fill packs of a call, with their entries: one that has more than half of
+/// the call, and those with a tenth of it. More packs of fewer entries would not be worth their rows.
 fn crowding(entries: &[Entry]) -> BTreeMap<&str, Vec<&Entry>> {
     let mut counts = HashMap::<&str, usize>::new();
     for entry in entries {
         *counts.entry(&entry.member_id).or_default() += 1;
     }
     let all = entries.len();
-    counts.retain(|_, count| *count == all || (*count >= 8 && *count * 10 >= all));
+    counts.retain(|_, count| *count * 2 > all || (*count >= 8 && *count * 10 >= all));
     let mut crowding = BTreeMap::<&str, Vec<&Entry>>::new();
     for entry in entries {
         if counts.contains_key(&*entry.member_id) {

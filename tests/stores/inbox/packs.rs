@@ -520,3 +520,34 @@ async fn two_handles_of_a_file_hand_out_each_entry_once_and_in_order() {
         assert_eq!(of_lane.cloned().collect::<Vec<_>>(), expected);
     }
 }
+
+/// The commits are too small for many packs, and yet a flood must not be in all of them.
+#[tokio::test]
+async fn quiet_portal_does_not_wait_for_a_flood_in_small_commits() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let of = |portal: &str, lane, key| Entry {
+        member_id: portal.to_owned(),
+        ..entry(lane, key)
+    };
+    for call in 0..1000 {
+        let mut entries: Vec<Entry> = (7 * call..7 * call + 7)
+            .map(|key| of("flood", 1, key))
+            .collect();
+        entries.push(of("other", 2, call));
+        store.accept(&entries).await.unwrap();
+    }
+    store.accept(&[of("quiet", 3, 1)]).await.unwrap();
+    let backoff = Backoff::new();
+    let is_quiet = |claim: &Claim| claim.record.entry.member_id == "quiet";
+    let mut claims = 1;
+    loop {
+        let claimed = store.claim(&step(&backoff)).await.unwrap().entries;
+        if claimed.iter().any(is_quiet) {
+            break;
+        }
+        claims += 1;
+    }
+    assert!(claims < 8, "{claims}");
+    store.close().await;
+}
