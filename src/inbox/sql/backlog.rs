@@ -138,7 +138,8 @@ impl<D: InboxDialect> SqlInbox<D> {
             let (Some(first), Some(last)) = (row.number(0)?, row.number(1)?) else {
                 return Ok(());
             };
-            if first > *newest.get_or_insert(last) {
+            // The parts of a divided pack follow it.
+            if first / 1024 > *newest.get_or_insert(last) / 1024 {
                 return Ok(());
             }
         }
