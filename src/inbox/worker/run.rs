@@ -36,8 +36,6 @@ pub(super) struct Run<S> {
     tasks: JoinSet<Outcome>,
     /// Attempts that ended and are still to be stored. Their leases are extended meanwhile.
     unfinished: Vec<Finish>,
-    /// An entry that must run alone is running.
-    alone: bool,
     after: String,
     /// There may be entries to claim.
     hungry: bool,
@@ -53,6 +51,8 @@ pub(super) struct Run<S> {
 
 struct Running {
     record: Record,
+    /// It must run alone.
+    alone: bool,
     task: AbortHandle,
     lease_until: Instant,
     /// The lease is lost: the outcome counts no longer.
@@ -95,7 +95,6 @@ impl<S: InboxStore + 'static> Run<S> {
             running: HashMap::new(),
             tasks: JoinSet::new(),
             unfinished: Vec::new(),
-            alone: false,
             after: String::new(),
             hungry: true,
             urges: false,
@@ -200,7 +199,8 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         let settings = &self.attempts.settings;
         let busy = self.running.len();
-        let free = if self.alone {
+        let mut running = self.running.values().filter(|running| !running.is_lost);
+        let free = if running.any(|running| running.alone) {
             0
         } else {
             settings.concurrency.saturating_sub(busy)
@@ -227,7 +227,8 @@ impl<S: InboxStore + 'static> Run<S> {
             limit: free,
             lease: settings.lease,
             backoff: &settings.backoff,
-            idle: busy == 0,
+            // One that blocks its thread is lost, and ends after all or never.
+            idle: self.running.values().all(|running| running.is_lost),
             portal_limit,
             running: &portals,
             after: &self.after,
@@ -269,13 +270,13 @@ impl<S: InboxStore + 'static> Run<S> {
         R: Send + 'static,
     {
         let Claim { record, alone } = claim;
-        self.alone |= alone;
         let work = self.attempts.clone().run(record.clone(), service);
         let task = self
             .tasks
             .spawn(telemetry::inbox::in_attempt(shown(&record), work));
         let running = Running {
             record,
+            alone,
             lease_until,
             is_lost: false,
             task: task.clone(),
@@ -292,7 +293,6 @@ impl<S: InboxStore + 'static> Run<S> {
         let Some(running) = self.running.remove(&id) else {
             return;
         };
-        self.alone = false;
         if running.is_lost {
             telemetry::inbox::attempt_ended(shown(&running.record), "lost", None);
             return;
@@ -369,7 +369,9 @@ impl<S: InboxStore + 'static> Run<S> {
     async fn stop_tasks(&mut self) {
         let deadline = Instant::now() + LAST_FINISH;
         self.tasks.abort_all();
-        while let Ok(Some(joined)) = timeout_at(deadline, self.tasks.join_next_with_id()).await {
+        // One that blocks its thread leaves time to release the entries of the others.
+        let joining = deadline - LAST_FINISH / 2;
+        while let Ok(Some(joined)) = timeout_at(joining, self.tasks.join_next_with_id()).await {
             self.joined(joined);
         }
         while !self.unfinished.is_empty() && Instant::now() < deadline {

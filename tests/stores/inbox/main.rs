@@ -25,6 +25,7 @@ mod settings;
 mod shim;
 #[cfg(feature = "postgres")]
 mod versions;
+mod worker;
 
 use std::convert::Infallible;
 use std::path::PathBuf;

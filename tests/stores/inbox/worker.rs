@@ -1,0 +1,88 @@
+//! A worker whose handlers block their threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+use tower::service_fn;
+use tower_bitrix24::Event;
+use tower_bitrix24::inbox::{Inbox, InboxStore, SqliteInbox, WorkerRequest};
+
+use super::{Directory, form, key, respond, send, wait_for};
+
+fn portal(request: &WorkerRequest) -> String {
+    let event = request.extensions().get::<Event>().unwrap();
+    event.auth().member_id().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn handler_that_blocks_and_has_lost_its_lease_stops_no_other_portal() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store.clone(), key()).build();
+    let blocking = Arc::new(AtomicUsize::new(0));
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let (begun, ended) = (blocking.clone(), has_ended.clone());
+    let service = service_fn(move |request: WorkerRequest| {
+        let (begun, ended) = (begun.clone(), ended.clone());
+        async move {
+            if portal(&request) == "blocks" && begun.fetch_add(1, Ordering::Relaxed) == 0 {
+                std::thread::sleep(Duration::from_secs(4));
+                ended.store(true, Ordering::Relaxed);
+            }
+            respond(200)
+        }
+    });
+    let worker = inbox.worker(service).lease(Duration::from_secs(1)).spawn();
+    let deal = |portal: &str| form("ONCRMDEALUPDATE", 1, 1, portal);
+    assert_eq!(send(&inbox, deal("blocks")).await, 200);
+    while blocking.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // As after the database could not be reached for longer than the lease.
+    let options = SqliteConnectOptions::new().filename(directory.file());
+    let mut writer = options.connect().await.unwrap();
+    let lost = "UPDATE bitrix24_inbox SET state = 0, owner = NULL, suspect = 1, due = 0";
+    writer.execute(lost).await.unwrap();
+    writer.close().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(send(&inbox, deal("quiet")).await, 200);
+    wait_for(&store, |stats| stats.done == 2).await;
+    assert!(!has_ended.load(Ordering::Relaxed));
+    worker.shutdown(Duration::from_secs(10)).await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn shutdown_releases_entries_beside_a_handler_that_blocks() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store.clone(), key()).build();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let count = begun.clone();
+    let service = service_fn(move |request: WorkerRequest| {
+        let count = count.clone();
+        async move {
+            count.fetch_add(1, Ordering::Relaxed);
+            if portal(&request) == "blocks" {
+                std::thread::sleep(Duration::from_secs(6));
+            }
+            std::future::pending::<()>().await;
+            respond(200)
+        }
+    });
+    let worker = inbox.worker(service).spawn();
+    for portal in ["blocks", "a", "b", "c"] {
+        let form = form("ONCRMDEALUPDATE", 1, 1, portal);
+        assert_eq!(send(&inbox, form).await, 200);
+    }
+    while begun.load(Ordering::Relaxed) < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    worker.shutdown(Duration::ZERO).await;
+    let stats = store.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.running), (3, 1));
+    store.close().await;
+}
