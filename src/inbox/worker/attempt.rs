@@ -74,7 +74,8 @@ impl Attempts {
         let counted = record.attempts.saturating_sub(record.forgiven);
         match self.settings.backoff.delay(counted) {
             Some(delay) => Outcome::Retry {
-                after: after.unwrap_or(delay),
+                // A tenth at least: `Retry-After: 0` would use up the attempts in a moment.
+                after: after.map_or(delay, |after| after.max(delay / 10)),
                 error,
             },
             None => Outcome::Dead { error },

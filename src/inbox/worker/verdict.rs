@@ -157,7 +157,8 @@ fn parse_http_date(text: &str) -> Option<u64> {
     let month = MONTHS.find(month).filter(|at| at % 3 == 0)? as u64 / 3 + 1;
     let mut number = || parts.next()?.parse::<u64>().ok();
     let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
-    if !(1970..10_000).contains(&year) {
+    let is_in_range = (1970..10_000).contains(&year) && day <= 31;
+    if !is_in_range || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     // Days since 1970 of a year that begins in March, so that a leap day is the last.
@@ -257,6 +258,8 @@ mod tests {
             ("Fri, 01 Mar 2024 00:00:00 GMT", Some(1_709_251_200)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", None),
             ("Sun, 06 Foo 1994 08:49:37 GMT", None),
+            ("Sun, 18446744073709551615 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:18446744073709551615:37 GMT", None),
         ] {
             assert_eq!(parse_http_date(date), seconds, "{date}");
         }

@@ -1,14 +1,16 @@
-//! A worker whose handlers block their threads.
+//! A worker whose handlers block their threads, or ask for a retry at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use http::Response;
+use http_body_util::Full;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tower::service_fn;
 use tower_bitrix24::Event;
-use tower_bitrix24::inbox::{Inbox, InboxStore, SqliteInbox, WorkerRequest};
+use tower_bitrix24::inbox::{Backoff, Inbox, InboxStore, SqliteInbox, WorkerRequest};
 
 use super::{Directory, form, key, respond, send, wait_for};
 
@@ -85,4 +87,29 @@ async fn shutdown_releases_entries_beside_a_handler_that_blocks() {
     let stats = store.stats().await.unwrap();
     assert_eq!((stats.waiting, stats.running), (3, 1));
     store.close().await;
+}
+
+#[tokio::test]
+async fn retry_after_zero_does_not_use_up_the_attempts_in_a_moment() {
+    for after in ["0", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let directory = Directory::new();
+        let store = SqliteInbox::open(directory.file()).await.unwrap();
+        let inbox = Inbox::builder(store.clone(), key()).build();
+        let begun = Instant::now();
+        let service = service_fn(move |_: WorkerRequest| async move {
+            if begun.elapsed() > Duration::from_millis(500) {
+                return respond(200);
+            }
+            let response = Response::builder().status(503).header("retry-after", after);
+            Ok(response.body(Full::default()).unwrap())
+        });
+        let backoff = Backoff::new().first(Duration::from_secs(1));
+        let worker = inbox.worker(service).retry(backoff).spawn();
+        let form = form("ONCRMDEALUPDATE", 1, 1, "a");
+        assert_eq!(send(&inbox, form).await, 200);
+        let stats = wait_for(&store, |stats| stats.done + stats.dead == 1).await;
+        assert_eq!(stats.dead, 0, "{after}");
+        worker.shutdown(Duration::ZERO).await;
+        store.close().await;
+    }
 }
