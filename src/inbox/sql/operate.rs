@@ -139,13 +139,12 @@ impl<D: InboxDialect> SqlInbox<D> {
         let mut exclusive = self.exclusive_and_placed().await?;
         let values = [exclusive.now.into(), seq.into()];
         let rows = exclusive.transaction.fetch(DISCARD, &values).await?;
-        let Some(row) = rows.first() else {
-            return Ok(false);
-        };
-        let lane = row.hash(0)?;
-        exclusive.promote(lane.as_slice()).await?;
+        if let Some(row) = rows.first() {
+            exclusive.promote(row.hash(0)?.as_slice()).await?;
+        }
+        // What it has placed stays so if there is no such entry.
         exclusive.commit().await?;
-        Ok(true)
+        Ok(!rows.is_empty())
     }
 
     pub(super) async fn purge(&self, done: Duration, dead: Duration) -> Result<u64, StoreError> {
