@@ -35,12 +35,16 @@ pub(super) fn rewrite(log: &mut File) -> Result<()> {
 /// of a log, but ignores an error.
 #[cfg(unix)]
 pub(super) fn sync_directory(log: &Path) -> Result<()> {
-    /// The errors of file systems that sync no directories.
-    const UNSUPPORTED: [ErrorKind; 2] = [ErrorKind::InvalidInput, ErrorKind::Unsupported];
+    /// The errors of file systems that sync no directories, and of a directory that may not be read.
+    const NOT_POSSIBLE: [ErrorKind; 3] = [
+        ErrorKind::InvalidInput,
+        ErrorKind::Unsupported,
+        ErrorKind::PermissionDenied,
+    ];
 
     let directory = log.parent().unwrap_or(Path::new("/"));
-    match File::open(directory)?.sync_all() {
-        Err(error) if UNSUPPORTED.contains(&error.kind()) => Ok(()),
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        Err(error) if NOT_POSSIBLE.contains(&error.kind()) => Ok(()),
         synced => synced,
     }
 }
