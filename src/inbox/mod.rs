@@ -72,7 +72,7 @@
 //! |---|---|
 //! | a status below 400, or a 4xx not listed below | is done |
 //! | 404, 405, 410, 422; the 403 of a handler that demands a stronger [proof](crate::callback::Proof) | is dead at once: no retry would help, and nothing handled it |
-//! | 408, 425, 429, 5xx; an error, a panic, a timeout | is retried after `Retry-After`, but not sooner than a tenth of the [`Backoff`], or after that |
+//! | 408, 425, 429, 5xx; an error, a panic, a timeout | is retried after the [`Backoff`], or after `Retry-After`, though not before a tenth of the backoff |
 //!
 //! Dead entries are the dead letters: [`Inbox::list`] shows them, and [`Inbox::retry`] makes them wait
 //! again.
