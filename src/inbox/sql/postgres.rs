@@ -23,8 +23,9 @@ use crate::sql::{Session, StoreError, parse_url};
 ///
 /// It creates its tables on first use: `bitrix24_inbox`, `bitrix24_inbox_accepted`,
 /// `bitrix24_inbox_backlog` and `bitrix24_inbox_schema`, in the first schema of the role's `search_path`.
-/// Leases and due times go by the server's clock. A transaction that changes entries holds an advisory
-/// lock, so that the order of a lane is that of the commits.
+/// Leases and due times go by the server's clock. If it is set back, entries wait until it has caught up.
+/// A transaction that changes entries holds an advisory lock, so that the order of a lane is that of the
+/// commits.
 ///
 /// A server with `fsync=off` or `full_page_writes=off` is rejected, since it can lose what it has
 /// committed. If `synchronous_commit` is off for the server, the database or the role, each transaction
