@@ -22,9 +22,9 @@ fn file_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        // The log is copied to the file at 4 MB, and the commits wait some 7 ms for that. With 12 MB a tenth
-        // less is written, since many commits change the same page of an index, but a hundredth of the
-        // senders wait for 20 ms. The cache of a connection grows to 16 MB.
+        // The log is copied to the file at 4 MB. The commits wait for that, a hundredth of the senders for
+        // 10 ms. With 12 MB it is 20 ms, but a tenth less is written, since many commits change the same
+        // page of an index. The cache of a connection grows to 16 MB.
         .pragma("wal_autocheckpoint", "1000")
         .pragma("cache_size", "-16000")
         // A log that grew beside a long backup shrinks again.

@@ -23,6 +23,9 @@ const STEP: i64 = 512;
 /// The number of portals that one transaction places packs of.
 const PORTALS: usize = 16;
 
+/// The sequence numbers from one pack to the next. The parts of a pack that is divided have those between.
+const SPACING: i64 = 1024;
+
 /// A pack of either table.
 const HAS_PACKS: &str = "SELECT seq FROM bitrix24_inbox_accepted WHERE format <= $1 \
     UNION ALL SELECT seq FROM bitrix24_inbox_backlog WHERE format <= $1 LIMIT 1";
@@ -138,8 +141,7 @@ impl<D: InboxDialect> SqlInbox<D> {
             let (Some(first), Some(last)) = (row.number(0)?, row.number(1)?) else {
                 return Ok(());
             };
-            // The parts of a divided pack follow it.
-            if first / 1024 > *newest.get_or_insert(last) / 1024 {
+            if first / SPACING > *newest.get_or_insert(last) / SPACING {
                 return Ok(());
             }
         }

@@ -142,7 +142,7 @@ impl<D: InboxDialect> SqlInbox<D> {
         if let Some(row) = rows.first() {
             exclusive.promote(row.hash(0)?.as_slice()).await?;
         }
-        // What it has placed stays so if there is no such entry.
+        // Also if there is nothing to discard: entries were placed.
         exclusive.commit().await?;
         Ok(!rows.is_empty())
     }

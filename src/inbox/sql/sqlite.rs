@@ -280,6 +280,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn removed_portal_leaves_nothing_in_a_pack_that_was_divided() {
+        let path = format!("bitrix24-divided-{}", std::process::id());
+        let path = std::env::temp_dir().join(path);
+        for apart in 8..12 {
+            std::fs::create_dir_all(&path).unwrap();
+            let mut inbox = SqliteInbox::open(path.join("inbox.sqlite")).await.unwrap();
+            let count = 256 * (9 + apart);
+            let of_portal = |number| Entry {
+                member_id: "flood".to_owned(),
+                ..entry(number)
+            };
+            let flood: Vec<Entry> = (0..count).map(of_portal).collect();
+            for batch in flood.chunks(256) {
+                inbox.accept(batch).await.unwrap();
+            }
+            // One of the portal, with many of others.
+            let mut mixed: Vec<Entry> = (count + 1..count + 21).map(entry).collect();
+            mixed.push(of_portal(count));
+            inbox.accept(&mixed).await.unwrap();
+            // A quarter of that is over before a transaction makes a second step.
+            Arc::get_mut(&mut inbox.store).unwrap().call_timeout = Duration::from_millis(4);
+            let removed = inbox.remove_portal("flood").await.unwrap();
+            Arc::get_mut(&mut inbox.store).unwrap().call_timeout = CALL_TIMEOUT;
+            inbox.close().await;
+            assert_eq!(removed, count + 1);
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn portal_is_removed_also_if_its_backlog_takes_longer_than_a_call_may() {
         let path = format!("bitrix24-remove-{}", std::process::id());
         let path = std::env::temp_dir().join(path);

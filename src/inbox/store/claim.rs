@@ -22,7 +22,7 @@ pub struct ClaimRequest<'a> {
     pub lease: Duration,
     /// The pauses for entries whose lease is over.
     pub backoff: &'a Backoff,
-    /// `true` if the worker runs nothing.
+    /// `true` if the worker runs nothing, or only attempts whose leases it has lost.
     pub idle: bool,
     /// The maximum number of entries that the worker runs for one portal. Of the places that others
     /// leave, a portal may take three quarters, or the share that this limit is of all places if that

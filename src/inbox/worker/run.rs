@@ -199,8 +199,10 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         let settings = &self.attempts.settings;
         let busy = self.running.len();
-        let mut running = self.running.values().filter(|running| !running.is_lost);
-        let free = if running.any(|running| running.alone) {
+        // A handler that blocks its thread ends late or never, whether or not its lease is lost.
+        let held = || self.running.values().filter(|running| !running.is_lost);
+        let idle = held().next().is_none();
+        let free = if held().any(|running| running.alone) {
             0
         } else {
             settings.concurrency.saturating_sub(busy)
@@ -227,8 +229,7 @@ impl<S: InboxStore + 'static> Run<S> {
             limit: free,
             lease: settings.lease,
             backoff: &settings.backoff,
-            // One that blocks its thread is lost, and ends after all or never.
-            idle: self.running.values().all(|running| running.is_lost),
+            idle,
             portal_limit,
             running: &portals,
             after: &self.after,

@@ -157,8 +157,9 @@ fn parse_http_date(text: &str) -> Option<u64> {
     let month = MONTHS.find(month).filter(|at| at % 3 == 0)? as u64 / 3 + 1;
     let mut number = || parts.next()?.parse::<u64>().ok();
     let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
-    let is_in_range = (1970..10_000).contains(&year) && day <= 31;
-    if !is_in_range || hour > 23 || minute > 59 || second > 60 {
+    let is_date = (1970..10_000).contains(&year) && day <= 31;
+    let is_time = hour <= 23 && minute <= 59 && second <= 60;
+    if !is_date || !is_time {
         return None;
     }
     // Days since 1970 of a year that begins in March, so that a leap day is the last.

@@ -31,7 +31,7 @@ async fn handler_that_blocks_and_has_lost_its_lease_stops_no_other_portal() {
         let (begun, ended) = (begun.clone(), ended.clone());
         async move {
             if portal(&request) == "blocks" && begun.fetch_add(1, Ordering::Relaxed) == 0 {
-                std::thread::sleep(Duration::from_secs(4));
+                std::thread::sleep(Duration::from_secs(8));
                 ended.store(true, Ordering::Relaxed);
             }
             respond(200)
