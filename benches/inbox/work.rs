@@ -79,7 +79,7 @@ fn request(backoff: &Backoff, limit: usize) -> ClaimRequest<'_> {
         limit,
         lease: LEASE,
         backoff,
-        idle: true,
+        alone: true,
         portal_limit: limit,
         running: &[],
         after: "",

@@ -114,17 +114,17 @@ impl<D: InboxDialect> Exclusive<D> {
         if request.limit == 0 {
             return Ok(claims);
         }
-        if let Some(suspect) = self.due_suspect().await? {
-            if request.idle {
+        match self.due_suspect().await? {
+            Some(suspect) if request.alone => {
                 claims.entries = self.take(THIS_SUSPECT, &[suspect.into()], request).await?;
                 for claim in &mut claims.entries {
                     claim.alone = true;
                 }
-            } else {
-                claims.wait_for_idle = true;
             }
-        } else {
-            self.share_out(request, &mut claims).await?;
+            suspect => {
+                claims.has_suspect = suspect.is_some();
+                self.share_out(request, &mut claims).await?;
+            }
         }
         Ok(claims)
     }

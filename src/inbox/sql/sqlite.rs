@@ -229,7 +229,7 @@ mod tests {
             limit: 16,
             lease: Duration::from_secs(60),
             backoff: &backoff,
-            idle: true,
+            alone: true,
             portal_limit: 16,
             running: &[],
             after: "",

@@ -22,8 +22,9 @@ pub struct ClaimRequest<'a> {
     pub lease: Duration,
     /// The pauses for entries whose lease is over.
     pub backoff: &'a Backoff,
-    /// `true` if the worker runs nothing, or only attempts whose leases it has lost.
-    pub idle: bool,
+    /// `true` if the worker runs a suspect now, should one be due: it runs nothing else, or has waited for
+    /// that long enough. `false` if it is the others' turn.
+    pub alone: bool,
     /// The maximum number of entries that the worker runs for one portal. Of the places that others
     /// leave, a portal may take three quarters, or the share that this limit is of all places if that
     /// is more; at least one. What is running and the [limit](Self::limit) together are all places.
@@ -39,8 +40,9 @@ pub struct ClaimRequest<'a> {
 pub struct Claims {
     /// The entries.
     pub entries: Vec<Claim>,
-    /// `true` if an entry is due that must run alone: claim again once the worker is idle.
-    pub wait_for_idle: bool,
+    /// `true` if a suspect is due that was not handed out, since the worker did not ask for it: claim
+    /// [alone](ClaimRequest::alone) soon.
+    pub has_suspect: bool,
     /// The portal that was served last, or looked at last.
     pub after: String,
     /// `true` if the call left a part of the waiting entries out, since it would have taken long: the worker
@@ -53,7 +55,7 @@ pub struct Claims {
 pub struct Claim {
     /// The entry as it is stored now.
     pub record: Record,
-    /// `true` if the entry must run alone.
+    /// `true` if the entry is a suspect, and should run alone.
     pub alone: bool,
 }
 
@@ -187,7 +189,7 @@ mod tests {
             limit,
             lease: Duration::ZERO,
             backoff: &Backoff::new(),
-            idle: running.is_empty(),
+            alone: running.is_empty(),
             portal_limit,
             running,
             after: "",

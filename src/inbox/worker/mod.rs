@@ -4,6 +4,8 @@ mod attempt;
 mod handler;
 mod housekeeping;
 mod run;
+mod running;
+mod turn;
 mod verdict;
 
 use std::any::Any;

@@ -1,21 +1,22 @@
 //! The loop of a worker: claims, runs, extends, finishes.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 use tower::Service;
 
 use super::Settings;
 use super::attempt::Attempts;
+use super::running::{Attempt, Running};
+use super::turn::Turn;
 use crate::inbox::seal::InboxKey;
 use crate::inbox::service::Inbox;
-use crate::inbox::store::{Claim, ClaimRequest, Finish, InboxStore, Outcome, Owned, Record};
+use crate::inbox::store::{ClaimRequest, Finish, InboxStore, Outcome, Owned, Record};
 use crate::telemetry;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +33,8 @@ pub(super) struct Run<S> {
     attempts: Attempts,
     owner: String,
     stop: watch::Receiver<Option<Instant>>,
-    running: HashMap<Id, Running>,
+    running: Running,
+    turn: Turn,
     tasks: JoinSet<Outcome>,
     /// Attempts that ended and are still to be stored. Their leases are extended meanwhile.
     unfinished: Vec<Finish>,
@@ -47,25 +49,6 @@ pub(super) struct Run<S> {
     paused_until: Option<Instant>,
     pause: Duration,
     released: usize,
-}
-
-struct Running {
-    record: Record,
-    /// It must run alone.
-    alone: bool,
-    task: AbortHandle,
-    lease_until: Instant,
-    /// The lease is lost: the outcome counts no longer.
-    is_lost: bool,
-}
-
-impl Running {
-    fn owned(&self) -> Owned {
-        Owned {
-            seq: self.record.seq,
-            attempt: self.record.attempts,
-        }
-    }
 }
 
 /// Three quarters. One place at least is left for another portal, if there are two.
@@ -92,7 +75,8 @@ impl<S: InboxStore + 'static> Run<S> {
             attempts: Attempts { keys, settings },
             owner: owner(),
             stop,
-            running: HashMap::new(),
+            running: Running::default(),
+            turn: Turn::new(),
             tasks: JoinSet::new(),
             unfinished: Vec::new(),
             after: String::new(),
@@ -135,7 +119,8 @@ impl<S: InboxStore + 'static> Run<S> {
                     self.finish_and_claim(&mut service).await;
                 }
             }
-            let wake = [deadline, self.paused_until, self.resume_at];
+            let turn_end = self.turn.end(Instant::now());
+            let wake = [deadline, self.paused_until, self.resume_at, turn_end];
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
@@ -198,14 +183,11 @@ impl<S: InboxStore + 'static> Run<S> {
             }
         }
         let settings = &self.attempts.settings;
-        let busy = self.running.len();
-        // A handler that blocks its thread ends late or never, whether or not its lease is lost.
-        let held = || self.running.values().filter(|running| !running.is_lost);
-        let idle = held().next().is_none();
-        let free = if held().any(|running| running.alone) {
-            0
-        } else {
-            settings.concurrency.saturating_sub(busy)
+        let now = Instant::now();
+        let places = settings.concurrency.saturating_sub(self.running.len());
+        let (alone, free) = match self.turn.next(&self.running, now) {
+            Some(alone) => (alone, places),
+            None => (false, 0),
         };
         // The next entry of a lane is due once its head ends.
         let is_hungry = self.hungry || !self.unfinished.is_empty();
@@ -213,14 +195,7 @@ impl<S: InboxStore + 'static> Run<S> {
             return self.finish().await;
         }
         self.urges = false;
-        let mut portals: HashMap<&str, usize> = HashMap::new();
-        for running in self.running.values() {
-            *portals.entry(&running.record.entry.member_id).or_default() += 1;
-        }
-        let portals: Vec<_> = portals
-            .into_iter()
-            .map(|(portal, running)| (portal.to_owned(), running))
-            .collect();
+        let portals = self.running.of_portals();
         let portal_limit = settings
             .portal_limit
             .unwrap_or_else(|| default_portal_limit(settings.concurrency));
@@ -229,60 +204,68 @@ impl<S: InboxStore + 'static> Run<S> {
             limit: free,
             lease: settings.lease,
             backoff: &settings.backoff,
-            idle,
+            alone,
             portal_limit,
             running: &portals,
             after: &self.after,
         };
         // By the time of the call, so that the lease never ends here later than in the store.
-        let lease_until = Instant::now() + settings.lease;
+        let lease_until = now + settings.lease;
         let store = &self.inbox.store;
         let finishes = &self.unfinished;
         let claimed = if finishes.is_empty() {
             store.claim(&request).await
         } else {
-            let both = store.finish_and_claim(finishes, &request).await;
-            both.map(|(_, claims)| claims)
+            let both = store.finish_and_claim(finishes, &request);
+            both.await.map(|(_, claims)| claims)
         };
         match claimed {
             Ok(claims) => {
                 self.succeeded();
                 self.unfinished.clear();
-                // A full claim leaves more behind, and so may one that runs alone. If an entry waits
-                // for this worker to be idle, another may take it first: the next poll asks again.
-                let is_alone = claims.entries.iter().any(|claim| claim.alone);
-                self.hungry = claims.entries.len() == free || is_alone;
+                // A full claim leaves more behind, and so does one of a suspect or beside one.
+                let is_full = claims.entries.len() == free;
+                let mut suspect = None;
                 self.resume_at = claims.is_partial.then(|| Instant::now() + RESUME_PAUSE);
                 self.after = claims.after;
                 for claim in claims.entries {
-                    self.start(claim, service.clone(), lease_until);
+                    let alone = claim.alone;
+                    let task = self.start(claim.record, service, lease_until);
+                    suspect = suspect.or(Some(task).filter(|_| alone));
+                }
+                self.hungry = is_full || suspect.is_some() || claims.has_suspect;
+                if free > 0 {
+                    let now = Instant::now();
+                    self.turn.claimed(suspect, claims.has_suspect, now);
+                    if self.turn.is_ending() && !self.running.holds_any() {
+                        self.resume_at = Some(now);
+                    }
                 }
             }
             Err(error) => self.failed(error),
         }
     }
 
-    fn start<H, B, R>(&mut self, claim: Claim, service: H, lease_until: Instant)
+    fn start<H, B, R>(&mut self, record: Record, service: &H, lease_until: Instant) -> Id
     where
-        H: Service<Request<B>, Response = Response<R>> + Send + 'static,
+        H: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
         H::Future: Send,
         H::Error: Into<Box<dyn Error + Send + Sync>>,
         B: From<Bytes> + Send + 'static,
         R: Send + 'static,
     {
-        let Claim { record, alone } = claim;
-        let work = self.attempts.clone().run(record.clone(), service);
+        let work = self.attempts.clone().run(record.clone(), service.clone());
         let task = self
             .tasks
             .spawn(telemetry::inbox::in_attempt(shown(&record), work));
-        let running = Running {
+        let id = task.id();
+        self.running.insert(Attempt {
             record,
-            alone,
+            task,
             lease_until,
             is_lost: false,
-            task: task.clone(),
-        };
-        self.running.insert(task.id(), running);
+        });
+        id
     }
 
     /// Takes the outcome of a task that ended.
@@ -291,7 +274,7 @@ impl<S: InboxStore + 'static> Run<S> {
             Ok((id, outcome)) => (id, Ok(outcome)),
             Err(error) => (error.id(), Err(error.is_panic())),
         };
-        let Some(running) = self.running.remove(&id) else {
+        let Some(running) = self.running.remove(id) else {
             return;
         };
         if running.is_lost {
@@ -318,8 +301,8 @@ impl<S: InboxStore + 'static> Run<S> {
         if self.unfinished.is_empty() {
             return;
         }
-        let finished = self.inbox.store.finish(&self.owner, &self.unfinished).await;
-        match finished {
+        let finish = self.inbox.store.finish(&self.owner, &self.unfinished);
+        match finish.await {
             Ok(_) => {
                 self.succeeded();
                 self.unfinished.clear();
@@ -334,34 +317,23 @@ impl<S: InboxStore + 'static> Run<S> {
     async fn extend(&mut self) {
         // A handler that was aborted may run on until its next await, while this worker has the entry
         // once more.
-        let held = self.running.iter().filter(|(_, running)| !running.is_lost);
-        let ids: Vec<Id> = held.map(|(id, _)| *id).collect();
-        let mut owned: Vec<Owned> = ids.iter().map(|id| self.running[id].owned()).collect();
+        let held = self.running.held();
+        let (tasks, mut owned): (Vec<Id>, Vec<Owned>) = held
+            .map(|attempt| (attempt.task.id(), attempt.owned()))
+            .unzip();
         owned.extend(self.unfinished.iter().map(|finish| finish.owned));
         if owned.is_empty() {
             return;
         }
         let lease = self.attempts.settings.lease;
         let lease_until = Instant::now() + lease;
-        let extended = self.inbox.store.extend(&self.owner, &owned, lease).await;
-        let extended = match extended {
-            Ok(extended) => extended,
+        let extend = self.inbox.store.extend(&self.owner, &owned, lease);
+        match extend.await {
+            Ok(extended) => self.running.extended(&tasks, &extended, lease_until),
             Err(error) => {
                 self.failed(error);
-                Vec::new()
-            }
-        };
-        let now = Instant::now();
-        for (at, id) in ids.iter().enumerate() {
-            let Some(running) = self.running.get_mut(id) else {
-                continue;
-            };
-            match extended.get(at) {
-                Some(true) => running.lease_until = lease_until,
-                Some(false) => running.lose(),
-                // Unknown: others may have the entry once the lease is over.
-                None if running.lease_until <= now => running.lose(),
-                None => {}
+                // Others may have their entries.
+                self.running.lose_ended();
             }
         }
     }
@@ -381,13 +353,6 @@ impl<S: InboxStore + 'static> Run<S> {
                 sleep_until(until.min(deadline)).await;
             }
         }
-    }
-}
-
-impl Running {
-    fn lose(&mut self) {
-        self.is_lost = true;
-        self.task.abort();
     }
 }
 

@@ -169,17 +169,36 @@ pub(super) async fn ended_lease<S: InboxStore>(store: &Harness<'_, S>) -> Checke
     expect("the number of entries", &1, &claims.entries.len())?;
     store.accept_one(&other).await?;
     pause().await;
-    let claims = store.claim_as(|request| request.idle = false).await?;
-    expect("the entries of a busy worker", &0, &claims.entries.len())?;
-    expect("wait_for_idle", &true, &claims.wait_for_idle)?;
     let claims = store.claim_as(|_| {}).await?;
-    expect("the entries of an idle worker", &1, &claims.entries.len())?;
+    expect("the entries if it runs alone", &1, &claims.entries.len())?;
     let claim = &claims.entries[0];
     expect("the key", &entry.key, &claim.record.entry.key)?;
     expect("alone", &true, &claim.alone)?;
     expect("the attempts", &2, &claim.record.attempts)?;
     store.done(&claim.record).await?;
     store.expect_claimed(&[&other]).await?;
+    Ok(())
+}
+
+pub(super) async fn others_beside_a_suspect<S: InboxStore>(store: &Harness<'_, S>) -> Checked {
+    let entry = store.entry("a", Some(1));
+    store.accept_one(&entry).await?;
+    store.claim_as(|request| request.lease = SHORT).await?;
+    let (behind, other) = (store.entry("a", Some(1)), store.entry("a", Some(2)));
+    store.accept(&[behind, other.clone()]).await?;
+    pause().await;
+    for others in [vec![other.key], Vec::new()] {
+        let claims = store.claim_as(|request| request.alone = false).await?;
+        let keys: Vec<_> = claims.entries.iter().map(|c| c.record.entry.key).collect();
+        expect("the entries beside a suspect", &others, &keys)?;
+        let is_alone = claims.entries.iter().any(|claim| claim.alone);
+        expect("alone", &false, &is_alone)?;
+        expect("has_suspect", &true, &claims.has_suspect)?;
+    }
+    let claims = store.claim_as(|request| request.limit = 0).await?;
+    expect("has_suspect without a place", &false, &claims.has_suspect)?;
+    let suspect = store.expect_claimed(&[&entry]).await?;
+    store.done(&suspect[0]).await?;
     Ok(())
 }
 

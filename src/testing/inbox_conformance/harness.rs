@@ -26,7 +26,7 @@ const REQUEST: ClaimRequest<'_> = ClaimRequest {
     limit: 16,
     lease: LEASE,
     backoff: &BACKOFF,
-    idle: true,
+    alone: true,
     portal_limit: 16,
     running: &[],
     after: "",

@@ -57,6 +57,7 @@ pub async fn check<S: InboxStore>(store: &S) -> Result<(), ConformanceError> {
         "portals are served in turn and within their limit": claiming::portals_in_turn;
         "a head that waits for its retry holds its lane and no other": claiming::retried_head;
         "an entry whose lease ended is handed out again, alone": claiming::ended_lease;
+        "a suspect holds nothing back but its lane": claiming::others_beside_a_suspect;
         "an entry whose lease ended after its last attempt is dead": claiming::poison;
         "an entry of a later format is left alone": claiming::later_format;
         "only the owner of the attempt ends it": finishing::fenced;

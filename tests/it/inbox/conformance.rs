@@ -27,7 +27,9 @@ enum Fault {
     PutsAllIntoOneLane,
     IgnoresPortalLimit,
     BeginsWithTheFirstPortal,
-    HandsSuspectsToBusyWorkers,
+    HandsOutSuspectsUnasked,
+    HoldsOthersBack,
+    DoesNotSayThatASuspectIsDue,
     DoesNotSayThatItRunsAlone,
     LeasesNeverEnd,
     NeverGivesUp,
@@ -130,12 +132,16 @@ impl InboxStore for Broken {
         match self.fault {
             Fault::IgnoresPortalLimit => request.portal_limit = usize::MAX,
             Fault::BeginsWithTheFirstPortal => request.after = "",
-            Fault::HandsSuspectsToBusyWorkers => request.idle = true,
+            Fault::HandsOutSuspectsUnasked => request.alone = true,
             Fault::LeasesNeverEnd => request.lease = Duration::from_secs(3600),
             Fault::NeverGivesUp => request.backoff = &for_ever,
             _ => {}
         }
         let mut claims = self.store.claim(&request).await?;
+        if claims.has_suspect && self.is(Fault::HoldsOthersBack) {
+            claims.entries.clear();
+        }
+        claims.has_suspect &= !self.is(Fault::DoesNotSayThatASuspectIsDue);
         for claim in &mut claims.entries {
             claim.alone &= !self.is(Fault::DoesNotSayThatItRunsAlone);
             let owner = (request.owner.to_owned(), claim.record.attempts);
@@ -310,6 +316,7 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
     let in_turn = "portals are served in turn and within their limit";
     let retried = "a head that waits for its retry holds its lane and no other";
     let ended = "an entry whose lease ended is handed out again, alone";
+    let others = "a suspect holds nothing back but its lane";
     let poison = "an entry whose lease ended after its last attempt is dead";
     let format = "an entry of a later format is left alone";
     let fenced = "only the owner of the attempt ends it";
@@ -335,7 +342,9 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         (PutsAllIntoOneLane, no_lane),
         (IgnoresPortalLimit, in_turn),
         (BeginsWithTheFirstPortal, in_turn),
-        (HandsSuspectsToBusyWorkers, ended),
+        (HandsOutSuspectsUnasked, others),
+        (HoldsOthersBack, others),
+        (DoesNotSayThatASuspectIsDue, others),
         (DoesNotSayThatItRunsAlone, ended),
         (LeasesNeverEnd, ended),
         (NeverGivesUp, poison),
@@ -375,5 +384,5 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         });
     }
     let found: std::collections::BTreeSet<_> = checks.join_all().await.into_iter().collect();
-    assert_eq!(found.len(), 23, "each rule is broken by a fault");
+    assert_eq!(found.len(), 24, "each rule is broken by a fault");
 }

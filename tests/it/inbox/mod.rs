@@ -4,6 +4,7 @@ mod callbacks;
 mod conformance;
 mod model;
 mod receive;
+mod suspects;
 #[cfg(feature = "telemetry")]
 mod telemetry;
 mod worker;

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tower_bitrix24::event::DedupKey;
 use tower_bitrix24::inbox::{
-    Accepted, Backoff, Claim, ClaimRequest, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
+    Accepted, Backoff, ClaimRequest, Claims, Entry, FORMAT, Filter, Finish, InboxStore, Outcome,
     Owned, Record, State,
 };
 
@@ -29,7 +29,7 @@ pub(crate) enum Call {
     Claim {
         worker: u8,
         limit: usize,
-        idle: bool,
+        alone: bool,
     },
     /// Ends the attempt that was claimed this many claims ago, whether it still counts or not.
     Finish {
@@ -77,7 +77,7 @@ pub(crate) fn calls() -> impl Strategy<Value = Vec<Call>> {
     let call = prop_oneof![
         4 => vec(entry, 1..6).prop_map(Call::Accept),
         4 => (0..2_u8, 1..5_usize, any::<bool>())
-            .prop_map(|(worker, limit, idle)| Call::Claim { worker, limit, idle }),
+            .prop_map(|(worker, limit, alone)| Call::Claim { worker, limit, alone }),
         4 => (0..6_usize, end).prop_map(|(back, end)| Call::Finish { back, end }),
         1 => (0..6_usize).prop_map(|back| Call::Extend { back }),
         1 => (0..2_u8).prop_map(|worker| Call::Crash { worker }),
@@ -242,27 +242,28 @@ impl Model {
     }
 
     /// Checks what was handed out, and hands it out.
-    fn claim(&mut self, worker: u8, limit: usize, idle: bool, claims: &[Claim]) {
+    fn claim(&mut self, worker: u8, limit: usize, alone: bool, claims: &Claims) {
         self.end_leases();
         let due: Vec<_> = self.entries.iter().filter(|entry| entry.is_due()).collect();
-        let suspects: BTreeSet<i64> = due
-            .iter()
-            .filter(|entry| entry.suspect)
-            .map(|entry| entry.seq)
-            .collect();
-        let all: BTreeSet<i64> = due.iter().map(|entry| entry.seq).collect();
-        let found: BTreeSet<i64> = claims.iter().map(|claim| claim.record.seq).collect();
-        assert_eq!(found.len(), claims.len(), "an entry is handed out twice");
-        let (allowed, number) = match (suspects.is_empty(), idle) {
-            (true, _) => (&all, limit.min(all.len())),
-            (false, true) => (&suspects, 1),
-            (false, false) => (&suspects, 0),
+        let seqs = |suspect: bool| -> BTreeSet<i64> {
+            let due = due.iter().filter(|entry| entry.suspect == suspect);
+            due.map(|entry| entry.seq).collect()
+        };
+        let (suspects, others) = (seqs(true), seqs(false));
+        let claimed = &claims.entries;
+        let found: BTreeSet<i64> = claimed.iter().map(|claim| claim.record.seq).collect();
+        assert_eq!(found.len(), claimed.len(), "an entry is handed out twice");
+        let is_alone = alone && !suspects.is_empty();
+        let (allowed, number) = if is_alone {
+            (&suspects, 1)
+        } else {
+            (&others, limit.min(others.len()))
         };
         assert!(found.is_subset(allowed), "{found:?} of {allowed:?}");
         assert_eq!(found.len(), number, "{found:?} of {allowed:?}");
-        let is_alone = !suspects.is_empty();
-        assert!(claims.iter().all(|claim| claim.alone == is_alone));
-        for claim in claims {
+        assert!(claimed.iter().all(|claim| claim.alone == is_alone));
+        assert_eq!(claims.has_suspect, !alone && !suspects.is_empty());
+        for claim in claimed {
             let entry = self.find(claim.record.seq).unwrap();
             entry.state = State::Running;
             entry.owner = Some(worker);
@@ -434,7 +435,7 @@ where
             Call::Claim {
                 worker,
                 limit,
-                idle,
+                alone,
             } => {
                 let owner = worker_name(worker);
                 let request = ClaimRequest {
@@ -442,7 +443,7 @@ where
                     limit,
                     lease: HOUR,
                     backoff: &backoff,
-                    idle,
+                    alone,
                     portal_limit: limit,
                     running: &[],
                     after: "",
@@ -452,7 +453,7 @@ where
                 for claim in &mut claims.entries {
                     claim.record.seq = seqs.modeled(claim.record.seq);
                 }
-                model.claim(worker, limit, idle, &claims.entries);
+                model.claim(worker, limit, alone, &claims);
             }
             Call::Finish { back, end } => {
                 let Some(&(worker, seq, attempt)) = model.claimed.iter().rev().nth(back) else {

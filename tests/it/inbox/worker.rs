@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use axum::Router;
 use axum::routing::post;
 use tower_bitrix24::event::{kind::CrmDealAdd, payload::ItemId};
-use tower_bitrix24::inbox::{Backoff, ClaimRequest, Filter, State};
+use tower_bitrix24::inbox::{Backoff, Filter, State};
 use tower_bitrix24::{EventBody, EventRouter};
 
 use super::*;
@@ -273,47 +273,6 @@ async fn shutdown_without_a_limit_waits_for_the_handlers() {
     wait_for(&inbox, |stats| stats.running == 1).await;
     assert_eq!(worker.shutdown(Duration::MAX).await, 0);
     assert_eq!(inbox.stats().await.unwrap().done, 1);
-}
-
-#[tokio::test]
-async fn busy_worker_goes_on_once_another_has_taken_the_entry_that_must_run_alone() {
-    let inbox = inbox();
-    send_ok(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await;
-    // A process that vanishes while it handles the first one.
-    let gone = ClaimRequest {
-        owner: "gone",
-        limit: 1,
-        lease: Duration::from_secs(1),
-        backoff: &Backoff::new(),
-        idle: true,
-        portal_limit: 1,
-        running: &[],
-        after: "",
-    };
-    assert_eq!(inbox.store().claim(&gone).await.unwrap().entries.len(), 1);
-    send_ok(&inbox, form("ONCRMDEALADD", 2, 2, "a")).await;
-    let service = service_fn(async |request: WorkerRequest| {
-        let event = request.extensions().get::<Event>().unwrap();
-        if event.timestamp() == Some(2) {
-            std::future::pending::<()>().await;
-        }
-        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
-    });
-    let worker = inbox.worker(service).spawn();
-    let suspect = async {
-        loop {
-            let records = inbox.list(&Filter::new(), 10).await.unwrap();
-            if let Some(suspect) = records.iter().find(|record| record.suspect) {
-                return suspect.seq;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let seq = tokio::time::timeout(Duration::from_secs(60), suspect).await;
-    send_ok(&inbox, form("ONCRMDEALADD", 3, 3, "a")).await;
-    assert!(inbox.discard(seq.unwrap()).await.unwrap());
-    wait_for(&inbox, |stats| stats.done == 2 && stats.running == 1).await;
-    worker.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ fn request(backoff: &Backoff) -> ClaimRequest<'_> {
         limit: 16,
         lease: Duration::from_secs(60),
         backoff,
-        idle: true,
+        alone: true,
         portal_limit: 16,
         running: &[],
         after: "",

@@ -210,7 +210,7 @@ async fn work_of_a_claim_does_not_depend_on_200_000_finished_rows_in_postgres() 
             limit: 8,
             lease: Duration::from_secs(600),
             backoff: &backoff,
-            idle: true,
+            alone: true,
             portal_limit: 8,
             running: &[],
             after: &after,

@@ -67,7 +67,7 @@ async fn commits(name: &str, settings: &str) -> Vec<(String, String)> {
             limit: 100,
             lease,
             backoff: &backoff,
-            idle: true,
+            alone: true,
             portal_limit: 100,
             running: &[],
             after: "",

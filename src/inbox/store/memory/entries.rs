@@ -185,13 +185,13 @@ impl Entries {
         let mut due: Vec<_> = due.map(|stored| stored.record.clone()).collect();
         due.sort_by_key(|record| (record.due, record.seq));
         if let Some(suspect) = due.iter().find(|record| record.suspect) {
-            if request.idle {
+            if request.alone {
                 claims.entries.extend(self.run(suspect.seq, request, now));
-            } else {
-                claims.wait_for_idle = true;
+                return claims;
             }
-            return claims;
+            claims.has_suspect = true;
         }
+        due.retain(|record| !record.suspect);
         let members: BTreeSet<&str> = due.iter().map(|r| r.entry.member_id.as_str()).collect();
         let (before, after): (Vec<&str>, Vec<&str>) =
             members.into_iter().partition(|id| *id <= request.after);
