@@ -119,8 +119,15 @@ impl<S: InboxStore + 'static> Run<S> {
                     self.finish_and_claim(&mut service).await;
                 }
             }
+            let lease_end = self.running.lease_end();
             let turn_end = self.turn.end(Instant::now());
-            let wake = [deadline, self.paused_until, self.resume_at, turn_end];
+            let wake = [
+                deadline,
+                self.paused_until,
+                self.resume_at,
+                lease_end,
+                turn_end,
+            ];
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
@@ -133,6 +140,11 @@ impl<S: InboxStore + 'static> Run<S> {
             }
             while let Some(joined) = self.tasks.try_join_next_with_id() {
                 self.joined(joined);
+            }
+            let lease_end = self.running.lease_end();
+            if lease_end.is_some_and(|end| end <= Instant::now()) {
+                // The last extension failed. The next one is due later than the lease ends.
+                self.extend().await;
             }
         }
         self.stop_tasks().await;
@@ -214,10 +226,11 @@ impl<S: InboxStore + 'static> Run<S> {
         let store = &self.inbox.store;
         let finishes = &self.unfinished;
         let claimed = if finishes.is_empty() {
-            store.claim(&request).await
+            self.running.during(store.claim(&request)).await
         } else {
             let both = store.finish_and_claim(finishes, &request);
-            both.await.map(|(_, claims)| claims)
+            let both = self.running.during(both).await;
+            both.map(|(_, claims)| claims)
         };
         match claimed {
             Ok(claims) => {
@@ -302,7 +315,7 @@ impl<S: InboxStore + 'static> Run<S> {
             return;
         }
         let finish = self.inbox.store.finish(&self.owner, &self.unfinished);
-        match finish.await {
+        match self.running.during(finish).await {
             Ok(_) => {
                 self.succeeded();
                 self.unfinished.clear();
@@ -328,7 +341,7 @@ impl<S: InboxStore + 'static> Run<S> {
         let lease = self.attempts.settings.lease;
         let lease_until = Instant::now() + lease;
         let extend = self.inbox.store.extend(&self.owner, &owned, lease);
-        match extend.await {
+        match self.running.during(extend).await {
             Ok(extended) => self.running.extended(&tasks, &extended, lease_until),
             Err(error) => {
                 self.failed(error);

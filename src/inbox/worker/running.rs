@@ -1,11 +1,18 @@
 //! The attempts that run, and their leases.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::inbox::store::{Owned, Record};
+
+/// A call of the store that is not over at the end of a lease may still extend it until it has taken this
+/// long.
+const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Running(HashMap<Id, Attempt>);
@@ -74,6 +81,26 @@ impl Running {
             .collect()
     }
 
+    /// Returns the end of the lease that ends first.
+    pub(super) fn lease_end(&self) -> Option<Instant> {
+        self.held().map(|attempt| attempt.lease_until).min()
+    }
+
+    /// Waits for a call of the store. Others may have the entries whose leases end meanwhile, so their
+    /// handlers are stopped.
+    pub(super) async fn during<T>(&mut self, call: impl Future<Output = T>) -> T {
+        let mut call = pin!(call);
+        let grace = Instant::now() + GRACE;
+        loop {
+            let end = self.lease_end().map(|end| end.max(grace));
+            tokio::select! {
+                biased;
+                output = &mut call => return output,
+                () = sleep_until(end.unwrap_or(grace)), if end.is_some() => self.lose_ended(),
+            }
+        }
+    }
+
     /// Stops the handlers whose leases have ended.
     pub(super) fn lose_ended(&mut self) {
         let now = Instant::now();
@@ -88,9 +115,13 @@ impl Running {
 
     /// Sets the end of the extended leases, and stops the handlers of those that are lost.
     pub(super) fn extended(&mut self, tasks: &[Id], extended: &[bool], lease_until: Instant) {
-        for (task, extended) in tasks.iter().zip(extended) {
+        for (at, task) in tasks.iter().enumerate() {
             match self.0.get_mut(task) {
-                Some(attempt) if *extended => attempt.lease_until = lease_until,
+                Some(attempt) if extended.get(at) == Some(&true) => {
+                    attempt.lease_until = lease_until;
+                    // If it was stopped during the call, the entry is released.
+                    attempt.is_lost = false;
+                }
                 Some(attempt) => attempt.lose(),
                 None => {}
             }

@@ -93,14 +93,14 @@ async fn suspects_whose_handlers_hang_do_not_keep_others_waiting() {
 #[tokio::test]
 async fn suspect_runs_beside_handlers_that_do_not_end() {
     let inbox = inbox();
-    interrupted(&inbox, 1..=2, SECOND).await;
+    interrupted(&inbox, 1..=1, SECOND).await;
     for id in 10..=12 {
         send_ok(&inbox, form("ONCRMDEALADD", id, id, "hangs")).await;
     }
     let begun = Begun::default();
     let worker = inbox.worker(begun.handler(|id| id < 10)).spawn();
-    wait_for(&inbox, |stats| (stats.done, stats.running) == (2, 3)).await;
-    assert_eq!(begun.ids(), [10, 11, 12, 1, 2]);
+    wait_for(&inbox, |stats| (stats.done, stats.running) == (1, 3)).await;
+    assert_eq!(begun.ids(), [10, 11, 12, 1]);
     worker.shutdown(Duration::ZERO).await;
 }
 

@@ -1,7 +1,7 @@
-//! A worker whose handlers block their threads, or ask for a retry at once.
+//! A worker whose handlers block their threads or ask for a retry at once, or whose store does not answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::Response;
@@ -112,4 +112,45 @@ async fn retry_after_zero_does_not_use_up_the_attempts_in_a_moment() {
         worker.shutdown(Duration::ZERO).await;
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn handler_is_stopped_as_its_lease_ends_while_the_store_does_not_answer() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store.clone(), key()).build();
+    let lease = Duration::from_secs(1);
+    let alive = Arc::new(Mutex::new(None));
+    let seen = alive.clone();
+    let service = service_fn(move |_: WorkerRequest| {
+        let seen = seen.clone();
+        async move {
+            for _ in 0..10_000 {
+                *seen.lock().unwrap() = Some(Instant::now());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            respond(200)
+        }
+    });
+    let worker = inbox.worker(service).lease(lease).spawn();
+    let form = form("ONCRMDEALUPDATE", 1, 1, "a");
+    assert_eq!(send(&inbox, form).await, 200);
+    wait_for(&store, |stats| stats.running == 1).await;
+    let options = SqliteConnectOptions::new().filename(directory.file());
+    let mut writer = options.connect().await.unwrap();
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    let locked = Instant::now();
+    // Less than the time after which a call of the store ends.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    writer.execute("ROLLBACK").await.unwrap();
+    let last = alive.lock().unwrap().unwrap();
+    assert!(last.duration_since(locked) < Duration::from_secs(3));
+    // It is handled again.
+    wait_for(&store, |stats| stats.running == 1).await;
+    while alive.lock().unwrap().is_some_and(|now| now == last) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    worker.shutdown(Duration::ZERO).await;
+    writer.close().await.unwrap();
+    store.close().await;
 }
