@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,14 +27,20 @@ pub(super) struct Attempts {
     pub(super) settings: Settings,
 }
 
+/// Clones a service for an attempt, which panics in its place.
+pub(super) fn clone_of<H: Clone>(service: &H) -> thread::Result<H> {
+    catch_unwind(AssertUnwindSafe(|| service.clone()))
+}
+
 impl Attempts {
     /// Runs one attempt. Dropping it stops the handler.
-    pub(super) async fn run<H, B, R>(self, record: Record, service: H) -> Outcome
+    pub(super) async fn run<H, B, R>(self, record: Record, service: thread::Result<H>) -> Outcome
     where
         H: Service<Request<B>, Response = Response<R>>,
         H::Error: Into<Box<dyn Error + Send + Sync>>,
         B: From<Bytes>,
     {
+        let service = service.unwrap_or_else(|panic| resume_unwind(panic));
         let (stored, target) = match open(&self.keys, &record) {
             Ok(opened) => opened,
             Err(verdict) => return self.outcome(verdict, &record),

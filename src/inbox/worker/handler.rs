@@ -7,7 +7,7 @@ use http::Response;
 use tokio::task::JoinSet;
 use tower::Service;
 
-use super::attempt::Attempts;
+use super::attempt::{Attempts, clone_of};
 use super::{WorkerBuilder, WorkerRequest};
 use crate::inbox::store::{Accept, Outcome, Record};
 use crate::telemetry;
@@ -93,7 +93,7 @@ impl<H> EntryHandler<H> {
         let work = self
             .attempts
             .clone()
-            .run(record.clone(), self.service.clone());
+            .run(record.clone(), clone_of(&self.service));
         let shown = telemetry::inbox::Attempt {
             seq: record.seq,
             attempt: record.attempts,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at
 use tower::Service;
 
 use super::Settings;
-use super::attempt::Attempts;
+use super::attempt::{Attempts, clone_of};
 use super::running::{Attempt, Running};
 use super::turn::Turn;
 use crate::inbox::seal::InboxKey;
@@ -267,7 +267,7 @@ impl<S: InboxStore + 'static> Run<S> {
         B: From<Bytes> + Send + 'static,
         R: Send + 'static,
     {
-        let work = self.attempts.clone().run(record.clone(), service.clone());
+        let work = self.attempts.clone().run(record.clone(), clone_of(service));
         let task = self
             .tasks
             .spawn(telemetry::inbox::in_attempt(shown(&record), work));

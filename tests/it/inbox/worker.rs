@@ -1,6 +1,7 @@
 //! Workers: verdicts, retries, order, panics, time-outs, fairness, shutdown.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use axum::Router;
@@ -273,6 +274,43 @@ async fn shutdown_without_a_limit_waits_for_the_handlers() {
     wait_for(&inbox, |stats| stats.running == 1).await;
     assert_eq!(worker.shutdown(Duration::MAX).await, 0);
     assert_eq!(inbox.stats().await.unwrap().done, 1);
+}
+
+#[tokio::test]
+async fn panic_as_the_service_is_cloned_is_one_of_the_attempt() {
+    struct Clones(Arc<AtomicUsize>);
+
+    impl Clone for Clones {
+        fn clone(&self) -> Self {
+            assert!(
+                self.0.fetch_add(1, Ordering::Relaxed) > 0,
+                "the first clone"
+            );
+            Self(self.0.clone())
+        }
+    }
+
+    impl Service<WorkerRequest> for Clones {
+        type Response = Response<Full<Bytes>>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: WorkerRequest) -> Self::Future {
+            std::future::ready(Ok(Response::new(Full::default())))
+        }
+    }
+
+    let inbox = inbox();
+    send_ok(&inbox, form("ONCRMDEALADD", 1, 1, "a")).await;
+    let worker = inbox.worker(Clones(Arc::default())).retry(quick()).spawn();
+    wait_for(&inbox, |stats| stats.done == 1).await;
+    let record = inbox.list(&Filter::new(), 1).await.unwrap().remove(0);
+    assert_eq!(record.attempts, 2);
+    worker.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test]
