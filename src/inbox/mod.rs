@@ -61,7 +61,8 @@
 //!   changes nothing.
 //! - The events about one object are handled in the order of their commits.
 //! - No secret is readable in the database: request target and body are sealed, and an error's text
-//!   holds none of the event's tokens.
+//!   holds none of the event's tokens, no pair of the target's query, and no value or segment of the target
+//!   that has 16 bytes or more.
 //!
 //! Not promised: exactly once, an order between objects, a disk that is lost. For an effect exactly
 //! once, store [`Delivery::key`] as a unique key in the transaction of the effect.

@@ -121,18 +121,19 @@ where
     H: Service<Request<B>, Response = Response<R>>,
     H::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let target = request.uri().clone();
     // No error is held across an await, so that it need not be `Send`.
     let ready = poll_fn(|cx| service.poll_ready(cx).map_err(Into::into));
     let ready: Result<(), BoxError> = ready.await;
     if let Err(error) = ready {
-        return verdict::of_error(&*error, stored);
+        return verdict::of_error(&*error, stored, &target);
     }
     let mut handling = std::pin::pin!(service.call(request));
     let response = poll_fn(|cx| handling.as_mut().poll(cx).map_err(Into::into));
     let response: Result<Response<R>, BoxError> = response.await;
     let verdict = match response {
-        Ok(response) => verdict::of_response(&response, stored),
-        Err(error) => verdict::of_error(&*error, stored),
+        Ok(response) => verdict::of_response(&response, stored, &target),
+        Err(error) => verdict::of_error(&*error, stored, &target),
     };
     if let (Verdict::Done(true), Some(on_handled)) = (&verdict, on_handled) {
         on_handled(stored.clone()).await;

@@ -4,8 +4,9 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::RETRY_AFTER;
-use http::{Extensions, HeaderMap, Response, StatusCode};
+use http::{Extensions, HeaderMap, Response, StatusCode, Uri};
 
+use crate::form::percent::decode_text;
 use crate::form::{Array, Value};
 use crate::handler::{HandlerError, HandlerErrorKind};
 use crate::inbox::request::StoredRequest;
@@ -13,6 +14,10 @@ use crate::secret::{Secret, is_secret, without_secrets};
 
 /// The longest text of an error that is stored, in characters.
 const MAX_ERROR_CHARS: usize = 500;
+
+/// A part of the request's target that is as long may be a secret, wherever it is quoted. Shorter ones may
+/// be words of the error.
+const MIN_SECRET_LEN: usize = 16;
 
 /// Longer pauses are shortened to this, so that an entry is not postponed for ever.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,9 +35,13 @@ pub(super) enum Verdict {
     },
 }
 
-pub(super) fn of_response<R>(response: &Response<R>, stored: &StoredRequest) -> Verdict {
+pub(super) fn of_response<R>(
+    response: &Response<R>,
+    stored: &StoredRequest,
+    target: &Uri,
+) -> Verdict {
     let status = response.status();
-    let error = || redact(&describe(status, response.extensions()), stored);
+    let error = || redact(&describe(status, response.extensions()), stored, target);
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             Verdict::Retry {
@@ -53,10 +62,14 @@ pub(super) fn of_response<R>(response: &Response<R>, stored: &StoredRequest) -> 
     }
 }
 
-pub(super) fn of_error(error: &(dyn Error + 'static), stored: &StoredRequest) -> Verdict {
+pub(super) fn of_error(
+    error: &(dyn Error + 'static),
+    stored: &StoredRequest,
+    target: &Uri,
+) -> Verdict {
     Verdict::Retry {
         after: None,
-        error: redact(&chain(error), stored),
+        error: redact(&chain(error), stored, target),
     }
 }
 
@@ -86,8 +99,8 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// Removes the secrets of links and those of the request, since the error of an HTTP client may quote
-/// its URL.
-fn redact(text: &str, stored: &StoredRequest) -> String {
+/// its URL, and the error of a router this one's.
+fn redact(text: &str, stored: &StoredRequest, target: &Uri) -> String {
     let auth = stored.auth();
     let tokens = [
         auth.application_token(),
@@ -98,6 +111,8 @@ fn redact(text: &str, stored: &StoredRequest) -> String {
     if let Some(data) = stored.data() {
         add_secrets(data, &mut secrets);
     }
+    let parts = parts(target);
+    secrets.extend(parts.iter().map(String::as_str));
     // The longest first, since one may be a part of another.
     secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     let mut text = text.to_owned();
@@ -118,6 +133,18 @@ fn redact(text: &str, stored: &StoredRequest) -> String {
         short.push('…');
     }
     short
+}
+
+/// The pairs of the query, and its values and the segments of the path that are long, as they are and
+/// decoded: the URL of an events' handler may have a secret in any of them.
+fn parts(target: &Uri) -> Vec<String> {
+    let (path, query) = (target.path(), target.query().unwrap_or_default());
+    let pairs = query.split('&').filter(|pair| pair.contains('='));
+    let parts = path.split('/').chain(query.split(['&', '=']));
+    let long = parts.filter(|part| part.len() >= MIN_SECRET_LEN);
+    let sent = pairs.chain(long);
+    sent.flat_map(|part| [part.to_owned(), decode_text(part.as_bytes()).into_owned()])
+        .collect()
 }
 
 /// Adds the strings under keys of secrets, such as the tokens of each bot.
@@ -185,12 +212,18 @@ mod tests {
         StoredRequest::Event(Event::from_verified(Envelope::scan(body).unwrap()))
     }
 
+    fn target() -> Uri {
+        let query = "via=canary-of-the-query&via=short&more=decoded%2Bcanary%2Fof-the-query";
+        let target = format!("/events/canary-of-the-path?{query}");
+        target.parse().unwrap()
+    }
+
     fn verdict(status: u16, headers: &[(&'static str, &'static str)]) -> Verdict {
         let mut response = Response::builder().status(status);
         for (name, value) in headers {
             response = response.header(*name, *value);
         }
-        of_response(&response.body(()).unwrap(), &event())
+        of_response(&response.body(()).unwrap(), &event(), &target())
     }
 
     #[test]
@@ -222,7 +255,7 @@ mod tests {
             let mut response = Response::builder().status(status).body(()).unwrap();
             let error = event().error(HandlerErrorKind::WeakProof);
             response.extensions_mut().insert(error);
-            let verdict = of_response(&response, &event());
+            let verdict = of_response(&response, &event(), &target());
             assert!(
                 matches!(verdict, Verdict::Dead { .. }),
                 "{status} {verdict:?}"
@@ -231,7 +264,10 @@ mod tests {
         let mut failed = Response::builder().status(403).body(()).unwrap();
         let error = event().error(HandlerErrorKind::HandlerFailed);
         failed.extensions_mut().insert(error);
-        assert_eq!(of_response(&failed, &event()), Verdict::Done(false));
+        assert_eq!(
+            of_response(&failed, &event(), &target()),
+            Verdict::Done(false)
+        );
     }
 
     #[test]
@@ -272,7 +308,7 @@ mod tests {
                       canary-refresh\ncanary-application";
         let error = event().error(HandlerErrorKind::HandlerFailed);
         let response = error.with_source(source.into()).into_event_response();
-        let Verdict::Retry { error, .. } = of_response(&response, &event()) else {
+        let Verdict::Retry { error, .. } = of_response(&response, &event(), &target()) else {
             panic!("{response:?}")
         };
         assert!(error.starts_with("500 Internal Server Error: the handler of ONCRMDEALADD failed"));
@@ -288,7 +324,8 @@ mod tests {
                     &auth[application_token]=canary-application";
         let bots = Event::from_verified(Envelope::scan(body).unwrap());
         let quoted = Box::<dyn Error>::from("canary-2 and canary-3 of canary: the bot 2 is gone");
-        let Verdict::Retry { error, .. } = of_error(&*quoted, &StoredRequest::Event(bots)) else {
+        let stored = StoredRequest::Event(bots);
+        let Verdict::Retry { error, .. } = of_error(&*quoted, &stored, &target()) else {
             panic!()
         };
         assert_eq!(
@@ -297,10 +334,42 @@ mod tests {
         );
 
         let long = "é".repeat(2000);
-        let Verdict::Retry { error, .. } = of_error(&*Box::<dyn Error>::from(long), &event())
-        else {
+        let long = Box::<dyn Error>::from(long);
+        let Verdict::Retry { error, .. } = of_error(&*long, &event(), &target()) else {
             panic!()
         };
         assert_eq!(error.chars().count(), MAX_ERROR_CHARS + 1);
+    }
+
+    #[test]
+    fn stored_error_has_no_secret_of_the_request_target() {
+        for (error, stored) in [
+            (
+                "no route for /events/canary-of-the-path?via=canary-of-the-query",
+                "no route for /events/[redacted]?[redacted]",
+            ),
+            ("via=short&to=riga", "[redacted]&to=riga"),
+            (
+                "Some(\"decoded+canary/of-the-query\")",
+                "Some(\"[redacted]\")",
+            ),
+            ("canary-of-the-path is no number", "[redacted] is no number"),
+            (
+                "the events of canary-of-the-query",
+                "the events of [redacted]",
+            ),
+        ] {
+            let error = Box::<dyn Error>::from(error);
+            let Verdict::Retry { error, .. } = of_error(&*error, &event(), &target()) else {
+                panic!()
+            };
+            assert_eq!(error, stored);
+        }
+        let root = Uri::from_static("/");
+        let error = Box::<dyn Error>::from("GET / failed");
+        let Verdict::Retry { error, .. } = of_error(&*error, &event(), &root) else {
+            panic!()
+        };
+        assert_eq!(error, "GET / failed");
     }
 }
