@@ -1,8 +1,18 @@
 //! Migrations: the statements that bring tables up to date.
 
+use std::future::Future;
+use std::time::Duration;
+
 use super::dialect::Dialect;
 use super::error::StoreError;
+use super::pool::within;
 use super::transaction::Transaction;
+
+/// Bounds the opening of tables that are up to date.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bounds the steps: an index of a large table takes minutes.
+const STEPS_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The statements that lead from each version of a store's tables to the next.
 ///
@@ -18,6 +28,8 @@ pub(crate) struct Migrations {
     pub(crate) version: &'static str,
     /// Inserts the version `$1`.
     pub(crate) insert_version: &'static str,
+    /// Bounds each statement of a step, if those of a session have a limit.
+    pub(crate) patience: Option<&'static str>,
     pub(crate) steps: &'static [&'static str],
     /// Later versions up to this one only add to the tables, so that a program that does not know them
     /// works on: during a rolling deploy, and after it was rolled back.
@@ -25,24 +37,39 @@ pub(crate) struct Migrations {
 }
 
 impl Migrations {
+    /// Brings the tables up to date.
     pub(crate) async fn run<D: Dialect>(
         &self,
-        transaction: &mut Transaction<D>,
+        begin: impl Future<Output = Result<Transaction<D>, StoreError>>,
     ) -> Result<(), StoreError> {
-        if let Some(lock) = self.lock {
-            transaction.execute(lock, &[]).await?;
-        }
-        if transaction.number(self.has_versions).await? != Some(1) {
-            transaction.execute(self.create_versions, &[]).await?;
-        }
-        let version = transaction.number(self.version).await?;
-        for (version, step) in self.pending(version.unwrap_or(0))? {
-            transaction.execute(step, &[]).await?;
-            transaction
-                .execute(self.insert_version, &[version.into()])
-                .await?;
-        }
-        Ok(())
+        let looking = within(Some(OPEN_TIMEOUT), async {
+            let mut transaction = begin.await?;
+            if let Some(lock) = self.lock {
+                transaction.execute(lock, &[]).await?;
+            }
+            let version = match transaction.number(self.has_versions).await? {
+                Some(1) => Some(transaction.number(self.version).await?.unwrap_or(0)),
+                _ => None,
+            };
+            Ok((transaction, version))
+        });
+        let (mut transaction, version) = looking.await?;
+        within(Some(STEPS_TIMEOUT), async {
+            if version.is_none() {
+                transaction.execute(self.create_versions, &[]).await?;
+            }
+            for (version, step) in self.pending(version.unwrap_or(0))? {
+                if let Some(patience) = self.patience {
+                    transaction.execute(patience, &[]).await?;
+                }
+                transaction.execute(step, &[]).await?;
+                transaction
+                    .execute(self.insert_version, &[version.into()])
+                    .await?;
+            }
+            transaction.commit().await
+        })
+        .await
     }
 
     /// Returns each version after this one, with the step that leads to it.
@@ -74,6 +101,7 @@ mod tests {
                 create_versions: "",
                 version: "",
                 insert_version: "",
+                patience: None,
                 steps: &["one", "two"],
                 additive_until,
             };

@@ -101,7 +101,7 @@ impl PostgresInboxBuilder {
     }
 
     /// Sets the maximum time of a call, from the wait for a connection to the response to the commit.
-    /// Defaults to 5 seconds.
+    /// Defaults to 5 seconds. A migration of the tables may take 10 minutes.
     pub const fn call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;
         self
@@ -241,6 +241,7 @@ impl InboxDialect for Postgres {
         create_versions: "CREATE TABLE bitrix24_inbox_schema (version bigint PRIMARY KEY)",
         version: "SELECT max(version) FROM bitrix24_inbox_schema",
         insert_version: "INSERT INTO bitrix24_inbox_schema (version) VALUES ($1)",
+        patience: Some("SET LOCAL statement_timeout = '10min'"),
         steps: &[
             include_str!("migrations/postgres/001_inbox.sql"),
             include_str!("migrations/postgres/002_failing_since.sql"),

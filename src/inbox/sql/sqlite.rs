@@ -163,6 +163,7 @@ impl InboxDialect for Sqlite {
         create_versions: "CREATE TABLE bitrix24_inbox_schema (version INTEGER PRIMARY KEY) STRICT",
         version: "SELECT max(version) FROM bitrix24_inbox_schema",
         insert_version: "INSERT INTO bitrix24_inbox_schema (version) VALUES ($1)",
+        patience: None,
         steps: &[
             include_str!("migrations/sqlite/001_inbox.sql"),
             include_str!("migrations/sqlite/002_failing_since.sql"),

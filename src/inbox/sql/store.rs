@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::SqlSafeStr;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::row::{Columns, LIST, chunks, hashes};
 use crate::inbox::clock::unix_millis;
@@ -23,9 +23,6 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until the next minor version of this crate, which counts from 1000, migrations only add columns with
 /// a default, tables, and indexes that are not unique.
 pub(super) const ADDITIVE_UNTIL: i64 = 999;
-
-/// Bounds the opening of an inbox with its migrations.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 const PROMOTE: &str = " bitrix24_inbox SET head = 1 WHERE seq IN ( \
         SELECT (SELECT a.seq FROM bitrix24_inbox a \
@@ -75,14 +72,7 @@ pub(super) struct Exclusive<D: InboxDialect> {
 
 impl<D: InboxDialect> SqlInbox<D> {
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
-        let migrate = async {
-            let mut transaction = self.begin().await?;
-            D::MIGRATIONS.run(&mut transaction).await?;
-            transaction.commit().await
-        };
-        timeout(OPEN_TIMEOUT, migrate)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::timed_out()))
+        D::MIGRATIONS.run(self.begin()).await
     }
 
     /// Bounds a call. At the limit it is dropped, which closes its connection.

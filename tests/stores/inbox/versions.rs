@@ -5,7 +5,9 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tower::service_fn;
-use tower_bitrix24::inbox::{Inbox, PostgresInbox, State, StoreErrorKind, Worker, WorkerRequest};
+use tower_bitrix24::inbox::{
+    Inbox, InboxStore, PostgresInbox, State, StoreErrorKind, Worker, WorkerRequest,
+};
 
 use super::child::Role;
 use super::postgres::{execute, schema};
@@ -203,4 +205,25 @@ async fn postgres_tables_of_a_later_minor_version_are_rejected_and_stay_as_they_
     let all = records(inbox.store()).await;
     assert_eq!((all.len(), all[0].state), (1, State::Waiting));
     inbox.store().close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL at BITRIX24_TEST_POSTGRES"]
+async fn migration_may_take_longer_than_a_call() {
+    let url = schema("inbox_slow", "").await;
+    execute(
+        "CREATE FUNCTION inbox_slow.wait() RETURNS event_trigger LANGUAGE plpgsql AS \
+         'BEGIN IF current_schema() = ''inbox_slow'' THEN PERFORM pg_sleep(1.5); END IF; END'; \
+         CREATE EVENT TRIGGER inbox_slow ON ddl_command_start WHEN TAG IN ('ALTER TABLE') \
+         EXECUTE FUNCTION inbox_slow.wait()"
+            .to_owned(),
+    )
+    .await;
+    let builder = PostgresInbox::builder().call_timeout(Duration::from_secs(1));
+    let opened = builder.connect(&url).await;
+    execute("DROP EVENT TRIGGER inbox_slow".to_owned()).await;
+    let store = opened.unwrap();
+    // Only a migration may.
+    assert_eq!(store.stats().await.unwrap().waiting, 0);
+    store.close().await;
 }

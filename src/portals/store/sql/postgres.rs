@@ -207,6 +207,7 @@ impl TokenDialect for Postgres {
         create_versions: "CREATE TABLE bitrix24_portal_schema (version bigint PRIMARY KEY)",
         version: "SELECT max(version) FROM bitrix24_portal_schema",
         insert_version: "INSERT INTO bitrix24_portal_schema (version) VALUES ($1)",
+        patience: Some("SET LOCAL statement_timeout = '10min'"),
         steps: &[
             include_str!("../migrations/postgres/001_tokens.sql"),
             include_str!("../migrations/postgres/002_use.sql"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::SqlSafeStr;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::super::TokenStore;
 use super::super::token::PortalToken;
@@ -17,9 +17,6 @@ use crate::sql::transaction::Transaction;
 use crate::sql::{ResultExt, StoreError};
 
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// Bounds the opening of a store with its migrations.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SELECT: &str = "SELECT stored, kind, issued, expires, added, used \
     FROM bitrix24_portal_tokens WHERE member_id = $1";
@@ -60,9 +57,7 @@ pub(super) struct SqlStore<D: TokenDialect> {
 
 impl<D: TokenDialect> SqlStore<D> {
     pub(super) async fn open(self) -> Result<Self, StoreError> {
-        timeout(OPEN_TIMEOUT, self.migrate())
-            .await
-            .unwrap_or_else(|_| Err(StoreError::timed_out()))?;
+        D::MIGRATIONS.run(self.begin()).await?;
         Ok(self)
     }
 
@@ -77,12 +72,6 @@ impl<D: TokenDialect> SqlStore<D> {
     pub(super) async fn close(&self) {
         self.readers.close(self.call_timeout).await;
         self.writers.close(self.call_timeout).await;
-    }
-
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        D::MIGRATIONS.run(&mut transaction).await?;
-        transaction.commit().await
     }
 
     fn deadline(&self) -> Instant {

@@ -187,6 +187,7 @@ impl TokenDialect for Sqlite {
         create_versions: "CREATE TABLE bitrix24_portal_schema (version INTEGER PRIMARY KEY) STRICT",
         version: "SELECT max(version) FROM bitrix24_portal_schema",
         insert_version: "INSERT INTO bitrix24_portal_schema (version) VALUES ($1)",
+        patience: None,
         steps: &[
             include_str!("../migrations/sqlite/001_tokens.sql"),
             include_str!("../migrations/sqlite/002_use.sql"),
