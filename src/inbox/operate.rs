@@ -120,6 +120,9 @@ impl<S: InboxStore + 'static> Inbox<S> {
     /// Deletes all entries of a portal that were accepted before the call, in any state. Returns the number
     /// of entries.
     ///
+    /// A handler that runs for one of them is stopped as its worker next extends the lease, after a third of
+    /// it at most. An event of the same object that comes after the call does not wait for that.
+    ///
     /// A database keeps what this version of the crate cannot read: rows of `bitrix24_inbox_accepted` and
     /// `bitrix24_inbox_backlog` that a later version wrote, which it gives their place, and those that were
     /// changed.
