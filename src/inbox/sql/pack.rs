@@ -7,6 +7,9 @@ use crate::inbox::entry::Entry;
 
 /// The newest format of a pack that this version of the crate reads, and the one that it writes. A later
 /// one is left for a process that knows it.
+///
+/// The first version that reads a new format must not write it yet. Entries hold their lanes once they have
+/// their places: an older process that cannot read a pack would hand out later entries of its lanes.
 pub(super) const FORMAT: i64 = 1;
 
 // The parts that an entry may lack.
