@@ -110,6 +110,15 @@ pub(crate) fn worker_failed(error: &dyn Error) {
     let _ = error;
 }
 
+/// Records that a worker has ended by a panic of its store.
+pub(crate) fn worker_panicked() {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "tower_bitrix24",
+        "the worker panicked and handles nothing until it is started again"
+    );
+}
+
 /// Records the end of an attempt. The error has no secrets.
 pub(crate) fn attempt_ended(attempt: Attempt<'_>, outcome: &'static str, error: Option<&str>) {
     #[cfg(feature = "metrics")]

@@ -13,11 +13,20 @@ use crate::telemetry;
 const GAUGES_INTERVAL: Duration = Duration::from_secs(15);
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(super) fn spawn<S: InboxStore + 'static>(
-    inbox: Inbox<S>,
-    settings: Settings,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
+/// Ends with the worker, also if that panics.
+pub(super) struct Housekeeping(JoinHandle<()>);
+
+impl Drop for Housekeeping {
+    fn drop(&mut self) {
+        self.0.abort();
+        if std::thread::panicking() {
+            telemetry::inbox::worker_panicked();
+        }
+    }
+}
+
+pub(super) fn spawn<S: InboxStore + 'static>(inbox: Inbox<S>, settings: Settings) -> Housekeeping {
+    Housekeeping(tokio::spawn(async move {
         let mut ticks = interval(GAUGES_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut purged: Option<Instant> = None;
@@ -43,7 +52,7 @@ pub(super) fn spawn<S: InboxStore + 'static>(
                 purged = Some(Instant::now());
             }
         }
-    })
+    }))
 }
 
 fn report<T, E>(outcome: Result<T, E>) -> Option<T>

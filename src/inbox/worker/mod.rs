@@ -248,9 +248,8 @@ impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
         let run = Run::new(self.inbox, self.settings, stopped);
         let service = self.service;
         let task = tokio::spawn(async move {
-            let released = run.run(service).await;
-            housekeeping.abort();
-            released
+            let _housekeeping = housekeeping;
+            run.run(service).await
         });
         Worker { stop, task }
     }
