@@ -26,8 +26,7 @@ const KILL: &str = "UPDATE bitrix24_inbox \
     failing_since = COALESCE(failing_since, $1) WHERE seq = $3";
 
 const DUE_SUSPECT: &str = "SELECT seq FROM bitrix24_inbox \
-    WHERE suspect = 1 AND state = 0 AND head = 1 AND due <= $1 AND format <= $2 \
-    ORDER BY due, seq LIMIT 1";
+    WHERE suspect = 1 AND state = 0 AND head = 1 AND due <= ";
 
 /// More entries than this are not looked at to find their portals.
 const DUE_LIMIT: usize = 256;
@@ -114,7 +113,7 @@ impl<D: InboxDialect> Exclusive<D> {
         if request.limit == 0 {
             return Ok(claims);
         }
-        match self.due_suspect().await? {
+        match self.due_suspect(request).await? {
             Some(suspect) if request.alone => {
                 claims.entries = self.take(THIS_SUSPECT, &[suspect.into()], request).await?;
                 for claim in &mut claims.entries {
@@ -156,12 +155,19 @@ impl<D: InboxDialect> Exclusive<D> {
         self.promote(&distinct(freed)).await
     }
 
-    async fn due_suspect(&mut self) -> Result<Option<i64>, StoreError> {
-        let now = self.now;
-        let rows = self
-            .transaction
-            .fetch(DUE_SUSPECT, &[now.into(), FORMAT.into()])
-            .await?;
+    async fn due_suspect(&mut self, request: &ClaimRequest<'_>) -> Result<Option<i64>, StoreError> {
+        let quota = Quota::new(request);
+        let mut select = Statement::new(DUE_SUSPECT)
+            .bind(self.now)
+            .sql(" AND format <= ")
+            .bind(FORMAT);
+        for (portal, _) in request.running {
+            if quota.room(portal) == 0 {
+                select = select.sql(" AND member_id <> ").bind(portal.as_str());
+            }
+        }
+        let select = select.sql(" ORDER BY due, seq LIMIT 1");
+        let rows = self.transaction.fetch_statement(&select).await?;
         rows.first().map(|row| row.required(0)).transpose()
     }
 

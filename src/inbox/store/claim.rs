@@ -40,8 +40,8 @@ pub struct ClaimRequest<'a> {
 pub struct Claims {
     /// The entries.
     pub entries: Vec<Claim>,
-    /// `true` if a suspect is due that was not handed out, since the worker did not ask for it: claim
-    /// [alone](ClaimRequest::alone) soon.
+    /// `true` if a suspect could be handed out to a worker that runs it [alone](ClaimRequest::alone), which
+    /// this one did not ask for.
     pub has_suspect: bool,
     /// The portal that was served last, or looked at last.
     pub after: String,

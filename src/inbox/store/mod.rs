@@ -99,9 +99,10 @@ pub trait InboxStore: Accept {
     /// A claimed entry is running, has one attempt more and belongs to [`ClaimRequest::owner`] until
     /// its lease ends. The attempt is stored with the claim, so that one that ends the process counts.
     ///
-    /// Suspects are handed out alone: if one is due and the worker wants it
-    /// [alone](ClaimRequest::alone), it is the only entry returned. If the worker does not, other entries
-    /// are returned, and [`Claims::has_suspect`] is set, unless the limit is 0.
+    /// Suspects are handed out alone: if one is due whose portal has room in its
+    /// [quota](ClaimRequest::portal_limit), and the worker wants it [alone](ClaimRequest::alone), it is the
+    /// only entry returned. If the worker does not, other entries are returned, and
+    /// [`Claims::has_suspect`] is set, unless the limit is 0.
     ///
     /// Portals are served in turn, beginning after [`ClaimRequest::after`], each with no more entries
     /// than its [quota](ClaimRequest::portal_limit). Within a portal the earliest due is first. The

@@ -197,6 +197,14 @@ pub(super) async fn others_beside_a_suspect<S: InboxStore>(store: &Harness<'_, S
     }
     let claims = store.claim_as(|request| request.limit = 0).await?;
     expect("has_suspect without a place", &false, &claims.has_suspect)?;
+    let running = [("a".to_owned(), 16)];
+    let claims = store.claim_as(|request| request.running = &running).await?;
+    let found = (claims.entries.len(), claims.has_suspect);
+    expect(
+        "what is there for a portal without room",
+        &(0, false),
+        &found,
+    )?;
     let suspect = store.expect_claimed(&[&entry]).await?;
     store.done(&suspect[0]).await?;
     Ok(())

@@ -28,6 +28,7 @@ enum Fault {
     IgnoresPortalLimit,
     BeginsWithTheFirstPortal,
     HandsOutSuspectsUnasked,
+    HandsOutSuspectsWithoutRoom,
     HoldsOthersBack,
     DoesNotSayThatASuspectIsDue,
     DoesNotSayThatItRunsAlone,
@@ -133,6 +134,7 @@ impl InboxStore for Broken {
             Fault::IgnoresPortalLimit => request.portal_limit = usize::MAX,
             Fault::BeginsWithTheFirstPortal => request.after = "",
             Fault::HandsOutSuspectsUnasked => request.alone = true,
+            Fault::HandsOutSuspectsWithoutRoom if request.alone => request.running = &[],
             Fault::LeasesNeverEnd => request.lease = Duration::from_secs(3600),
             Fault::NeverGivesUp => request.backoff = &for_ever,
             _ => {}
@@ -343,6 +345,7 @@ async fn inbox_conformance_reports_each_fault_by_its_rule() {
         (IgnoresPortalLimit, in_turn),
         (BeginsWithTheFirstPortal, in_turn),
         (HandsOutSuspectsUnasked, others),
+        (HandsOutSuspectsWithoutRoom, others),
         (HoldsOthersBack, others),
         (DoesNotSayThatASuspectIsDue, others),
         (DoesNotSayThatItRunsAlone, ended),

@@ -137,3 +137,19 @@ async fn worker_goes_on_once_another_has_taken_the_suspect() {
     assert_eq!(begun.ids(), [2, 3, 4]);
     worker.shutdown(Duration::ZERO).await;
 }
+
+#[tokio::test]
+async fn suspects_of_a_portal_leave_a_place_for_another() {
+    let inbox = inbox();
+    interrupted(&inbox, 1..=2, Duration::ZERO).await;
+    let begun = Begun::default();
+    let worker = inbox.worker(begun.handler(|id| id > 2));
+    let worker = worker.concurrency(2).spawn();
+    begun.wait(1).await;
+    // Longer than the turns before the next suspect.
+    tokio::time::sleep(4 * SECOND).await;
+    send_ok(&inbox, form("ONCRMDEALADD", 3, 3, "b")).await;
+    wait_for(&inbox, |stats| stats.done == 1).await;
+    assert_eq!(begun.ids(), [1, 3]);
+    worker.shutdown(Duration::ZERO).await;
+}

@@ -184,7 +184,10 @@ impl Entries {
         let due = self.entries.values().filter(|stored| stored.is_due(now));
         let mut due: Vec<_> = due.map(|stored| stored.record.clone()).collect();
         due.sort_by_key(|record| (record.due, record.seq));
-        if let Some(suspect) = due.iter().find(|record| record.suspect) {
+        let mut quota = Quota::new(request);
+        let is_claimable =
+            |record: &&Record| record.suspect && quota.room(&record.entry.member_id) > 0;
+        if let Some(suspect) = due.iter().find(is_claimable) {
             if request.alone {
                 claims.entries.extend(self.run(suspect.seq, request, now));
                 return claims;
@@ -195,7 +198,6 @@ impl Entries {
         let members: BTreeSet<&str> = due.iter().map(|r| r.entry.member_id.as_str()).collect();
         let (before, after): (Vec<&str>, Vec<&str>) =
             members.into_iter().partition(|id| *id <= request.after);
-        let mut quota = Quota::new(request);
         let members = after.into_iter().chain(before);
         let members = members.map(str::to_owned);
         let portals: Vec<String> = members.filter(|id| quota.room(id) > 0).collect();
