@@ -176,8 +176,9 @@ impl<S: Accept + 'static, H> WorkerBuilder<S, H> {
     }
 
     /// Sets the time after which others may take the entries of a worker that vanished. The worker
-    /// extends a lease after each third of this time, however long a handler runs. Defaults to 20
-    /// seconds. A year at most.
+    /// extends a lease after each third of this time, however long a handler runs. If the store cannot be
+    /// reached, the handler is stopped as its lease ends, or a tenth of it later, a second at most.
+    /// Defaults to 20 seconds. A year at most.
     ///
     /// # Panics
     ///

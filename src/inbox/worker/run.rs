@@ -13,7 +13,7 @@ use tower::Service;
 use super::Settings;
 use super::attempt::{Attempts, clone_of};
 use super::running::{Attempt, Running};
-use super::turn::Turn;
+use super::turn::{Claimed, Next, Turn};
 use crate::inbox::seal::InboxKey;
 use crate::inbox::service::Inbox;
 use crate::inbox::store::{ClaimRequest, Finish, InboxStore, Outcome, Owned, Record};
@@ -24,6 +24,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The pause before the next claim after one that did not look at everything.
 const RESUME_PAUSE: Duration = Duration::from_millis(50);
+
+/// A lease that is over is extended for this time at most, and for a tenth of a lease.
+const MAX_GRACE: Duration = Duration::from_secs(1);
 
 /// A shutdown tries to store the last outcomes for this time.
 const LAST_FINISH: Duration = Duration::from_secs(5);
@@ -76,7 +79,7 @@ impl<S: InboxStore + 'static> Run<S> {
             owner: owner(),
             stop,
             running: Running::default(),
-            turn: Turn::new(),
+            turn: Turn::new(Instant::now()),
             tasks: JoinSet::new(),
             unfinished: Vec::new(),
             after: String::new(),
@@ -105,6 +108,11 @@ impl<S: InboxStore + 'static> Run<S> {
             let deadline = *self.stop.borrow_and_update();
             if deadline.is_some_and(|deadline| self.is_idle() || Instant::now() >= deadline) {
                 break;
+            }
+            let lease_end = self.running.lease_end();
+            if lease_end.is_some_and(|end| end <= Instant::now()) {
+                // The last extension failed. The next one is due later than the lease ends.
+                self.extend().await;
             }
             if self.resume_at.is_some_and(|at| at <= Instant::now()) {
                 self.resume_at = None;
@@ -140,11 +148,6 @@ impl<S: InboxStore + 'static> Run<S> {
             }
             while let Some(joined) = self.tasks.try_join_next_with_id() {
                 self.joined(joined);
-            }
-            let lease_end = self.running.lease_end();
-            if lease_end.is_some_and(|end| end <= Instant::now()) {
-                // The last extension failed. The next one is due later than the lease ends.
-                self.extend().await;
             }
         }
         self.stop_tasks().await;
@@ -196,10 +199,11 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         let settings = &self.attempts.settings;
         let now = Instant::now();
-        let places = settings.concurrency.saturating_sub(self.running.len());
-        let (alone, free) = match self.turn.next(&self.running, now) {
-            Some(alone) => (alone, places),
-            None => (false, 0),
+        let is_running = |task| self.running.is_held(task);
+        let next = self.turn.next(!self.running.holds_any(), is_running, now);
+        let free = match next {
+            Next::Nothing => 0,
+            Next::Others | Next::Suspect => settings.concurrency.saturating_sub(self.running.len()),
         };
         // The next entry of a lane is due once its head ends.
         let is_hungry = self.hungry || !self.unfinished.is_empty();
@@ -216,7 +220,7 @@ impl<S: InboxStore + 'static> Run<S> {
             limit: free,
             lease: settings.lease,
             backoff: &settings.backoff,
-            alone,
+            alone: next == Next::Suspect,
             portal_limit,
             running: &portals,
             after: &self.after,
@@ -226,30 +230,38 @@ impl<S: InboxStore + 'static> Run<S> {
         let store = &self.inbox.store;
         let finishes = &self.unfinished;
         let claimed = if finishes.is_empty() {
-            self.running.during(store.claim(&request)).await
+            self.running
+                .during(store.claim(&request), Duration::ZERO)
+                .await
         } else {
             let both = store.finish_and_claim(finishes, &request);
-            let both = self.running.during(both).await;
+            let both = self.running.during(both, Duration::ZERO).await;
             both.map(|(_, claims)| claims)
         };
         match claimed {
             Ok(claims) => {
                 self.succeeded();
                 self.unfinished.clear();
-                // A full claim leaves more behind, and so does one of a suspect or beside one.
                 let is_full = claims.entries.len() == free;
-                let mut suspect = None;
+                let mut claimed = Claimed {
+                    suspect: None,
+                    // Otherwise a store that is wrong would be asked again without a pause.
+                    has_suspect: claims.has_suspect && next == Next::Others,
+                    is_idle: claims.entries.is_empty() && !self.running.holds_any(),
+                };
                 self.resume_at = claims.is_partial.then(|| Instant::now() + RESUME_PAUSE);
                 self.after = claims.after;
                 for claim in claims.entries {
-                    let alone = claim.alone;
                     let task = self.start(claim.record, service, lease_until);
-                    suspect = suspect.or(Some(task).filter(|_| alone));
+                    if claim.alone {
+                        claimed.suspect = Some(task);
+                    }
                 }
-                self.hungry = is_full || suspect.is_some() || claims.has_suspect;
+                // A full claim leaves more behind, and so does one of a suspect or beside one.
+                self.hungry = is_full || claimed.suspect.is_some() || claimed.has_suspect;
                 if free > 0 {
                     let now = Instant::now();
-                    self.turn.claimed(suspect, claims.has_suspect, now);
+                    self.turn.claimed(&claimed, now);
                     if self.turn.is_ending() && !self.running.holds_any() {
                         self.resume_at = Some(now);
                     }
@@ -290,12 +302,13 @@ impl<S: InboxStore + 'static> Run<S> {
         let Some(running) = self.running.remove(id) else {
             return;
         };
-        if running.is_lost {
-            telemetry::inbox::attempt_ended(shown(&running.record), "lost", None);
-            return;
-        }
         let outcome = match ended {
+            // Also if the lease is lost: the store knows whether it is.
             Ok(outcome) => outcome,
+            Err(_) if running.is_lost => {
+                telemetry::inbox::attempt_ended(shown(&running.record), "lost", None);
+                return;
+            }
             Err(true) => self.attempts.panicked(&running.record),
             Err(false) => {
                 self.released += 1;
@@ -315,7 +328,7 @@ impl<S: InboxStore + 'static> Run<S> {
             return;
         }
         let finish = self.inbox.store.finish(&self.owner, &self.unfinished);
-        match self.running.during(finish).await {
+        match self.running.during(finish, Duration::ZERO).await {
             Ok(_) => {
                 self.succeeded();
                 self.unfinished.clear();
@@ -340,8 +353,10 @@ impl<S: InboxStore + 'static> Run<S> {
         }
         let lease = self.attempts.settings.lease;
         let lease_until = Instant::now() + lease;
+        // After a pause of the process a lease is over that the store may still extend.
+        let grace = MAX_GRACE.min(lease / 10);
         let extend = self.inbox.store.extend(&self.owner, &owned, lease);
-        match self.running.during(extend).await {
+        match self.running.during(extend, grace).await {
             Ok(extended) => self.running.extended(&tasks, &extended, lease_until),
             Err(error) => {
                 self.failed(error);

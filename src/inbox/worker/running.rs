@@ -10,10 +10,6 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::inbox::store::{Owned, Record};
 
-/// A call of the store that is not over at the end of a lease may still extend it until it has taken this
-/// long.
-const GRACE: Duration = Duration::from_secs(1);
-
 #[derive(Default)]
 pub(super) struct Running(HashMap<Id, Attempt>);
 
@@ -21,7 +17,7 @@ pub(super) struct Attempt {
     pub(super) record: Record,
     pub(super) task: AbortHandle,
     pub(super) lease_until: Instant,
-    /// The lease is lost: the outcome counts no longer. The handler ends at its next await.
+    /// The lease ended, and others may have the entry. The handler ends at its next await.
     pub(super) is_lost: bool,
 }
 
@@ -87,10 +83,10 @@ impl Running {
     }
 
     /// Waits for a call of the store. Others may have the entries whose leases end meanwhile, so their
-    /// handlers are stopped.
-    pub(super) async fn during<T>(&mut self, call: impl Future<Output = T>) -> T {
+    /// handlers are stopped, but not before the call has taken this long.
+    pub(super) async fn during<T>(&mut self, call: impl Future<Output = T>, grace: Duration) -> T {
         let mut call = pin!(call);
-        let grace = Instant::now() + GRACE;
+        let grace = Instant::now() + grace;
         loop {
             let end = self.lease_end().map(|end| end.max(grace));
             tokio::select! {
@@ -119,8 +115,6 @@ impl Running {
             match self.0.get_mut(task) {
                 Some(attempt) if extended.get(at) == Some(&true) => {
                     attempt.lease_until = lease_until;
-                    // If it was stopped during the call, the entry is released.
-                    attempt.is_lost = false;
                 }
                 Some(attempt) => attempt.lose(),
                 None => {}

@@ -154,3 +154,69 @@ async fn handler_is_stopped_as_its_lease_ends_while_the_store_does_not_answer() 
     writer.close().await.unwrap();
     store.close().await;
 }
+
+#[tokio::test]
+async fn handler_that_ends_as_the_store_does_not_answer_is_not_run_again() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store.clone(), key()).build();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let count = runs.clone();
+    let service = service_fn(move |_: WorkerRequest| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async {
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+            respond(200)
+        }
+    });
+    // No claim waits for the lock: it would take the entry from this worker first.
+    let worker = inbox.worker(service).lease(Duration::from_secs(2));
+    let worker = worker.poll_interval(Duration::from_secs(60)).spawn();
+    let form = form("ONCRMDEALUPDATE", 1, 1, "a");
+    assert_eq!(send(&inbox, form).await, 200);
+    wait_for(&store, |stats| stats.running == 1).await;
+    // The next claim follows at once.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let options = SqliteConnectOptions::new().filename(directory.file());
+    let mut writer = options.connect().await.unwrap();
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    // Past the end of the lease.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    writer.execute("ROLLBACK").await.unwrap();
+    wait_for(&store, |stats| stats.done == 1).await;
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    worker.shutdown(Duration::ZERO).await;
+    writer.close().await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempt_that_is_stopped_as_its_lease_ends_counts() {
+    let directory = Directory::new();
+    let store = SqliteInbox::open(directory.file()).await.unwrap();
+    let inbox = Inbox::builder(store.clone(), key()).build();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let (count, file) = (runs.clone(), directory.file());
+    // It keeps the store from extending its own lease.
+    let service = service_fn(move |_: WorkerRequest| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let options = SqliteConnectOptions::new().filename(&file);
+        async move {
+            let mut writer = options.connect().await.unwrap();
+            writer.execute("BEGIN IMMEDIATE").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            respond(200)
+        }
+    });
+    let backoff = Backoff::new()
+        .first(Duration::from_millis(100))
+        .max_attempts(2);
+    let worker = inbox.worker(service).lease(Duration::from_secs(1));
+    let worker = worker.retry(backoff).spawn();
+    let form = form("ONCRMDEALUPDATE", 1, 1, "a");
+    assert_eq!(send(&inbox, form).await, 200);
+    wait_for(&store, |stats| stats.dead == 1).await;
+    assert_eq!(runs.load(Ordering::Relaxed), 2);
+    assert_eq!(worker.shutdown(Duration::ZERO).await, 0);
+    store.close().await;
+}
