@@ -113,7 +113,8 @@ impl<D: InboxDialect> Exclusive<D> {
         if request.limit == 0 {
             return Ok(claims);
         }
-        match self.due_suspect(request).await? {
+        let mut quota = Quota::new(request);
+        match self.due_suspect(request, &quota).await? {
             Some(suspect) if request.alone => {
                 claims.entries = self.take(THIS_SUSPECT, &[suspect.into()], request).await?;
                 for claim in &mut claims.entries {
@@ -122,7 +123,7 @@ impl<D: InboxDialect> Exclusive<D> {
             }
             suspect => {
                 claims.has_suspect = suspect.is_some();
-                self.share_out(request, &mut claims).await?;
+                self.share_out(&mut quota, request, &mut claims).await?;
             }
         }
         Ok(claims)
@@ -155,8 +156,11 @@ impl<D: InboxDialect> Exclusive<D> {
         self.promote(&distinct(freed)).await
     }
 
-    async fn due_suspect(&mut self, request: &ClaimRequest<'_>) -> Result<Option<i64>, StoreError> {
-        let quota = Quota::new(request);
+    async fn due_suspect(
+        &mut self,
+        request: &ClaimRequest<'_>,
+        quota: &Quota,
+    ) -> Result<Option<i64>, StoreError> {
         let mut select = Statement::new(DUE_SUSPECT)
             .bind(self.now)
             .sql(" AND format <= ")
@@ -174,10 +178,10 @@ impl<D: InboxDialect> Exclusive<D> {
     /// Claims entries of the portals in turn.
     async fn share_out(
         &mut self,
+        quota: &mut Quota,
         request: &ClaimRequest<'_>,
         claims: &mut Claims,
     ) -> Result<(), StoreError> {
-        let mut quota = Quota::new(request);
         let values = [self.now.into(), FORMAT.into()];
         let due = self.transaction.fetch(DUE, &values).await?;
         let is_all = due.len() < DUE_LIMIT;
@@ -190,11 +194,11 @@ impl<D: InboxDialect> Exclusive<D> {
         turns.sort_unstable();
         turns.dedup();
         if !is_all {
-            self.walk(&mut quota, request, claims).await?;
+            self.walk(quota, request, claims).await?;
         }
         let portals = turns.into_iter().map(|(_, member_id)| member_id);
         let portals = portals.collect();
-        let served = self.serve(portals, &mut quota, request, claims).await?;
+        let served = self.serve(portals, quota, request, claims).await?;
         if let Some(served) = served.filter(|_| is_all) {
             claims.after = served;
         }

@@ -249,6 +249,7 @@ impl<S: InboxStore + 'static, H> WorkerBuilder<S, H> {
         let run = Run::new(self.inbox, self.settings, stopped);
         let service = self.service;
         let task = tokio::spawn(async move {
+            // Dropped as the worker ends.
             let _housekeeping = housekeeping;
             run.run(service).await
         });

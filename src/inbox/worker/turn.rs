@@ -33,7 +33,7 @@ pub(super) enum Turn {
     },
 }
 
-/// What the next claim asks for.
+/// The wish of a worker that may claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Nothing,
